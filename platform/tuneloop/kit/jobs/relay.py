@@ -1,0 +1,84 @@
+"""From committed row to rung doorbell: enqueue in the caller's transaction, ring afterwards, ring again if unheard."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import func, or_
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import Session, col, select
+
+from tuneloop.kit.clock import now
+from tuneloop.kit.jobs.job import Job
+from tuneloop.kit.jobs.lease import give_up
+from tuneloop.kit.jobs.table import JobRow, JobState
+
+CHANNEL = "tuneloop_jobs"
+RING_AGAIN = timedelta(seconds=15)
+
+Ring = Callable[[str, UUID], None]
+
+
+def enqueue(
+    session: Session, job: Job, *, agency_id: UUID, dedupe_key: str | None = None, delay: timedelta = timedelta()
+) -> UUID | None:
+    """Add a job to the caller's transaction; None when a live job with the same `dedupe_key` exists already."""
+    row = JobRow(
+        agency_id=agency_id,
+        name=job.name,
+        queue=job.queue,
+        args=job.model_dump(mode="json"),
+        dedupe_key=dedupe_key,
+        max_attempts=job.max_attempts,
+        run_after=now() + delay,
+    )
+    statement = (
+        insert(JobRow)
+        .values(**{name: getattr(row, name) for name in JobRow.model_fields})
+        .on_conflict_do_nothing()
+        .returning(col(JobRow.id))
+    )
+    job_id = session.execute(statement).scalar_one_or_none()
+    session.execute(select(func.pg_notify(CHANNEL, str(job_id))).select_from(JobRow).limit(1))
+    return job_id
+
+
+def ring_due(session: Session, ring: Ring, *, limit: int = 500) -> int:
+    """Ring for due jobs that were never rung, or whose ring nobody answered for `RING_AGAIN`."""
+    moment = now()
+    due = session.exec(
+        select(JobRow)
+        .where(
+            JobRow.state == JobState.QUEUED,
+            col(JobRow.run_after) <= moment,
+            or_(col(JobRow.rung_at).is_(None), col(JobRow.rung_at) < moment - RING_AGAIN),
+        )
+        .order_by(col(JobRow.run_after))
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    ).all()
+    for row in due:
+        ring(row.queue, row.id)
+        row.rung_at = moment
+        session.add(row)
+    return len(due)
+
+
+def sweep(session: Session, *, limit: int = 100) -> int:
+    """Take expired leases back: queue the job again, or give it up when its attempts are used."""
+    moment = now()
+    lost = session.exec(
+        select(JobRow)
+        .where(JobRow.state == JobState.RUNNING, col(JobRow.lease_until) < moment)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    ).all()
+    for row in lost:
+        if row.attempts >= row.max_attempts:
+            follow_up = give_up(row, f"the worker was lost {row.attempts} times; look at its log and memory")
+            if follow_up is not None:
+                enqueue(session, follow_up, agency_id=row.agency_id)
+        else:
+            row.state, row.rung_at, row.lease_until, row.worker = JobState.QUEUED, None, None, None
+        session.add(row)
+    return len(lost)

@@ -1,0 +1,54 @@
+"""The job row: state, lease, fencing token, attempts counted at claim."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Index, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field
+
+from tuneloop.kit.clock import now
+from tuneloop.kit.columns import text_enum
+from tuneloop.kit.tenancy import Tenant
+
+
+class JobState(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class JobRow(Tenant, table=True):
+    __tablename__ = "job"
+    __table_args__ = (
+        Index("ix_job_due", "run_after", postgresql_where=text("state = 'queued'")),
+        Index("ix_job_leased", "lease_until", postgresql_where=text("state = 'running'")),
+        Index(
+            "uq_job_dedupe_key",
+            "dedupe_key",
+            unique=True,
+            postgresql_where=text("dedupe_key is not null and state in ('queued', 'running')"),
+        ),
+    )
+
+    name: str
+    queue: str
+    args: dict[str, Any] = Field(sa_type=JSONB)
+    dedupe_key: str | None = None
+    state: JobState = Field(default=JobState.QUEUED, sa_type=text_enum(JobState))
+    attempts: int = 0
+    max_attempts: int
+    fencing_token: int = 0
+    worker: str | None = None
+    run_after: datetime = Field(default_factory=now)
+    rung_at: datetime | None = None
+    lease_until: datetime | None = None
+    cancel_requested: bool = False
+    progress: dict[str, Any] = Field(default_factory=dict, sa_type=JSONB)
+    error: str | None = None
+    created_at: datetime = Field(default_factory=now)
+    started_at: datetime | None = None
+    finished_at: datetime | None = None

@@ -1,0 +1,139 @@
+"""Object store, content-addressed: a file's name is its SHA-256, so a path never comes from a caller."""
+
+import os
+import tarfile
+import tempfile
+from hashlib import file_digest, sha256
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import obstore
+from obstore.store import LocalStore, ObjectStore, from_url
+
+from tuneloop.kit.errors import CorruptArtifact, NotFound, OutOfSpace
+
+
+def digest_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
+
+
+class Storage:
+    """Blobs by digest in a folder or a bucket, with verified local copies for code that needs a path."""
+
+    def __init__(self, url: str, *, cache: Path) -> None:
+        parts = urlsplit(url)
+        self.root: Path | None = None
+        self._cache = cache
+        self._verified: set[str] = set()
+        self._store: ObjectStore
+        if parts.scheme == "file":
+            self.root = Path(unquote(parts.path))
+            self._store = LocalStore(self.root, mkdir=True)
+        else:
+            self._store = from_url(url)
+
+    def put_bytes(self, data: bytes) -> str:
+        digest = sha256(data).hexdigest()
+        self._put(digest, data)
+        return digest
+
+    def put_file(self, path: Path) -> str:
+        """Store a file; returns its digest. Storing the same content again is free."""
+        digest = digest_file(path)
+        self._put(digest, path)
+        return digest
+
+    def read(self, digest: str) -> bytes:
+        return self.path(digest).read_bytes()
+
+    def exists(self, digest: str) -> bool:
+        try:
+            obstore.head(self._store, _key(digest))
+        except FileNotFoundError:
+            return False
+        return True
+
+    def path(self, digest: str) -> Path:
+        """A local, verified, read-only copy.
+
+        Raises:
+            NotFound: there is no such object.
+            CorruptArtifact: the stored bytes do not match their digest.
+        """
+        local = (self.root or self._cache) / _key(digest)
+        if not local.exists():
+            if self.root is not None:
+                raise NotFound("object", digest)
+            self._download(digest, local)
+        if digest not in self._verified:
+            if digest_file(local) != digest:
+                if self.root is None:
+                    local.unlink()
+                raise CorruptArtifact(f"object {digest[:12]} does not match its digest; restore it from a backup")
+            self._verified.add(digest)
+        return local
+
+    def _put(self, digest: str, data: bytes | Path) -> None:
+        if self.exists(digest):
+            return
+        try:
+            obstore.put(self._store, _key(digest), data)
+            if self.root is not None:
+                _sync(self.root / _key(digest))
+        except OSError as error:
+            raise OutOfSpace(f"could not store an object: {error}; free space and try again") from error
+
+    def _download(self, digest: str, target: Path) -> None:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            stream = obstore.get(self._store, _key(digest)).stream(min_chunk_size=4 << 20)
+        except FileNotFoundError:
+            raise NotFound("object", digest) from None
+        with tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as file:
+            try:
+                for chunk in stream:
+                    file.write(bytes(chunk))
+                file.flush()
+                os.fsync(file.fileno())
+                Path(file.name).rename(target)
+            except OSError as error:
+                Path(file.name).unlink(missing_ok=True)
+                raise OutOfSpace(f"could not cache object {digest[:12]}: {error}") from error
+
+
+def pack_folder(folder: Path, target: Path) -> Path:
+    """One uncompressed archive of a folder, byte for byte the same for the same files."""
+    def anonymous(info: tarfile.TarInfo) -> tarfile.TarInfo:
+        info.uid = info.gid = info.mtime = 0
+        info.uname = info.gname = ""
+        info.mode = 0o644
+        return info
+
+    with tarfile.open(target, "w") as archive:
+        for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+            archive.add(path, arcname=str(path.relative_to(folder)), recursive=False, filter=anonymous)
+    return target
+
+
+def unpack_folder(archive: Path, target: Path) -> Path:
+    """Unpack what `pack_folder` made; refuses links, devices and paths outside the target."""
+    target.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(archive) as opened:
+        opened.extractall(target, filter="data")
+    return target
+
+
+def _key(digest: str) -> str:
+    if len(digest) != 64 or not set(digest) <= set("0123456789abcdef"):
+        raise NotFound("object", digest)
+    return f"sha256/{digest[:2]}/{digest}"
+
+
+def _sync(path: Path) -> None:
+    for entry in (path, path.parent):
+        descriptor = os.open(entry, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

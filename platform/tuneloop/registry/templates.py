@@ -1,0 +1,97 @@
+"""Prompt rendering: the one place that turns messages into the text a model reads.
+
+Training, evaluation and serving tokenise the same pieces one by one, so a prompt has the same token ids
+everywhere and user text can never become a control token.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tuneloop.registry.contract import Contract, Template
+
+
+class Message(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    role: Literal["system", "user", "assistant"]
+    content: str = Field(max_length=200_000)
+
+
+class Piece(NamedTuple):
+    """Text to tokenise on its own; only `special` pieces may yield control tokens."""
+
+    text: str
+    special: bool = False
+
+
+class Prompt(NamedTuple):
+    """`prefix` is the same for every request of a contract, so it is computed once; `suffix` is the request."""
+
+    prefix: tuple[Piece, ...]
+    suffix: tuple[Piece, ...]
+
+
+class _Chat(NamedTuple):
+    start: str
+    after_role: str
+    end: str
+    assistant: str
+    system: str
+
+
+_CHAT = {
+    Template.GEMMA: _Chat("<start_of_turn>", "\n", "<end_of_turn>", assistant="model", system="user"),
+    Template.CHATML: _Chat("<|im_start|>", "\n", "<|im_end|>", assistant="assistant", system="system"),
+    Template.LLAMA3: _Chat(
+        "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>", assistant="assistant", system="system"
+    ),
+}
+_PLAIN_ROLES = {"system": "Context", "user": "Message", "assistant": "Answer"}
+
+
+def render(contract: Contract, messages: Sequence[Message]) -> Prompt:
+    """Pieces of the prompt that asks for the next assistant message.
+
+    System messages equal to the contract's own system prompt are dropped; others stay as context of the request.
+    """
+    opening = contract.system_prompt + (f"\n\n{contract.facts}" if contract.facts else "")
+    turns = [m for m in messages if not (m.role == "system" and m.content.strip() == contract.system_prompt.strip())]
+    chat = _CHAT.get(contract.template)
+    if chat is None:
+        body = "".join(f"{_PLAIN_ROLES[m.role]}: {m.content}\n" for m in turns)
+        return Prompt((Piece(f"{opening}\n\n"),), (Piece(f"{body}Answer:"),))
+    suffix: list[Piece] = []
+    for message in turns:
+        role = chat.assistant if message.role == "assistant" else message.role
+        suffix += _turn(chat, chat.system if message.role == "system" else role, message.content)
+    suffix += [*_opening(chat, chat.assistant)]
+    return Prompt(tuple(_turn(chat, chat.system, opening)), tuple(suffix))
+
+
+def render_answer(contract: Contract, answer: str) -> tuple[Piece, ...]:
+    """Pieces of the assistant's answer, without the token that ends it."""
+    return (Piece(answer if contract.template in _CHAT else f" {answer}"),)
+
+
+def end_of_answer(template: Template) -> str | None:
+    """Control token that ends an answer; None stands for the model's own end-of-sequence token."""
+    chat = _CHAT.get(template)
+    return None if chat is None else chat.end
+
+
+def tokenise(pieces: Sequence[Piece], encode: Callable[[str, bool], list[int]]) -> list[int]:
+    """Token ids of the pieces; `encode(text, special)` must add neither BOS nor EOS."""
+    return [token for piece in pieces for token in encode(piece.text, piece.special)]
+
+
+def _opening(chat: _Chat, role: str) -> list[Piece]:
+    if chat.after_role == "\n":
+        return [Piece(chat.start, special=True), Piece(f"{role}\n")]
+    return [Piece(chat.start, special=True), Piece(role), Piece(chat.after_role, special=True), Piece("\n\n")]
+
+
+def _turn(chat: _Chat, role: str, content: str) -> list[Piece]:
+    newline = [] if chat.after_role != "\n" else [Piece("\n")]
+    return [*_opening(chat, role), Piece(content), Piece(chat.end, special=True), *newline]

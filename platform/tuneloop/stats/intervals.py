@@ -1,0 +1,103 @@
+"""Rates of independent yes/no items, and intervals that stay honest at small n and near 0 or 1."""
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from scipy import stats
+
+
+class Interval(NamedTuple):
+    low: float
+    high: float
+
+    def __contains__(self, value: object) -> bool:
+        return isinstance(value, int | float) and self.low <= value <= self.high
+
+
+@dataclass(frozen=True)
+class Rate:
+    """`correct` of `n` items. An empty rate is legal: its value is NaN, its interval everything."""
+
+    correct: int
+    n: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.correct <= self.n:
+            raise ValueError(f"a rate needs 0 <= correct <= n, got {self.correct} of {self.n}")
+
+    @property
+    def value(self) -> float:
+        return self.correct / self.n if self.n else math.nan
+
+    @property
+    def interval(self) -> Interval:
+        """Wilson score interval at 95 %."""
+        return wilson(self)
+
+
+def wilson(rate: Rate, level: float = 0.95) -> Interval:
+    """Score interval (Wilson 1927): coverage close to `level` on average."""
+    if not rate.n:
+        return Interval(0.0, 1.0)
+    z = normal_quantile(level)
+    n, p = rate.n, rate.value
+    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    low = 0.0 if rate.correct == 0 else max(0.0, centre - half)
+    high = 1.0 if rate.correct == n else min(1.0, centre + half)
+    return Interval(low, high)
+
+
+def clopper_pearson(rate: Rate, level: float = 0.95) -> Interval:
+    """Exact interval (Clopper and Pearson 1934): covers with at least `level`, always."""
+    tail = (1 - level) / 2
+    return _beta_interval(rate, tail, below=(0.0, 1.0), above=(1.0, 0.0))
+
+
+def jeffreys(rate: Rate, level: float = 0.95) -> Interval:
+    """Equal-tailed posterior interval under Beta(1/2, 1/2), with the ends closed at 0 and n correct."""
+    tail = (1 - level) / 2
+    return _beta_interval(rate, tail, below=(0.5, 0.5), above=(0.5, 0.5))
+
+
+def newcombe_difference(production: Rate, candidate: Rate, level: float = 0.95) -> Interval:
+    """Interval of candidate - production on *different* items (Newcombe 1998, method 10).
+
+    Versions that answered the same items are compared by `paired.compare`, which is far sharper.
+    """
+    if not (production.n and candidate.n):
+        return Interval(-1.0, 1.0)
+    old, new = wilson(production, level), wilson(candidate, level)
+    difference = candidate.value - production.value
+    down = math.hypot(candidate.value - new.low, old.high - production.value)
+    up = math.hypot(new.high - candidate.value, production.value - old.low)
+    return Interval(difference - down, difference + up)
+
+
+def describe(rate: Rate, digits: int = 0) -> str:
+    """ "87 % (79-92 %, n=100)"; `digits` after the decimal point of every percentage."""
+    if not rate.n:
+        return "not measured (n=0)"
+    return f"{100 * rate.value:.{digits}f} % ({describe_interval(rate.interval, digits)}, n={rate.n})"
+
+
+def describe_interval(interval: Interval, digits: int = 0) -> str:
+    return f"{100 * interval.low:.{digits}f}-{100 * interval.high:.{digits}f} %"
+
+
+def normal_quantile(level: float) -> float:
+    """z such that a standard normal lies within ±z with probability `level`."""
+    if not 0 < level < 1:
+        raise ValueError(f"a confidence level lies between 0 and 1, got {level}")
+    return float(stats.norm.ppf((1 + level) / 2))
+
+
+def _beta_interval(
+    rate: Rate, tail: float, *, below: tuple[float, float], above: tuple[float, float]
+) -> Interval:
+    """Beta quantiles at `tail` and 1 - `tail`; `below` and `above` are added to (correct, wrong) of each end."""
+    wrong = rate.n - rate.correct
+    low = stats.beta.ppf(tail, rate.correct + below[0], wrong + below[1]) if rate.correct else 0.0
+    high = stats.beta.ppf(1 - tail, rate.correct + above[0], wrong + above[1]) if wrong else 1.0
+    return Interval(float(low), float(high))

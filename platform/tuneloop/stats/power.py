@@ -1,0 +1,32 @@
+"""How many paired items a test needs: the normal-approximation power calculation, inverted.
+
+`discordance` is the share of items on which exactly one version is right; `difference` is candidate minus production.
+"""
+
+import math
+
+from scipy import stats
+
+
+def items_for_superiority(discordance: float, difference: float, *, alpha: float = 0.05, power: float = 0.8) -> int:
+    """Items with which a one-sided McNemar test finds a true `difference` > 0 (Connor 1987)."""
+    if difference <= 0:
+        raise ValueError(f"superiority can't be shown of a difference of {difference}")
+    discordance = max(discordance, difference)
+    spread = _z(alpha) * math.sqrt(discordance) + _z(1 - power) * math.sqrt(discordance - difference**2)
+    return math.ceil((spread / difference) ** 2)
+
+
+def items_for_non_inferiority(
+    discordance: float, difference: float, margin: float, *, alpha: float = 0.05, power: float = 0.8
+) -> int:
+    """Items with which a one-sided paired test rules out a loss of `margin` when the truth is `difference`."""
+    if difference <= -margin:
+        raise ValueError(f"a loss of {margin} can't be ruled out when the difference is {difference}")
+    discordance = max(discordance, abs(difference))
+    variance = discordance - difference**2
+    return max(1, math.ceil((_z(alpha) + _z(1 - power)) ** 2 * variance / (difference + margin) ** 2))
+
+
+def _z(tail: float) -> float:
+    return float(stats.norm.isf(tail))

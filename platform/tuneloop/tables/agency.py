@@ -1,0 +1,82 @@
+"""The tenant, its clients and the people who work for it."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import ClassVar
+from uuid import UUID
+
+from sqlalchemy import UniqueConstraint
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field
+
+from tuneloop.kit.clock import now
+from tuneloop.kit.columns import text_enum
+from tuneloop.kit.tenancy import Row, Tenant
+
+
+class Role(StrEnum):
+    OWNER = "owner"
+    ADMIN = "admin"
+    OPERATOR = "operator"
+    VIEWER = "viewer"
+    CLIENT_VIEWER = "client_viewer"
+
+
+class Domain(StrEnum):
+    """The client's field; it sets the default cadence of maintenance."""
+
+    CUSTOMER_SUPPORT = "customer_support"
+    LEGAL = "legal"
+    ECOMMERCE = "ecommerce"
+    HEALTHCARE = "healthcare"
+    FINANCE = "finance"
+    INTERNAL_KNOWLEDGE = "internal_knowledge"
+
+
+class Plan(StrEnum):
+    BASIC = "basic"
+    STANDARD = "standard"
+    PREMIUM = "premium"
+
+
+class Agency(Row, table=True):
+    tenant_key: ClassVar[str | None] = "id"
+
+    slug: str = Field(unique=True)
+    name: str
+    created_at: datetime = Field(default_factory=now)
+
+
+class User(Row, table=True):
+    """A person; may be a member of several agencies, so it is no tenant's row."""
+
+    __tablename__ = "person"
+
+    email: str = Field(unique=True)
+    name: str
+    password_hash: str | None = None
+    created_at: datetime = Field(default_factory=now)
+    disabled_at: datetime | None = None
+
+
+class Client(Tenant, table=True):
+    __table_args__ = (UniqueConstraint("agency_id", "slug"),)
+    client_key: ClassVar[str | None] = "id"
+
+    slug: str
+    name: str
+    domain: Domain = Field(default=Domain.CUSTOMER_SUPPORT, sa_type=text_enum(Domain))
+    plan: Plan = Field(default=Plan.STANDARD, sa_type=text_enum(Plan))
+    contacts: list[dict[str, str]] = Field(default_factory=list, sa_type=JSONB)
+    created_at: datetime = Field(default_factory=now)
+
+
+class Membership(Tenant, table=True):
+    """A person's role in an agency; a client viewer is bound to one client."""
+
+    __table_args__ = (UniqueConstraint("agency_id", "user_id"),)
+
+    user_id: UUID = Field(foreign_key="person.id", index=True)
+    role: Role = Field(sa_type=text_enum(Role))
+    member_client_id: UUID | None = Field(default=None, foreign_key="client.id")
+    created_at: datetime = Field(default_factory=now)

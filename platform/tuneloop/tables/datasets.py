@@ -1,0 +1,73 @@
+"""Examples and the immutable snapshots made of them."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Index, LargeBinary, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field
+
+from tuneloop.kit.clock import now
+from tuneloop.kit.columns import text_enum
+from tuneloop.kit.tenancy import ClientOwned, Tenant
+
+
+class Pool(StrEnum):
+    """What an example may be used for. Nothing is ever in two pools, nor a near-duplicate of it."""
+
+    TRAINING = "training"
+    GOLDEN = "golden"
+    ROLLING = "rolling"
+
+
+class Source(StrEnum):
+    IMPORT = "import"
+    CORRECTION = "correction"
+    SAMPLED = "sampled"
+
+
+class Example(ClientOwned, table=True):
+    """A labelled conversation. Deleting one leaves the row as a tombstone without its text."""
+
+    __table_args__ = (
+        Index(
+            "uq_example_content", "model_id", "content_hash", unique=True, postgresql_where=text("deleted_at is null")
+        ),
+        Index("ix_example_pool", "model_id", "pool"),
+    )
+
+    model_id: UUID = Field(foreign_key="registered_model.id")
+    pool: Pool = Field(sa_type=text_enum(Pool))
+    messages: list[dict[str, str]] = Field(sa_type=JSONB)
+    expected: str
+    category: str
+    source: Source = Field(sa_type=text_enum(Source))
+    content_hash: str
+    minhash: bytes = Field(sa_type=LargeBinary)
+    prediction_id: UUID | None = Field(default=None, foreign_key="prediction.id")
+    added_at: datetime = Field(default_factory=now)
+    deleted_at: datetime | None = None
+
+
+class Snapshot(ClientOwned, table=True):
+    """A frozen list of examples, named by the digest of their content."""
+
+    __table_args__ = (UniqueConstraint("model_id", "digest"),)
+
+    model_id: UUID = Field(foreign_key="registered_model.id")
+    pool: Pool = Field(sa_type=text_enum(Pool))
+    digest: str
+    size: int
+    categories: dict[str, Any] = Field(sa_type=JSONB)
+    created_at: datetime = Field(default_factory=now)
+
+
+class SnapshotItem(Tenant, table=True):
+    __tablename__ = "snapshot_item"
+    __table_args__ = (UniqueConstraint("snapshot_id", "position"),)
+
+    snapshot_id: UUID = Field(foreign_key="snapshot.id")
+    example_id: UUID = Field(foreign_key="example.id", index=True)
+    position: int

@@ -1,0 +1,86 @@
+"""One cycle of one model is one row; transitions and approvals hang off it."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Index, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field
+
+from tuneloop.kit.clock import now
+from tuneloop.kit.columns import text_enum
+from tuneloop.kit.tenancy import ClientOwned
+
+
+class CycleState(StrEnum):
+    PROPOSED = "proposed"
+    APPROVED = "approved"
+    TRAINING = "training"
+    EVALUATING = "evaluating"
+    COMPARED = "compared"
+    AWAITING_PROMOTION = "awaiting_promotion"
+    DEPLOYED = "deployed"
+    REJECTED = "rejected"
+    FAILED = "failed"
+    ROLLED_BACK = "rolled_back"
+
+
+class Trigger(StrEnum):
+    INITIAL = "initial"
+    ALERT = "alert"
+    SCHEDULE = "schedule"
+    MANUAL = "manual"
+
+
+class RetrainingCycle(ClientOwned, table=True):
+    __tablename__ = "retraining_cycle"
+    __table_args__ = (
+        Index(
+            "uq_retraining_cycle_live",
+            "model_id",
+            unique=True,
+            postgresql_where=text("state not in ('deployed', 'rejected', 'failed', 'rolled_back')"),
+        ),
+    )
+
+    model_id: UUID = Field(foreign_key="registered_model.id", index=True)
+    state: CycleState = Field(default=CycleState.PROPOSED, sa_type=text_enum(CycleState))
+    trigger: Trigger = Field(sa_type=text_enum(Trigger))
+    alert_id: UUID | None = Field(default=None, foreign_key="alert.id")
+    parent_version_id: UUID | None = Field(default=None, foreign_key="adapter_version.id")
+    candidate_version_id: UUID | None = Field(default=None, foreign_key="adapter_version.id")
+    training_snapshot_id: UUID | None = Field(default=None, foreign_key="snapshot.id")
+    golden_snapshot_id: UUID | None = Field(default=None, foreign_key="snapshot.id")
+    recipe: dict[str, Any] = Field(sa_type=JSONB)
+    job_id: UUID | None = Field(default=None, foreign_key="job.id")
+    failure: str | None = None
+    created_at: datetime = Field(default_factory=now)
+    updated_at: datetime = Field(default_factory=now)
+
+
+class ApprovalKind(StrEnum):
+    RETRAIN = "retrain"
+    PROMOTION = "promotion"
+
+
+class Decision(StrEnum):
+    APPROVED = "approved"
+    REJECTED = "rejected"
+
+
+class Approval(ClientOwned, table=True):
+    """A question put to the operators, bound to the exact digest it is about, answered at most once."""
+
+    __table_args__ = (Index("uq_approval_cycle_kind", "cycle_id", "kind", unique=True),)
+
+    cycle_id: UUID = Field(foreign_key="retraining_cycle.id")
+    kind: ApprovalKind = Field(sa_type=text_enum(ApprovalKind))
+    subject_digest: str
+    requested_at: datetime = Field(default_factory=now)
+    expires_at: datetime
+    decision: Decision | None = Field(default=None, sa_type=text_enum(Decision))
+    decided_by: str | None = None
+    decided_at: datetime | None = None
+    note: str | None = None

@@ -1,0 +1,104 @@
+"""Examples as token ids: read, checked and tokenised exactly as the prompt will be when it is served."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple, Self
+
+from pydantic import Field, ValidationError, model_validator
+from transformers import PreTrainedTokenizerBase
+
+from tuneloop.kit.errors import InvalidInput
+from tuneloop.registry.contract import Contract, Frozen, Task, Template
+from tuneloop.registry.templates import Message, end_of_answer, render, render_answer, tokenise
+from tuneloop_workers.training.spec import Group
+
+
+class Example(Frozen):
+    id: str
+    messages: tuple[Message, ...] = Field(min_length=2)
+    weight_group: Group = Group.OLD
+    category: str | None = None
+
+    @model_validator(mode="after")
+    def ends_with_an_answer(self) -> Self:
+        if self.messages[-1].role != "assistant":
+            raise ValueError("the last message must be the assistant's")
+        return self
+
+
+class Encoded(NamedTuple):
+    """`tokens` follow the shared prefix; the last `answer_length` of them are the completion."""
+
+    id: str
+    group: Group
+    tokens: tuple[int, ...]
+    answer_length: int
+
+
+class Encoder(NamedTuple):
+    """A base's tokenizer bound to a contract; `opening` and the answer's `end` are token ids."""
+
+    contract: Contract
+    encode: Callable[[str, bool], list[int]]
+    opening: tuple[int, ...]
+    end: int
+    max_tokens: int
+
+    def prefix(self) -> tuple[int, ...]:
+        return (*self.opening, *tokenise(render(self.contract, ()).prefix, self.encode))
+
+    def example(self, example: Example) -> Encoded:
+        answer = example.messages[-1].content
+        if self.contract.task is Task.CLASSIFY and answer not in self.contract.labels:
+            raise InvalidInput(f"example {example.id}: {answer!r} is not a label of this model", id=example.id)
+        prompt = tokenise(render(self.contract, example.messages[:-1]).suffix, self.encode)
+        completion = [*tokenise(render_answer(self.contract, answer), self.encode), self.end]
+        length = len(self.prefix()) + len(prompt) + len(completion)
+        if length > self.max_tokens:
+            raise InvalidInput(
+                f"example {example.id} has {length} tokens, the base reads {self.max_tokens}; shorten or remove it",
+                id=example.id,
+                tokens=length,
+                limit=self.max_tokens,
+            )
+        return Encoded(example.id, example.weight_group, (*prompt, *completion), len(completion))
+
+
+def encoder(tokenizer: PreTrainedTokenizerBase, contract: Contract, max_tokens: int) -> Encoder:
+    """Text of users is split even where it spells a control token; only template pieces may yield one."""
+
+    def encode(text: str, special: bool) -> list[int]:
+        return list(tokenizer.encode(text, add_special_tokens=False, split_special_tokens=not special))
+
+    return Encoder(contract, encode, _opening(tokenizer), _end(tokenizer, contract.template), max_tokens)
+
+
+def read_examples(path: Path) -> list[Example]:
+    examples = []
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            try:
+                examples.append(Example.model_validate_json(line))
+            except ValidationError as error:
+                problem = error.errors()[0]
+                raise InvalidInput(f"{path.name} line {number}: {problem['msg']}", line=number) from error
+    if not examples:
+        raise InvalidInput(f"{path.name} holds no examples; training needs at least one")
+    return examples
+
+
+def count(examples: Sequence[Encoded], group: Group) -> int:
+    return sum(example.group is group for example in examples)
+
+
+def _opening(tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:
+    bos = tokenizer.bos_token_id
+    return (bos,) if bos is not None and tokenizer.encode("a")[0] == bos else ()
+
+
+def _end(tokenizer: PreTrainedTokenizerBase, template: Template) -> int:
+    text = end_of_answer(template)
+    token = tokenizer.eos_token_id if text is None else tokenizer.convert_tokens_to_ids(text)
+    if token is None or token == tokenizer.unk_token_id:
+        raise InvalidInput(f"the base has no token that ends a {template} answer; choose another template")
+    return int(token)
