@@ -4,6 +4,7 @@ from alembic import context
 from sqlalchemy import String, text
 from sqlalchemy.types import TypeEngine
 from sqlmodel import SQLModel
+from sqlmodel.sql.sqltypes import AutoString
 
 import tuneloop.tables  # noqa: F401  (loads the metadata)
 from tuneloop.kit.db import make_engine
@@ -13,7 +14,7 @@ ADVISORY_LOCK = 7_318_264_151
 
 def differs(_context: object, _column: object, _meta: object, found: TypeEngine, wanted: TypeEngine) -> bool | None:
     """Every text column is `text` in the database, also enums."""
-    return False if isinstance(found, String) and isinstance(wanted, String) else None
+    return False if isinstance(found, String) and isinstance(wanted, String | AutoString) else None
 
 
 def run() -> None:

@@ -10,17 +10,17 @@ from typing import Any, NamedTuple
 
 import torch
 from peft import PeftModel
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 from transformers import DynamicCache, PreTrainedModel
 
 from tuneloop_workers.training.data import Encoded
+from tuneloop_workers.training.head import completion_nll
 
 VERIFIED = frozenset({"gemma3_text", "llama", "qwen2", "qwen3"})
 """Architectures for which tests prove that the savings leave loss and gradients as they are."""
 
 _SHORT_PREFIX = 16
-_HEAD_ROWS = 256
 
 
 class Batch(NamedTuple):
@@ -80,7 +80,7 @@ class CompletionLoss:
             return self._plain(batch)
         hidden = self._hidden(batch.tokens)[batch.rows, batch.columns]
         head = self._model.get_output_embeddings()
-        nll = _FrozenHeadLoss.apply(hidden, head.weight, batch.targets)
+        nll = completion_nll(hidden, head.weight, batch.targets)
         return Losses((nll * batch.weights).sum(), nll.detach())
 
     def _hidden(self, tokens: Tensor) -> Tensor:
@@ -100,3 +100,13 @@ class CompletionLoss:
         logits = self._model(whole, use_cache=False).logits[batch.rows, batch.columns + self._prefix.shape[1]]
         nll = functional.cross_entropy(logits.float(), batch.targets, reduction="none")
         return Losses((nll * batch.weights).sum(), nll.detach())
+
+
+def is_verified(model: PreTrainedModel) -> bool:
+    config = model.config
+    return (
+        config.model_type in VERIFIED
+        and not getattr(config, "final_logit_softcapping", None)
+        and not getattr(config, "use_bidirectional_attention", False)
+        and model.get_output_embeddings().bias is None
+    )
