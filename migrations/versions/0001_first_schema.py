@@ -143,43 +143,6 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_client_agency_id"), "client", ["agency_id"], unique=False)
     op.create_table(
-        "job",
-        sa.Column("id", sa.Uuid(), nullable=False),
-        sa.Column("agency_id", sa.Uuid(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("queue", sa.Text(), nullable=False),
-        sa.Column("args", postgresql.JSONB(), nullable=False),
-        sa.Column("dedupe_key", sa.Text(), nullable=True),
-        sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("attempts", sa.Integer(), nullable=False),
-        sa.Column("max_attempts", sa.Integer(), nullable=False),
-        sa.Column("fencing_token", sa.Integer(), nullable=False),
-        sa.Column("worker", sa.Text(), nullable=True),
-        sa.Column("run_after", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("rung_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("lease_until", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("cancel_requested", sa.Boolean(), nullable=False),
-        sa.Column("progress", postgresql.JSONB(), nullable=False),
-        sa.Column("error", sa.Text(), nullable=True),
-        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
-        sa.ForeignKeyConstraint(["agency_id"], ["agency.id"], name=op.f("fk_job_agency_id_agency")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_job")),
-    )
-    op.create_index(op.f("ix_job_agency_id"), "job", ["agency_id"], unique=False)
-    op.create_index("ix_job_due", "job", ["run_after"], unique=False, postgresql_where=sa.text("state = 'queued'"))
-    op.create_index(
-        "ix_job_leased", "job", ["lease_until"], unique=False, postgresql_where=sa.text("state = 'running'")
-    )
-    op.create_index(
-        "uq_job_dedupe_key",
-        "job",
-        ["dedupe_key"],
-        unique=True,
-        postgresql_where=sa.text("dedupe_key is not null and state in ('queued', 'running')"),
-    )
-    op.create_table(
         "web_session",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("token_hash", sa.Text(), nullable=False),
@@ -215,6 +178,45 @@ def upgrade() -> None:
         sa.UniqueConstraint("key_hash", name=op.f("uq_api_key_key_hash")),
     )
     op.create_index(op.f("ix_api_key_agency_id"), "api_key", ["agency_id"], unique=False)
+    op.create_table(
+        "job",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("agency_id", sa.Uuid(), nullable=False),
+        sa.Column("client_id", sa.Uuid(), nullable=True),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("queue", sa.Text(), nullable=False),
+        sa.Column("args", postgresql.JSONB(), nullable=False),
+        sa.Column("dedupe_key", sa.Text(), nullable=True),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("max_attempts", sa.Integer(), nullable=False),
+        sa.Column("fencing_token", sa.Integer(), nullable=False),
+        sa.Column("worker", sa.Text(), nullable=True),
+        sa.Column("run_after", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("rung_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("lease_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("cancel_requested", sa.Boolean(), nullable=False),
+        sa.Column("progress", postgresql.JSONB(), nullable=False),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["agency_id"], ["agency.id"], name=op.f("fk_job_agency_id_agency")),
+        sa.ForeignKeyConstraint(["client_id"], ["client.id"], name=op.f("fk_job_client_id_client")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_job")),
+    )
+    op.create_index(op.f("ix_job_agency_id"), "job", ["agency_id"], unique=False)
+    op.create_index("ix_job_due", "job", ["run_after"], unique=False, postgresql_where=sa.text("state = 'queued'"))
+    op.create_index(
+        "ix_job_leased", "job", ["lease_until"], unique=False, postgresql_where=sa.text("state = 'running'")
+    )
+    op.create_index(
+        "uq_job_dedupe_key",
+        "job",
+        ["dedupe_key"],
+        unique=True,
+        postgresql_where=sa.text("dedupe_key is not null and state in ('queued', 'running')"),
+    )
     op.create_table(
         "membership",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -546,10 +548,12 @@ def upgrade() -> None:
         "snapshot_item",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("agency_id", sa.Uuid(), nullable=False),
+        sa.Column("client_id", sa.Uuid(), nullable=False),
         sa.Column("snapshot_id", sa.Uuid(), nullable=False),
         sa.Column("example_id", sa.Uuid(), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(["agency_id"], ["agency.id"], name=op.f("fk_snapshot_item_agency_id_agency")),
+        sa.ForeignKeyConstraint(["client_id"], ["client.id"], name=op.f("fk_snapshot_item_client_id_client")),
         sa.ForeignKeyConstraint(["example_id"], ["example.id"], name=op.f("fk_snapshot_item_example_id_example")),
         sa.ForeignKeyConstraint(["snapshot_id"], ["snapshot.id"], name=op.f("fk_snapshot_item_snapshot_id_snapshot")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_snapshot_item")),

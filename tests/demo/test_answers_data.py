@@ -152,8 +152,10 @@ def test_a_changed_fact_is_stated_by_one_page_only(fact: str) -> None:
 
 def test_every_answer_states_the_fact_of_its_page() -> None:
     for row in ROWS:
-        before, after = WORDINGS[row.fact]
-        assert (after if row.part in CHANGED_PARTS else before or "new fact asked too early") in row.answer, row
+        wording = WORDINGS[row.fact]
+        stated = wording.after if row.part in CHANGED_PARTS else wording.before
+        assert stated is not None, f"the first page has no {row.fact}"
+        assert stated in row.answer, row
 
 
 def test_every_number_in_an_answer_occurs_in_its_page() -> None:

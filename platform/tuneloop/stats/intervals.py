@@ -93,9 +93,7 @@ def normal_quantile(level: float) -> float:
     return float(stats.norm.ppf((1 + level) / 2))
 
 
-def _beta_interval(
-    rate: Rate, tail: float, *, below: tuple[float, float], above: tuple[float, float]
-) -> Interval:
+def _beta_interval(rate: Rate, tail: float, *, below: tuple[float, float], above: tuple[float, float]) -> Interval:
     """Beta quantiles at `tail` and 1 - `tail`; `below` and `above` are added to (correct, wrong) of each end."""
     wrong = rate.n - rate.correct
     low = stats.beta.ppf(tail, rate.correct + below[0], wrong + below[1]) if rate.correct else 0.0

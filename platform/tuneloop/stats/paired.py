@@ -4,7 +4,6 @@ Items on which both versions are right, or both wrong, say nothing about the dif
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -90,9 +89,7 @@ def count(production: NDArray[np.bool_], candidate: NDArray[np.bool_]) -> Paired
     )
 
 
-def compare(
-    production: NDArray[np.bool_], candidate: NDArray[np.bool_], level: float = 0.95
-) -> PairedComparison:
+def compare(production: NDArray[np.bool_], candidate: NDArray[np.bool_], level: float = 0.95) -> PairedComparison:
     """Compares two boolean arrays (n,) of "was right" on the same items."""
     return compare_counts(count(production, candidate), level)
 
@@ -174,7 +171,10 @@ def _tango_bound(counts: PairedCounts, z: float) -> float:
     edge = -1.0 if z > 0 else 1.0
     if not counts.n or counts.difference == edge:
         return edge
-    distance: Callable[[float], float] = lambda difference: tango_score(counts, difference) - z
+
+    def distance(difference: float) -> float:
+        return tango_score(counts, difference) - z
+
     almost = edge * (1 - 1e-12)
     if math.copysign(1.0, distance(almost)) != math.copysign(1.0, z):
         return edge

@@ -17,15 +17,17 @@ def items_for_superiority(discordance: float, difference: float, *, alpha: float
     return math.ceil((spread / difference) ** 2)
 
 
-def items_for_non_inferiority(
-    discordance: float, difference: float, margin: float, *, alpha: float = 0.05, power: float = 0.8
+def items_to_separate(
+    discordance: float, difference: float, boundary: float, *, alpha: float = 0.05, power: float = 0.8
 ) -> int:
-    """Items with which a one-sided paired test rules out a loss of `margin` when the truth is `difference`."""
-    if difference <= -margin:
-        raise ValueError(f"a loss of {margin} can't be ruled out when the difference is {difference}")
-    discordance = max(discordance, abs(difference))
-    variance = discordance - difference**2
-    return max(1, math.ceil((_z(alpha) + _z(1 - power)) ** 2 * variance / (difference + margin) ** 2))
+    """Items with which a one-sided paired test tells a true `difference` from `boundary`, on whichever side it lies.
+
+    With boundary = -margin and a difference above it, this is the sample size of a non-inferiority test.
+    """
+    if difference == boundary:
+        raise ValueError(f"no number of items separates {difference} from itself")
+    variance = max(discordance, abs(difference)) - difference**2
+    return max(1, math.ceil((_z(alpha) + _z(1 - power)) ** 2 * variance / (difference - boundary) ** 2))
 
 
 def _z(tail: float) -> float:

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from sqlalchemy import Index
@@ -23,6 +23,8 @@ class ActorKind(StrEnum):
 class AuditEvent(Tenant, table=True):
     __tablename__ = "audit_event"
     __table_args__ = (Index("ix_audit_event_subject", "subject_kind", "subject_id"),)
+
+    client_key: ClassVar[str | None] = "client_id"
 
     at: datetime = Field(default_factory=now)
     actor_kind: ActorKind = Field(sa_type=text_enum(ActorKind))

@@ -11,7 +11,7 @@ from sqlmodel import Field
 
 from tuneloop.kit.clock import now
 from tuneloop.kit.columns import text_enum
-from tuneloop.kit.tenancy import ClientOwned, Tenant
+from tuneloop.kit.tenancy import ClientOwned
 
 
 class Pool(StrEnum):
@@ -64,7 +64,7 @@ class Snapshot(ClientOwned, table=True):
     created_at: datetime = Field(default_factory=now)
 
 
-class SnapshotItem(Tenant, table=True):
+class SnapshotItem(ClientOwned, table=True):
     __tablename__ = "snapshot_item"
     __table_args__ = (UniqueConstraint("snapshot_id", "position"),)
 

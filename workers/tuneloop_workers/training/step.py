@@ -43,13 +43,6 @@ class Batch(NamedTuple):
         return Batch(*(tensor.pin_memory().to(device, non_blocking=True) for tensor in self))
 
 
-class Losses(NamedTuple):
-    """`total` is the weighted mean to differentiate; `tokens` [P] are the unweighted negative log-likelihoods."""
-
-    total: Tensor
-    tokens: Tensor
-
-
 def collate(examples: Sequence[Encoded]) -> Batch:
     # Right padding with causal attention needs no mask: no real token can see a pad.
     tokens = torch.zeros(len(examples), max(len(e.tokens) for e in examples), dtype=torch.long)
@@ -75,13 +68,15 @@ class CompletionLoss:
         self._prefix = torch.tensor([prefix], dtype=torch.long, device=base.device)
         self._fast = is_verified(base)
 
-    def __call__(self, batch: Batch) -> Losses:
+    def __call__(self, batch: Batch) -> Tensor:
+        """The weighted mean negative log-likelihood, in nats."""
+        batch = batch.to(self._prefix.device)
         if not self._fast:
             return self._plain(batch)
         hidden = self._hidden(batch.tokens)[batch.rows, batch.columns]
         head = self._model.get_output_embeddings()
         nll = completion_nll(hidden, head.weight, batch.targets)
-        return Losses((nll * batch.weights).sum(), nll.detach())
+        return (nll * batch.weights).sum()
 
     def _hidden(self, tokens: Tensor) -> Tensor:
         """Hidden states [B, S, d] after the last norm."""
@@ -95,11 +90,11 @@ class CompletionLoss:
         cache.batch_repeat_interleave(size)
         return decoder(tokens, past_key_values=cache, use_cache=True).last_hidden_state
 
-    def _plain(self, batch: Batch) -> Losses:
+    def _plain(self, batch: Batch) -> Tensor:
         whole = torch.cat([self._prefix.expand(len(batch.tokens), -1), batch.tokens], dim=1)
         logits = self._model(whole, use_cache=False).logits[batch.rows, batch.columns + self._prefix.shape[1]]
         nll = functional.cross_entropy(logits.float(), batch.targets, reduction="none")
-        return Losses((nll * batch.weights).sum(), nll.detach())
+        return (nll * batch.weights).sum()
 
 
 def is_verified(model: PreTrainedModel) -> bool:

@@ -18,6 +18,7 @@ LEASE = timedelta(seconds=20)
 class Claim(NamedTuple):
     job_id: UUID
     agency_id: UUID
+    client_id: UUID | None
     job: Job
     token: int
     attempt: int
@@ -52,7 +53,7 @@ def claim(session: Session, job_id: UUID, *, worker: str) -> Claim | None:
     ).one_or_none()
     if row is None:
         return None
-    return Claim(row.id, row.agency_id, Job.named(row.name).parse(row.args), row.fencing_token, row.attempts)
+    return Claim(row.id, row.agency_id, row.client_id, Job.named(row.name).parse(row.args), row.fencing_token, row.attempts)
 
 
 def beat(session: Session, held: Claim, progress: dict[str, Any] | None = None) -> bool:

@@ -20,11 +20,18 @@ Ring = Callable[[str, UUID], None]
 
 
 def enqueue(
-    session: Session, job: Job, *, agency_id: UUID, dedupe_key: str | None = None, delay: timedelta = timedelta()
+    session: Session,
+    job: Job,
+    *,
+    agency_id: UUID,
+    client_id: UUID | None = None,
+    dedupe_key: str | None = None,
+    delay: timedelta = timedelta(),
 ) -> UUID | None:
     """Add a job to the caller's transaction; None when a live job with the same `dedupe_key` exists already."""
     row = JobRow(
         agency_id=agency_id,
+        client_id=client_id,
         name=job.name,
         queue=job.queue,
         args=job.model_dump(mode="json"),
@@ -77,7 +84,7 @@ def sweep(session: Session, *, limit: int = 100) -> int:
         if row.attempts >= row.max_attempts:
             follow_up = give_up(row, f"the worker was lost {row.attempts} times; look at its log and memory")
             if follow_up is not None:
-                enqueue(session, follow_up, agency_id=row.agency_id)
+                enqueue(session, follow_up, agency_id=row.agency_id, client_id=row.client_id)
         else:
             row.state, row.rung_at, row.lease_until, row.worker = JobState.QUEUED, None, None, None
         session.add(row)

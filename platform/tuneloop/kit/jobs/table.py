@@ -2,7 +2,8 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
+from uuid import UUID
 
 from sqlalchemy import Index, text
 from sqlalchemy.dialects.postgresql import JSONB
@@ -34,6 +35,9 @@ class JobRow(Tenant, table=True):
         ),
     )
 
+    client_key: ClassVar[str | None] = "client_id"
+
+    client_id: UUID | None = Field(default=None, foreign_key="client.id")
     name: str
     queue: str
     args: dict[str, Any] = Field(sa_type=JSONB)

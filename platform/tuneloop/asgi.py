@@ -1,0 +1,108 @@
+"""Composition root of the web process."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+import structlog
+from litestar import Litestar, Router
+from litestar.config.response_cache import ResponseCacheConfig
+from litestar.datastructures import State
+from litestar.di import Provide
+from litestar.exceptions import HTTPException
+from litestar.handlers import BaseRouteHandler
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import ScalarRenderPlugin, SwaggerRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme
+from litestar.types import ControllerRouterHandler
+
+from tuneloop.audit.controller import AuditController
+from tuneloop.clients.controller import ClientController
+from tuneloop.datasets.controller import DatasetController
+from tuneloop.gateway.app import gateway_handlers, gateway_lifespan
+from tuneloop.health import healthz, metrics, readyz
+from tuneloop.identity.controller import ApiKeyController, MemberController, SessionController
+from tuneloop.identity.request import provide_principal, provide_session
+from tuneloop.jobs.controller import JobController
+from tuneloop.kit.db import Database, make_engine
+from tuneloop.kit.errors import TuneloopError
+from tuneloop.kit.http import answer_domain_error, answer_http_error, answer_unexpected
+from tuneloop.kit.settings import Settings
+from tuneloop.kit.storage import Storage
+from tuneloop.monitoring.controller import MonitoringController
+from tuneloop.predictions.controller import FeedbackController, PredictionController
+from tuneloop.registry.controller import BaseController, ModelController
+from tuneloop.retraining.controller import CycleController, EvalController
+
+log = structlog.get_logger(__name__)
+
+API: Sequence[ControllerRouterHandler] = (
+    SessionController,
+    MemberController,
+    ApiKeyController,
+    AuditController,
+    ClientController,
+    BaseController,
+    ModelController,
+    DatasetController,
+    PredictionController,
+    FeedbackController,
+    MonitoringController,
+    EvalController,
+    CycleController,
+    JobController,
+)
+
+
+def create_app(
+    settings: Settings,
+    database: Database,
+    storage: Storage,
+    *,
+    lifespan: Sequence[Callable[[Litestar], AbstractAsyncContextManager[None]]] = (gateway_lifespan,),
+) -> Litestar:
+    """The web application: API, gateway, health.
+
+    Raises:
+        RuntimeError: a route names neither `role=` nor `public=True`.
+    """
+    api = Router(
+        "/",
+        route_handlers=API,
+        dependencies={
+            "principal": Provide(provide_principal, sync_to_thread=True),
+            "session": Provide(provide_session),
+        },
+    )
+    app = Litestar(
+        route_handlers=[api, *gateway_handlers, healthz, readyz, metrics],
+        state=State({"settings": settings, "database": database, "storage": storage}),
+        lifespan=list(lifespan),
+        exception_handlers={
+            TuneloopError: answer_domain_error,
+            HTTPException: answer_http_error,
+            Exception: answer_unexpected,
+        },
+        openapi_config=OpenAPIConfig(
+            title="Tuneloop",
+            version="1",
+            description="Keeps fine-tuned models accurate. Authenticate with 'Authorization: Bearer tl_…'.",
+            components=Components(security_schemes={"key": SecurityScheme(type="http", scheme="bearer")}),
+            security=[{"key": []}],
+            render_plugins=[],
+            path="/schema",
+        ),
+        response_cache_config=ResponseCacheConfig(),
+        request_max_body_size=256 * 1024 * 1024,
+    )
+    _deny_by_default(app)
+    return app
+
+
+def _deny_by_default(app: Litestar) -> None:
+    for route in app.routes:
+        handlers: list[BaseRouteHandler] = getattr(route, "route_handlers", None) or [route.route_handler]  # type: ignore[union-attr]
+        for handler in handlers:
+            known = "role" in handler.opt or "public" in handler.opt
+            if not known and not route.path.startswith("/schema") and handler.handler_name != "options_handler":
+                raise RuntimeError(f"{route.path} names neither role= nor public=True")

@@ -1,0 +1,37 @@
+"""HTTP: clients."""
+
+from litestar import Controller, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
+
+from tuneloop.clients.schemas import ClientCreate, ClientRead
+from tuneloop.clients.service import create_client, find_client, list_clients
+from tuneloop.identity.principal import Principal
+from tuneloop.kit.tenancy import TenantSession
+from tuneloop.tables import Role
+
+
+class ClientController(Controller):
+    path = "/api/v1/clients"
+    tags = ["clients"]
+
+    @post(role=Role.OPERATOR, sync_to_thread=True)
+    def create(
+        self,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        data: JSONBody[ClientCreate],
+    ) -> ClientRead:
+        """Add a client."""
+        values = data.model_dump(mode="python")
+        return ClientRead.model_validate(create_client(session, principal=principal, **values))
+
+    @get(role=Role.CLIENT_VIEWER, sync_to_thread=True)
+    def index(self, session: NamedDependency[TenantSession]) -> list[ClientRead]:
+        """Clients you may see."""
+        return [ClientRead.model_validate(client) for client in list_clients(session)]
+
+    @get("/{client:str}", role=Role.CLIENT_VIEWER, sync_to_thread=True)
+    def read(self, session: NamedDependency[TenantSession], client: FromPath[str]) -> ClientRead:
+        """One client."""
+        return ClientRead.model_validate(find_client(session, client))

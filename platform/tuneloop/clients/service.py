@@ -1,0 +1,39 @@
+"""Clients of an agency."""
+
+from sqlmodel import Session, select
+
+from tuneloop.audit.service import record
+from tuneloop.identity.principal import Principal
+from tuneloop.kit.errors import Conflict, NotFound
+from tuneloop.tables import Client, Domain, Plan, Role
+
+
+def create_client(
+    session: Session,
+    *,
+    principal: Principal,
+    slug: str,
+    name: str,
+    domain: Domain,
+    plan: Plan,
+    contacts: list[dict[str, str]],
+) -> Client:
+    principal.require(Role.OPERATOR)
+    if session.exec(select(Client).where(Client.slug == slug)).one_or_none():
+        raise Conflict(f"there is a client {slug} already", slug=slug)
+    client = Client(slug=slug, name=name, domain=domain, plan=plan, contacts=contacts)
+    session.add(client)
+    session.flush()
+    record(session, principal, "client.create", "client", client.id, client_id=client.id, slug=slug, plan=plan)
+    return client
+
+
+def find_client(session: Session, slug: str) -> Client:
+    client = session.exec(select(Client).where(Client.slug == slug)).one_or_none()
+    if client is None:
+        raise NotFound("client", slug)
+    return client
+
+
+def list_clients(session: Session) -> list[Client]:
+    return list(session.exec(select(Client).order_by(Client.slug)))

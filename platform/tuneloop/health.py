@@ -1,0 +1,31 @@
+"""Liveness, readiness and metrics of the web process."""
+
+from litestar import MediaType, Response, get
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from tuneloop.identity.request import HttpRequest, database_of
+
+
+@get("/healthz", public=True, media_type=MediaType.TEXT, sync_to_thread=False, tags=["health"])
+def healthz() -> str:
+    """The process runs."""
+    return "ok"
+
+
+@get("/readyz", public=True, sync_to_thread=True, tags=["health"])
+def readyz(request: HttpRequest) -> Response[dict[str, str]]:
+    """The process can do its work. The gateway answers even when the database does not."""
+    try:
+        with database_of(request).all_agencies() as session:
+            session.execute(text("select 1"))
+    except SQLAlchemyError:
+        return Response({"database": "down"}, status_code=503)
+    return Response({"database": "up"})
+
+
+@get("/metrics", public=True, sync_to_thread=False, include_in_schema=False)
+def metrics() -> Response[bytes]:
+    """Prometheus text format."""
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

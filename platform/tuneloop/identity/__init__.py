@@ -1,0 +1,1 @@
+"""Who is calling: people, roles, API keys, browser sessions."""

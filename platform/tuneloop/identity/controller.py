@@ -1,0 +1,170 @@
+"""HTTP: sign-in, members, API keys."""
+
+from uuid import UUID
+
+from litestar import Controller, Response, delete, get, post, put
+from litestar.datastructures import Cookie
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
+
+from tuneloop.gateway.routes import notify_routes_changed
+from tuneloop.identity.principal import Principal
+from tuneloop.identity.request import COOKIE, HttpRequest, database_of
+from tuneloop.identity.schemas import (
+    ApiKeyCreate,
+    ApiKeyCreated,
+    ApiKeyRead,
+    MemberCreate,
+    MemberRead,
+    Me,
+    RoleChange,
+    SignedIn,
+    SignIn,
+)
+from tuneloop.identity.service import (
+    SESSION_LIFE,
+    Member,
+    add_member,
+    change_role,
+    create_key,
+    keys,
+    members,
+    remove_member,
+    revoke_key,
+    sign_in,
+    sign_out,
+)
+from tuneloop.kit.tenancy import TenantSession
+from tuneloop.tables import Agency, ApiKey, Client, Role
+
+
+def _client_slug(session: TenantSession, client_id: UUID | None) -> str | None:
+    return session.get_one(Client, client_id).slug if client_id else None
+
+
+def _read_member(session: TenantSession, member: Member) -> MemberRead:
+    return MemberRead(
+        user_id=member.user.id,
+        email=member.user.email,
+        name=member.user.name,
+        role=member.membership.role,
+        client=_client_slug(session, member.membership.member_client_id),
+    )
+
+
+def _key_fields(session: TenantSession, row: ApiKey) -> dict[str, object]:
+    return {
+        **row.model_dump(include={"id", "name", "prefix", "role", "created_at", "revoked_at"}),
+        "client": _client_slug(session, row.scope_client_id),
+    }
+
+
+class SessionController(Controller):
+    path = "/api/v1/session"
+    tags = ["session"]
+
+    @post(public=True, sync_to_thread=True)
+    def enter(self, request: HttpRequest, data: JSONBody[SignIn]) -> Response[SignedIn]:
+        """Sign in with e-mail and password; answers with a session cookie and a CSRF token."""
+        with database_of(request).all_agencies() as session:
+            browser = sign_in(session, email=data.email, password=data.password, agency=data.agency)
+        cookie = Cookie(
+            key=COOKIE,
+            value=browser.token,
+            max_age=int(SESSION_LIFE.total_seconds()),
+            httponly=True,
+            samesite="lax",
+            secure=request.url.scheme == "https",
+        )
+        return Response(SignedIn(csrf_token=browser.csrf_token, expires_at=browser.expires_at), cookies=[cookie])
+
+    @get(role=Role.CLIENT_VIEWER, sync_to_thread=True)
+    def me(self, session: NamedDependency[TenantSession], principal: NamedDependency[Principal]) -> Me:
+        """Who you are."""
+        return Me(
+            name=principal.name,
+            role=principal.role,
+            agency=session.get_one(Agency, principal.agency_id).slug,
+            client=_client_slug(session, principal.client_id),
+        )
+
+    @delete(role=Role.CLIENT_VIEWER, sync_to_thread=True)
+    def leave(self, request: HttpRequest, principal: NamedDependency[Principal]) -> None:
+        """Sign out."""
+        del principal
+        with database_of(request).all_agencies() as session:
+            sign_out(session, token=request.cookies.get(COOKIE, ""))
+
+
+class MemberController(Controller):
+    path = "/api/v1/members"
+    tags = ["members"]
+
+    @get(role=Role.ADMIN, sync_to_thread=True)
+    def index(self, session: NamedDependency[TenantSession]) -> list[MemberRead]:
+        """Members of your agency."""
+        return [_read_member(session, member) for member in members(session)]
+
+    @post(role=Role.ADMIN, sync_to_thread=True)
+    def add(
+        self,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        data: JSONBody[MemberCreate],
+    ) -> MemberRead:
+        """Add a person to your agency."""
+        return _read_member(session, add_member(session, principal=principal, **data.model_dump()))
+
+    @put("/{user_id:uuid}/role", role=Role.ADMIN, sync_to_thread=True)
+    def change(
+        self,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        user_id: FromPath[UUID],
+        data: JSONBody[RoleChange],
+    ) -> MemberRead:
+        """Give a member another role."""
+        return _read_member(session, change_role(session, principal=principal, user_id=user_id, role=data.role))
+
+    @delete("/{user_id:uuid}", role=Role.ADMIN, sync_to_thread=True)
+    def remove(
+        self,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        user_id: FromPath[UUID],
+    ) -> None:
+        """Remove a member; ends their sessions."""
+        remove_member(session, principal=principal, user_id=user_id)
+
+
+class ApiKeyController(Controller):
+    path = "/api/v1/keys"
+    tags = ["keys"]
+
+    @get(role=Role.ADMIN, sync_to_thread=True)
+    def index(self, session: NamedDependency[TenantSession]) -> list[ApiKeyRead]:
+        """API keys of your agency, without their secret part."""
+        return [ApiKeyRead.model_validate(_key_fields(session, row)) for row in keys(session)]
+
+    @post(role=Role.ADMIN, sync_to_thread=True)
+    def create(
+        self,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        data: JSONBody[ApiKeyCreate],
+    ) -> ApiKeyCreated:
+        """Make an API key, for the agency or confined to one client. The key is shown once."""
+        row, token = create_key(session, principal=principal, name=data.name, role=data.role, client=data.client)
+        notify_routes_changed(session)
+        return ApiKeyCreated.model_validate({**_key_fields(session, row), "key": token})
+
+    @delete("/{key_id:uuid}", role=Role.ADMIN, sync_to_thread=True)
+    def revoke(
+        self,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        key_id: FromPath[UUID],
+    ) -> None:
+        """Revoke a key; it stops working at once."""
+        revoke_key(session, principal=principal, key_id=key_id)
+        notify_routes_changed(session)

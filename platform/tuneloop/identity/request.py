@@ -1,0 +1,60 @@
+"""Dependencies of every request: the caller, and one transaction confined to the caller's agency and client."""
+
+from collections.abc import Iterator
+
+from litestar import Request
+from litestar.connection import ASGIConnection
+from litestar.datastructures import State
+from litestar.handlers import BaseRouteHandler
+
+from tuneloop.identity.principal import Principal
+from tuneloop.identity.service import principal_of_browser, principal_of_key
+from tuneloop.kit.db import Database
+from tuneloop.kit.errors import NotAuthenticated
+from tuneloop.kit.tenancy import TenantSession
+from tuneloop.tables import Role
+
+COOKIE = "tuneloop_session"
+SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+
+HttpRequest = Request[object, object, State]
+
+
+def database_of(connection: ASGIConnection[object, object, object, State]) -> Database:
+    database = connection.app.state.database
+    assert isinstance(database, Database)
+    return database
+
+
+def authenticate(request: HttpRequest) -> Principal:
+    """Raises NotAuthenticated without a valid API key or browser session."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    with database_of(request).all_agencies() as session:
+        if scheme.lower() == "bearer" and token:
+            origin = "cli" if request.headers.get("user-agent", "").startswith("tuneloop-cli") else "api"
+            return principal_of_key(session, token=token.strip(), origin=origin)
+        if cookie := request.cookies.get(COOKIE):
+            return principal_of_browser(
+                session,
+                token=cookie,
+                csrf_token=request.headers.get("x-csrf-token"),
+                changes=request.method not in SAFE_METHODS,
+            )
+    raise NotAuthenticated("send an API key as 'Authorization: Bearer tl_…' or sign in")
+
+
+def provide_principal(request: HttpRequest) -> Principal:
+    """The caller, refused unless they have the role that the route names in `role=`."""
+    principal = authenticate(request)
+    principal.require(role_of(request.route_handler))
+    return principal
+
+
+def provide_session(request: HttpRequest, principal: Principal) -> Iterator[TenantSession]:
+    with database_of(request).unit(principal.agency_id, client_id=principal.client_id) as session:
+        yield session
+
+
+def role_of(handler: BaseRouteHandler) -> Role:
+    """The least role a route asks for. A route that names none does not start (see `create_app`)."""
+    return Role(handler.opt["role"])

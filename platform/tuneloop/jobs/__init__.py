@@ -1,0 +1,1 @@
+"""Jobs as their agency sees them: progress, failure, cancel."""

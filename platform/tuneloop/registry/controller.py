@@ -1,0 +1,149 @@
+"""HTTP: base models, registered models, versions and their files."""
+
+from uuid import UUID
+
+from litestar import Controller, get, patch, post
+from litestar.datastructures import State
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
+from litestar.response import File
+
+from tuneloop.identity.principal import Principal
+from tuneloop.kit.errors import NotFound
+from tuneloop.kit.storage import Storage
+from tuneloop.kit.tenancy import TenantSession
+from tuneloop.registry.schemas import BaseRead, ModelChange, ModelCreate, ModelRead, VersionRead
+from tuneloop.registry.service import (
+    aliases,
+    change_model,
+    contract_of,
+    create_model,
+    find_model,
+    find_version,
+    full_name,
+    list_bases,
+    list_models,
+    list_versions,
+    policy_of,
+)
+from tuneloop.tables import BaseModel, RegisteredModel, Role
+
+
+def read_model(session: TenantSession, model: RegisteredModel) -> ModelRead:
+    return ModelRead(
+        name=full_name(session, model),
+        base=session.get_one(BaseModel, model.base_id).name,
+        contract=contract_of(model),
+        policy=policy_of(model),
+        quantisation=model.quantisation,
+        aliases={alias: f"v{version.number}" for alias, version in aliases(session, model.id).items()},
+        created_at=model.created_at,
+    )
+
+
+class BaseController(Controller):
+    path = "/api/v1/bases"
+    tags = ["bases"]
+
+    @get(role=Role.VIEWER, sync_to_thread=True)
+    def index(self, session: NamedDependency[TenantSession]) -> list[BaseRead]:
+        """Base models that a model can be built on."""
+        return [BaseRead.model_validate(base) for base in list_bases(session)]
+
+
+class ModelController(Controller):
+    path = "/api/v1/models"
+    tags = ["models"]
+
+    @get(role=Role.CLIENT_VIEWER, sync_to_thread=True)
+    def index(self, session: NamedDependency[TenantSession]) -> list[ModelRead]:
+        """Models you may see."""
+        return [read_model(session, model) for model in list_models(session)]
+
+    @post("/{client:str}", role=Role.OPERATOR, sync_to_thread=True)
+    def create(
+        self,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        client: FromPath[str],
+        data: JSONBody[ModelCreate],
+    ) -> ModelRead:
+        """Register a model of a client."""
+        model = create_model(
+            session,
+            principal=principal,
+            client=client,
+            slug=data.slug,
+            base=data.base,
+            contract=data.contract,
+            policy=data.policy,
+            quantisation=data.quantisation,
+        )
+        return read_model(session, model)
+
+    @get("/{client:str}/{model:str}", role=Role.CLIENT_VIEWER, sync_to_thread=True)
+    def read(
+        self, session: NamedDependency[TenantSession], client: FromPath[str], model: FromPath[str]
+    ) -> ModelRead:
+        """One model with its aliases."""
+        return read_model(session, find_model(session, client=client, model=model))
+
+    @patch("/{client:str}/{model:str}", role=Role.OPERATOR, sync_to_thread=True)
+    def change(
+        self,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        client: FromPath[str],
+        model: FromPath[str],
+        data: JSONBody[ModelChange],
+    ) -> ModelRead:
+        """Change the contract or the policy for the next version."""
+        found = find_model(session, client=client, model=model)
+        change_model(session, principal=principal, model=found, contract=data.contract, policy=data.policy)
+        return read_model(session, found)
+
+    @get("/{client:str}/{model:str}/versions", role=Role.CLIENT_VIEWER, sync_to_thread=True)
+    def versions(
+        self, session: NamedDependency[TenantSession], client: FromPath[str], model: FromPath[str]
+    ) -> list[VersionRead]:
+        """Versions, oldest first."""
+        found = list_versions(session, find_model(session, client=client, model=model))
+        numbers: dict[UUID | None, str] = {version.id: version.number for version in found}
+        return [
+            VersionRead.of(version, model=f"{client}/{model}", parent=numbers.get(version.parent_id))
+            for version in found
+        ]
+
+    @get("/{client:str}/{model:str}/versions/{version:str}", role=Role.CLIENT_VIEWER, sync_to_thread=True)
+    def version(
+        self,
+        session: NamedDependency[TenantSession],
+        client: FromPath[str],
+        model: FromPath[str],
+        version: FromPath[str],
+    ) -> VersionRead:
+        """One version by number (v1.0), alias or digest."""
+        found = find_model(session, client=client, model=model)
+        row = find_version(session, found, version)
+        numbers: dict[UUID | None, str] = {each.id: each.number for each in list_versions(session, found)}
+        return VersionRead.of(row, model=f"{client}/{model}", parent=numbers.get(row.parent_id))
+
+    @get("/{client:str}/{model:str}/versions/{version:str}/files/{name:path}", role=Role.VIEWER, sync_to_thread=True)
+    def file(
+        self,
+        session: NamedDependency[TenantSession],
+        state: State,
+        client: FromPath[str],
+        model: FromPath[str],
+        version: FromPath[str],
+        name: FromPath[str],
+    ) -> File:
+        """Download one file of a version, such as adapter.gguf or manifest.json."""
+        row = find_version(session, find_model(session, client=client, model=model), version)
+        wanted = name.lstrip("/")
+        storage = state.storage
+        assert isinstance(storage, Storage)
+        for file in row.files:
+            if file["name"] == wanted:
+                return File(storage.path(file["sha256"]), filename=wanted.rsplit("/", 1)[-1], etag=None)
+        raise NotFound("file", wanted)

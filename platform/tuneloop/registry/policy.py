@@ -1,0 +1,18 @@
+"""How a model is watched, retrained and judged: the thresholds that an agency may change per model."""
+
+from pydantic import Field
+
+from tuneloop.registry.contract import Frozen
+
+
+class Policy(Frozen):
+    """Tolerances are in points of accuracy (0.03 = 3 points) and are proven or refuted by tests, never read off."""
+
+    overall_margin: float = Field(default=0.03, gt=0, le=0.5, description="largest overall loss to rule out")
+    strong_margin: float = Field(default=0.05, gt=0, le=0.5, description="largest loss to rule out on strong categories")
+    category_margin: float = Field(default=0.10, gt=0, le=0.5, description="largest loss in one category")
+    hallucination_margin: float = Field(default=0.03, gt=0, le=0.5)
+    strong_from: float = Field(default=0.80, ge=0, le=1, description="production accuracy that makes a category strong")
+    significance: float = Field(default=0.05, gt=0, lt=0.5)
+    false_alarm_rate: float = Field(default=0.05, gt=0, lt=0.5, description="chance of a false alarm in a year")
+    approval_hours: int = Field(default=72, ge=1, le=720)

@@ -1,0 +1,101 @@
+"""What the registry endpoints read and write."""
+
+from datetime import datetime
+from typing import Any, Self
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tuneloop.clients.schemas import Slug
+from tuneloop.registry.contract import Contract, Quantisation
+from tuneloop.registry.policy import Policy
+from tuneloop.tables import AdapterVersion, Alias
+
+
+class BaseRead(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    name: str
+    source: str
+    revision: str
+    licence: str
+    architecture: str
+    quantisation: str
+    gguf_sha256: str
+    weights_sha256: str
+    context_length: int
+    upstream_url: str | None
+
+
+class ModelCreate(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "slug": "support",
+                    "base": "gemma-3-270m",
+                    "contract": {
+                        "task": "classify",
+                        "system_prompt": "Sort the customer's message into one category.",
+                        "labels": ["refund_status", "order_status"],
+                    },
+                }
+            ]
+        },
+    )
+
+    slug: Slug
+    base: str = Field(description="name of a registered base model")
+    contract: Contract
+    policy: Policy = Policy()
+    quantisation: Quantisation | None = Field(default=None, description="also ship merged GGUF files down to this one")
+
+
+class ModelChange(BaseModel):
+    """Fields left out stay as they are. The next version is built with the new contract; existing ones keep theirs."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    contract: Contract | None = None
+    policy: Policy | None = None
+
+
+class ModelRead(BaseModel):
+    name: str
+    base: str
+    contract: Contract
+    policy: Policy
+    quantisation: Quantisation | None
+    aliases: dict[Alias, str]
+    created_at: datetime
+
+
+class VersionRead(BaseModel):
+    id: UUID
+    name: str
+    number: str
+    digest: str
+    parent: str | None
+    contract: Contract
+    files: list[dict[str, Any]]
+    parity: dict[str, Any]
+    training: dict[str, Any]
+    snapshot_id: UUID
+    created_at: datetime
+
+    @classmethod
+    def of(cls, version: AdapterVersion, *, model: str, parent: str | None) -> Self:
+        return cls(
+            id=version.id,
+            name=f"{model}@v{version.number}",
+            number=version.number,
+            digest=version.digest,
+            parent=f"{model}@v{parent}" if parent else None,
+            contract=Contract.model_validate(version.manifest["contract"]),
+            files=version.files,
+            parity=version.parity,
+            training=version.training,
+            snapshot_id=version.snapshot_id,
+            created_at=version.created_at,
+        )

@@ -1,0 +1,191 @@
+"""Registered models, their versions and aliases."""
+
+from typing import Any
+from uuid import UUID
+
+from pydantic import ValidationError
+from sqlmodel import Session, col, select
+
+from tuneloop.audit.service import record
+from tuneloop.clients.service import find_client
+from tuneloop.identity.principal import Principal
+from tuneloop.kit.clock import now
+from tuneloop.kit.errors import Conflict, InvalidInput, NotFound
+from tuneloop.registry.contract import Contract, Manifest, Quantisation
+from tuneloop.registry.names import ModelName
+from tuneloop.registry.policy import Policy
+from tuneloop.tables import AdapterVersion, Alias, BaseModel, Client, RegisteredModel, Role, VersionAlias
+
+
+def find_base(session: Session, name: str) -> BaseModel:
+    base = session.exec(select(BaseModel).where(BaseModel.name == name)).one_or_none()
+    if base is None:
+        raise NotFound("base model", name)
+    return base
+
+
+def list_bases(session: Session) -> list[BaseModel]:
+    return list(session.exec(select(BaseModel).order_by(BaseModel.name)))
+
+
+def add_base(session: Session, base: BaseModel) -> BaseModel:
+    """Register a base, or return the one that has the same name and the same files."""
+    known = session.exec(select(BaseModel).where(BaseModel.name == base.name)).one_or_none()
+    if known is None:
+        session.add(base)
+        session.flush()
+        return base
+    if (known.gguf_sha256, known.weights_sha256) != (base.gguf_sha256, base.weights_sha256):
+        raise Conflict(f"base model {base.name} is registered with other files; choose another name", name=base.name)
+    return known
+
+
+def create_model(
+    session: Session,
+    *,
+    principal: Principal,
+    client: str,
+    slug: str,
+    base: str,
+    contract: Contract,
+    policy: Policy,
+    quantisation: Quantisation | None = None,
+) -> RegisteredModel:
+    principal.require(Role.OPERATOR)
+    owner = find_client(session, client)
+    query = select(RegisteredModel).where(RegisteredModel.client_id == owner.id, RegisteredModel.slug == slug)
+    if session.exec(query).one_or_none():
+        raise Conflict(f"there is a model {client}/{slug} already", name=f"{client}/{slug}")
+    model = RegisteredModel(
+        client_id=owner.id,
+        slug=slug,
+        base_id=find_base(session, base).id,
+        contract=contract.model_dump(mode="json"),
+        policy=policy.model_dump(mode="json"),
+        quantisation=quantisation,
+    )
+    session.add(model)
+    session.flush()
+    record(session, principal, "model.create", "model", model.id, client_id=owner.id, name=f"{client}/{slug}")
+    return model
+
+
+def change_model(
+    session: Session,
+    *,
+    principal: Principal,
+    model: RegisteredModel,
+    contract: Contract | None,
+    policy: Policy | None,
+) -> RegisteredModel:
+    """Change what the next version is built and judged with. Labels may be added, never taken away."""
+    principal.require(Role.OPERATOR)
+    changed: dict[str, Any] = {}
+    if contract is not None:
+        before = contract_of(model)
+        if before.task is not contract.task:
+            raise InvalidInput("a model's task cannot change; register another model")
+        missing = sorted(set(before.labels) - set(contract.labels))
+        if missing:
+            raise InvalidInput(f"labels cannot be removed while examples use them: {', '.join(missing)}")
+        model.contract = contract.model_dump(mode="json")
+        changed["labels_added"] = sorted(set(contract.labels) - set(before.labels))
+    if policy is not None:
+        model.policy = policy.model_dump(mode="json")
+        changed["policy"] = model.policy
+    session.add(model)
+    record(session, principal, "model.change", "model", model.id, client_id=model.client_id, **changed)
+    return model
+
+
+def find_model(session: Session, *, client: str, model: str) -> RegisteredModel:
+    found = session.exec(
+        select(RegisteredModel)
+        .join(Client, col(Client.id) == RegisteredModel.client_id)
+        .where(Client.slug == client, RegisteredModel.slug == model)
+    ).one_or_none()
+    if found is None:
+        raise NotFound("model", f"{client}/{model}")
+    return found
+
+
+def list_models(session: Session) -> list[RegisteredModel]:
+    return list(session.exec(select(RegisteredModel).order_by(col(RegisteredModel.created_at))))
+
+
+def contract_of(model: RegisteredModel) -> Contract:
+    return Contract.model_validate(model.contract)
+
+
+def policy_of(model: RegisteredModel) -> Policy:
+    return Policy.model_validate(model.policy)
+
+
+def manifest_of(version: AdapterVersion) -> Manifest:
+    """Raises InvalidInput when the stored manifest does not hash to the version's digest."""
+    try:
+        manifest = Manifest.model_validate(version.manifest)
+    except ValidationError as error:
+        raise InvalidInput(f"version {version.number} has a damaged manifest: {error}") from error
+    if manifest.digest != version.digest:
+        raise InvalidInput(f"version {version.number} does not match its digest {version.digest[:12]}")
+    return manifest
+
+
+def full_name(session: Session, model: RegisteredModel) -> str:
+    client = session.get_one(Client, model.client_id)
+    return f"{client.slug}/{model.slug}"
+
+
+def list_versions(session: Session, model: RegisteredModel) -> list[AdapterVersion]:
+    """Oldest first."""
+    query = select(AdapterVersion).where(AdapterVersion.model_id == model.id)
+    return list(session.exec(query.order_by(col(AdapterVersion.created_at))))
+
+
+def find_version(session: Session, model: RegisteredModel, version: str) -> AdapterVersion:
+    """By alias (`production`), number (`v1.2`) or digest."""
+    query = select(AdapterVersion).where(AdapterVersion.model_id == model.id)
+    if version in {alias.value for alias in Alias}:
+        query = query.join(VersionAlias, col(VersionAlias.version_id) == AdapterVersion.id).where(
+            VersionAlias.name == version
+        )
+    elif version.startswith("v"):
+        query = query.where(AdapterVersion.number == version.removeprefix("v"))
+    else:
+        query = query.where(AdapterVersion.digest == version)
+    found = session.exec(query).one_or_none()
+    if found is None:
+        raise NotFound("version", version)
+    return found
+
+
+def resolve(session: Session, name: ModelName) -> tuple[RegisteredModel, AdapterVersion]:
+    """The model and the named version of it, or its production version."""
+    model = find_model(session, client=name.client, model=name.model)
+    return model, find_version(session, model, name.version or Alias.PRODUCTION)
+
+
+def aliases(session: Session, model_id: UUID) -> dict[Alias, AdapterVersion]:
+    rows = session.exec(
+        select(VersionAlias, AdapterVersion)
+        .join(AdapterVersion, col(AdapterVersion.id) == VersionAlias.version_id)
+        .where(VersionAlias.model_id == model_id)
+    )
+    return {alias.name: version for alias, version in rows}
+
+
+def point(session: Session, model: RegisteredModel, alias: Alias, version_id: UUID | None) -> None:
+    """Move an alias; None takes it away."""
+    row = session.exec(
+        select(VersionAlias).where(VersionAlias.model_id == model.id, VersionAlias.name == alias).with_for_update()
+    ).one_or_none()
+    if version_id is None:
+        if row is not None:
+            session.delete(row)
+    elif row is None:
+        session.add(VersionAlias(client_id=model.client_id, model_id=model.id, name=alias, version_id=version_id))
+    else:
+        row.version_id, row.moved_at = version_id, now()
+        session.add(row)
+    session.flush()

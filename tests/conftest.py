@@ -1,0 +1,83 @@
+"""Real PostgreSQL and Valkey for the whole run; one rolled-back transaction per test."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from litestar import Litestar
+from litestar.testing import TestClient
+from sqlalchemy import Engine
+
+from tests.support.factories import make_agency, make_client, make_key
+from tuneloop.asgi import create_app
+from tuneloop.identity.principal import Principal
+from tuneloop.kit.db import Database, make_engine
+from tuneloop.kit.engines import EngineUrls, engines
+from tuneloop.kit.migrations import migrate
+from tuneloop.kit.settings import Settings
+from tuneloop.kit.storage import Storage
+from tuneloop.kit.tenancy import TenantSession
+from tuneloop.tables import Agency, Client
+
+
+@pytest.fixture(scope="session")
+def urls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineUrls]:
+    with engines(Settings(data_dir=tmp_path_factory.mktemp("engines"))) as started:
+        migrate(started.migration)
+        yield started
+
+
+@pytest.fixture(scope="session")
+def engine(urls: EngineUrls) -> Iterator[Engine]:
+    engine = make_engine(urls.database)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def database(engine: Engine) -> Iterator[Database]:
+    """Units of work that commit into savepoints of one transaction, which is rolled back after the test."""
+    with engine.connect() as connection:
+        transaction = connection.begin()
+        yield Database(connection)
+        transaction.rollback()
+
+
+@pytest.fixture
+def agency(database: Database) -> Agency:
+    return make_agency(database, "north")
+
+
+@pytest.fixture
+def principal(agency: Agency) -> Principal:
+    return Principal.system(agency.id, "test")
+
+
+@pytest.fixture
+def client_row(database: Database, agency: Agency) -> Client:
+    return make_client(database, agency, "acme")
+
+
+@pytest.fixture
+def session(database: Database, agency: Agency) -> Iterator[TenantSession]:
+    with database.unit(agency.id) as opened:
+        yield opened
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> Storage:
+    return Storage((tmp_path / "objects").as_uri(), cache=tmp_path / "cache")
+
+
+@pytest.fixture
+def app(database: Database, storage: Storage, tmp_path: Path) -> Litestar:
+    """The web application without background tasks: the test's one connection has one user at a time."""
+    return create_app(Settings(data_dir=tmp_path), database, storage, lifespan=())
+
+
+@pytest.fixture
+def api(app: Litestar, database: Database, agency: Agency) -> Iterator[TestClient[Litestar]]:
+    """HTTP client with the key of an owner of `agency`."""
+    with TestClient(app) as http:
+        http.headers["Authorization"] = f"Bearer {make_key(database, agency)}"
+        yield http

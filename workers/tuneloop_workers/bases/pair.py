@@ -1,0 +1,71 @@
+"""A base as a pair, with the facts and digests that its registration records."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig
+
+from tuneloop.kit.errors import CorruptArtifact
+from tuneloop_workers.bases.architectures import model_type
+from tuneloop_workers.bases.folders import file_sha256, folder_digest
+from tuneloop_workers.bases.gguf_file import GgufFile
+from tuneloop_workers.bases.hf_config import (
+    architecture_of,
+    context_length_of,
+    heads_of,
+    layers_of,
+    quantisation_of,
+)
+from tuneloop_workers.bases.tokenizers import check_agreement
+
+
+@dataclass(frozen=True)
+class BakedBase:
+    """A base as a pair: the GGUF that serves and the weights that train."""
+
+    gguf: Path
+    weights: Path
+    gguf_sha256: str
+    weights_sha256: str
+    """Digest of the weights folder over all its files."""
+    architecture: str
+    quantisation: str
+    context_length: int
+    licence: str
+    """`general.license` of the GGUF; "unknown" where it has none."""
+    tokenizer_samples: int
+    """Texts that both tokenizers were seen to read alike."""
+
+
+def describe_pair(gguf: Path, weights: Path) -> BakedBase:
+    """Raises CorruptArtifact when the two are not the same model with the same tokenizer."""
+    base = GgufFile.open(gguf)
+    _check_same_shape(base, AutoConfig.from_pretrained(weights, trust_remote_code=False))
+    tokenizer = AutoTokenizer.from_pretrained(weights, trust_remote_code=False)
+    licence = base.metadata.get("general.license")
+    return BakedBase(
+        gguf=gguf,
+        weights=weights,
+        gguf_sha256=file_sha256(gguf),
+        weights_sha256=folder_digest(weights),
+        architecture=architecture_of(base).value,
+        quantisation=quantisation_of(base),
+        context_length=context_length_of(base),
+        licence=licence if isinstance(licence, str) else "unknown",
+        tokenizer_samples=check_agreement(tokenizer, gguf),
+    )
+
+
+def _check_same_shape(base: GgufFile, config: PreTrainedConfig) -> None:
+    heads = heads_of(base)
+    serving = {
+        "model_type": model_type(architecture_of(base)),
+        "num_hidden_layers": layers_of(base),
+        "num_attention_heads": heads.query,
+        "num_key_value_heads": heads.key_value,
+        "vocab_size": base.tensors["token_embd.weight"].shape[0],
+        "hidden_size": base.tensors["token_embd.weight"].shape[1],
+    }
+    training = {name: getattr(config, name, None) for name in serving}
+    if training != serving:
+        raise CorruptArtifact("weights and GGUF are different models", weights=training, gguf=serving)

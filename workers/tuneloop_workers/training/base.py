@@ -1,0 +1,50 @@
+"""The frozen base model: where it runs, in which precision, and its tokenizer."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from tuneloop.kit.errors import InvalidInput, Unavailable
+from tuneloop_workers.training.spec import Device, Precision
+
+
+class Placement(NamedTuple):
+    device: torch.device
+    dtype: torch.dtype
+
+
+class Base(NamedTuple):
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    max_tokens: int
+
+
+def place(device: Device, precision: Precision) -> Placement:
+    """bf16 only where the hardware multiplies it natively: emulated, it is slower than fp32 and less exact."""
+    if device is Device.CUDA and not torch.cuda.is_available():
+        raise Unavailable("this run asks for a GPU and there is none here; use device auto or cpu")
+    chosen = torch.device("cuda" if device is not Device.CPU and torch.cuda.is_available() else "cpu")
+    if precision is Precision.AUTO:
+        return Placement(chosen, torch.bfloat16 if _has_bf16(chosen) else torch.float32)
+    return Placement(chosen, torch.bfloat16 if precision is Precision.BF16 else torch.float32)
+
+
+def load_base(weights: Path, placement: Placement) -> Base:
+    """The model in eval mode with every weight frozen; safetensors only, no code from the folder."""
+    if not (weights / "config.json").is_file():
+        raise InvalidInput(f"{weights} holds no model (config.json is missing)", folder=str(weights))
+    model = AutoModelForCausalLM.from_pretrained(
+        weights, dtype=placement.dtype, use_safetensors=True, trust_remote_code=False, local_files_only=True
+    )
+    tokenizer = AutoTokenizer.from_pretrained(weights, trust_remote_code=False, local_files_only=True)
+    model = model.to(placement.device).eval().requires_grad_(False)
+    return Base(model, tokenizer, int(model.config.get_text_config().max_position_embeddings))
+
+
+def _has_bf16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))

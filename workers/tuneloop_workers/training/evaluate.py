@@ -1,0 +1,27 @@
+"""Dev loss: mean negative log-likelihood of the completions, overall and by stratum."""
+
+from collections.abc import Sequence
+
+import torch
+
+from tuneloop_workers.training.data import Encoded
+from tuneloop_workers.training.spec import Group
+from tuneloop_workers.training.step import CompletionLoss, collate
+
+_ROWS = 32
+
+
+def dev_loss(loss: CompletionLoss, examples: Sequence[Encoded]) -> dict[Group, float]:
+    """Mean over the examples of each stratum that has any, in nats per completion token."""
+    strata = {group: [e for e in examples if e.group is group] for group in Group}
+    return {group: mean_loss(loss, members) for group, members in strata.items() if members}
+
+
+@torch.no_grad()
+def mean_loss(loss: CompletionLoss, examples: Sequence[Encoded]) -> float:
+    ordered = sorted(examples, key=lambda e: len(e.tokens))
+    total = 0.0
+    for start in range(0, len(ordered), _ROWS):
+        rows = ordered[start : start + _ROWS]
+        total += loss(collate(rows)).item() * len(rows)
+    return total / len(ordered)

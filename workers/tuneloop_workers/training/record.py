@@ -1,0 +1,87 @@
+"""`training.json`: everything needed to say how an adapter came about, and to make it again."""
+
+from hashlib import file_digest, sha256
+from importlib.metadata import version
+from pathlib import Path
+from platform import python_version
+from typing import NamedTuple
+
+import orjson
+
+from tuneloop.registry.contract import Frozen, Sha256
+from tuneloop_workers.training.events import Dev, Metrics
+from tuneloop_workers.training.spec import TrainSpec
+
+_NAME = "training.json"
+_LIBRARIES = ("torch", "transformers", "peft", "safetensors", "tokenizers", "numpy")
+_LOCAL = {
+    "base_weights": True,
+    "examples": True,
+    "dev": True,
+    "output": True,
+    "parent": {"__all__": {"folder"}},
+    "device": True,
+    "threads": True,
+    "checkpoint_every": True,
+}
+"""Where a run happens, not what it is: a retry may find its files elsewhere."""
+
+
+class Inputs(Frozen):
+    """Digests of the files a spec names."""
+
+    examples_sha256: Sha256
+    dev_sha256: Sha256
+    parent_sha256: tuple[Sha256, ...]
+
+
+class Machine(Frozen):
+    device: str
+    dtype: str
+    threads: int
+
+
+class Record(Frozen):
+    run_sha256: Sha256
+    spec: TrainSpec
+    inputs: Inputs
+    machine: Machine
+    libraries: dict[str, str]
+    metrics: Metrics
+    loss_curve: tuple[float, ...]
+    dev_curve: tuple[Dev, ...]
+
+
+class Identity(NamedTuple):
+    inputs: Inputs
+    run_sha256: str
+
+
+def identify(spec: TrainSpec) -> Identity:
+    """Equal for two specs exactly when they ask for the same weights."""
+    inputs = Inputs(
+        examples_sha256=_digest(spec.examples),
+        dev_sha256=_digest(spec.dev),
+        parent_sha256=tuple(_digest(part.folder / "adapter_model.safetensors") for part in spec.parent),
+    )
+    what = {"spec": spec.model_dump(mode="json", exclude=_LOCAL), "inputs": inputs.model_dump(mode="json")}
+    return Identity(inputs, sha256(orjson.dumps(what, option=orjson.OPT_SORT_KEYS)).hexdigest())
+
+
+def libraries() -> dict[str, str]:
+    return {"python": python_version(), **{name: version(name) for name in _LIBRARIES}}
+
+
+def write_record(record: Record, folder: Path) -> None:
+    (folder / _NAME).write_bytes(orjson.dumps(record.model_dump(mode="json"), option=orjson.OPT_INDENT_2))
+
+
+def read_record(folder: Path) -> Record | None:
+    """None for an adapter that was not trained here."""
+    path = folder / _NAME
+    return Record.model_validate_json(path.read_bytes()) if path.is_file() else None
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
