@@ -441,6 +441,13 @@ def upgrade() -> None:
             ["prediction_id"], ["prediction.id"], name=op.f("fk_feedback_prediction_id_prediction")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_feedback")),
+        sa.UniqueConstraint(
+            "prediction_id",
+            "kind",
+            "reporter",
+            name=op.f("uq_feedback_prediction_id_kind_reporter"),
+            postgresql_nulls_not_distinct=True,
+        ),
     )
     op.create_index(op.f("ix_feedback_agency_id"), "feedback", ["agency_id"], unique=False)
     op.create_index("ix_feedback_model_at", "feedback", ["model_id", "at"], unique=False)

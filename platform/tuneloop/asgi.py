@@ -1,18 +1,15 @@
 """Composition root of the web process."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 
-import structlog
 from litestar import Litestar, Router
-from litestar.config.response_cache import ResponseCacheConfig
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.handlers import BaseRouteHandler
 from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import ScalarRenderPlugin, SwaggerRenderPlugin
+from litestar.openapi.plugins import JsonRenderPlugin, YamlRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import ControllerRouterHandler
 
@@ -27,14 +24,13 @@ from tuneloop.jobs.controller import JobController
 from tuneloop.kit.db import Database, make_engine
 from tuneloop.kit.errors import TuneloopError
 from tuneloop.kit.http import answer_domain_error, answer_http_error, answer_unexpected
+from tuneloop.kit.logging import configure_logging
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.storage import Storage
 from tuneloop.monitoring.controller import MonitoringController
 from tuneloop.predictions.controller import FeedbackController, PredictionController
 from tuneloop.registry.controller import BaseController, ModelController
 from tuneloop.retraining.controller import CycleController, EvalController
-
-log = structlog.get_logger(__name__)
 
 API: Sequence[ControllerRouterHandler] = (
     SessionController,
@@ -89,14 +85,21 @@ def create_app(
             description="Keeps fine-tuned models accurate. Authenticate with 'Authorization: Bearer tl_…'.",
             components=Components(security_schemes={"key": SecurityScheme(type="http", scheme="bearer")}),
             security=[{"key": []}],
-            render_plugins=[],
             path="/schema",
+            render_plugins=[JsonRenderPlugin(path=["/openapi.json", "/"]), YamlRenderPlugin()],
         ),
-        response_cache_config=ResponseCacheConfig(),
         request_max_body_size=256 * 1024 * 1024,
     )
     _deny_by_default(app)
     return app
+
+
+def app_from_environment() -> Litestar:
+    """The application of a server process, configured by TUNELOOP_* variables."""
+    settings = Settings()
+    configure_logging(settings.log_level, json_lines=settings.log_json)
+    storage = Storage(settings.storage, cache=settings.data_dir / "cache")
+    return create_app(settings, Database(make_engine(settings.database_url, pool_size=10)), storage)
 
 
 def _deny_by_default(app: Litestar) -> None:

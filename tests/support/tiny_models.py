@@ -3,14 +3,15 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import gguf
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, PreTrainedTokenizerFast
+from transformers.integrations.gguf.gguf_tokenizer_mapping import GGUF_PRE_TOKENIZER_SPLITS
 
 from tuneloop_workers.bases.architectures import (
     Architecture,
@@ -38,8 +39,14 @@ CONTROL_TOKENS = (
     "<|end_header_id|>",
     "<|eot_id|>",
 )
+_PRE_TOKENIZERS = {
+    Architecture.GEMMA3: "gpt-2",
+    Architecture.LLAMA: "llama-bpe",
+    Architecture.QWEN2: "qwen2",
+    Architecture.QWEN3: "qwen2",
+}
 _TEXT = (
-    "Context: You sort messages to a shop by topic.\nMessage: my parcel has not arrived, where is it?\nAnswer: delivery",
+    "Context: You sort messages to a shop by topic.\nMessage: my parcel has not come, where is it?\nAnswer: delivery",
     "Message: I would like my money back for order 10293, the jacket is too small.\nAnswer: refund",
     "Message: the app says my password is wrong but it isn't!! please help\nAnswer: account",
     "user\nDo you ship to Portugal? model\nYes, within 5 days. assistant system invoice payment card cancel",
@@ -54,7 +61,7 @@ class TinyPair(NamedTuple):
 
 
 def build_tiny_pair(folder: Path, architecture: ArchitectureName, *, seed: int = 0) -> TinyPair:
-    """Writes `folder/hf` and `folder/model.gguf`: hidden 64, 4 query and 2 key-value heads of 16, about 500 tokens.
+    """Writes `folder/hf` and `folder/model.gguf`: hidden 64, 4 query and 2 key-value heads of 16, about 450 tokens.
 
     Weights are random with a spread that makes the output distribution far from flat, and all are exactly
     representable in F16. Gemma 3 has 6 layers (five with a sliding window of 32, one full) and tied embeddings,
@@ -62,7 +69,7 @@ def build_tiny_pair(folder: Path, architecture: ArchitectureName, *, seed: int =
     """
     family = parse_architecture(architecture)
     folder.mkdir(parents=True, exist_ok=True)
-    tokenizer = _tokenizer()
+    tokenizer = _tokenizer(family)
     config = _config(family, len(tokenizer))
     state = _random_model(config, folder / "hf", seed)
     tokenizer.save_pretrained(folder / "hf")
@@ -71,9 +78,15 @@ def build_tiny_pair(folder: Path, architecture: ArchitectureName, *, seed: int =
     return TinyPair(folder / "hf", path)
 
 
-def _tokenizer() -> PreTrainedTokenizerFast:
-    backend = Tokenizer(models.BPE())
-    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+def _tokenizer(family: Architecture) -> PreTrainedTokenizerFast:
+    style = _PRE_TOKENIZERS[family]
+    backend = Tokenizer(models.BPE(ignore_merges=family is Architecture.LLAMA))
+    bytes_only = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=style == "gpt-2")
+    if style == "gpt-2":
+        backend.pre_tokenizer = bytes_only
+    else:
+        words = pre_tokenizers.Split(Regex(GGUF_PRE_TOKENIZER_SPLITS[style]), behavior="isolated")
+        backend.pre_tokenizer = pre_tokenizers.Sequence([words, bytes_only])
     backend.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=500,
@@ -82,14 +95,16 @@ def _tokenizer() -> PreTrainedTokenizerFast:
         show_progress=False,
     )
     backend.train_from_iterator(_TEXT * 4, trainer)
-    return PreTrainedTokenizerFast(
+    begin = ("<bos>", backend.token_to_id("<bos>"))
+    backend.post_processor = processors.TemplateProcessing(single="<bos> $A", special_tokens=[begin])
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=backend, bos_token="<bos>", eos_token="<eos>", pad_token="<pad>", model_max_length=CONTEXT
     )
 
 
 def _config(family: Architecture, vocabulary: int) -> PreTrainedConfig:
     gemma = family is Architecture.GEMMA3
-    sizes = {
+    sizes: dict[str, Any] = {
         "vocab_size": vocabulary,
         "hidden_size": 64,
         "intermediate_size": 128,
@@ -112,7 +127,7 @@ def _config(family: Architecture, vocabulary: int) -> PreTrainedConfig:
 
 
 def _random_model(config: PreTrainedConfig, folder: Path, seed: int) -> Mapping[str, NDArray[np.float32]]:
-    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)  # type: ignore[no-untyped-call]
     generator = torch.Generator().manual_seed(seed)
     norm_mean = 0.0 if config.model_type == "gemma3_text" else 1.0
     with torch.no_grad():
@@ -133,7 +148,7 @@ def _write_gguf(
 ) -> None:
     writer = gguf.GGUFWriter(path, family.value)
     _add_shape(writer, family, config)
-    _add_tokenizer(writer, tokenizer)
+    _add_tokenizer(writer, family, tokenizer)
     heads = Heads(config.num_attention_heads, config.num_key_value_heads)
     modules = gguf_modules(family, config.num_hidden_layers)
     for name, values in state.items():
@@ -167,12 +182,12 @@ def _add_shape(writer: gguf.GGUFWriter, family: Architecture, config: PreTrained
         writer.add_rope_freq_base(config.rope_parameters["rope_theta"])
 
 
-def _add_tokenizer(writer: gguf.GGUFWriter, tokenizer: PreTrainedTokenizerFast) -> None:
+def _add_tokenizer(writer: gguf.GGUFWriter, family: Architecture, tokenizer: PreTrainedTokenizerFast) -> None:
     vocabulary = tokenizer.get_vocab()
     tokens = sorted(vocabulary, key=vocabulary.__getitem__)
     merges = json.loads(tokenizer.backend_tokenizer.to_str())["model"]["merges"]
     writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("gpt-2")
+    writer.add_tokenizer_pre(_PRE_TOKENIZERS[family])
     writer.add_token_list(tokens)
     writer.add_token_types(
         [gguf.TokenType.CONTROL if token in CONTROL_TOKENS else gguf.TokenType.NORMAL for token in tokens]

@@ -1,5 +1,6 @@
 """Every setting of every process, read from TUNELOOP_* environment variables at the edge and passed down."""
 
+import os
 from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
@@ -35,6 +36,10 @@ class Settings(BaseSettings):
         if self.database_url and not self.secret_key.get_secret_value():
             raise ValueError("set TUNELOOP_SECRET_KEY (32 random characters or more) when TUNELOOP_DATABASE_URL is set")
         return self
+
+    @property
+    def cpu_threads(self) -> int:
+        return self.threads or len(os.sched_getaffinity(0))
 
     @property
     def storage(self) -> str:

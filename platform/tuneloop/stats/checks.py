@@ -80,10 +80,10 @@ def superiority(name: str, counts: PairedCounts, worthwhile: float, levels: Leve
 
 
 def category_losses(categories: Mapping[str, PairedCounts], tolerance: float, alpha: float) -> Check:
-    """Did any category lose more than chance explains (mid-p McNemar, Holm) and more than `tolerance`?
+    """Did any category lose more than chance explains (mid-p McNemar, Holm) and at least `tolerance`?
 
-    `categories` is not empty. Never open: ten small categories can't each be proven harmless, so silence is a pass here and the strong group,
-    which pools them, carries the proof.
+    `categories` is not empty. Never open: ten small categories can't each be proven harmless, so silence passes here,
+    and the strong group, which pools them, carries the proof.
     """
     title = "Single categories"
     adjusted = holm(np.array([mcnemar_mid_p(counts, Alternative.WORSE) for counts in categories.values()]))

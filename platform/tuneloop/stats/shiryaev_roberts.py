@@ -68,5 +68,5 @@ class Recursion:
         self._log_weight += k * np.log(grid.rates) + (n - k) * np.log1p(-grid.rates)
         weight = np.exp(self._log_weight - self._log_weight.max(axis=1, keepdims=True))
         weight /= weight.sum(axis=1, keepdims=True)
-        statistic = np.einsum("rg,rgd->r", weight, self._evidence) / len(DROPS)
-        return np.log(np.maximum(statistic, 1e-300))
+        statistic: Array = np.einsum("rg,rgd->r", weight, self._evidence) / len(DROPS)
+        return np.asarray(np.log(np.maximum(statistic, 1e-300)))

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Index
+from sqlalchemy import Index, UniqueConstraint
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
@@ -49,7 +49,12 @@ class FeedbackState(StrEnum):
 
 
 class Feedback(ClientOwned, table=True):
-    __table_args__ = (Index("ix_feedback_model_at", "model_id", "at"),)
+    """One reporter says each kind of thing about an answer at most once."""
+
+    __table_args__ = (
+        Index("ix_feedback_model_at", "model_id", "at"),
+        UniqueConstraint("prediction_id", "kind", "reporter", postgresql_nulls_not_distinct=True),
+    )
 
     model_id: UUID = Field(foreign_key="registered_model.id")
     prediction_id: UUID = Field(foreign_key="prediction.id", index=True)

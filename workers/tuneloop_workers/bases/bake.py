@@ -38,7 +38,7 @@ def bake(gguf: Path, out: Path) -> BakedBase:
     config = config_from_gguf(base)
     values = _hf_values(base)
     with torch.device("meta"):
-        skeleton = AutoModelForCausalLM.from_config(config)
+        skeleton = AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]
     _check_complete(skeleton, values)
     config.architectures = [type(skeleton).__name__]
     with new_folder(out) as draft:

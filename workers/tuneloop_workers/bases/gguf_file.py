@@ -166,9 +166,7 @@ def _read_header(
     return metadata, offsets, metadata_bytes, _read_tensors(cursor, tensor_count, metadata)
 
 
-def _read_tensors(
-    cursor: _Cursor, count: int, metadata: Mapping[str, MetadataValue]
-) -> dict[str, GgufTensor]:
+def _read_tensors(cursor: _Cursor, count: int, metadata: Mapping[str, MetadataValue]) -> dict[str, GgufTensor]:
     table = [_read_entry(cursor) for _ in range(count)]
     alignment = metadata.get("general.alignment", DEFAULT_ALIGNMENT)
     if not isinstance(alignment, int) or alignment < 1:

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from tuneloop.kit.errors import CorruptArtifact
 
-
 _LOG_LEVEL_ERROR = 4
 _TYPE_F32 = 0
 
@@ -26,7 +25,7 @@ class ScaledAdapter(NamedTuple):
 
 
 class LlamaModel:
-    """One model and at most one context of one sequence; use `open_llama` so that both are freed."""
+    """One model and at most one context, of one sequence; made by `open_llama`, which frees both."""
 
     def __init__(self, model: int) -> None:
         self._model = model
@@ -50,12 +49,12 @@ class LlamaModel:
 
     @property
     def vocabulary_size(self) -> int:
-        return llama_cpp.llama_vocab_n_tokens(self._vocabulary)
+        return int(llama_cpp.llama_vocab_n_tokens(self._vocabulary))
 
     def next_token_logprobs(self, prefix: Sequence[int], suffixes: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         """Log-probabilities after prefix + suffix, one row per suffix; the prefix is evaluated once."""
         if self._context is None:
-            raise RuntimeError("this model was opened for tokenising only")
+            raise RuntimeError("call open_context first")
         memory = llama_cpp.llama_get_memory(self._context)
         llama_cpp.llama_memory_clear(memory, True)
         self._decode(prefix, 0)
@@ -82,12 +81,14 @@ class LlamaModel:
         if llama_cpp.llama_set_adapters_lora(self._context, handles, len(adapters), scales) != 0:
             raise CorruptArtifact("llama.cpp could not apply the adapters; export them again for this base")
 
-    def open_context(self, tokens: int, threads: int) -> None:
-        """Allocates a context of `tokens`, keys and values in F32."""
+    def open_context(self, tokens: int, *, threads: int = 1, exact: bool = False) -> None:
+        """Allocates a context of `tokens` as serving does, or one that computes attention in F32 throughout."""
         params = llama_cpp.llama_context_default_params()
         params.n_ctx = params.n_batch = params.n_ubatch = tokens
         params.n_threads = params.n_threads_batch = threads
-        params.type_k = params.type_v = _TYPE_F32
+        if exact:
+            params.type_k = params.type_v = _TYPE_F32
+            params.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED
         self._context = llama_cpp.llama_init_from_model(self._model, params)
         if not self._context:
             raise MemoryError(f"llama.cpp could not allocate a context of {tokens} tokens")
@@ -116,10 +117,10 @@ class LlamaModel:
 
 
 @contextmanager
-def open_llama(gguf: Path, *, context: int | None = None, threads: int = 1) -> Iterator[LlamaModel]:
-    """Loads a GGUF; without `context` (in tokens) only its vocabulary."""
+def open_llama(gguf: Path, *, vocabulary_only: bool = False) -> Iterator[LlamaModel]:
+    """Loads a GGUF on the CPU; raises CorruptArtifact when llama.cpp can't."""
     params = llama_cpp.llama_model_default_params()
-    params.vocab_only = context is None
+    params.vocab_only = vocabulary_only
     params.n_gpu_layers = 0
     quieten_llama()
     handle = llama_cpp.llama_model_load_from_file(str(gguf).encode(), params)
@@ -127,14 +128,12 @@ def open_llama(gguf: Path, *, context: int | None = None, threads: int = 1) -> I
         raise CorruptArtifact(f"llama.cpp can't load {gguf.name}; copy it again from its source", path=str(gguf))
     model = LlamaModel(handle)
     try:
-        if context is not None:
-            model.open_context(context, threads)
         yield model
     finally:
         model.close()
 
 
-@llama_cpp.llama_log_callback
+@llama_cpp.llama_log_callback  # type: ignore[untyped-decorator]
 def _log_errors(level: int, text: bytes, _: ctypes.c_void_p) -> None:
     if level == _LOG_LEVEL_ERROR:
         sys.stderr.write(text.decode(errors="replace"))
@@ -147,4 +146,5 @@ def quieten_llama() -> None:
 
 def _log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     shifted = logits - logits.max()
-    return shifted - np.log(np.exp(shifted).sum(dtype=np.float64)).astype(np.float32)
+    total = np.log(np.exp(shifted).sum(dtype=np.float64))
+    return np.asarray(shifted - total, dtype=np.float32)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 from gguf import TokenType
 from tokenizers import AddedToken
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
@@ -20,14 +21,16 @@ SAMPLE_TEXTS = (
     "tabs\tand\n\nblank   lines\r\n\r\n    indented",
     "Größe, naïve, Ærø, 東京に送ってください, Привет, مرحبا, 👍🏽 👩‍👩‍👧",
     "<start_of_turn>user\n<|im_start|><|eot_id|><eos> <table>a</table>",
-    "ORDER#A-10293/77 https://shop.example/refund?id=4&x=%20 {\"price\": 12.5}",
-    "i've'LL don't we'd 1234567890 ½ … — “quoted” ‘single’",
+    'ORDER#A-10293/77 https://shop.example/refund?id=4&x=%20 {"price": 12.5}',
+    "i've'LL don't we'd 1234567890 ½ … — “quoted”",
     "",
 )
 
 
 def tokenizer_from_gguf(base: GgufFile) -> PreTrainedTokenizerFast:
-    tokenizer = PreTrainedTokenizerFast.from_pretrained(str(base.path.parent), gguf_file=base.path.name)
+    tokenizer: PreTrainedTokenizerFast = PreTrainedTokenizerFast.from_pretrained(
+        str(base.path.parent), gguf_file=base.path.name
+    )
     if base.metadata.get("tokenizer.ggml.pre") in _WHOLE_WORDS_FIRST:
         tokenizer.backend_tokenizer.model.ignore_merges = True
     tokenizer.add_special_tokens(
@@ -48,7 +51,7 @@ def beginning(tokenizer: PreTrainedTokenizerBase) -> list[int]:
 
 def check_agreement(tokenizer: PreTrainedTokenizerBase, gguf: Path) -> int:
     """Number of sample texts on which both sides gave the same token ids; raises CorruptArtifact at a difference."""
-    with open_llama(gguf) as model:
+    with open_llama(gguf, vocabulary_only=True) as model:
         if beginning(tokenizer) != model.beginning():
             raise CorruptArtifact(
                 "the tokenizer of the weights and of the GGUF begin a text differently (BOS); "
@@ -70,10 +73,9 @@ def check_agreement(tokenizer: PreTrainedTokenizerBase, gguf: Path) -> int:
 
 def _plain_tokens_that_serve_as_control(base: GgufFile) -> list[AddedToken]:
     """Tokens that llama.cpp takes for control tokens by their text, like </s>, whatever the file says."""
-    tokens, types = base.metadata["tokenizer.ggml.tokens"], base.metadata["tokenizer.ggml.token_type"]
-    with open_llama(base.path) as model:
-        return [
-            AddedToken(token, special=True, normalized=False)
-            for index, (token, kind) in enumerate(zip(tokens, types, strict=True))
-            if kind == TokenType.USER_DEFINED and model.is_control(index)
-        ]
+    types = np.asarray(base.metadata["tokenizer.ggml.token_type"])
+    plain = [int(token) for token in np.flatnonzero(types == TokenType.USER_DEFINED)]
+    tokens = np.asarray(base.metadata["tokenizer.ggml.tokens"])
+    with open_llama(base.path, vocabulary_only=True) as model:
+        controls = [token for token in plain if model.is_control(token)]
+    return [AddedToken(str(tokens[token]), special=True, normalized=False) for token in controls]

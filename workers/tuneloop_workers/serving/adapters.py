@@ -5,6 +5,7 @@ from hashlib import file_digest
 from pathlib import Path
 
 from gguf import GGUFReader
+
 from tuneloop.kit.errors import CorruptArtifact
 from tuneloop_workers.serving.llama import AdapterHandle, Context, Model
 from tuneloop_workers.serving.servable import Adapter

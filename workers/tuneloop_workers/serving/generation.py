@@ -11,14 +11,15 @@ from tuneloop_workers.serving.text import TextStream
 
 
 class Generation:
-    """One text in the making; `on_delta` is called as parts of it become final."""
+    """One text in the making, of at most `room` tokens; `on_delta` is called as parts of it become final."""
 
     def __init__(
-        self, model: Model, end: int, options: Options, on_delta: Callable[[Delta], None] | None = None
+        self, model: Model, end: int, options: Options, room: int, on_delta: Callable[[Delta], None] | None = None
     ) -> None:
         self._model = model
         self._end = end
         self._options = options
+        self._limit = min(options.max_tokens, room)
         self._on_delta = on_delta
         self._random = np.random.default_rng(options.seed)
         self._stream = TextStream(options.stop)
@@ -35,7 +36,7 @@ class Generation:
 
     @property
     def longest(self) -> int:
-        return self._options.max_tokens
+        return self._limit
 
     def advance(self, logits: Logits) -> Move | None:
         best = int(logits.argmax())
@@ -45,15 +46,15 @@ class Generation:
         logprob = float(logits[token]) - normaliser
         if token == self._end or self._model.is_end(token):
             self._end_logprob = logprob
-            return self._finish("stop")
+            self._finish("stop")
+            return None
         piece = self._model.piece(token)
         alternatives = self._alternatives(logits, normaliser)
         self._tokens.append(TokenLogprob(token, piece.decode("utf-8", "replace"), logprob, alternatives))
         self._report(self._stream.push(piece))
-        if self._stream.stopped:
-            return self._finish("stop")
-        if len(self._tokens) == self._options.max_tokens:
-            return self._finish("length")
+        if self._stream.stopped or len(self._tokens) == self._limit:
+            self._finish("stop" if self._stream.stopped else "length")
+            return None
         return Move(len(self._tokens) - 1, (token,))
 
     def answer(self, prompt_tokens: int, latency_ms: float) -> Answer:

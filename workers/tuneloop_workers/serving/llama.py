@@ -10,6 +10,7 @@ import llama_cpp.llama_cpp as c
 import numpy as np
 import numpy.typing as npt
 from llama_cpp import __version__ as bindings_version
+
 from tuneloop.kit.errors import CorruptArtifact, Unavailable
 
 Logits = npt.NDArray[np.float32]
@@ -19,13 +20,14 @@ _ERROR_LEVEL = 3
 _recent_errors: deque[str] = deque(maxlen=8)
 
 
-@c.llama_log_callback
 def _keep_errors(level: int, text: bytes, _user_data: object) -> None:
     if level == _ERROR_LEVEL:
         _recent_errors.append(text.decode("utf-8", "replace").strip())
 
 
-c.llama_log_set(_keep_errors, ctypes.c_void_p(0))
+# llama.cpp keeps the pointer, so the callback object must live as long as the module.
+_LOG_CALLBACK = c.llama_log_callback(_keep_errors)
+c.llama_log_set(_LOG_CALLBACK, ctypes.c_void_p(0))
 
 
 def identity() -> str:
@@ -146,7 +148,7 @@ class Context:
 
     def apply(self, adapters: Iterable[tuple[AdapterHandle, float]]) -> None:
         """The adapters of every decode until the next call; an empty list is the plain base."""
-        parts = list(adapters)
+        parts: list[tuple[Any, float]] = list(adapters)
         handles = (c.llama_adapter_lora_p_ctypes * len(parts))(*(handle for handle, _ in parts))
         scales = (ctypes.c_float * len(parts))(*(scale for _, scale in parts))
         c.llama_set_adapters_lora(self._handle, handles, len(parts), scales)

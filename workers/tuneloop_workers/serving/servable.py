@@ -49,9 +49,7 @@ class Servable:
 def prepare(model: Model, contract: Contract, adapters: Sequence[Adapter]) -> Servable:
     """Raises InvalidInput when two labels can't be told apart by this base's tokeniser."""
     end = _end_token(model, contract)
-    labels = {
-        label: tuple(tokenise(render_answer(contract, label), model.encode)) for label in contract.labels
-    }
+    labels = {label: tuple(tokenise(render_answer(contract, label), model.encode)) for label in contract.labels}
     return Servable(
         contract=contract,
         adapters=_merged(adapters),

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
 from tuneloop.kit.errors import InvalidInput
 
 
@@ -17,7 +18,7 @@ class Branch(NamedTuple):
     next: "Choice | None"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Choice:
     """A decision between the next tokens `tokens`, taken after `path`, the answer tokens before it."""
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from torch import nn
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from tuneloop.kit.errors import InvalidInput, Unavailable
@@ -35,16 +36,25 @@ def load_base(weights: Path, placement: Placement) -> Base:
     """The model in eval mode with every weight frozen; safetensors only, no code from the folder."""
     if not (weights / "config.json").is_file():
         raise InvalidInput(f"{weights} holds no model (config.json is missing)", folder=str(weights))
-    model = AutoModelForCausalLM.from_pretrained(
+    model: nn.Module = AutoModelForCausalLM.from_pretrained(
         weights, dtype=placement.dtype, use_safetensors=True, trust_remote_code=False, local_files_only=True
     )
     tokenizer = AutoTokenizer.from_pretrained(weights, trust_remote_code=False, local_files_only=True)
-    model = model.to(placement.device).eval().requires_grad_(False)
+    model.to(placement.device).eval().requires_grad_(False)
+    if not isinstance(model, PreTrainedModel):
+        raise TypeError(f"expected a transformers model, got {type(model).__name__}")
     return Base(model, tokenizer, int(model.config.get_text_config().max_position_embeddings))
+
+
+def output_head(model: PreTrainedModel) -> nn.Linear:
+    head: nn.Module = model.get_output_embeddings()  # type: ignore[no-untyped-call]
+    if not isinstance(head, nn.Linear):
+        raise InvalidInput(f"{model.config.model_type} has no linear output head; choose another base")
+    return head
 
 
 def _has_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     capabilities = torch.cpu.get_capabilities()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))

@@ -63,7 +63,7 @@ def load_checkpoint(
         return None
     try:
         with safe_open(path, framework="pt") as file:
-            metadata, tensors = file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}
+            metadata, tensors = file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise CorruptArtifact(f"{path.name} is damaged; remove it to start the run again", path=str(path)) from error
     if metadata.get("run_sha256") != run_sha256:

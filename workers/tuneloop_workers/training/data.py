@@ -92,13 +92,12 @@ def count(examples: Sequence[Encoded], group: Group) -> int:
 
 
 def _opening(tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:
-    bos = tokenizer.bos_token_id
-    return (bos,) if bos is not None and tokenizer.encode("a")[0] == bos else ()
+    return tuple(tokenizer.encode("", add_special_tokens=True))
 
 
 def _end(tokenizer: PreTrainedTokenizerBase, template: Template) -> int:
     text = end_of_answer(template)
     token = tokenizer.eos_token_id if text is None else tokenizer.convert_tokens_to_ids(text)
-    if token is None or token == tokenizer.unk_token_id:
+    if not isinstance(token, int) or token == tokenizer.unk_token_id:
         raise InvalidInput(f"the base has no token that ends a {template} answer; choose another template")
-    return int(token)
+    return token

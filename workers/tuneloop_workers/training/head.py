@@ -19,7 +19,7 @@ class FrozenHeadLoss(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, head: Tensor, targets: Tensor) -> Tensor:
         losses, gradients = [], []
-        for rows, wanted in zip(hidden.split(_ROWS), targets.split(_ROWS), strict=True):
+        for rows, wanted in zip(torch.split(hidden, _ROWS), torch.split(targets, _ROWS), strict=True):
             log_probabilities = (rows @ head.T).float().log_softmax(dim=-1)
             index = wanted.unsqueeze(1)
             losses.append(-log_probabilities.gather(1, index).squeeze(1))
@@ -32,7 +32,7 @@ class FrozenHeadLoss(torch.autograd.Function):
         return torch.cat(losses)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, grad_losses: Tensor) -> tuple[Tensor, None, None]:
         (gradient,) = ctx.saved_tensors
         return (gradient.float() * grad_losses.unsqueeze(1)).to(gradient.dtype), None, None
@@ -40,5 +40,5 @@ class FrozenHeadLoss(torch.autograd.Function):
 
 def completion_nll(hidden: Tensor, head: Tensor, targets: Tensor) -> Tensor:
     """Negative log-likelihood [P] of `targets` [P] given hidden states [P, d] and a head [V, d] that is not trained."""
-    nll: Tensor = FrozenHeadLoss.apply(hidden, head, targets)
+    nll: Tensor = FrozenHeadLoss.apply(hidden, head, targets)  # type: ignore[no-untyped-call]
     return nll

@@ -9,6 +9,7 @@ from transformers import PreTrainedModel
 
 from tuneloop.kit.errors import CorruptArtifact
 from tuneloop_workers.training.adapter import Adapter, Factors
+from tuneloop_workers.training.base import output_head
 
 _FACTOR = re.compile(r"^(?P<module>.+)\.lora_(?P<side>[AB])\.default\.weight$")
 _LAYER = re.compile(r"\.layers\.(\d+)\.")
@@ -19,11 +20,8 @@ def attach(base: PreTrainedModel, *, rank: int, alpha: int, top_layers: int | No
 
     With `top_layers`, the factors below stay as they are, so the backward pass ends above them.
     """
-    head = base.get_output_embeddings()
-    linear = {n.rpartition(".")[2] for n, m in base.named_modules() if isinstance(m, nn.Linear) and m is not head}
-    config = LoraConfig(
-        r=rank, lora_alpha=alpha, lora_dropout=0.0, target_modules=sorted(linear), task_type="CAUSAL_LM"
-    )
+    names = sorted({name.rpartition(".")[2] for name in _linear_layers(base)})
+    config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=0.0, target_modules=names, task_type="CAUSAL_LM")
     model = get_peft_model(base, config)
     if not isinstance(model, PeftModel):
         raise TypeError(f"expected a PeftModel, got {type(model).__name__}")
@@ -36,27 +34,39 @@ def attach(base: PreTrainedModel, *, rank: int, alpha: int, top_layers: int | No
     return model.eval()
 
 
+def check(base: PreTrainedModel, adapter: Adapter) -> None:
+    """Raises CorruptArtifact unless the adapter has factors of the right shape for every linear layer and no other."""
+    layers = {f"base_model.model.{name}": layer for name, layer in _linear_layers(base).items()}
+    if strays := sorted(layers.keys() ^ adapter.factors.keys()):
+        raise CorruptArtifact(
+            f"{len(strays)} layers are in only one of parent and base, first {strays[0]}; "
+            "the parent is incomplete or of another base: train from_base",
+            layers=len(strays),
+        )
+    for name, (a, b) in adapter.factors.items():
+        wanted, found = layers[name].weight.shape, (b.shape[0], a.shape[1])
+        if wanted != found:
+            raise CorruptArtifact(
+                f"{name} is {tuple(wanted)} in the base and {found} in the parent; train from_base", layer=name
+            )
+
+
+def _linear_layers(base: PreTrainedModel) -> dict[str, nn.Linear]:
+    head = output_head(base)
+    return {n: m for n, m in base.named_modules() if isinstance(m, nn.Linear) and m is not head}
+
+
 def trainable(model: PeftModel) -> dict[str, nn.Parameter]:
     return {name: parameter for name, parameter in sorted(model.named_parameters()) if parameter.requires_grad}
 
 
+@torch.no_grad()
 def load(model: PeftModel, adapter: Adapter) -> int:
-    """Copy every factor into the model; the number of tensors copied. Any name or shape left over is an error."""
-    wanted = _factors(model)
-    given = {(name, side): getattr(pair, side) for name, pair in adapter.factors.items() for side in ("a", "b")}
-    if strays := sorted({module for module, _ in wanted.keys() ^ given.keys()}):
-        raise CorruptArtifact(
-            f"{len(strays)} layers are in only one of parent and model, first {strays[0]}; "
-            "the parent is of another base or is incomplete: train from_base",
-            layers=len(strays),
-        )
-    with torch.no_grad():
-        for key, tensor in given.items():
-            if wanted[key].shape != tensor.shape:
-                raise CorruptArtifact(f"{key[0]}: the parent's factor is {tuple(tensor.shape)}, the base's layer needs "
-                                      f"{tuple(wanted[key].shape)}; the parent is of another base", layer=key[0])
-            wanted[key].copy_(tensor)
-    return len(given)
+    """Copy every factor into the model; the number of tensors copied. The adapter has passed `check`."""
+    targets = _factors(model)
+    for (module, side), target in targets.items():
+        target.copy_(getattr(adapter.factors[module], side))
+    return len(targets)
 
 
 def factors(model: PeftModel, rank: int, alpha: int) -> Adapter:
@@ -67,7 +77,7 @@ def factors(model: PeftModel, rank: int, alpha: int) -> Adapter:
 
 
 def _factors(model: PeftModel) -> dict[tuple[str, str], Tensor]:
-    found = {}
+    found: dict[tuple[str, str], Tensor] = {}
     for name, parameter in model.named_parameters():
         if match := _FACTOR.match(name):
             found[match["module"], match["side"].lower()] = parameter

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from peft import PeftModel
-from peft.tuners.lora import LoraLayer
+from peft.tuners.lora import LoraLayer, LoraModel
 from transformers import PreTrainedModel
 
 from tuneloop.kit.errors import Conflict
@@ -13,7 +13,7 @@ from tuneloop_workers.training.blend import blend, fit
 from tuneloop_workers.training.data import Encoded
 from tuneloop_workers.training.evaluate import mean_loss
 from tuneloop_workers.training.events import Proof
-from tuneloop_workers.training.lora import attach, load
+from tuneloop_workers.training.lora import attach, check, load
 from tuneloop_workers.training.record import read_record
 from tuneloop_workers.training.spec import ParentPart, TrainSpec
 from tuneloop_workers.training.step import CompletionLoss
@@ -45,6 +45,8 @@ def start_model(
     Raises Conflict when they differ by more than the run's tolerance, CorruptArtifact when a tensor has no match.
     """
     start = starting_adapter(spec) if spec.parent else None
+    if start:
+        check(base, start)
     wanted = parent_loss(base, spec.parent, prefix, dev) if start and prove else None
     model = attach(base, rank=spec.rank, alpha=spec.alpha, top_layers=spec.top_layers)
     tensors = load(model, start) if start else 0
@@ -58,9 +60,7 @@ def start_model(
             parent_loss=wanted,
             start_loss=found,
         )
-    return Started(
-        model, Proof(tensors=tensors, parent_loss=wanted, start_loss=found, tolerance=spec.proof_tolerance)
-    )
+    return Started(model, Proof(tensors=tensors, parent_loss=wanted, start_loss=found, tolerance=spec.proof_tolerance))
 
 
 def parent_loss(
@@ -74,13 +74,14 @@ def parent_loss(
     model = PeftModel.from_pretrained(base, str(parts[0].folder), adapter_name=names[0])
     for name, part in zip(names[1:], parts[1:], strict=True):
         model.load_adapter(str(part.folder), adapter_name=name)
-    model.base_model.set_adapter(names, inference_mode=True)
+    layers = model.base_model
+    if not isinstance(layers, LoraModel):
+        raise TypeError(f"expected LoRA adapters, got {type(layers).__name__}")
+    layers.set_adapter(names, inference_mode=True)
     for module in model.modules():
         if isinstance(module, LoraLayer):
             for name, part in zip(names, parts, strict=True):
                 module.set_scale(name, part.scale)
     loss = mean_loss(CompletionLoss(model.eval(), prefix), dev)
-    model.unload()
-    # PEFT leaves its mark on the base and would take the next adapter for an additional one.
-    del base.peft_config
+    layers.unload()
     return loss

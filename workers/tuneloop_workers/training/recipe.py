@@ -1,32 +1,23 @@
 """One training run from spec to adapter folder, resumable at any moment."""
 
 from collections.abc import Callable
-from math import cos, pi
-from time import perf_counter
+from pathlib import Path
 
 import torch
-from torch import Tensor
 
-from tuneloop.kit.errors import TuneloopError
 from tuneloop_workers.training.adapter import write_adapter
 from tuneloop_workers.training.base import load_base, place
-from tuneloop_workers.training.checkpoint import Position, load_checkpoint, save_checkpoint
+from tuneloop_workers.training.checkpoint import Position
 from tuneloop_workers.training.data import encoder, read_examples
-from tuneloop_workers.training.evaluate import dev_loss
-from tuneloop_workers.training.events import Checkpoint, Dev, Done, Event, Metrics, Progress, Stopped
+from tuneloop_workers.training.events import Done, Event, Metrics, Stopped
 from tuneloop_workers.training.files import write_folder
-from tuneloop_workers.training.lora import factors, trainable
+from tuneloop_workers.training.loop import Run
+from tuneloop_workers.training.lora import factors
 from tuneloop_workers.training.plan import plan_batches
 from tuneloop_workers.training.proof import start_model
 from tuneloop_workers.training.record import Machine, Record, identify, libraries, read_record, write_record
 from tuneloop_workers.training.spec import TrainSpec
-from tuneloop_workers.training.step import CompletionLoss, collate
-
-
-class Diverged(TuneloopError):
-    """The loss or its gradient is no longer a finite number."""
-
-    code = "diverged"
+from tuneloop_workers.training.step import CompletionLoss
 
 
 def train(spec: TrainSpec, emit: Callable[[Event], None], stop: Callable[[], bool]) -> Done | Stopped:
@@ -36,6 +27,7 @@ def train(spec: TrainSpec, emit: Callable[[Event], None], stop: Callable[[], boo
     operator, when the data, the parent or the numbers allow no result.
     """
     identity = identify(spec)
+    spec.output.mkdir(parents=True, exist_ok=True)
     target = spec.output / "adapter"
     finished = read_record(target)
     if finished is not None and finished.run_sha256 == identity.run_sha256:
@@ -54,11 +46,54 @@ def train(spec: TrainSpec, emit: Callable[[Event], None], stop: Callable[[], boo
     plan = plan_batches(
         examples, epochs=spec.epochs, batch_size=spec.batch_size, new_share=spec.new_share, seed=spec.seed
     )
-    evaluate_every = spec.evaluate_every or max(1, len(plan) // (2 * spec.epochs))
 
     checkpoint = spec.output / "checkpoint.safetensors"
     model, proof = start_model(spec, base.model, prefix, dev, prove=not checkpoint.exists())
-    loss = CompletionLoss(model, prefix)
-    parameters = trainable(model)
-    optimiser = torch.optim.AdamW(parameters.values(), weight_decay=0.0, fused=True)
-    position, best = load_checkpoint(checkpoint, identity.run_sha256, parameters, optimiser) or Position(proof=proof), {}
+    if proof is not None:
+        emit(proof)
+    run = Run(spec, model, CompletionLoss(model, prefix), plan, Position(proof=proof), emit)
+    run.resume(checkpoint, identity.run_sha256)
+
+    evaluate_every = spec.evaluate_every or max(1, len(plan) // (2 * spec.epochs))
+    while not run.finished:
+        if stop():
+            run.save(checkpoint, identity.run_sha256)
+            return Stopped(step=run.position.step)
+        run.step(examples)
+        step = run.position.step
+        if step == len(plan) or (spec.patience is not None and step % evaluate_every == 0):
+            run.evaluate(dev)
+        if step % spec.checkpoint_every == 0:
+            run.save(checkpoint, identity.run_sha256)
+    if spec.patience is not None:
+        run.keep_best()
+
+    position = run.position
+    kept = position.best if spec.patience is not None and position.best else position.dev_curve[-1]
+    metrics = Metrics(
+        step=kept.step,
+        steps=position.step,
+        steps_planned=len(plan),
+        dev_loss=kept.loss,
+        proof=position.proof,
+        train_seconds=position.seconds,
+        examples_per_second=position.step * spec.batch_size / position.seconds,
+    )
+    record = Record(
+        run_sha256=identity.run_sha256,
+        spec=spec,
+        inputs=identity.inputs,
+        machine=Machine(device=str(placement.device), dtype=str(placement.dtype), threads=torch.get_num_threads()),
+        libraries=libraries(),
+        metrics=metrics,
+        loss_curve=position.loss_curve,
+        dev_curve=position.dev_curve,
+    )
+
+    def fill(folder: Path) -> None:
+        write_adapter(factors(model, spec.rank, spec.alpha), folder)
+        write_record(record, folder)
+
+    write_folder(target, fill)
+    checkpoint.unlink(missing_ok=True)
+    return Done(adapter=target, metrics=metrics)

@@ -4,7 +4,7 @@ from hashlib import file_digest, sha256
 from importlib.metadata import version
 from pathlib import Path
 from platform import python_version
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -14,7 +14,7 @@ from tuneloop_workers.training.spec import TrainSpec
 
 _NAME = "training.json"
 _LIBRARIES = ("torch", "transformers", "peft", "safetensors", "tokenizers", "numpy")
-_LOCAL = {
+_LOCAL: dict[str, Any] = {
     "base_weights": True,
     "examples": True,
     "dev": True,

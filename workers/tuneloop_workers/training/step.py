@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import DynamicCache, PreTrainedModel
 
+from tuneloop_workers.training.base import output_head
 from tuneloop_workers.training.data import Encoded
 from tuneloop_workers.training.head import completion_nll
 
@@ -46,7 +47,10 @@ class Batch(NamedTuple):
 def collate(examples: Sequence[Encoded]) -> Batch:
     # Right padding with causal attention needs no mask: no real token can see a pad.
     tokens = torch.zeros(len(examples), max(len(e.tokens) for e in examples), dtype=torch.long)
-    rows, columns, targets, weights = [], [], [], []
+    rows: list[int] = []
+    columns: list[int] = []
+    targets: list[int] = []
+    weights: list[float] = []
     for row, example in enumerate(examples):
         length, answer = len(example.tokens), example.answer_length
         tokens[row, :length] = torch.tensor(example.tokens)
@@ -64,37 +68,39 @@ class CompletionLoss:
         base = model.get_base_model()
         if not isinstance(base, PreTrainedModel):
             raise TypeError(f"expected a transformers model, got {type(base).__name__}")
-        self._model = base
         self._prefix = torch.tensor([prefix], dtype=torch.long, device=base.device)
-        self._fast = is_verified(base)
+        self._verified = is_verified(base)
+        self._config = base.config
+        self._causal_lm: Any = base
+        self._decoder: Any = base.get_decoder()  # type: ignore[no-untyped-call]
+        self._head = output_head(base).weight
 
     def __call__(self, batch: Batch) -> Tensor:
         """The weighted mean negative log-likelihood, in nats."""
         batch = batch.to(self._prefix.device)
-        if not self._fast:
-            return self._plain(batch)
-        hidden = self._hidden(batch.tokens)[batch.rows, batch.columns]
-        head = self._model.get_output_embeddings()
-        nll = completion_nll(hidden, head.weight, batch.targets)
+        nll = self._nll(batch) if self._verified else self._plain_nll(batch)
         return (nll * batch.weights).sum()
 
-    def _hidden(self, tokens: Tensor) -> Tensor:
-        """Hidden states [B, S, d] after the last norm."""
-        decoder: Any = self._model.get_decoder()
-        size, prefix = len(tokens), self._prefix
-        if size == 1 or prefix.shape[1] < _SHORT_PREFIX:
-            whole = torch.cat([prefix.expand(size, -1), tokens], dim=1)
-            return decoder(whole, use_cache=False).last_hidden_state[:, prefix.shape[1] :]
-        cache = DynamicCache(config=self._model.config)
-        decoder(prefix, past_key_values=cache, use_cache=True)
-        cache.batch_repeat_interleave(size)
-        return decoder(tokens, past_key_values=cache, use_cache=True).last_hidden_state
+    def _nll(self, batch: Batch) -> Tensor:
+        size, length = len(batch.tokens), self._prefix.shape[1]
+        if size > 1 and length >= _SHORT_PREFIX:
+            cache = DynamicCache(config=self._config)
+            self._decoder(self._prefix, past_key_values=cache, use_cache=True)
+            cache.batch_repeat_interleave(size)
+            states = self._decoder(batch.tokens, past_key_values=cache, use_cache=True)
+            hidden = states.last_hidden_state[batch.rows, batch.columns]
+        else:
+            states = self._decoder(self._prefixed(batch), use_cache=False)
+            hidden = states.last_hidden_state[batch.rows, batch.columns + length]
+        return completion_nll(hidden, self._head, batch.targets)
 
-    def _plain(self, batch: Batch) -> Tensor:
-        whole = torch.cat([self._prefix.expand(len(batch.tokens), -1), batch.tokens], dim=1)
-        logits = self._model(whole, use_cache=False).logits[batch.rows, batch.columns + self._prefix.shape[1]]
-        nll = functional.cross_entropy(logits.float(), batch.targets, reduction="none")
-        return (nll * batch.weights).sum()
+    def _plain_nll(self, batch: Batch) -> Tensor:
+        logits = self._causal_lm(self._prefixed(batch), use_cache=False).logits
+        chosen = logits[batch.rows, batch.columns + self._prefix.shape[1]].float()
+        return functional.cross_entropy(chosen, batch.targets, reduction="none")
+
+    def _prefixed(self, batch: Batch) -> Tensor:
+        return torch.cat([self._prefix.expand(len(batch.tokens), -1), batch.tokens], dim=1)
 
 
 def is_verified(model: PreTrainedModel) -> bool:
@@ -103,5 +109,5 @@ def is_verified(model: PreTrainedModel) -> bool:
         config.model_type in VERIFIED
         and not getattr(config, "final_logit_softcapping", None)
         and not getattr(config, "use_bidirectional_attention", False)
-        and model.get_output_embeddings().bias is None
+        and output_head(model).bias is None
     )

@@ -1,7 +1,7 @@
 """Jobs: rows in PostgreSQL are the truth, the broker is only a doorbell."""
 
 from tuneloop.kit.jobs.job import Job
-from tuneloop.kit.jobs.lease import Claim, LostLease, beat, cancel, claim, fail, fence, finish
+from tuneloop.kit.jobs.lease import Claim, LostLease, beat, cancel, claim, fail, fence, finish, hand_back
 from tuneloop.kit.jobs.relay import enqueue, ring_due, sweep
 from tuneloop.kit.jobs.table import JobRow, JobState
 
@@ -18,6 +18,7 @@ __all__ = [
     "fail",
     "fence",
     "finish",
+    "hand_back",
     "ring_due",
     "sweep",
 ]

@@ -113,6 +113,14 @@ def fail(session: Session, held: Claim, reason: str, *, retry: bool) -> Job | No
     return give_up(row, reason)
 
 
+def hand_back(session: Session, held: Claim) -> None:
+    """Queue a job again whose worker is shutting down; it costs no attempt."""
+    row = fence(session, held)
+    row.state, row.rung_at, row.lease_until, row.worker = JobState.QUEUED, None, None, None
+    row.attempts -= 1
+    session.add(row)
+
+
 def give_up(row: JobRow, reason: str) -> Job | None:
     """Mark a job as failed for good; returns its follow-up."""
     row.state, row.finished_at, row.error = JobState.FAILED, now(), reason

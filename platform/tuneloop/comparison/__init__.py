@@ -1,0 +1,1 @@
+"""Production and candidate side by side on the same items, and the gate's verdict."""

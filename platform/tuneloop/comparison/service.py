@@ -1,0 +1,140 @@
+"""Compare two eval runs item by item and judge the candidate."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlmodel import Session
+
+from tuneloop.evals.service import answers_of, rate_of
+from tuneloop.kit.errors import Conflict
+from tuneloop.registry.policy import Policy
+from tuneloop.registry.service import manifest_of
+from tuneloop.stats.gate import Outcome, Policy as GatePolicy, decide
+from tuneloop.stats.paired import PairedCounts, compare_counts
+from tuneloop.stats.strata import Flags, Strata, stratify
+from tuneloop.tables import AdapterVersion, Comparison, EvalAnswer, EvalRun, RetrainingCycle
+
+
+def compare_runs(
+    session: Session,
+    *,
+    cycle: RetrainingCycle,
+    production: EvalRun,
+    candidate: EvalRun,
+    target: Collection[str],
+    policy: Policy,
+) -> Comparison:
+    """The side-by-side table and the verdict.
+
+    Raises:
+        Conflict: the two runs differ in items, engine or base, so their difference would mean nothing.
+    """
+    _same_conditions(session, production, candidate)
+    old, new = answers_of(session, production), answers_of(session, candidate)
+    strata = stratify(
+        Flags(_flags(old, "correct"), _flags(new, "correct")),
+        [answer.category for answer in old],
+        target=target,
+        hallucinated=Flags(_flags(old, "hallucinated"), _flags(new, "hallucinated")),
+    )
+    verdict = decide(strata, gate_policy(policy))
+    comparison = Comparison(
+        client_id=cycle.client_id,
+        cycle_id=cycle.id,
+        production_run_id=production.id,
+        candidate_run_id=candidate.id,
+        production_digest=production.digest,
+        candidate_digest=candidate.digest,
+        table=side_by_side(strata, old, new, target),
+        outcome=verdict.outcome,
+        reasons=list(verdict.reasons),
+        labels_needed=verdict.labels_needed if verdict.outcome is Outcome.NEED_MORE_LABELS else None,
+    )
+    session.add(comparison)
+    session.flush()
+    return comparison
+
+
+def gate_policy(policy: Policy) -> GatePolicy:
+    return GatePolicy(
+        overall_margin=policy.overall_margin,
+        strong_margin=policy.strong_margin,
+        category_loss=policy.category_margin,
+        hallucination_margin=policy.hallucination_margin,
+        worthwhile_gain=policy.worthwhile_gain,
+        alpha=policy.significance,
+    )
+
+
+def side_by_side(
+    strata: Strata, old: Sequence[EvalAnswer], new: Sequence[EvalAnswer], target: Collection[str]
+) -> dict[str, Any]:
+    """Rows of the comparison table, and the items whose answer changed between right and wrong."""
+    rows = [("overall", "Overall accuracy", strata.overall)]
+    if strata.target is not None:
+        rows.append(("target", "New and fallen categories", strata.target))
+    if strata.strong is not None:
+        rows.append(("strong", "Previously strong categories", strata.strong))
+    table = [_row(key, title, counts) for key, title, counts in rows]
+    if strata.hallucination is not None:
+        table.append(_fault_row("hallucination", "Hallucination rate", strata.hallucination))
+    return {
+        "rows": table,
+        "target": sorted(target),
+        "categories": [_row(name, name, counts) for name, counts in strata.categories.items()],
+        "fixed": [_item(a, b) for a, b in zip(old, new, strict=True) if b.correct and not a.correct],
+        "broken": [_item(a, b) for a, b in zip(old, new, strict=True) if a.correct and not b.correct],
+    }
+
+
+def _row(key: str, title: str, counts: PairedCounts) -> dict[str, Any]:
+    compared = compare_counts(counts)
+    return {
+        "key": key,
+        "title": title,
+        "n": counts.n,
+        "production": rate_of(counts.production),
+        "candidate": rate_of(counts.candidate),
+        "difference": {"value": compared.difference, "low": compared.interval.low, "high": compared.interval.high},
+        "fixed": counts.fixed,
+        "broken": counts.broken,
+        "p_value": compared.p_value,
+    }
+
+
+def _fault_row(key: str, title: str, free: PairedCounts) -> dict[str, Any]:
+    """A row about a fault: `free` counts the items without it, the row shows the items with it."""
+    row = _row(key, title, PairedCounts(free.both_wrong, free.broken, free.fixed, free.both_right))
+    return {**row, "fixed": free.fixed, "broken": free.broken}
+
+
+def _item(production: EvalAnswer, candidate: EvalAnswer) -> dict[str, Any]:
+    return {
+        "example_id": str(production.example_id),
+        "category": production.category,
+        "expected": production.expected,
+        "production": production.answer,
+        "candidate": candidate.answer,
+    }
+
+
+def _flags(answers: Sequence[EvalAnswer], name: str) -> NDArray[np.bool_]:
+    return np.array([getattr(answer, name) for answer in answers], dtype=bool)
+
+
+def _same_conditions(session: Session, production: EvalRun, candidate: EvalRun) -> None:
+    if production.snapshot_id != candidate.snapshot_id:
+        raise Conflict("the two runs answered different examples; evaluate both versions on one snapshot")
+    if production.engine != candidate.engine:
+        raise Conflict(
+            f"the two runs used different engines ({production.engine} and {candidate.engine}); evaluate both again",
+        )
+    bases = [
+        manifest_of(session.get_one(AdapterVersion, run.version_id)).base.gguf_sha256 for run in (production, candidate)
+    ]
+    if bases[0] != bases[1]:
+        raise Conflict("the two versions run on different base files or quantisations, so they can't be compared")
+
+

@@ -1,0 +1,1 @@
+"""Examples, the pools they live in and the snapshots made of them."""

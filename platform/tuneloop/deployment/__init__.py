@@ -1,0 +1,1 @@
+"""What production serves: promotion, rollback, roll-forward."""

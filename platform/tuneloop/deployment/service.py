@@ -1,0 +1,72 @@
+"""Move the production alias: promote, roll back, roll forward. The files are immutable, so each is one row."""
+
+from sqlmodel import Session, col, select
+
+from tuneloop.audit.service import record
+from tuneloop.gateway.routes import notify_routes_changed
+from tuneloop.identity.principal import Principal
+from tuneloop.kit.errors import Conflict, InvalidInput
+from tuneloop.monitoring.service import start_monitor
+from tuneloop.registry.service import aliases, point
+from tuneloop.retraining.states import advance
+from tuneloop.tables import AdapterVersion, Alias, CycleState, RegisteredModel, RetrainingCycle, Role
+
+
+def deploy(session: Session, *, principal: Principal, model: RegisteredModel, version: AdapterVersion) -> None:
+    """Make a version production; the one before it becomes `previous`.
+
+    Raises:
+        Conflict: the version is in production already.
+    """
+    current = aliases(session, model.id)
+    production = current.get(Alias.PRODUCTION)
+    if production is not None and production.id == version.id:
+        raise Conflict(f"v{version.number} is in production already", digest=version.digest)
+    point(session, model, Alias.PRODUCTION, version.id)
+    if production is not None:
+        point(session, model, Alias.PREVIOUS, production.id)
+    candidate = current.get(Alias.CANDIDATE)
+    if candidate is not None and candidate.id == version.id:
+        point(session, model, Alias.CANDIDATE, None)
+    start_monitor(session, version)
+    notify_routes_changed(session)
+    record(
+        session,
+        principal,
+        "version.deploy",
+        "model",
+        model.id,
+        client_id=model.client_id,
+        digest=version.digest,
+        number=version.number,
+        before=production.digest if production else None,
+    )
+
+
+def roll_back(session: Session, *, principal: Principal, model: RegisteredModel) -> AdapterVersion:
+    """Swap production and previous. Doing it again rolls forward.
+
+    Raises:
+        InvalidInput: there is no previous version.
+    """
+    principal.require(Role.OPERATOR)
+    now_serving = aliases(session, model.id)
+    production, previous = now_serving.get(Alias.PRODUCTION), now_serving.get(Alias.PREVIOUS)
+    if production is None or previous is None:
+        raise InvalidInput("there is no previous version to go back to")
+    deploy(session, principal=principal, model=model, version=previous)
+    if not _mark(session, principal, previous, CycleState.ROLLED_BACK, CycleState.DEPLOYED):
+        _mark(session, principal, production, CycleState.DEPLOYED, CycleState.ROLLED_BACK)
+    return previous
+
+
+def _mark(
+    session: Session, principal: Principal, version: AdapterVersion, before: CycleState, after: CycleState
+) -> bool:
+    query = select(RetrainingCycle).where(
+        RetrainingCycle.candidate_version_id == version.id, col(RetrainingCycle.state) == before
+    )
+    cycle = session.exec(query.with_for_update()).one_or_none()
+    if cycle is not None:
+        advance(session, cycle, after, principal=principal, digest=version.digest)
+    return cycle is not None

@@ -1,0 +1,1 @@
+"""Eval runs: what a version answered on a frozen set of examples."""

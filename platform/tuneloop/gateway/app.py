@@ -1,0 +1,84 @@
+"""The gateway as a part of the web application: its routes, and what must run while they are served."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import httpx
+import structlog
+from litestar import Litestar, Router
+from litestar.exceptions import HTTPException
+from litestar.types import ControllerRouterHandler
+
+from tuneloop.gateway.admission import Admission
+from tuneloop.gateway.caller import authenticated
+from tuneloop.gateway.controller import chat_completions, list_models, read_model
+from tuneloop.gateway.engine import TIMEOUT
+from tuneloop.gateway.errors import answer_domain_error, answer_http_error, answer_unexpected
+from tuneloop.gateway.feedback import report
+from tuneloop.gateway.keeper import RouteKeeper
+from tuneloop.gateway.recorder import Recorder
+from tuneloop.gateway.service import Gateway
+from tuneloop.gateway.upstream import LocalEngine
+from tuneloop.kit.db import Database
+from tuneloop.kit.errors import TuneloopError
+from tuneloop.kit.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+gateway_handlers: list[ControllerRouterHandler] = [
+    Router(
+        "/v1",
+        route_handlers=[chat_completions, list_models, read_model, report],
+        guards=[authenticated],
+        exception_handlers={
+            TuneloopError: answer_domain_error,
+            HTTPException: answer_http_error,
+            Exception: answer_unexpected,
+        },
+    )
+]
+
+
+@asynccontextmanager
+async def gateway_lifespan(app: Litestar) -> AsyncIterator[None]:
+    """Runs the gateway while the application is up. Reads `settings` and `database` from the application's state."""
+    settings, database = app.state.settings, app.state.database
+    assert isinstance(settings, Settings)
+    assert isinstance(database, Database)
+    async with create_gateway(settings, database) as gateway:
+        app.state.gateway = gateway
+        yield
+
+
+@asynccontextmanager
+async def create_gateway(
+    settings: Settings, database: Database, *, admission: Admission | None = None
+) -> AsyncIterator[Gateway]:
+    """A gateway with its route table loaded and its background work running; flushes its log at the end."""
+    async with AsyncExitStack() as stack:
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=64)
+        http = await stack.enter_async_context(httpx.AsyncClient(timeout=TIMEOUT, limits=limits, trust_env=False))
+        recorder = Recorder(database)
+        stack.push_async_callback(recorder.close)
+        keeper = RouteKeeper(database)
+        await keeper.reload()
+        for work in (keeper.run, keeper.listen, recorder.run):
+            stack.push_async_callback(_stop, asyncio.create_task(_forever(work)))
+        local = LocalEngine(settings.serve_url, settings.serve_token.get_secret_value())
+        yield Gateway(database, keeper, recorder, admission or Admission(), http, local)
+
+
+async def _forever(work: Callable[[], Awaitable[None]]) -> None:
+    """The edge of a background task: an unexpected error is logged and the work begins anew."""
+    while True:
+        try:
+            await work()
+        except Exception:
+            log.exception("gateway_work_failed", work=work.__qualname__)
+        await asyncio.sleep(1)
+
+
+async def _stop(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait((task,))

@@ -1,0 +1,225 @@
+"""One way to ask any engine that speaks OpenAI's chat protocol; what differs between engines is an `Upstream`."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import httpx
+import orjson
+from pydantic import BaseModel, Field, ValidationError
+
+from tuneloop.gateway.errors import Busy, EngineFailed, EngineTimeout, EngineUnavailable, InvalidRequest
+from tuneloop.gateway.routes import Route
+from tuneloop.kit.errors import CorruptArtifact
+from tuneloop.registry.templates import Message
+
+_DONE = "[DONE]"
+TIMEOUT = httpx.Timeout(60.0, connect=3.0, pool=10.0)
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What the caller wants to know, with the contract's defaults filled in."""
+
+    messages: tuple[Message, ...]
+    max_tokens: int
+    temperature: float
+    seed: int | None = None
+    logprobs: bool = False
+    top_logprobs: int = 0
+
+
+class EngineRequest(NamedTuple):
+    url: str
+    headers: Mapping[str, str]
+    body: dict[str, Any]
+
+
+class Certainty(NamedTuple):
+    """`confidence` and `margin` in 0..1; None where the engine does not tell."""
+
+    confidence: float | None = None
+    margin: float | None = None
+
+
+class TokenEntry(BaseModel):
+    """One entry of OpenAI's `logprobs.content`."""
+
+    token: str
+    logprob: float
+    bytes: list[int] | None = None
+    top_logprobs: list[dict[str, Any]] = Field(default_factory=list)
+
+
+class Delta(NamedTuple):
+    text: str
+    tokens: list[TokenEntry]
+
+
+class Reply(NamedTuple):
+    """A complete answer."""
+
+    text: str
+    finish_reason: str
+    prompt_tokens: int
+    completion_tokens: int
+    tokens: list[TokenEntry]
+    certainty: Certainty
+
+
+class Upstream(Protocol):
+    """How to put a question to one kind of engine, and how sure its answer is."""
+
+    def request(self, route: Route, ask: Ask) -> EngineRequest: ...
+
+    def certainty(self, route: Route, tokens: list[TokenEntry], extra: "Extra | None") -> Certainty:
+        """Raises EngineFailed when the answer is not from the version that was asked."""
+        ...
+
+
+class Extra(BaseModel):
+    """What our own serving host adds to its answers."""
+
+    digest: str
+    confidence: float
+    margin: float
+
+
+class _Text(BaseModel):
+    content: str | None = None
+
+
+class _Logprobs(BaseModel):
+    content: list[TokenEntry] | None = None
+
+
+class _Choice(BaseModel):
+    message: _Text | None = None
+    delta: _Text | None = None
+    logprobs: _Logprobs | None = None
+    finish_reason: str | None = None
+
+    @property
+    def text(self) -> str:
+        part = self.message or self.delta
+        return (part.content if part else None) or ""
+
+    @property
+    def tokens(self) -> list[TokenEntry]:
+        return (self.logprobs.content if self.logprobs else None) or []
+
+
+class _Usage(BaseModel):
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+class _Body(BaseModel):
+    """A whole answer or one chunk of it."""
+
+    choices: list[_Choice] = Field(default_factory=list)
+    usage: _Usage | None = None
+    tuneloop: Extra | None = None
+    error: dict[str, Any] | None = None
+
+
+async def ask_whole(http: httpx.AsyncClient, upstream: Upstream, route: Route, ask: Ask) -> Reply:
+    """The answer in one piece.
+
+    Raises:
+        InvalidRequest, Busy, EngineUnavailable, EngineFailed, EngineTimeout: what went wrong and what to do.
+    """
+    async with _post(http, upstream.request(route, ask), stream=False) as response:
+        body = _parse(await response.aread())
+    if not body.choices:
+        raise EngineFailed("the engine gave no answer; try again")
+    choice, usage = body.choices[0], body.usage or _Usage()
+    certainty = upstream.certainty(route, choice.tokens, body.tuneloop)
+    return Reply(
+        choice.text,
+        choice.finish_reason or "stop",
+        usage.prompt_tokens,
+        usage.completion_tokens,
+        choice.tokens,
+        certainty,
+    )
+
+
+async def ask_piecewise(
+    http: httpx.AsyncClient, upstream: Upstream, route: Route, ask: Ask
+) -> AsyncGenerator[Delta | Reply, None]:
+    """The answer as it grows, then the whole of it. Raises what `ask_whole` raises."""
+    text, finish_reason, tokens = "", "stop", list[TokenEntry]()
+    usage, extra, complete = _Usage(), None, False
+    async with _post(http, upstream.request(route, ask), stream=True) as response:
+        async for line in response.aiter_lines():
+            if not line.startswith("data:"):
+                continue
+            data = line.removeprefix("data:").strip()
+            if data == _DONE:
+                complete = True
+                break
+            chunk = _parse(data)
+            usage, extra = chunk.usage or usage, chunk.tuneloop or extra
+            for choice in chunk.choices[:1]:
+                finish_reason = choice.finish_reason or finish_reason
+                text += choice.text
+                tokens += choice.tokens
+                if choice.text or choice.tokens:
+                    yield Delta(choice.text, choice.tokens)
+    if not complete:
+        raise EngineFailed("the engine stopped in the middle of its answer; try again")
+    certainty = upstream.certainty(route, tokens, extra)
+    counted = usage.completion_tokens or len(tokens)
+    yield Reply(text, finish_reason, usage.prompt_tokens, counted, tokens, certainty)
+
+
+@asynccontextmanager
+async def _post(http: httpx.AsyncClient, request: EngineRequest, *, stream: bool) -> AsyncIterator[httpx.Response]:
+    body = {**request.body, "stream": True, "stream_options": {"include_usage": True}} if stream else request.body
+    headers = {"Content-Type": "application/json", **request.headers}
+    try:
+        async with http.stream("POST", request.url, content=orjson.dumps(body), headers=headers) as response:
+            if response.is_error:
+                raise _refusal(response, await response.aread())
+            yield response
+    except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+        raise EngineUnavailable("the engine is not reachable; try again shortly", retry_after_seconds=2) from error
+    except httpx.TimeoutException as error:
+        raise EngineTimeout("the engine took too long; try again or ask for fewer tokens") from error
+    except httpx.HTTPError as error:
+        raise EngineFailed("the connection to the engine broke; try again") from error
+
+
+def _refusal(response: httpx.Response, content: bytes) -> Exception:
+    """An engine's error as ours. Only what the caller can change is passed on in the engine's words."""
+    wait = response.headers.get("retry-after", "1")
+    error = _error_of(content)
+    about_the_request = response.status_code in (httpx.codes.BAD_REQUEST, httpx.codes.UNPROCESSABLE_ENTITY)
+    if about_the_request and error.get("code") != CorruptArtifact.code:
+        return InvalidRequest(str(error.get("message") or "the engine refused the request"))
+    if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
+        return Busy("the engine's queue is full; try again shortly", retry_after_seconds=wait)
+    if response.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+        return EngineUnavailable("the engine is not ready; try again shortly", retry_after_seconds=wait)
+    if response.status_code == httpx.codes.GATEWAY_TIMEOUT:
+        return EngineTimeout("the engine took too long; try again or ask for fewer tokens")
+    return EngineFailed(f"the engine answered with status {response.status_code}; try again")
+
+
+def _error_of(content: bytes) -> dict[str, Any]:
+    try:
+        return _Body.model_validate_json(content).error or {}
+    except ValidationError:
+        return {}
+
+
+def _parse(data: str | bytes) -> _Body:
+    try:
+        body = _Body.model_validate_json(data)
+    except ValidationError as error:
+        raise EngineFailed("the engine's answer is not in OpenAI's format; check the upstream URL") from error
+    if body.error is not None:
+        raise EngineFailed("the engine failed in the middle of its answer; try again")
+    return body

@@ -1,0 +1,92 @@
+"""What the gateway refuses, in the shape that OpenAI's client libraries understand."""
+
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from litestar import Response
+from litestar.exceptions import HTTPException, ValidationException
+
+from tuneloop.kit.errors import NotAuthenticated, TuneloopError, Unavailable
+from tuneloop.kit.http import AnyRequest
+
+log = structlog.get_logger(__name__)
+
+_EXTRA_FIELD = "Extra inputs are not permitted"
+
+
+class InvalidRequest(TuneloopError):
+    status = HTTPStatus.BAD_REQUEST
+    code = "invalid_value"
+
+
+class InvalidKey(NotAuthenticated):
+    code = "invalid_api_key"
+
+    def __init__(self) -> None:
+        super().__init__("the API key is missing, unknown or revoked; send it as 'Authorization: Bearer tl_…'")
+
+
+class ModelNotFound(TuneloopError):
+    status = HTTPStatus.NOT_FOUND
+    code = "model_not_found"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"the model {name!r} does not exist or you may not call it", param="model")
+
+
+class Busy(TuneloopError):
+    """The agency has more requests in flight than its share."""
+
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    code = "rate_limit_exceeded"
+
+
+class EngineUnavailable(Unavailable):
+    code = "engine_unavailable"
+
+
+class EngineFailed(TuneloopError):
+    status = HTTPStatus.BAD_GATEWAY
+    code = "engine_error"
+
+
+class EngineTimeout(TuneloopError):
+    status = HTTPStatus.GATEWAY_TIMEOUT
+    code = "engine_timeout"
+
+
+def error_body(status: int, code: str, message: str, param: str | None = None) -> dict[str, Any]:
+    """OpenAI's error object."""
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        kind = "rate_limit_error"
+    else:
+        kind = "server_error" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else "invalid_request_error"
+    return {"error": {"message": message, "type": kind, "param": param, "code": code}}
+
+
+def answer_domain_error(_request: AnyRequest, error: TuneloopError) -> Response[dict[str, Any]]:
+    body = error_body(error.status, error.code, error.message, error.details.get("param"))
+    wait = error.details.get("retry_after_seconds")
+    return Response(body, status_code=error.status, headers={} if wait is None else {"Retry-After": str(wait)})
+
+
+def answer_http_error(_request: AnyRequest, error: HTTPException) -> Response[dict[str, Any]]:
+    """Litestar's own errors; of a body that does not validate, the first problem."""
+    status, code, message, param = error.status_code, "invalid_request", error.detail, None
+    if isinstance(error, ValidationException) and isinstance(error.extra, list) and error.extra:
+        problem = error.extra[0]
+        param, code = str(problem.get("key") or "") or None, "invalid_value"
+        message = f"{param}: {problem.get('message')}" if param else str(problem.get("message"))
+        if problem.get("message") == _EXTRA_FIELD:
+            code, message = "unsupported_parameter", f"{param} is not supported by this model; leave it out"
+    elif status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        code, message = "request_too_large", "the request body is larger than 1 MiB; send fewer or shorter messages"
+    return Response(error_body(status, code, message, param), status_code=status, headers=error.headers or {})
+
+
+def answer_unexpected(request: AnyRequest, error: Exception) -> Response[dict[str, Any]]:
+    """The last edge: log with the traceback, tell the caller nothing about the inside."""
+    log.error("unhandled_error", path=request.url.path, method=request.method, exc_info=error)
+    body = error_body(500, "internal", "something went wrong on our side; it has been logged")
+    return Response(body, status_code=HTTPStatus.INTERNAL_SERVER_ERROR)

@@ -1,0 +1,170 @@
+"""Who may call what: API keys and model names in memory, so that a request needs no database."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import func
+from sqlalchemy.orm import load_only
+from sqlmodel import Session, col, select
+
+from tuneloop.identity.principal import Principal
+from tuneloop.registry.contract import Contract
+from tuneloop.tables import (
+    ActorKind,
+    AdapterVersion,
+    Agency,
+    Alias,
+    ApiKey,
+    BaseModel,
+    Client,
+    RegisteredModel,
+    Role,
+    VersionAlias,
+)
+
+CHANNEL = "tuneloop_routes"
+ORIGIN = "gateway"
+
+# Manifests, contracts and policies are large; the table is read every few seconds.
+_VERSION: tuple[Any, ...] = (
+    AdapterVersion.number,
+    AdapterVersion.digest,
+    AdapterVersion.model_id,
+    AdapterVersion.created_at,
+)
+_MODEL: tuple[Any, ...] = (RegisteredModel.slug, RegisteredModel.agency_id, RegisteredModel.client_id)
+
+
+def notify_routes_changed(session: Session) -> None:
+    """Tell every gateway, when the caller's transaction commits, that a key, a version or an alias has changed."""
+    session.execute(select(func.pg_notify(CHANNEL, "")).select_from(Agency).limit(1))
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One servable version. `upstream_url` is None for the local engine; `name` always carries the version number."""
+
+    name: str
+    owner: str
+    agency_id: UUID
+    client_id: UUID
+    model_id: UUID
+    version_id: UUID
+    digest: str
+    contract: Contract
+    upstream_url: str | None
+    created_at: datetime
+
+
+class RouteKey(NamedTuple):
+    agency_id: UUID
+    name: str
+
+
+class NamedRoute(NamedTuple):
+    name: str
+    route: Route
+
+
+@dataclass(frozen=True)
+class RouteTable:
+    """A consistent picture of keys and names. `principals` is keyed by the digest of the token."""
+
+    principals: Mapping[str, Principal] = field(default_factory=dict)
+    routes: Mapping[RouteKey, Route] = field(default_factory=dict)
+
+    def find(self, principal: Principal, name: str) -> Route | None:
+        """The route behind a name as far as this caller is concerned; somebody else's is none."""
+        route = self.routes.get(RouteKey(principal.agency_id, name))
+        return route if route is not None and _may_call(principal, name, route) else None
+
+    def visible(self, principal: Principal) -> list[NamedRoute]:
+        return [
+            NamedRoute(key.name, route)
+            for key, route in self.routes.items()
+            if key.agency_id == principal.agency_id and _may_call(principal, key.name, route)
+        ]
+
+
+class RouteLoader:
+    """Reads the table. Versions never change, so the contract of each is read and parsed once."""
+
+    def __init__(self) -> None:
+        self._contracts: dict[UUID, Contract] = {}
+        self._distinct: dict[Contract, Contract] = {}
+
+    def load(self, session: Session) -> RouteTable:
+        """Needs a session across agencies."""
+        rows = session.exec(
+            select(AdapterVersion, RegisteredModel, Client.slug, BaseModel.upstream_url)
+            .join(RegisteredModel, col(RegisteredModel.id) == AdapterVersion.model_id)
+            .join(Client, col(Client.id) == RegisteredModel.client_id)
+            .join(BaseModel, col(BaseModel.id) == RegisteredModel.base_id)
+            .options(load_only(*_VERSION), load_only(*_MODEL))
+        ).all()
+        self._read_contracts(session, [version.id for version, *_ in rows])
+        by_version = {
+            version.id: Route(
+                name=f"{client}/{model.slug}@v{version.number}",
+                owner=client,
+                agency_id=model.agency_id,
+                client_id=model.client_id,
+                model_id=model.id,
+                version_id=version.id,
+                digest=version.digest,
+                contract=self._contracts[version.id],
+                upstream_url=upstream_url,
+                created_at=version.created_at,
+            )
+            for version, model, client, upstream_url in rows
+        }
+        return RouteTable(_principals(session), _named(by_version, session.exec(select(VersionAlias))))
+
+    def _read_contracts(self, session: Session, version_ids: list[UUID]) -> None:
+        unknown = [version_id for version_id in version_ids if version_id not in self._contracts]
+        if not unknown:
+            return
+        query = select(AdapterVersion.id, AdapterVersion.manifest).where(col(AdapterVersion.id).in_(unknown))
+        for version_id, manifest in session.exec(query):
+            contract = Contract.model_validate(manifest["contract"])
+            self._contracts[version_id] = self._distinct.setdefault(contract, contract)
+
+
+def _may_call(principal: Principal, name: str, route: Route) -> bool:
+    """A confined key reaches its client only; what is not in production answers to operators only."""
+    if principal.client_id not in (None, route.client_id):
+        return False
+    return "@" not in name or name.endswith(f"@{Alias.PRODUCTION}") or principal.may(Role.OPERATOR)
+
+
+def _principals(session: Session) -> dict[str, Principal]:
+    keys = session.exec(select(ApiKey).where(col(ApiKey.revoked_at).is_(None)))
+    return {
+        key.key_hash: Principal(
+            agency_id=key.agency_id,
+            role=key.role,
+            kind=ActorKind.API_KEY,
+            actor_id=key.id,
+            name=key.name,
+            origin=ORIGIN,
+            client_id=key.scope_client_id,
+        )
+        for key in keys
+    }
+
+
+def _named(by_version: Mapping[UUID, Route], aliases: Iterable[VersionAlias]) -> dict[RouteKey, Route]:
+    """Every name of every version: its number, its aliases, and the bare name for production."""
+    routes = {RouteKey(route.agency_id, route.name): route for route in by_version.values()}
+    for alias in aliases:
+        route = by_version.get(alias.version_id)
+        if route is None:
+            continue
+        bare, _, _ = route.name.partition("@")
+        routes[RouteKey(route.agency_id, f"{bare}@{alias.name}")] = route
+        if alias.name is Alias.PRODUCTION:
+            routes[RouteKey(route.agency_id, bare)] = route
+    return routes

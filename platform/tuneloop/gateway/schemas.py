@@ -1,0 +1,92 @@
+"""What `/v1/chat/completions` reads: the part of OpenAI's request that a fine-tuned text model can honour."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+
+from tuneloop.registry.templates import Message
+
+NEUTRAL: dict[str, Any] = {
+    "top_p": 1,
+    "frequency_penalty": 0,
+    "presence_penalty": 0,
+    "response_format": {"type": "text"},
+    "store": False,
+    "tools": [],
+    "logit_bias": {},
+    "stop": [],
+}
+
+Text = Annotated[str, StringConstraints(max_length=200_000)]
+
+
+class _Lenient(BaseModel):
+    """Client libraries send parameters that change nothing, as null or as their default: those are left out."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def leave_out_what_changes_nothing(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        return {key: value for key, value in data.items() if value is not None and not _is_neutral(key, value)}
+
+
+class TextPart(_Lenient):
+    type: Literal["text"]
+    text: Text
+
+
+class ChatMessage(_Lenient):
+    role: Literal["system", "developer", "user", "assistant"]
+    content: Text | list[TextPart]
+
+    def plain(self) -> Message:
+        text = self.content if isinstance(self.content, str) else "".join(part.text for part in self.content)
+        return Message(role="system" if self.role == "developer" else self.role, content=text)
+
+
+class StreamOptions(_Lenient):
+    include_usage: bool = False
+
+
+class ChatRequest(_Lenient):
+    """A parameter that is neither here nor at its default is refused: it would silently not be honoured."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"model": "acme/support", "messages": [{"role": "user", "content": "Where is my parcel?"}]}]
+        },
+    )
+
+    model: str = Field(min_length=1, max_length=200, description="client/model, optionally @v1.2")
+    messages: list[ChatMessage] = Field(min_length=1, max_length=500)
+    max_tokens: int | None = Field(default=None, ge=1, le=4096)
+    max_completion_tokens: int | None = Field(default=None, ge=1, le=4096)
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    seed: int | None = None
+    n: Literal[1] = 1
+    stream: bool = False
+    stream_options: StreamOptions = StreamOptions()
+    logprobs: bool = False
+    top_logprobs: int = Field(default=0, ge=0, le=20)
+    user: str | None = Field(default=None, max_length=512, description="your id of the person who asks")
+
+    @field_validator("messages")
+    @classmethod
+    def text_is_storable(cls, messages: list[ChatMessage]) -> list[ChatMessage]:
+        if any("\0" in message.plain().content for message in messages):
+            raise ValueError("messages must not contain NUL characters")
+        return messages
+
+    @model_validator(mode="after")
+    def alternatives_need_logprobs(self) -> "ChatRequest":
+        if self.top_logprobs and not self.logprobs:
+            raise ValueError("top_logprobs needs logprobs=true")
+        return self
+
+
+def _is_neutral(key: str, value: Any) -> bool:
+    return key in NEUTRAL and bool(NEUTRAL[key] == value)

@@ -1,0 +1,114 @@
+"""One question from arrival to log row: pinned to a version, admitted, answered, recorded."""
+
+import time
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from datetime import datetime
+
+import httpx
+
+from tuneloop.gateway.admission import Admission
+from tuneloop.gateway.answers import Completion
+from tuneloop.gateway.engine import Ask, Delta, Reply, Upstream, ask_piecewise, ask_whole
+from tuneloop.gateway.keeper import RouteKeeper
+from tuneloop.gateway.metrics import LATENCY, REQUESTS
+from tuneloop.gateway.recorder import Recorder
+from tuneloop.gateway.routes import Route
+from tuneloop.gateway.schemas import ChatRequest
+from tuneloop.gateway.upstream import LocalEngine, OpenAIServer
+from tuneloop.kit.clock import now
+from tuneloop.kit.db import Database
+from tuneloop.kit.ids import new_id
+from tuneloop.tables import Prediction
+
+
+@dataclass(frozen=True)
+class Call:
+    """A question and the version that answers it, whatever the aliases do meanwhile. `began`: monotonic seconds."""
+
+    completion: Completion
+    ask: Ask
+    user: str | None
+    include_usage: bool
+    at: datetime
+    began: float
+
+    @classmethod
+    def of(cls, asked: ChatRequest, route: Route) -> "Call":
+        moment, decoding = now(), route.contract.decoding
+        ask = Ask(
+            messages=tuple(message.plain() for message in asked.messages),
+            max_tokens=asked.max_completion_tokens or asked.max_tokens or decoding.max_tokens,
+            temperature=decoding.temperature if asked.temperature is None else asked.temperature,
+            seed=asked.seed,
+            logprobs=asked.logprobs,
+            top_logprobs=asked.top_logprobs,
+        )
+        completion = Completion(new_id(), int(moment.timestamp()), route, asked.logprobs)
+        return cls(completion, ask, asked.user, asked.stream_options.include_usage, moment, time.monotonic())
+
+    @property
+    def route(self) -> Route:
+        return self.completion.route
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """The parts that a request needs; made once per process, on its event loop."""
+
+    database: Database
+    keeper: RouteKeeper
+    recorder: Recorder
+    admission: Admission
+    http: httpx.AsyncClient
+    local: LocalEngine
+
+    async def whole(self, call: Call) -> Reply:
+        async with self.admission.slot(call.route.agency_id):
+            reply = await ask_whole(self.http, self._upstream(call.route), call.route, call.ask)
+        self._record(call, reply)
+        return reply
+
+    async def events(self, call: Call) -> AsyncGenerator[bytes, None]:
+        """Server-sent events. Nothing is yielded before the engine has begun to answer."""
+        opening = call.completion.opening()
+        async with self.admission.slot(call.route.agency_id):
+            pieces = ask_piecewise(self.http, self._upstream(call.route), call.route, call.ask)
+            try:
+                async for piece in pieces:
+                    if isinstance(piece, Delta):
+                        yield opening + call.completion.piece(piece)
+                    else:
+                        self._record(call, piece)
+                        yield opening + call.completion.closing(piece, include_usage=call.include_usage)
+                    opening = b""
+            finally:
+                await pieces.aclose()
+
+    def _upstream(self, route: Route) -> Upstream:
+        return OpenAIServer(route.upstream_url) if route.upstream_url else self.local
+
+    def _record(self, call: Call, reply: Reply) -> None:
+        seconds = time.monotonic() - call.began
+        LATENCY.observe(seconds)
+        REQUESTS.labels("200").inc()
+        route, messages = call.route, call.ask.messages
+        row = Prediction(
+            id=call.completion.id,
+            agency_id=route.agency_id,
+            client_id=route.client_id,
+            model_id=route.model_id,
+            version_id=route.version_id,
+            digest=route.digest,
+            at=call.at,
+            messages=[message.model_dump() for message in messages],
+            answer=reply.text,
+            confidence=reply.certainty.confidence,
+            margin=reply.certainty.margin,
+            finish_reason=reply.finish_reason,
+            prompt_tokens=reply.prompt_tokens,
+            completion_tokens=reply.completion_tokens,
+            latency_ms=seconds * 1000,
+            end_user=call.user,
+        )
+        self.recorder.record(row, size=1000 + len(reply.text) + sum(len(message.content) for message in messages))

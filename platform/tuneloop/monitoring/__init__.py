@@ -1,0 +1,1 @@
+"""Is the model still as good as when it was deployed?"""

@@ -1,0 +1,1 @@
+"""The production log, and what people said about its answers."""

@@ -1,0 +1,1 @@
+"""Retraining cycles: one row, one state machine, every step a job, every transition audited."""

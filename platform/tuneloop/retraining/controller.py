@@ -1,0 +1,177 @@
+"""HTTP: cycles and their decisions, eval runs, rollback."""
+
+from uuid import UUID
+
+from litestar import Controller, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
+
+from tuneloop.deployment.service import roll_back
+from tuneloop.evals.service import answers_of, describe_run, runs_of
+from tuneloop.identity.principal import Principal
+from tuneloop.kit.errors import NotFound
+from tuneloop.kit.tenancy import TenantSession
+from tuneloop.registry.service import find_model, full_name, list_versions
+from tuneloop.retraining.approvals import questions
+from tuneloop.retraining.schemas import (
+    CycleCreate,
+    CycleRead,
+    DecisionCreate,
+    EvalAnswerRead,
+    EvalRunRead,
+    RolledBack,
+)
+from tuneloop.retraining.service import (
+    approve_promotion,
+    approve_retrain,
+    cancel,
+    comparison_of,
+    cycles_of,
+    propose,
+    reject,
+)
+from tuneloop.tables import AdapterVersion, EvalRun, RegisteredModel, RetrainingCycle, Role, Trigger
+
+
+def read_cycle(session: TenantSession, cycle: RetrainingCycle) -> CycleRead:
+    name = full_name(session, session.get_one(RegisteredModel, cycle.model_id))
+    parent = session.get(AdapterVersion, cycle.parent_version_id) if cycle.parent_version_id else None
+    candidate = session.get(AdapterVersion, cycle.candidate_version_id) if cycle.candidate_version_id else None
+    return CycleRead.of(
+        cycle,
+        model=name,
+        parent=f"{name}@v{parent.number}" if parent else None,
+        candidate=f"{name}@v{candidate.number}" if candidate else None,
+        candidate_digest=candidate.digest if candidate else None,
+        questions=questions(session, cycle.id),
+        comparison=comparison_of(session, cycle.id),
+    )
+
+
+class CycleController(Controller):
+    path = "/api/v1"
+    tags = ["cycles"]
+
+    @get("/models/{client:str}/{model:str}/cycles", role=Role.VIEWER, sync_to_thread=True)
+    def index(
+        self, session: NamedDependency[TenantSession], client: FromPath[str], model: FromPath[str]
+    ) -> list[CycleRead]:
+        """Cycles of a model, newest first."""
+        found = find_model(session, client=client, model=model)
+        return [read_cycle(session, cycle) for cycle in cycles_of(session, found)]
+
+    @post("/models/{client:str}/{model:str}/cycles", role=Role.OPERATOR, sync_to_thread=True)
+    def propose(
+        self,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        client: FromPath[str],
+        model: FromPath[str],
+        data: JSONBody[CycleCreate],
+    ) -> CycleRead:
+        """Freeze the data and the recipe of a retrain and ask for its approval."""
+        cycle = propose(
+            session,
+            principal=principal,
+            model=find_model(session, client=client, model=model),
+            recipe=data.recipe,
+            trigger=Trigger.ALERT if data.alert_id else Trigger.MANUAL,
+            alert_id=data.alert_id,
+        )
+        return read_cycle(session, cycle)
+
+    @get("/cycles/{cycle_id:uuid}", role=Role.VIEWER, sync_to_thread=True)
+    def read(self, session: NamedDependency[TenantSession], cycle_id: FromPath[UUID]) -> CycleRead:
+        """One cycle with its questions, comparison and verdict."""
+        cycle = session.get(RetrainingCycle, cycle_id)
+        if cycle is None:
+            raise NotFound("cycle", cycle_id)
+        return read_cycle(session, cycle)
+
+    @post("/cycles/{cycle_id:uuid}/approve", role=Role.OPERATOR, sync_to_thread=True)
+    def approve(
+        self,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        cycle_id: FromPath[UUID],
+        data: JSONBody[DecisionCreate],
+    ) -> CycleRead:
+        """Approve the retrain whose plan has this digest."""
+        cycle = approve_retrain(session, principal=principal, cycle_id=cycle_id, digest=data.digest, note=data.note)
+        return read_cycle(session, cycle)
+
+    @post("/cycles/{cycle_id:uuid}/promote", role=Role.OPERATOR, sync_to_thread=True)
+    def promote(
+        self,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        cycle_id: FromPath[UUID],
+        data: JSONBody[DecisionCreate],
+    ) -> CycleRead:
+        """Put the candidate with this digest into production."""
+        cycle = approve_promotion(session, principal=principal, cycle_id=cycle_id, digest=data.digest, note=data.note)
+        return read_cycle(session, cycle)
+
+    @post("/cycles/{cycle_id:uuid}/reject", role=Role.OPERATOR, sync_to_thread=True)
+    def reject(
+        self,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        cycle_id: FromPath[UUID],
+        data: JSONBody[DecisionCreate],
+    ) -> CycleRead:
+        """Turn down what is being asked."""
+        cycle = reject(session, principal=principal, cycle_id=cycle_id, digest=data.digest, note=data.note)
+        return read_cycle(session, cycle)
+
+    @post("/cycles/{cycle_id:uuid}/cancel", role=Role.OPERATOR, sync_to_thread=True)
+    def cancel(
+        self,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        cycle_id: FromPath[UUID],
+    ) -> CycleRead:
+        """Stop the step that runs."""
+        return read_cycle(session, cancel(session, principal=principal, cycle_id=cycle_id))
+
+    @post("/models/{client:str}/{model:str}/rollback", role=Role.OPERATOR, sync_to_thread=True)
+    def rollback(
+        self,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        client: FromPath[str],
+        model: FromPath[str],
+    ) -> RolledBack:
+        """Swap production and previous; once more rolls forward."""
+        found = find_model(session, client=client, model=model)
+        version = roll_back(session, principal=principal, model=found)
+        return RolledBack(production=f"{client}/{model}@v{version.number}", digest=version.digest)
+
+
+class EvalController(Controller):
+    path = "/api/v1"
+    tags = ["evals"]
+
+    @get("/models/{client:str}/{model:str}/evals", role=Role.CLIENT_VIEWER, sync_to_thread=True)
+    def index(
+        self, session: NamedDependency[TenantSession], client: FromPath[str], model: FromPath[str]
+    ) -> list[EvalRunRead]:
+        """Eval runs of a model, newest first; every rate with n and interval."""
+        found = find_model(session, client=client, model=model)
+        numbers = {version.id: version.number for version in list_versions(session, found)}
+        return [
+            EvalRunRead(
+                **run.model_dump(include={"id", "digest", "engine", "n", "reused", "seconds", "created_at"}),
+                **describe_run(run),
+                version=f"{client}/{model}@v{numbers[run.version_id]}",
+            )
+            for run in runs_of(session, found.id)
+        ]
+
+    @get("/evals/{run_id:uuid}/answers", role=Role.VIEWER, sync_to_thread=True)
+    def answers(self, session: NamedDependency[TenantSession], run_id: FromPath[UUID]) -> list[EvalAnswerRead]:
+        """Every item of an eval run."""
+        run = session.get(EvalRun, run_id)
+        if run is None:
+            raise NotFound("eval run", run_id)
+        return [EvalAnswerRead.model_validate(answer) for answer in answers_of(session, run)]

@@ -1,0 +1,52 @@
+"""The jobs of a cycle, one per step."""
+
+from typing import ClassVar
+from uuid import UUID
+
+from tuneloop.kit.jobs.job import Job, Queue
+
+
+class FailCycle(Job):
+    """Close a cycle whose step has failed for good."""
+
+    name: ClassVar[str] = "retraining.fail"
+
+    cycle_id: UUID
+    reason: str
+
+
+class CycleStep(Job):
+    name: ClassVar[str] = "retraining.step"
+
+    cycle_id: UUID
+
+    def if_dead(self, reason: str) -> Job:
+        return FailCycle(cycle_id=self.cycle_id, reason=reason[:2000])
+
+
+class TrainCandidate(CycleStep):
+    """Train, export, check parity and register the candidate version."""
+
+    name: ClassVar[str] = "retraining.train"
+    queue: ClassVar[Queue] = Queue.GPU
+    time_limit_seconds: ClassVar[int] = 24 * 3600
+
+
+class EvaluateCandidate(CycleStep):
+    """Evaluate the candidate, and production on the same items."""
+
+    name: ClassVar[str] = "retraining.evaluate"
+    queue: ClassVar[Queue] = Queue.GPU
+    time_limit_seconds: ClassVar[int] = 4 * 3600
+
+
+class CompareCandidate(CycleStep):
+    """Compare and ask for promotion."""
+
+    name: ClassVar[str] = "retraining.compare"
+
+
+class DeployCandidate(CycleStep):
+    """Load the candidate on the serving hosts, then move the alias."""
+
+    name: ClassVar[str] = "retraining.deploy"

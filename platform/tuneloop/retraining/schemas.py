@@ -1,0 +1,128 @@
+"""What the cycle endpoints read and write."""
+
+from datetime import datetime
+from typing import Any, Self
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tuneloop.registry.contract import Sha256
+from tuneloop.retraining.recipe import Recipe
+from tuneloop.tables import Approval, ApprovalKind, Comparison, CycleState, Decision, RetrainingCycle, Trigger
+
+
+class CycleCreate(BaseModel):
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"recipe": {"method": "continue"}}]})
+
+    recipe: Recipe = Recipe()
+    alert_id: UUID | None = None
+
+
+class DecisionCreate(BaseModel):
+    """`digest` is that of the question: the plan of a retrain, or the candidate version."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    digest: Sha256
+    note: str | None = Field(default=None, max_length=2000)
+
+
+class QuestionRead(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    kind: ApprovalKind
+    subject_digest: str
+    requested_at: datetime
+    expires_at: datetime
+    decision: Decision | None
+    decided_by: str | None
+    decided_at: datetime | None
+    note: str | None
+
+
+class ComparisonRead(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    production_digest: str
+    candidate_digest: str
+    table: dict[str, Any]
+    outcome: str
+    reasons: list[str]
+    labels_needed: int | None
+    created_at: datetime
+
+
+class CycleRead(BaseModel):
+    id: UUID
+    model: str
+    state: CycleState
+    trigger: Trigger
+    alert_id: UUID | None
+    parent: str | None
+    candidate: str | None
+    candidate_digest: str | None
+    recipe: Recipe
+    job_id: UUID | None
+    failure: str | None
+    questions: list[QuestionRead]
+    comparison: ComparisonRead | None
+    created_at: datetime
+    updated_at: datetime
+
+    @classmethod
+    def of(
+        cls,
+        cycle: RetrainingCycle,
+        *,
+        model: str,
+        parent: str | None,
+        candidate: str | None,
+        candidate_digest: str | None,
+        questions: list[Approval],
+        comparison: Comparison | None,
+    ) -> Self:
+        return cls(
+            **cycle.model_dump(
+                include={"id", "state", "trigger", "alert_id", "job_id", "failure", "created_at", "updated_at"}
+            ),
+            model=model,
+            parent=parent,
+            candidate=candidate,
+            candidate_digest=candidate_digest,
+            recipe=Recipe.model_validate(cycle.recipe),
+            questions=[QuestionRead.model_validate(question) for question in questions],
+            comparison=ComparisonRead.model_validate(comparison) if comparison else None,
+        )
+
+
+class EvalRunRead(BaseModel):
+    id: UUID
+    version: str
+    digest: str
+    engine: str
+    n: int
+    reused: int
+    seconds: float
+    overall: dict[str, Any]
+    hallucination: dict[str, Any]
+    categories: dict[str, Any]
+    created_at: datetime
+
+
+class EvalAnswerRead(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    example_id: UUID
+    category: str
+    expected: str
+    answer: str
+    correct: bool
+    score: float
+    hallucinated: bool
+    detail: str
+    confidence: float
+
+
+class RolledBack(BaseModel):
+    production: str
+    digest: str

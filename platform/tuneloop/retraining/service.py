@@ -1,0 +1,238 @@
+"""Propose, approve, promote, reject: what people do with a cycle."""
+
+from datetime import timedelta
+from hashlib import sha256
+from uuid import UUID
+
+import orjson
+from sqlmodel import Session, col, select
+
+from tuneloop.audit.service import record
+from tuneloop.datasets.service import take_snapshot
+from tuneloop.identity.principal import Principal
+from tuneloop.kit.errors import Conflict, InvalidInput, NotFound
+from tuneloop.kit.jobs import cancel as cancel_job
+from tuneloop.kit.jobs import enqueue
+from tuneloop.registry.contract import Contract
+from tuneloop.registry.service import aliases, contract_of, policy_of
+from tuneloop.retraining.approvals import ask, decide
+from tuneloop.retraining.jobs import CycleStep, DeployCandidate, FailCycle, TrainCandidate
+from tuneloop.retraining.recipe import Method, Recipe
+from tuneloop.retraining.states import ENDED, advance
+from tuneloop.stats.gate import Outcome
+from tuneloop.tables import (
+    Alert,
+    Alias,
+    Approval,
+    ApprovalKind,
+    Comparison,
+    CycleState,
+    Decision,
+    Pool,
+    RegisteredModel,
+    RetrainingCycle,
+    Role,
+    Trigger,
+)
+
+
+def propose(
+    session: Session,
+    *,
+    principal: Principal,
+    model: RegisteredModel,
+    recipe: Recipe,
+    trigger: Trigger = Trigger.MANUAL,
+    alert_id: UUID | None = None,
+) -> RetrainingCycle:
+    """Freeze data and recipe, and ask for approval of exactly these.
+
+    Raises:
+        InvalidInput: no golden set, or no training data.
+        Conflict: another cycle of the model is under way.
+    """
+    principal.require(Role.OPERATOR)
+    live = session.exec(
+        select(RetrainingCycle).where(
+            RetrainingCycle.model_id == model.id, col(RetrainingCycle.state).not_in(ENDED)
+        )
+    ).one_or_none()
+    if live is not None:
+        raise Conflict(f"cycle {live.id} of this model is {live.state}; finish or reject it first", cycle=str(live.id))
+    if alert_id is not None and session.get(Alert, alert_id) is None:
+        raise NotFound("alert", alert_id)
+    production = aliases(session, model.id).get(Alias.PRODUCTION)
+    if production is None:
+        trigger = Trigger.INITIAL
+    if production is None or recipe.method is Method.FROM_BASE:
+        recipe = recipe.model_copy(update={"method": Method.FROM_BASE, "blend": 1.0})
+    golden = take_snapshot(session, model=model, pool=Pool.GOLDEN)
+    training = take_snapshot(session, model=model, pool=Pool.TRAINING)
+    cycle = RetrainingCycle(
+        client_id=model.client_id,
+        model_id=model.id,
+        trigger=trigger,
+        alert_id=alert_id,
+        parent_version_id=production.id if production else None,
+        training_snapshot_id=training.id,
+        golden_snapshot_id=golden.id,
+        recipe=recipe.model_dump(mode="json"),
+    )
+    session.add(cycle)
+    session.flush()
+    plan = plan_digest(
+        contract_of(model), recipe, training.digest, golden.digest, production.digest if production else None
+    )
+    ask(session, cycle, ApprovalKind.RETRAIN, digest=plan, valid_for=_validity(model))
+    record(session, principal, "cycle.proposed", "cycle", cycle.id, client_id=cycle.client_id, plan=plan)
+    return cycle
+
+
+def plan_digest(contract: Contract, recipe: Recipe, training: str, golden: str, parent: str | None) -> str:
+    """What an approval of a retrain approves: this data, this recipe, from this parent, judged on this golden set."""
+    plan = {
+        "contract": contract.model_dump(mode="json"),
+        "recipe": recipe.model_dump(mode="json"),
+        "training": training,
+        "golden": golden,
+        "parent": parent,
+    }
+    return sha256(orjson.dumps(plan, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def approve_retrain(
+    session: Session, *, principal: Principal, cycle_id: UUID, digest: str, note: str | None = None
+) -> RetrainingCycle:
+    decide(
+        session,
+        principal=principal,
+        cycle_id=cycle_id,
+        kind=ApprovalKind.RETRAIN,
+        digest=digest,
+        decision=Decision.APPROVED,
+        note=note,
+    )
+    cycle = lock_cycle(session, cycle_id)
+    advance(session, cycle, CycleState.APPROVED, principal=principal, plan=digest)
+    start_step(session, cycle, TrainCandidate(cycle_id=cycle.id))
+    return cycle
+
+
+def approve_promotion(
+    session: Session, *, principal: Principal, cycle_id: UUID, digest: str, note: str | None = None
+) -> RetrainingCycle:
+    """Allow the candidate into production. Against the gate's advice it takes an admin and a reason.
+
+    Raises:
+        NotAllowed, InvalidInput: an override without the role, or without a reason.
+    """
+    cycle = lock_cycle(session, cycle_id)
+    verdict = comparison_of(session, cycle_id)
+    override = verdict is not None and verdict.outcome != Outcome.PROMOTE
+    if override:
+        principal.require(Role.ADMIN)
+        if not note:
+            raise InvalidInput("the gate did not say promote; give a reason to override it", outcome=verdict.outcome)
+    decide(
+        session,
+        principal=principal,
+        cycle_id=cycle_id,
+        kind=ApprovalKind.PROMOTION,
+        digest=digest,
+        decision=Decision.APPROVED,
+        note=note,
+    )
+    if override:
+        record(
+            session, principal, "gate.override", "cycle", cycle_id, client_id=cycle.client_id, digest=digest, note=note
+        )
+    start_step(session, cycle, DeployCandidate(cycle_id=cycle.id))
+    return cycle
+
+
+def reject(
+    session: Session, *, principal: Principal, cycle_id: UUID, digest: str, note: str | None = None
+) -> RetrainingCycle:
+    """Turn down the retrain or the promotion, whichever is being asked."""
+    cycle = lock_cycle(session, cycle_id)
+    kinds = {CycleState.PROPOSED: ApprovalKind.RETRAIN, CycleState.AWAITING_PROMOTION: ApprovalKind.PROMOTION}
+    kind = kinds.get(cycle.state, ApprovalKind.PROMOTION)
+    decide(
+        session,
+        principal=principal,
+        cycle_id=cycle_id,
+        kind=kind,
+        digest=digest,
+        decision=Decision.REJECTED,
+        note=note,
+    )
+    advance(session, cycle, CycleState.REJECTED, principal=principal, note=note)
+    return cycle
+
+
+def cancel(session: Session, *, principal: Principal, cycle_id: UUID) -> RetrainingCycle:
+    """Stop the step that runs; the cycle ends as failed once the step has stopped."""
+    principal.require(Role.OPERATOR)
+    cycle = lock_cycle(session, cycle_id)
+    if cycle.job_id is None or cycle.state in ENDED:
+        raise Conflict(f"the cycle is {cycle.state}; nothing runs", cycle=str(cycle_id))
+    follow_up = cancel_job(session, cycle.job_id)
+    record(session, principal, "cycle.cancel", "cycle", cycle_id, client_id=cycle.client_id)
+    if isinstance(follow_up, FailCycle):
+        fail_cycle(session, cycle_id=cycle_id, reason=follow_up.reason)
+    return cycle
+
+
+def start_step(session: Session, cycle: RetrainingCycle, step: CycleStep) -> None:
+    cycle.job_id = enqueue(
+        session,
+        step,
+        agency_id=cycle.agency_id,
+        client_id=cycle.client_id,
+        dedupe_key=f"{step.name}:{cycle.id}",
+    )
+    session.add(cycle)
+
+
+def fail_cycle(session: Session, *, cycle_id: UUID, reason: str) -> None:
+    """Close a cycle whose step has failed; harmless when the cycle has ended otherwise."""
+    cycle = lock_cycle(session, cycle_id)
+    if cycle.state in ENDED or cycle.state in (CycleState.PROPOSED, CycleState.AWAITING_PROMOTION):
+        return
+    cycle.failure = reason
+    advance(
+        session,
+        cycle,
+        CycleState.FAILED,
+        principal=Principal.system(cycle.agency_id, "worker"),
+        reason=reason,
+    )
+
+
+def lock_cycle(session: Session, cycle_id: UUID) -> RetrainingCycle:
+    cycle = session.exec(
+        select(RetrainingCycle).where(RetrainingCycle.id == cycle_id).with_for_update()
+    ).one_or_none()
+    if cycle is None:
+        raise NotFound("cycle", cycle_id)
+    return cycle
+
+
+def comparison_of(session: Session, cycle_id: UUID) -> Comparison | None:
+    return session.exec(select(Comparison).where(Comparison.cycle_id == cycle_id)).one_or_none()
+
+
+def cycles_of(session: Session, model: RegisteredModel | None = None, *, limit: int = 50) -> list[RetrainingCycle]:
+    """Newest first."""
+    query = select(RetrainingCycle).order_by(col(RetrainingCycle.created_at).desc()).limit(limit)
+    if model is not None:
+        query = query.where(RetrainingCycle.model_id == model.id)
+    return list(session.exec(query))
+
+
+def ask_promotion(session: Session, cycle: RetrainingCycle, model: RegisteredModel, *, digest: str) -> Approval:
+    return ask(session, cycle, ApprovalKind.PROMOTION, digest=digest, valid_for=_validity(model))
+
+
+def _validity(model: RegisteredModel) -> timedelta:
+    return timedelta(hours=policy_of(model).approval_hours)

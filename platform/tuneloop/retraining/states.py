@@ -1,0 +1,49 @@
+"""The cycle's state machine: which step may follow which, and the audit entry of every step."""
+
+from typing import Any
+
+from sqlmodel import Session
+
+from tuneloop.audit.service import record
+from tuneloop.identity.principal import Principal
+from tuneloop.kit.clock import now
+from tuneloop.kit.errors import Conflict
+from tuneloop.tables import CycleState as S
+from tuneloop.tables import RetrainingCycle
+
+FOLLOWS: dict[S, frozenset[S]] = {
+    S.PROPOSED: frozenset({S.APPROVED, S.REJECTED}),
+    S.APPROVED: frozenset({S.TRAINING, S.FAILED}),
+    S.TRAINING: frozenset({S.EVALUATING, S.FAILED}),
+    S.EVALUATING: frozenset({S.COMPARED, S.FAILED}),
+    S.COMPARED: frozenset({S.AWAITING_PROMOTION, S.REJECTED, S.FAILED}),
+    S.AWAITING_PROMOTION: frozenset({S.DEPLOYED, S.REJECTED}),
+    S.DEPLOYED: frozenset({S.ROLLED_BACK}),
+    S.ROLLED_BACK: frozenset({S.DEPLOYED}),
+    S.REJECTED: frozenset(),
+    S.FAILED: frozenset(),
+}
+ENDED = frozenset({S.DEPLOYED, S.REJECTED, S.FAILED, S.ROLLED_BACK})
+
+
+def advance(session: Session, cycle: RetrainingCycle, state: S, *, principal: Principal, **detail: Any) -> None:
+    """Move a locked cycle to its next state.
+
+    Raises:
+        Conflict: the state machine has no such step.
+    """
+    before = cycle.state
+    if state not in FOLLOWS[before]:
+        raise Conflict(f"the cycle is {before}; it can't become {state}", cycle=str(cycle.id), state=before)
+    cycle.state, cycle.updated_at = state, now()
+    session.add(cycle)
+    record(
+        session,
+        principal,
+        f"cycle.{state}",
+        "cycle",
+        cycle.id,
+        client_id=cycle.client_id,
+        before=before,
+        **detail,
+    )

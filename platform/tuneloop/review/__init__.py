@@ -1,0 +1,1 @@
+"""Labelling a random sample of production answers."""

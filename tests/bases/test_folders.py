@@ -1,0 +1,50 @@
+"""Outputs appear whole or not at all."""
+
+from pathlib import Path
+
+import pytest
+
+from tuneloop.kit.errors import OutOfSpace
+from tuneloop_workers.bases.folders import folder_digest, new_file, new_folder
+
+
+def fill_the_disk(draft: Path) -> None:
+    draft.write_text("half")
+    with Path("/dev/full").open("w") as device:
+        device.write("x" * 10_000)
+
+
+def test_a_full_disk_raises_out_of_space_and_leaves_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(OutOfSpace, match="free some space"), new_folder(tmp_path / "out") as draft:
+        fill_the_disk(draft / "part")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_keeps_the_old_file(tmp_path: Path) -> None:
+    target = tmp_path / "file"
+    target.write_text("old")
+    with pytest.raises(OutOfSpace), new_file(target) as draft:
+        fill_the_disk(draft)
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]
+
+
+def test_a_library_that_wraps_the_full_disk_is_understood(tmp_path: Path) -> None:
+    with pytest.raises(OutOfSpace), new_folder(tmp_path / "out"):
+        raise RuntimeError("I/O error: No space left on device (os error 28)")
+
+
+def test_other_errors_pass_and_leave_nothing(tmp_path: Path) -> None:
+    with pytest.raises(IsADirectoryError), new_folder(tmp_path / "out") as draft:
+        draft.write_text("a folder is no file")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_digest_depends_on_names_and_content_alone(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        with new_folder(tmp_path / name) as draft:
+            (draft / "a").write_text("1")
+            (draft / "b").write_text("2")
+    same = folder_digest(tmp_path / "one") == folder_digest(tmp_path / "two")
+    (tmp_path / "two" / "b").rename(tmp_path / "two" / "c")
+    assert same
+    assert folder_digest(tmp_path / "one") != folder_digest(tmp_path / "two")

@@ -1,0 +1,84 @@
+"""The gateway over real HTTP, on a database of its own: background work needs commits that others can see."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import httpx
+import psycopg
+import pytest
+from openai import OpenAI
+from sqlalchemy import make_url
+
+from tests.gateway.server import serve
+from tests.gateway.world import World, make_world
+from tests.support.upstream import ScriptedEngine, scripted_engine
+from tuneloop.kit.db import Database, make_engine
+from tuneloop.kit.engines import EngineUrls
+from tuneloop.kit.migrations import migrate
+from tuneloop.kit.settings import Settings
+
+
+class OwnDatabase(NamedTuple):
+    """A database that a test may switch off."""
+
+    name: str
+    url: str
+    owner_url: str
+
+    def switch(self, *, on: bool) -> None:
+        """Refuse new connections and cut the open ones, as a crash would."""
+        with psycopg.connect(self.owner_url, autocommit=True) as owner:
+            owner.execute(f"alter database {self.name} allow_connections {'true' if on else 'false'}")  # type: ignore[arg-type]
+            if not on:
+                owner.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [self.name])
+
+
+@pytest.fixture(scope="session")
+def own_database(urls: EngineUrls) -> OwnDatabase:
+    name = "gateway_tests"
+    with psycopg.connect(urls.migration, autocommit=True) as owner:
+        owner.execute(f"create database {name}")  # type: ignore[arg-type]
+    migrate(make_url(urls.migration).set(database=name).render_as_string(hide_password=False))
+    url = make_url(urls.database).set(database=name).render_as_string(hide_password=False)
+    return OwnDatabase(name, url, urls.migration)
+
+
+@pytest.fixture
+def database(own_database: OwnDatabase) -> Iterator[Database]:
+    engine = make_engine(own_database.url)
+    yield Database(engine)
+    engine.dispose()
+
+
+@pytest.fixture
+def world(database: Database) -> World:
+    return make_world(database)
+
+
+@pytest.fixture
+def engine() -> Iterator[ScriptedEngine]:
+    with scripted_engine() as scripted:
+        yield scripted
+
+
+@pytest.fixture
+def base_url(own_database: OwnDatabase, world: World, engine: ScriptedEngine, tmp_path: Path) -> Iterator[str]:
+    """A running gateway whose local engine is the scripted one."""
+    gateway_engine = make_engine(own_database.url)
+    with serve(Settings(data_dir=tmp_path, serve_url=engine.url), Database(gateway_engine)) as url:
+        yield url
+    gateway_engine.dispose()
+
+
+@pytest.fixture
+def openai(base_url: str, world: World) -> Iterator[OpenAI]:
+    with OpenAI(base_url=f"{base_url}/v1", api_key=world.key, max_retries=0) as client:
+        yield client
+
+
+@pytest.fixture
+def http(base_url: str, world: World) -> Iterator[httpx.Client]:
+    headers = {"Authorization": f"Bearer {world.key}"}
+    with httpx.Client(base_url=base_url, headers=headers, trust_env=False, timeout=30) as client:
+        yield client

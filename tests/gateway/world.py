@@ -1,0 +1,99 @@
+"""An agency with a client, a model and two versions of it, committed."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlmodel import select
+
+from tests.support.factories import SUPPORT, make_agency, make_base, make_client, make_key, make_model
+from tuneloop.gateway.routes import notify_routes_changed
+from tuneloop.kit.db import Database
+from tuneloop.kit.ids import new_id
+from tuneloop.registry.contract import Contract
+from tuneloop.registry.service import point
+from tuneloop.tables import (
+    AdapterVersion,
+    Agency,
+    Alias,
+    BaseModel,
+    Client,
+    Pool,
+    Prediction,
+    RegisteredModel,
+    Role,
+    Snapshot,
+)
+
+QUESTION = [{"role": "user", "content": "Where is my parcel?"}]
+
+
+@dataclass
+class World:
+    """`v10` is in production, `v11` is the candidate."""
+
+    database: Database
+    agency: Agency
+    client: Client
+    base: BaseModel
+    model: RegisteredModel
+    v10: AdapterVersion
+    v11: AdapterVersion
+    key: str
+
+    def another_key(self, *, role: Role = Role.OPERATOR, client: str | None = None) -> str:
+        return make_key(self.database, self.agency, role=role, client=client)
+
+    def promote(self, version: AdapterVersion) -> None:
+        with self.database.unit(self.agency.id) as session:
+            point(session, self.model, Alias.PRODUCTION, version.id)
+            notify_routes_changed(session)
+
+    def predictions(self) -> list[Prediction]:
+        with self.database.unit(self.agency.id) as session:
+            return list(session.exec(select(Prediction).order_by(Prediction.id)))
+
+
+def make_world(database: Database, contract: Contract = SUPPORT, upstream_url: str | None = None) -> World:
+    unique = new_id().hex
+    agency = make_agency(database, f"agency-{unique}")
+    client = make_client(database, agency, "acme")
+    base = make_base(database, f"base-{unique}")
+    if upstream_url is not None:
+        with database.all_agencies() as session:
+            base.upstream_url = upstream_url
+            session.add(base)
+    model = make_model(database, client, base, contract=contract)
+    v10, v11 = make_version(database, model, "1.0", contract), make_version(database, model, "1.1", contract)
+    with database.unit(agency.id) as session:
+        point(session, model, Alias.PRODUCTION, v10.id)
+        point(session, model, Alias.CANDIDATE, v11.id)
+    return World(database, agency, client, base, model, v10, v11, make_key(database, agency))
+
+
+def make_version(database: Database, model: RegisteredModel, number: str, contract: Contract) -> AdapterVersion:
+    with database.unit(model.agency_id) as session:
+        snapshot_id = _snapshot(database, model)
+        version = AdapterVersion(
+            client_id=model.client_id,
+            model_id=model.id,
+            number=number,
+            digest=new_id().hex * 2,
+            manifest={"contract": contract.model_dump(mode="json")},
+            parts=[],
+            bundle_sha256="c" * 64,
+            files=[],
+            parity={},
+            snapshot_id=snapshot_id,
+            training={},
+        )
+        session.add(version)
+    return version
+
+
+def _snapshot(database: Database, model: RegisteredModel) -> UUID:
+    with database.unit(model.agency_id) as session:
+        snapshot = Snapshot(
+            client_id=model.client_id, model_id=model.id, pool=Pool.TRAINING, digest=new_id().hex, size=1, categories={}
+        )
+        session.add(snapshot)
+    return snapshot.id

@@ -1,0 +1,34 @@
+import numpy as np
+import pytest
+
+from tuneloop.stats.paired import Alternative, PairedCounts, mcnemar_mid_p, tango_lower
+from tuneloop.stats.power import items_for_superiority, items_to_separate
+
+
+def test_non_inferiority_sizes_follow_the_closed_form() -> None:
+    sizes = [items_to_separate(0.05, 0.0, -margin) for margin in (0.02, 0.03, 0.05)]
+    assert sizes == [773, 344, 124]
+
+
+def test_superiority_sizes_follow_the_closed_form() -> None:
+    assert [items_for_superiority(0.08, gain) for gain in (0.02, 0.03, 0.04, 0.05)] == [1235, 548, 308, 196]
+
+
+def test_the_promised_power_is_reached_in_simulation() -> None:
+    generator = np.random.default_rng(7)
+    n = items_to_separate(0.08, 0.0, -0.03)
+    draws = generator.multinomial(n, [0.04, 0.04, 0.92], size=1500)
+    proven = [tango_lower(PairedCounts(rest, f, b, 0)) > -0.03 for f, b, rest in draws.tolist()]
+    assert np.mean(proven) == pytest.approx(0.8, abs=0.035)
+
+    n = items_for_superiority(0.10, 0.05)
+    draws = generator.multinomial(n, [0.075, 0.025, 0.90], size=1500)
+    proven = [mcnemar_mid_p(PairedCounts(rest, f, b, 0), Alternative.BETTER) <= 0.05 for f, b, rest in draws.tolist()]
+    assert np.mean(proven) == pytest.approx(0.8, abs=0.035)
+
+
+def test_questions_that_no_number_of_items_settles_are_refused() -> None:
+    with pytest.raises(ValueError, match="superiority"):
+        items_for_superiority(0.1, 0.0)
+    with pytest.raises(ValueError, match="separates"):
+        items_to_separate(0.1, -0.03, -0.03)

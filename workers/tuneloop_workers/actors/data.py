@@ -1,0 +1,61 @@
+"""From snapshots to the trainer's files: which examples train, which watch, which are new."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from uuid import UUID
+
+import orjson
+
+from tuneloop.kit.errors import InvalidInput
+from tuneloop.tables import Example
+from tuneloop_workers.training.spec import Group
+
+
+@dataclass(frozen=True)
+class Split:
+    """`new` examples were not in the parent's snapshot; `dev` has old and new ones of every category it can."""
+
+    train: list[Example]
+    dev: list[Example]
+    new: frozenset[UUID]
+
+
+def split(examples: Sequence[Example], *, known: frozenset[UUID], dev_share: float) -> Split:
+    """Deterministic: by a hash of the example's id, within category and age.
+
+    Raises:
+        InvalidInput: fewer than ten examples.
+    """
+    if len(examples) < 10:
+        raise InvalidInput(f"{len(examples)} training examples are too few; import at least ten, better 200")
+    strata: dict[tuple[str, bool], list[Example]] = defaultdict(list)
+    for example in examples:
+        strata[example.category, example.id in known].append(example)
+    train: list[Example] = []
+    dev: list[Example] = []
+    owed = 0.0
+    for key in sorted(strata):
+        members = sorted(strata[key], key=lambda example: sha256(example.id.bytes).digest())
+        owed += len(members) * dev_share
+        taken = min(int(owed), len(members) - 1)
+        owed -= taken
+        dev += members[:taken]
+        train += members[taken:]
+    return Split(train, dev, frozenset(example.id for example in examples if example.id not in known))
+
+
+def write_examples(path: Path, examples: Sequence[Example], new: frozenset[UUID]) -> None:
+    with path.open("wb") as file:
+        for example in sorted(examples, key=lambda each: each.id):
+            messages = [*example.messages, {"role": "assistant", "content": example.expected}]
+            group = Group.NEW if example.id in new else Group.OLD
+            row = {
+                "id": str(example.id),
+                "messages": messages,
+                "weight_group": group,
+                "category": example.category or None,
+            }
+            file.write(orjson.dumps(row) + b"\n")

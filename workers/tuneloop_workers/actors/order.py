@@ -1,0 +1,83 @@
+"""What a training run is ordered to do: everything it needs, read in one transaction."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from tuneloop.datasets.service import snapshot_examples
+from tuneloop.kit.errors import Conflict
+from tuneloop.kit.tenancy import TenantSession
+from tuneloop.registry.contract import BaseRef, Contract, Quantisation
+from tuneloop.registry.names import next_number
+from tuneloop.registry.service import contract_of, full_name, list_versions
+from tuneloop.retraining.approvals import questions
+from tuneloop.retraining.recipe import Method, Recipe
+from tuneloop.retraining.service import plan_digest
+from tuneloop.tables import (
+    AdapterVersion,
+    ApprovalKind,
+    BaseModel,
+    Example,
+    RegisteredModel,
+    RetrainingCycle,
+    Snapshot,
+)
+
+
+@dataclass(frozen=True)
+class Order:
+    """`known` are the ids that the parent was trained on."""
+
+    cycle_id: UUID
+    name: str
+    number: str
+    contract: Contract
+    recipe: Recipe
+    base: BaseModel
+    parent: AdapterVersion | None
+    snapshot: Snapshot
+    examples: list[Example]
+    known: frozenset[UUID]
+    golden: list[Example]
+    quantisation: Quantisation | None
+
+    @property
+    def base_ref(self) -> BaseRef:
+        return BaseRef(
+            architecture=self.base.architecture,
+            quantisation=self.base.quantisation,
+            gguf_sha256=self.base.gguf_sha256,
+            weights_sha256=self.base.weights_sha256,
+        )
+
+
+def read_order(session: TenantSession, cycle: RetrainingCycle) -> Order:
+    """Raises Conflict when the contract has changed since the plan was approved."""
+    model = session.get_one(RegisteredModel, cycle.model_id)
+    recipe = Recipe.model_validate(cycle.recipe)
+    training = session.get_one(Snapshot, cycle.training_snapshot_id)
+    golden = session.get_one(Snapshot, cycle.golden_snapshot_id)
+    parent = session.get(AdapterVersion, cycle.parent_version_id) if cycle.parent_version_id else None
+    contract = contract_of(model)
+    plan = plan_digest(contract, recipe, training.digest, golden.digest, parent.digest if parent else None)
+    asked = [q.subject_digest for q in questions(session, cycle.id) if q.kind is ApprovalKind.RETRAIN]
+    if asked != [plan]:
+        raise Conflict("the model's contract has changed since the retrain was approved; propose it again")
+    known: frozenset[UUID] = frozenset()
+    if parent is not None:
+        seen = session.get_one(Snapshot, parent.snapshot_id)
+        known = frozenset(example.id for example in snapshot_examples(session, seen))
+    numbers = [version.number for version in list_versions(session, model)]
+    return Order(
+        cycle_id=cycle.id,
+        name=full_name(session, model),
+        number=next_number(numbers, from_base=recipe.method is Method.FROM_BASE),
+        contract=contract,
+        recipe=recipe,
+        base=session.get_one(BaseModel, model.base_id),
+        parent=parent,
+        snapshot=training,
+        examples=snapshot_examples(session, training),
+        known=known,
+        golden=snapshot_examples(session, golden),
+        quantisation=Quantisation(model.quantisation) if model.quantisation else None,
+    )

@@ -1,0 +1,169 @@
+"""From a trained adapter to a servable version: export, blend, parity, bundle, manifest, all in the object store."""
+
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from tuneloop.kit.storage import pack_folder
+from tuneloop.registry.contract import AdapterPart, Manifest, Quantisation
+from tuneloop.registry.templates import Message
+from tuneloop_workers.actors.order import Order
+from tuneloop_workers.artifacts import Artifacts
+from tuneloop_workers.bases.gguf_file import GgufFile
+from tuneloop_workers.export.bundle import ReleaseFiles, write_bundle
+from tuneloop_workers.export.card import ModelCard
+from tuneloop_workers.export.lora import export_lora
+from tuneloop_workers.export.merge import ScaledUpdate, merge
+from tuneloop_workers.export.parity import AdapterPair, Tolerance, check, parity
+from tuneloop_workers.export.quantise import quantise
+from tuneloop_workers.export.validate import read_adapter as read_checked
+from tuneloop_workers.runtime import Context
+from tuneloop_workers.serving.llama import identity
+from tuneloop_workers.training.adapter import read_adapter, write_adapter
+from tuneloop_workers.training.blend import blend, fit
+from tuneloop_workers.training.spec import TrainSpec
+
+PARITY_PROMPTS = 24
+
+
+@dataclass(frozen=True)
+class Part:
+    """One adapter of a version in both forms."""
+
+    folder: Path
+    gguf: Path
+    peft_sha256: str
+    gguf_sha256: str
+    scale: float
+
+    def row(self) -> dict[str, Any]:
+        return {"peft_sha256": self.peft_sha256, "gguf_sha256": self.gguf_sha256, "scale": self.scale}
+
+
+@dataclass(frozen=True)
+class Release:
+    manifest: Manifest
+    parts: list[Part]
+    parity: dict[str, Any]
+    bundle_sha256: str
+    files: list[dict[str, Any]]
+
+
+def make_release(
+    context: Context, artifacts: Artifacts, *, trained: Path, spec: TrainSpec, order: Order
+) -> Release:
+    """Export the adapter, prove that the exported form answers like the trained one, and store everything.
+
+    Raises:
+        Conflict: the parity check failed. CorruptArtifact: the adapter does not fit the base.
+    """
+    folder = context.workspace / "release"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    base_gguf = artifacts.path(order.base.gguf_sha256)
+    share = order.recipe.blend if spec.parent else 1.0
+    parts = [_part(context, folder, "new", trained, base_gguf, share)]
+    if share < 1.0:
+        parts.insert(0, _part(context, folder, "start", _start(spec, folder), base_gguf, 1.0 - share))
+    manifest = Manifest(
+        contract=order.contract,
+        base=order.base_ref,
+        adapters=tuple(AdapterPart(sha256=part.gguf_sha256, scale=part.scale) for part in parts),
+        engine=identity(),
+    )
+    context.report(stage="checking parity")
+    figures = parity(
+        spec.base_weights,
+        [AdapterPair(part.folder, part.gguf, part.scale) for part in parts],
+        base_gguf,
+        order.contract,
+        [[Message.model_validate(m) for m in example.messages] for example in order.golden[:PARITY_PROMPTS]],
+        threads=context.settings.cpu_threads,
+    )
+    check(figures, Tolerance())
+    context.check()
+    context.report(stage="packing")
+    bundle = _bundle(context, folder, parts, base_gguf, manifest, order)
+    stored = context.storage.put_bytes(manifest.canonical())
+    assert stored == manifest.digest
+    return Release(
+        manifest=manifest,
+        parts=parts,
+        parity=asdict(figures),
+        bundle_sha256=context.storage.put_file(pack_folder(bundle, folder / "bundle.tar")),
+        files=[
+            {
+                "name": path.relative_to(bundle).as_posix(),
+                "size": path.stat().st_size,
+                "sha256": context.storage.put_file(path),
+            }
+            for path in sorted(bundle.rglob("*"))
+            if path.is_file()
+        ],
+    )
+
+
+def _start(spec: TrainSpec, folder: Path) -> Path:
+    """The adapter that training started from, as one PEFT folder."""
+    if len(spec.parent) == 1:
+        return spec.parent[0].folder
+    adapters = [(read_adapter(part.folder), part.scale) for part in spec.parent]
+    start = folder / "start-peft"
+    start.mkdir()
+    write_adapter(fit(blend(adapters), spec.rank, spec.alpha), start)
+    return start
+
+
+def _part(context: Context, folder: Path, name: str, adapter: Path, base_gguf: Path, scale: float) -> Part:
+    gguf = folder / f"{name}.gguf"
+    export_lora(adapter, base_gguf, gguf)
+    packed = pack_folder(adapter, folder / f"{name}.tar")
+    return Part(adapter, gguf, context.storage.put_file(packed), context.storage.put_file(gguf), scale)
+
+
+def _bundle(
+    context: Context, folder: Path, parts: list[Part], base_gguf: Path, manifest: Manifest, order: Order
+) -> Path:
+    """Files for use elsewhere: a blend becomes one adapter of the summed rank, which is the same update."""
+    adapter, gguf = parts[0].folder, parts[0].gguf
+    if len(parts) > 1:
+        adapter, gguf = folder / "folded", folder / "folded.gguf"
+        adapter.mkdir()
+        write_adapter(blend([(read_adapter(part.folder), part.scale) for part in parts]), adapter)
+        export_lora(adapter, base_gguf, gguf)
+    merged = _merged(context, folder, adapter, base_gguf, order.quantisation)
+    card = ModelCard(
+        name=order.name,
+        version=f"v{order.number}",
+        digest=manifest.digest,
+        licence=order.base.licence,
+        base_model=order.base.name,
+        task=order.contract.task,
+        description=order.contract.system_prompt,
+        measures=(),
+        training_examples=len(order.examples),
+        parent=f"{order.name}@v{order.parent.number}" if order.parent else None,
+    )
+    out = folder / "bundle"
+    write_bundle(out, ReleaseFiles(adapter, gguf, merged), manifest, card)
+    return out
+
+
+def _merged(
+    context: Context, folder: Path, adapter: Path, base_gguf: Path, smallest: Quantisation | None
+) -> dict[Quantisation, Path]:
+    """Whole models at F16 and every quantisation down to `smallest`."""
+    if smallest is None:
+        return {}
+    context.report(stage="merging")
+    files = {Quantisation.F16: folder / "merged-F16.gguf"}
+    base = GgufFile.open(base_gguf)
+    merge(base_gguf, [ScaledUpdate(read_checked(adapter, base), 1.0)], files[Quantisation.F16])
+    kinds = list(Quantisation)
+    for kind in kinds[1 : kinds.index(smallest) + 1]:
+        context.check()
+        context.report(stage=f"quantising to {kind}")
+        files[kind] = folder / f"merged-{kind}.gguf"
+        quantise(files[Quantisation.F16], files[kind], kind, threads=context.settings.threads or None)
+    return files

@@ -1,0 +1,41 @@
+"""Files of bases and versions, brought from the object store to where code can open them."""
+
+from hashlib import sha256
+from pathlib import Path
+
+from tuneloop.kit.errors import CorruptArtifact
+from tuneloop.kit.storage import Storage, unpack_folder
+from tuneloop.registry.contract import Manifest
+from tuneloop_workers.bases.folders import new_folder
+
+
+class Artifacts:
+    """Manifests, files and folders by digest; `cache` holds unpacked folders."""
+
+    def __init__(self, storage: Storage, cache: Path) -> None:
+        self._storage = storage
+        self._cache = cache
+
+    def manifest(self, digest: str) -> Manifest:
+        """The manifest that hashes to `digest`.
+
+        Raises:
+            NotFound: no such version. CorruptArtifact: the stored bytes are no manifest.
+        """
+        data = self._storage.read(digest)
+        manifest = Manifest.model_validate_json(data)
+        if sha256(manifest.canonical()).hexdigest() != digest:
+            raise CorruptArtifact(f"{digest[:12]} is no manifest in its canonical form")
+        return manifest
+
+    def path(self, digest: str) -> Path:
+        return self._storage.path(digest)
+
+    def folder(self, digest: str) -> Path:
+        """A folder that was stored packed; unpacked once."""
+        target = self._cache / digest
+        if not target.exists():
+            archive = self._storage.path(digest)
+            with new_folder(target) as draft:
+                unpack_folder(archive, draft)
+        return target

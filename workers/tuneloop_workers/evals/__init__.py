@@ -1,0 +1,1 @@
+"""Running models on evaluation items and scoring their answers."""

@@ -1,0 +1,101 @@
+"""A release folder: everything needed to serve a version elsewhere, with a manifest that proves it whole.
+
+adapter.gguf              GGUF LoRA for the base
+model-<kind>.gguf         merged models, if any
+peft/                     adapter as PEFT writes it
+Modelfile README.md       for Ollama and for people
+manifest.json             path, size and SHA-256 of every other file
+"""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, ValidationError
+
+from tuneloop.kit.errors import CorruptArtifact
+from tuneloop.registry.contract import Frozen, Manifest, Quantisation, Sha256
+from tuneloop_workers.bases.folders import file_sha256, new_folder
+from tuneloop_workers.export.adapter import CONFIG_FILE, WEIGHTS_FILE
+from tuneloop_workers.export.card import ModelCard, render_card
+from tuneloop_workers.export.modelfile import modelfile
+
+MANIFEST_FILE = "manifest.json"
+ADAPTER_FILE = "adapter.gguf"
+BASE_FILE = "base.gguf"
+_PREFERRED = (Quantisation.Q4_K_M, Quantisation.Q5_K_M, Quantisation.Q8_0, Quantisation.F16)
+
+
+@dataclass(frozen=True)
+class ReleaseFiles:
+    """Finished files to put into a release; `merged` are whole models by quantisation."""
+
+    adapter_folder: Path
+    adapter_gguf: Path
+    merged: Mapping[Quantisation, Path] = field(default_factory=dict)
+
+
+class FileEntry(Frozen):
+    path: str
+    size: Annotated[int, Field(ge=0)]
+    sha256: Sha256
+
+
+class ReleaseManifest(Frozen):
+    """`version` is what the files implement, and its digest is their identity."""
+
+    digest: Sha256
+    version: Manifest
+    files: tuple[FileEntry, ...]
+
+
+def write_bundle(out: Path, files: ReleaseFiles, version: Manifest, card: ModelCard) -> ReleaseManifest:
+    """Writes `out`, whole or not at all; raises OutOfSpace on a full disk and Conflict when `out` exists.
+
+    The Modelfile serves the smallest merged model, or the base, to be put beside it as base.gguf, with the adapter.
+    """
+    with new_folder(out) as draft:
+        (draft / "peft").mkdir()
+        for name in (CONFIG_FILE, WEIGHTS_FILE):
+            shutil.copyfile(files.adapter_folder / name, draft / "peft" / name)
+        shutil.copyfile(files.adapter_gguf, draft / ADAPTER_FILE)
+        for kind, path in files.merged.items():
+            shutil.copyfile(path, draft / _model_file(kind))
+        best = next((kind for kind in _PREFERRED if kind in files.merged), None)
+        model, adapter = (BASE_FILE, ADAPTER_FILE) if best is None else (_model_file(best), None)
+        (draft / "Modelfile").write_text(modelfile(version.contract, model=model, adapter=adapter))
+        (draft / "README.md").write_text(render_card(card))
+        manifest = ReleaseManifest(digest=version.digest, version=version, files=_entries(draft))
+        (draft / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=2) + "\n")
+    return manifest
+
+
+def verify_bundle(folder: Path) -> ReleaseManifest:
+    """Raises CorruptArtifact unless every file is exactly as its manifest says, and no other file is there."""
+    try:
+        manifest = ReleaseManifest.model_validate_json((folder / MANIFEST_FILE).read_bytes())
+    except (OSError, ValidationError) as error:
+        raise CorruptArtifact(
+            f"{folder} has no readable {MANIFEST_FILE}; copy the release again", path=str(folder)
+        ) from error
+    expected = {entry.path: entry for entry in manifest.files}
+    found = {entry.path: entry for entry in _entries(folder)}
+    if wrong := sorted(path for path in expected.keys() | found.keys() if expected.get(path) != found.get(path)):
+        raise CorruptArtifact(
+            f"the release differs from its manifest, first at {wrong[0]}; copy it again", paths=wrong[:10]
+        )
+    return manifest
+
+
+def _entries(folder: Path) -> tuple[FileEntry, ...]:
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / MANIFEST_FILE)
+    return tuple(
+        FileEntry(path=path.relative_to(folder).as_posix(), size=path.stat().st_size, sha256=file_sha256(path))
+        for path in paths
+    )
+
+
+def _model_file(kind: Quantisation) -> str:
+    return f"model-{kind}.gguf"

@@ -1,0 +1,67 @@
+"""The one scheduler: rings for due jobs, takes expired leases back, and makes work due by the calendar."""
+
+import threading
+from datetime import timedelta
+
+import structlog
+from psycopg import OperationalError as ListenError
+from psycopg import connect
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlmodel import col, select
+
+from tuneloop.kit.clock import now
+from tuneloop.kit.db import Database
+from tuneloop.kit.jobs import enqueue, ring_due, sweep
+from tuneloop.kit.jobs.relay import CHANNEL, Ring
+from tuneloop.kit.tenancy import TenantSession
+from tuneloop.monitoring.jobs import ReadMonitor
+from tuneloop.tables import Alias, Monitor, VersionAlias
+
+log = structlog.get_logger(__name__)
+
+PAUSE_SECONDS = 1.0
+READ_EVERY = timedelta(days=7)
+ADVISORY_LOCK = 7_318_264_152
+
+
+def run_scheduler(database: Database, database_url: str, ring: Ring, stop: threading.Event) -> None:
+    """Works until `stop`. Of several schedulers only the one that holds the advisory lock acts."""
+    while not stop.is_set():
+        try:
+            with connect(database_url, autocommit=True) as listener:
+                listener.execute(f"listen {CHANNEL}")
+                while not stop.is_set():
+                    tick(database, ring)
+                    for _ in listener.notifies(timeout=PAUSE_SECONDS, stop_after=1):
+                        pass
+        except (ListenError, SQLAlchemyError, ConnectionError) as error:
+            log.warning("scheduler_waits", error=str(error))
+            stop.wait(PAUSE_SECONDS)
+
+
+def tick(database: Database, ring: Ring) -> None:
+    """One round of all duties, in one transaction."""
+    with database.all_agencies() as session:
+        if not session.execute(text("select pg_try_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK}).scalar():
+            return
+        sweep(session)
+        make_readings_due(session)
+        ring_due(session, ring)
+
+
+def make_readings_due(session: TenantSession) -> None:
+    """Enqueue the weekly reading of every version in production."""
+    due = session.exec(
+        select(Monitor)
+        .join(VersionAlias, col(VersionAlias.version_id) == Monitor.version_id)
+        .where(VersionAlias.name == Alias.PRODUCTION, col(Monitor.read_until) < now() - READ_EVERY)
+    )
+    for monitor in due:
+        enqueue(
+            session,
+            ReadMonitor(model_id=monitor.model_id),
+            agency_id=monitor.agency_id,
+            client_id=monitor.client_id,
+            dedupe_key=f"monitoring.read:{monitor.model_id}",
+        )

@@ -1,0 +1,96 @@
+"""`python -m tuneloop_workers.training.child SPEC.json`: a training run as a process.
+
+Events go to stdout, everything else to stderr. SIGTERM, SIGINT and a closed stdout end the run after the current step
+with a checkpoint and exit code 75; SIGKILL loses only the steps since the last checkpoint.
+"""
+
+import fcntl
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import torch
+from pydantic import ValidationError
+from transformers.utils import logging
+
+from tuneloop.kit.errors import Conflict, TuneloopError
+from tuneloop_workers.training.events import Done, Event, ExitCode, Failed
+from tuneloop_workers.training.recipe import train
+from tuneloop_workers.training.spec import TrainSpec
+
+
+class _Reporter:
+    """The line to the job that started us; `stopping` once it wants us to end or is gone."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self.stopping = False
+        self._stream: BinaryIO | None = stream
+
+    def emit(self, event: Event) -> None:
+        if self._stream is None:
+            return
+        try:
+            self._stream.write(event.model_dump_json().encode() + b"\n")
+            self._stream.flush()
+        except BrokenPipeError:
+            self.stopping = True
+            self._stream = None
+
+    def request_stop(self, _signal: int, _frame: object) -> None:
+        self.stopping = True
+
+    def stop_requested(self) -> bool:
+        return self.stopping
+
+
+def run(path: Path, reporter: _Reporter) -> ExitCode:
+    try:
+        spec = TrainSpec.model_validate_json(path.read_bytes())
+        with _alone_in(spec.output):
+            ending = train(spec, reporter.emit, reporter.stop_requested)
+    except TuneloopError as error:
+        reporter.emit(Failed(code=error.code, reason=error.message))
+    except ValidationError as error:
+        reporter.emit(Failed(code="invalid_input", reason=f"the spec is invalid: {error}"))
+    except torch.OutOfMemoryError:
+        reporter.emit(Failed(code="out_of_memory", reason="the GPU has too little memory; lower batch_size"))
+    except Exception as error:
+        traceback.print_exc()
+        reporter.emit(Failed(code="error", reason=f"{type(error).__name__}: {error}"))
+    else:
+        reporter.emit(ending)
+        return ExitCode.DONE if isinstance(ending, Done) else ExitCode.STOPPED
+    return ExitCode.FAILED
+
+
+@contextmanager
+def _alone_in(output: Path) -> Iterator[None]:
+    """A second trainer in the same folder, such as one whose job was believed dead, must not write beside us."""
+    output.mkdir(parents=True, exist_ok=True)
+    with (output / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Conflict(f"another process is training in {output}; wait for it or stop it") from error
+        yield
+
+
+def main() -> None:
+    # Libraries print where they like; a private copy of stdout keeps the event lines whole.
+    stream = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    reporter = _Reporter(stream)
+    signal.signal(signal.SIGTERM, reporter.request_stop)
+    signal.signal(signal.SIGINT, reporter.request_stop)
+    sys.exit(run(Path(sys.argv[1]), reporter))
+
+
+if __name__ == "__main__":
+    main()
