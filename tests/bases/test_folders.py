@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tuneloop.kit.errors import OutOfSpace
@@ -26,6 +27,12 @@ def test_a_full_disk_keeps_the_old_file(tmp_path: Path) -> None:
     with pytest.raises(OutOfSpace), new_file(target) as draft:
         fill_the_disk(draft)
     assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]
+
+
+def test_numpy_s_short_write_is_understood(tmp_path: Path) -> None:
+    with pytest.raises(OutOfSpace), new_file(tmp_path / "file"):
+        np.zeros(10_000).tofile("/dev/full")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_library_that_wraps_the_full_disk_is_understood(tmp_path: Path) -> None:

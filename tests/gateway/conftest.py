@@ -2,15 +2,16 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import httpx
 import psycopg
 import pytest
 from openai import OpenAI
+from psycopg import sql
 from sqlalchemy import make_url
 
-from tests.gateway.server import serve
+from tests.gateway.own_database import OwnDatabase
+from tests.gateway.server import serving
 from tests.gateway.world import World, make_world
 from tests.support.upstream import ScriptedEngine, scripted_engine
 from tuneloop.kit.db import Database, make_engine
@@ -19,26 +20,11 @@ from tuneloop.kit.migrations import migrate
 from tuneloop.kit.settings import Settings
 
 
-class OwnDatabase(NamedTuple):
-    """A database that a test may switch off."""
-
-    name: str
-    url: str
-    owner_url: str
-
-    def switch(self, *, on: bool) -> None:
-        """Refuse new connections and cut the open ones, as a crash would."""
-        with psycopg.connect(self.owner_url, autocommit=True) as owner:
-            owner.execute(f"alter database {self.name} allow_connections {'true' if on else 'false'}")  # type: ignore[arg-type]
-            if not on:
-                owner.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [self.name])
-
-
 @pytest.fixture(scope="session")
 def own_database(urls: EngineUrls) -> OwnDatabase:
     name = "gateway_tests"
     with psycopg.connect(urls.migration, autocommit=True) as owner:
-        owner.execute(f"create database {name}")  # type: ignore[arg-type]
+        owner.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
     migrate(make_url(urls.migration).set(database=name).render_as_string(hide_password=False))
     url = make_url(urls.database).set(database=name).render_as_string(hide_password=False)
     return OwnDatabase(name, url, urls.migration)
@@ -65,10 +51,8 @@ def engine() -> Iterator[ScriptedEngine]:
 @pytest.fixture
 def base_url(own_database: OwnDatabase, world: World, engine: ScriptedEngine, tmp_path: Path) -> Iterator[str]:
     """A running gateway whose local engine is the scripted one."""
-    gateway_engine = make_engine(own_database.url)
-    with serve(Settings(data_dir=tmp_path, serve_url=engine.url), Database(gateway_engine)) as url:
+    with serving(Settings(data_dir=tmp_path, serve_url=engine.url), own_database) as url:
         yield url
-    gateway_engine.dispose()
 
 
 @pytest.fixture

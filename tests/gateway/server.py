@@ -10,8 +10,10 @@ from granian.server.embed import Server
 from litestar import Litestar
 from litestar.datastructures import State
 
+from tests.gateway.own_database import OwnDatabase
+from tests.gateway.waiting import eventually
 from tuneloop.gateway.app import gateway_handlers, gateway_lifespan
-from tuneloop.kit.db import Database
+from tuneloop.kit.db import Database, make_engine
 from tuneloop.kit.settings import Settings
 
 
@@ -24,7 +26,7 @@ def serve(settings: Settings, database: Database) -> Iterator[str]:
         lifespan=[gateway_lifespan],
         on_startup=[up.set],
     )
-    port = _free_port()
+    port = free_port()
     loop = asyncio.new_event_loop()
     server = Server(app, port=port, interface="asgi", log_enabled=False)
 
@@ -36,6 +38,7 @@ def serve(settings: Settings, database: Database) -> Iterator[str]:
     thread.start()
     try:
         assert up.wait(20), "the gateway did not start"
+        eventually(lambda: _accepts(port))
         yield f"http://127.0.0.1:{port}"
     finally:
         loop.call_soon_threadsafe(server.stop)
@@ -43,7 +46,26 @@ def serve(settings: Settings, database: Database) -> Iterator[str]:
         loop.close()
 
 
-def _free_port() -> int:
+@contextmanager
+def serving(settings: Settings, own: OwnDatabase) -> Iterator[str]:
+    """`serve` with connections of its own to the test's database."""
+    engine = make_engine(own.url)
+    try:
+        with serve(settings, Database(engine)) as url:
+            yield url
+    finally:
+        engine.dispose()
+
+
+def _accepts(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -3,19 +3,20 @@
 import json
 import select
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from queue import SimpleQueue
 from threading import Event, Thread
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 
 class Failure(NamedTuple):
     status: int
     body: dict[str, Any]
-    headers: dict[str, str] = {}
+    headers: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass
@@ -148,10 +149,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(b"data: " + json.dumps(data).encode() + b"\n\n")
         self.wfile.flush()
 
-    def _send(self, status: int, body: dict[str, Any], headers: dict[str, str]) -> None:
+    def _send(self, status: int, body: dict[str, Any], headers: Mapping[str, str]) -> None:
         self._send_bytes(status, json.dumps(body).encode(), headers)
 
-    def _send_bytes(self, status: int, data: bytes, headers: dict[str, str]) -> None:
+    def _send_bytes(self, status: int, data: bytes, headers: Mapping[str, str]) -> None:
         self.send_response(status)
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(data)))

@@ -52,7 +52,7 @@ def test_without_a_share_or_a_second_group_every_example_comes_once_an_epoch(
 ) -> None:
     batches = plan_batches(pool(old, new), epochs=2, batch_size=6, new_share=share, seed=0)
     drawn = Counter(i for batch in batches for i in batch)
-    assert drawn == {i: 2 for i in range(30)}
+    assert drawn == dict.fromkeys(range(30), 2)
 
 
 def test_same_seed_gives_the_same_plan_and_another_seed_another() -> None:

@@ -39,7 +39,7 @@ def run_worker(settings: Settings, queues: Sequence[Queue]) -> None:
     worker = dramatiq.Worker(
         make_broker(settings.broker_url), queues={str(queue) for queue in queues}, worker_threads=1, worker_timeout=100
     )
-    stop = stop_on_signals(lambda: runtime.stopping.set())
+    stop = stop_on_signals(runtime.stopping.set)
     worker.start()
     log.info("worker_ready", queues=[str(queue) for queue in queues])
     stop.wait()
@@ -61,7 +61,7 @@ def stop_on_signals(also: Callable[[], None] = lambda: None) -> threading.Event:
 def add_base(
     settings: Settings, *, name: str, source: str, licence: str | None, upstream_url: str | None
 ) -> dict[str, Any]:
-    """Register a base model from `package:NAME`, `folder:PATH` or `hub:OWNER/REPO@REVISION/FILE.gguf`; bakes the weights.
+    """Register a base model from `package:NAME`, `folder:PATH` or `hub:OWNER/REPO@REVISION/FILE.gguf`.
 
     Raises:
         InvalidInput: the source has another form.
@@ -91,9 +91,7 @@ def add_base(
         return BaseRead.model_validate(register_base(session, base)).model_dump(mode="json")
 
 
-def _store(
-    settings: Settings, pair: BakedBase, folder: Path, *, name: str, source: str, revision: str
-) -> BaseModel:
+def _store(settings: Settings, pair: BakedBase, folder: Path, *, name: str, source: str, revision: str) -> BaseModel:
     storage = Storage(settings.storage, cache=settings.data_dir / "cache")
     return BaseModel(
         name=name,

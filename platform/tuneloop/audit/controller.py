@@ -30,7 +30,7 @@ class AuditRead(BaseModel):
 
 class AuditController(Controller):
     path = "/api/v1/audit"
-    tags = ["audit"]
+    tags = ("audit",)
 
     @get(role=Role.OPERATOR, sync_to_thread=True)
     def index(

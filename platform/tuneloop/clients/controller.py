@@ -13,7 +13,7 @@ from tuneloop.tables import Role
 
 class ClientController(Controller):
     path = "/api/v1/clients"
-    tags = ["clients"]
+    tags = ("clients",)
 
     @post(role=Role.OPERATOR, sync_to_thread=True)
     def create(

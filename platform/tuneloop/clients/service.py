@@ -4,7 +4,7 @@ from sqlmodel import Session, select
 
 from tuneloop.audit.service import record
 from tuneloop.identity.principal import Principal
-from tuneloop.kit.errors import Conflict, NotFound
+from tuneloop.kit.errors import Conflict, NotAllowed, NotFound
 from tuneloop.tables import Client, Domain, Plan, Role
 
 
@@ -19,6 +19,8 @@ def create_client(
     contacts: list[dict[str, str]],
 ) -> Client:
     principal.require(Role.OPERATOR)
+    if principal.client_id is not None:
+        raise NotAllowed("your key is confined to one client; use an agency-wide key to add clients")
     if session.exec(select(Client).where(Client.slug == slug)).one_or_none():
         raise Conflict(f"there is a client {slug} already", slug=slug)
     client = Client(slug=slug, name=name, domain=domain, plan=plan, contacts=contacts)

@@ -136,5 +136,3 @@ def _same_conditions(session: Session, production: EvalRun, candidate: EvalRun) 
     ]
     if bases[0] != bases[1]:
         raise Conflict("the two versions run on different base files or quantisations, so they can't be compared")
-
-

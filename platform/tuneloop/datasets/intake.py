@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlmodel import Session, col, select
 
 from tuneloop.datasets.leakage import Sketched, collisions, excerpt, stored_messages, user_text
-from tuneloop.datasets.rows import ParsedRow, ProblemKind, RowProblem
+from tuneloop.datasets.rows import LISTED_PROBLEMS, ParsedRow, ProblemKind, RowProblem
 from tuneloop.datasets.similarity import content_hash, shingles
 from tuneloop.datasets.sketches import sketch
 from tuneloop.registry.contract import Contract, Task
@@ -45,6 +45,7 @@ class Intake:
         self._pool = pool
         self._source = source
         self._prediction_id = prediction_id
+        self._hints_left = LISTED_PROBLEMS
 
     def take(self, rows: Iterable[ParsedRow | RowProblem]) -> Batch:
         """Add the rows that are good and new to the session."""
@@ -62,13 +63,12 @@ class Intake:
         return Batch(added, duplicates, sorted(problems))
 
     def _label_problem(self, row: ParsedRow) -> RowProblem | None:
-        labels = self._contract.labels
-        if self._contract.task is not Task.CLASSIFY or row.expected in labels:
+        if self._contract.task is not Task.CLASSIFY or row.expected in self._contract.labels:
             return None
-        by_fold = {label.casefold(): label for label in labels}
-        close = get_close_matches(row.expected.casefold(), by_fold, n=1, cutoff=0.0)
-        hint = f"did you mean {by_fold[close[0]]!r}?" if close else f"the labels are {', '.join(labels)}"
-        message = f"{excerpt(row.expected)!r} is not a label of this model; {hint}"
+        message = f"{excerpt(row.expected)!r} is not a label of this model"
+        if self._hints_left:
+            self._hints_left -= 1
+            message += f"; the closest is {_closest(row.expected, self._contract.labels)!r}"
         return RowProblem(row.line, ProblemKind.UNKNOWN_LABEL, message)
 
     def _draft(self, row: ParsedRow) -> Example:
@@ -120,6 +120,11 @@ class Intake:
         )
         problems += [_leak(fresh[index][0], str(collision)) for index, collision in leaks.items()]
         return [draft for index, (_, draft) in enumerate(fresh) if index not in leaks]
+
+
+def _closest(label: str, labels: Sequence[str]) -> str:
+    by_fold = {each.casefold(): each for each in labels}
+    return by_fold[get_close_matches(excerpt(label).casefold(), by_fold, n=1, cutoff=0.0)[0]]
 
 
 def without_own_prompt(contract: Contract, messages: Sequence[Message]) -> tuple[Message, ...]:

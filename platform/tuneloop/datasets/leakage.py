@@ -10,7 +10,7 @@ from sqlmodel import Session, col, select
 from tuneloop.datasets.similarity import NEAR_DUPLICATE, Shingles, overlap, shingles
 from tuneloop.datasets.sketches import candidates
 from tuneloop.registry.templates import Message
-from tuneloop.tables import Example, Pool
+from tuneloop.tables import Example, Pool, RegisteredModel
 
 _AT_ONCE = 1_000
 _SHOWN = 80
@@ -41,6 +41,12 @@ def stored_messages(example: Example) -> tuple[Message, ...]:
 
 def excerpt(text: str) -> str:
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
+
+
+def lock_pools(session: Session, model: RegisteredModel) -> None:
+    """One change of a model's pools at a time, so that two changes cannot put one text into two pools."""
+    query = select(RegisteredModel.id).where(RegisteredModel.id == model.id)
+    session.exec(query.with_for_update(key_share=True)).one()
 
 
 def collisions(

@@ -67,9 +67,7 @@ def problem(line: int, message: str) -> RowProblem:
     return RowProblem(line, ProblemKind.FORMAT, message)
 
 
-def _row(
-    line: int, messages: tuple[Message, ...], last: list[Message], category: str | None
-) -> ParsedRow | RowProblem:
+def _row(line: int, messages: tuple[Message, ...], last: list[Message], category: str | None) -> ParsedRow | RowProblem:
     if not last or last[0].role != "assistant":
         return problem(line, "the last message must be the assistant's; it is the answer to learn")
     expected = last[0].content.strip()

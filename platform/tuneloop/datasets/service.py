@@ -1,9 +1,9 @@
-"""Examples of a model: taken in, listed, deleted, moved, exported, frozen into snapshots."""
+"""Examples of a model: added one by one, listed, retired, exported, frozen into snapshots."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterator, Sequence
 from hashlib import sha256
 from itertools import islice
+from typing import NamedTuple
 from uuid import UUID
 
 import orjson
@@ -12,11 +12,252 @@ from sqlmodel import Session, col, select
 
 from tuneloop.audit.service import record
 from tuneloop.datasets.intake import Intake
-from tuneloop.datasets.leakage import Sketched, collisions, stored_messages, user_text
-from tuneloop.datasets.rows import LISTED_PROBLEMS, ExportFormat, ParsedRow, ProblemKind, RowProblem
+from tuneloop.datasets.leakage import Sketched, collisions, excerpt, lock_pools, stored_messages, user_text
+from tuneloop.datasets.rows import LISTED_PROBLEMS, ExportFormat, ParsedRow, ProblemKind
 from tuneloop.datasets.writers import write_rows
 from tuneloop.identity.principal import Principal
-from tuneloop.kit.clock import now
 from tuneloop.kit.errors import Conflict, InvalidInput, NotFound
 from tuneloop.registry.templates import Message
-from tuneloop.tables import AdapterVersion, Example, Pool, RegisteredModel, Role, Snapshot, SnapshotItem, Source
+from tuneloop.tables import Example, Pool, RegisteredModel, Role, Snapshot, SnapshotItem, Source
+
+_ROWS_AT_ONCE = 1_000
+_MEASURING = frozenset({Pool.GOLDEN, Pool.ROLLING})
+
+
+class CategoryCount(NamedTuple):
+    pool: Pool
+    category: str
+    n: int
+
+
+def add_example(
+    session: Session,
+    *,
+    principal: Principal,
+    model: RegisteredModel,
+    pool: Pool,
+    messages: Sequence[Message],
+    expected: str,
+    category: str | None = None,
+    source: Source,
+    prediction_id: UUID | None = None,
+) -> Example:
+    """Add one example; returns the stored one if the pool has it already.
+
+    Raises:
+        InvalidInput: the answer is not a label of the model.
+        Conflict: the text has another answer, or is in another pool or nearly so.
+    """
+    principal.require(Role.OPERATOR)
+    lock_pools(session, model)
+    intake = Intake(session, model=model, pool=pool, source=source, prediction_id=prediction_id)
+    taken = intake.take([ParsedRow(1, tuple(messages), expected.strip(), category)])
+    for problem in taken.problems:
+        error = InvalidInput if problem.kind is ProblemKind.UNKNOWN_LABEL else Conflict
+        raise error(problem.message, kind=problem.kind)
+    for example in taken.duplicates:
+        return example
+    (example,) = taken.added
+    session.flush()
+    record(
+        session, principal, "example.add", "example", example.id, client_id=model.client_id, pool=pool, source=source
+    )
+    return example
+
+
+def find_example(session: Session, model: RegisteredModel, example_id: UUID) -> Example:
+    example = session.exec(
+        select(Example).where(Example.id == example_id, Example.model_id == model.id, col(Example.deleted_at).is_(None))
+    ).one_or_none()
+    if example is None:
+        raise NotFound("example", example_id)
+    return example
+
+
+def list_examples(
+    session: Session,
+    *,
+    model: RegisteredModel,
+    pool: Pool | None = None,
+    category: str | None = None,
+    after: UUID | None = None,
+    limit: int = 50,
+) -> list[Example]:
+    """A page in the order of their ids; `after` is the last id of the page before."""
+    query = select(Example).where(Example.model_id == model.id, col(Example.deleted_at).is_(None))
+    if pool is not None:
+        query = query.where(Example.pool == pool)
+    if category is not None:
+        query = query.where(Example.category == category)
+    if after is not None:
+        query = query.where(Example.id > after)
+    return list(session.exec(query.order_by(col(Example.id)).limit(limit)))
+
+
+def counts(session: Session, *, model: RegisteredModel) -> list[CategoryCount]:
+    query = (
+        select(Example.pool, Example.category, func.count())
+        .where(Example.model_id == model.id, col(Example.deleted_at).is_(None))
+        .group_by(col(Example.pool), col(Example.category))
+        .order_by(col(Example.pool), col(Example.category))
+    )
+    return [CategoryCount(Pool(pool), category, n) for pool, category, n in session.exec(query)]
+
+
+def retire(
+    session: Session, *, principal: Principal, model: RegisteredModel, example_ids: Sequence[UUID]
+) -> list[Example]:
+    """Move rolling examples to training, the only way by which what measured a model may train one.
+
+    Raises:
+        Conflict: one is not in the rolling set, or nearly the same as an example that goes on measuring.
+    """
+    principal.require(Role.OPERATOR)
+    lock_pools(session, model)
+    examples = [find_example(session, model, example_id) for example_id in dict.fromkeys(example_ids)]
+    ids = [example.id for example in examples]
+    for example in examples:
+        if example.pool is not Pool.ROLLING:
+            raise Conflict(f"example {example.id} is in {example.pool}; only the rolling set retires")
+    for batch in _chunks(iter(examples)):
+        _refuse_leaks(session, model, batch, _MEASURING, leaving=ids)
+    for example in examples:
+        example.pool = Pool.TRAINING
+        session.add(example)
+        record(session, principal, "example.retire", "example", example.id, client_id=model.client_id)
+    session.flush()
+    return examples
+
+
+def take_snapshot(session: Session, *, model: RegisteredModel, pool: Pool) -> Snapshot:
+    """Freeze what the pool holds now; the same content gives the same snapshot.
+
+    Raises:
+        InvalidInput: the pool is empty.
+        Conflict: a training example is nearly the same as one that measures.
+    """
+    lock_pools(session, model)
+    digest = sha256(pool.encode())
+    ids: list[UUID] = []
+    categories: dict[str, int] = {}
+    opposite = _MEASURING if pool is Pool.TRAINING else {Pool.TRAINING}
+    for batch in _chunks(_live(session, model, pool)):
+        _refuse_leaks(session, model, batch, opposite)
+        for example in batch:
+            digest.update(_content(example))
+            ids.append(example.id)
+            categories[example.category] = categories.get(example.category, 0) + 1
+    if not ids:
+        raise InvalidInput(f"the {pool} set is empty; import examples first", pool=pool)
+    known = session.exec(
+        select(Snapshot).where(Snapshot.model_id == model.id, Snapshot.digest == digest.hexdigest())
+    ).one_or_none()
+    if known is not None:
+        _point_items(session, known, ids)
+        return known
+    snapshot = Snapshot(
+        client_id=model.client_id,
+        model_id=model.id,
+        pool=pool,
+        digest=digest.hexdigest(),
+        size=len(ids),
+        categories=categories,
+    )
+    session.add(snapshot)
+    session.flush()
+    _add_items(session, snapshot, ids)
+    return snapshot
+
+
+def list_snapshots(session: Session, *, model: RegisteredModel) -> list[Snapshot]:
+    """Newest first."""
+    query = select(Snapshot).where(Snapshot.model_id == model.id)
+    return list(session.exec(query.order_by(col(Snapshot.created_at).desc(), col(Snapshot.id).desc())))
+
+
+def snapshot_examples(session: Session, snapshot: Snapshot) -> list[Example]:
+    """In the snapshot's order, which depends on content alone; without examples deleted since."""
+    query = (
+        select(Example)
+        .join(SnapshotItem, col(SnapshotItem.example_id) == Example.id)
+        .where(SnapshotItem.snapshot_id == snapshot.id, col(Example.deleted_at).is_(None))
+        .order_by(col(SnapshotItem.position))
+    )
+    return list(session.exec(query))
+
+
+def export(session: Session, *, model: RegisteredModel, pool: Pool, file_format: ExportFormat) -> Iterator[bytes]:
+    """The pool as a file, row by row.
+
+    Raises:
+        InvalidInput: a conversation of several messages does not fit the format.
+    """
+    rows = (
+        ParsedRow(line, stored_messages(example), example.expected, example.category)
+        for line, example in enumerate(_live(session, model, pool), start=1)
+    )
+    return write_rows(rows, file_format)
+
+
+def _live(session: Session, model: RegisteredModel, pool: Pool) -> Iterator[Example]:
+    """Ordered by content, so that the same examples come in the same order on every machine."""
+    query = select(Example).where(Example.model_id == model.id, Example.pool == pool, col(Example.deleted_at).is_(None))
+    ordered = query.order_by(col(Example.content_hash))
+    return iter(session.exec(ordered, execution_options={"yield_per": _ROWS_AT_ONCE}))
+
+
+def _chunks(examples: Iterator[Example]) -> Iterator[list[Example]]:
+    while chunk := list(islice(examples, _ROWS_AT_ONCE)):
+        yield chunk
+
+
+def _refuse_leaks(
+    session: Session,
+    model: RegisteredModel,
+    examples: Sequence[Example],
+    pools: Collection[Pool],
+    leaving: Collection[UUID] = (),
+) -> None:
+    batch = [Sketched(user_text(stored_messages(example)), example.minhash) for example in examples]
+    found = collisions(session, model_id=model.id, pools=pools, batch=batch, leaving=leaving)
+    if not found:
+        return
+    listed = [
+        {"example": str(examples[index].id), "other": str(collision.other.id), "overlap": round(collision.overlap, 3)}
+        for index, collision in list(found.items())[:LISTED_PROBLEMS]
+    ]
+    index, first = next(iter(found.items()))
+    raise Conflict(
+        f"{excerpt(batch[index].text)!r} in {examples[index].pool} is {first}; "
+        "what measures a model must not train it, so delete one of the two",
+        collisions=listed,
+    )
+
+
+def _content(example: Example) -> bytes:
+    content = [example.messages, example.expected, example.category]
+    return orjson.dumps(content, option=orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE)
+
+
+def _add_items(session: Session, snapshot: Snapshot, ids: Sequence[UUID]) -> None:
+    for start in range(0, len(ids), _ROWS_AT_ONCE):
+        items = [
+            SnapshotItem(
+                client_id=snapshot.client_id, snapshot_id=snapshot.id, example_id=example_id, position=position
+            )
+            for position, example_id in enumerate(ids[start : start + _ROWS_AT_ONCE], start=start)
+        ]
+        session.add_all(items)
+        session.flush()
+        for item in items:
+            session.expunge(item)
+
+
+def _point_items(session: Session, snapshot: Snapshot, ids: Sequence[UUID]) -> None:
+    """An example deleted and added again has a new row; its place in the snapshot holds the same content."""
+    items = session.exec(
+        select(SnapshotItem).where(SnapshotItem.snapshot_id == snapshot.id).order_by(col(SnapshotItem.position))
+    )
+    for item, example_id in zip(items, ids, strict=True):
+        item.example_id = example_id
+    session.flush()

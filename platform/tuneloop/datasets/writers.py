@@ -28,7 +28,9 @@ def write_rows(rows: Iterable[ParsedRow], file_format: ExportFormat) -> Iterator
         yield _csv_record([*_KEYS[file_format], "category"])
     for row in rows:
         if file_format is ExportFormat.CSV:
-            yield _csv_record([escape(cell) for cell in (_only_text(row, file_format), row.expected, row.category or "")])
+            yield _csv_record(
+                [escape(cell) for cell in (_only_text(row, file_format), row.expected, row.category or "")]
+            )
         else:
             yield orjson.dumps(_record(row, file_format), option=orjson.OPT_APPEND_NEWLINE)
 

@@ -100,9 +100,7 @@ def describe_run(run: EvalRun) -> dict[str, Any]:
     return {
         "overall": rate_of(Rate(run.correct, run.n)),
         "hallucination": rate_of(Rate(run.hallucinated, run.n)),
-        "categories": {
-            name: rate_of(Rate(counts["correct"], counts["n"])) for name, counts in run.categories.items()
-        },
+        "categories": {name: rate_of(Rate(counts["correct"], counts["n"])) for name, counts in run.categories.items()},
     }
 
 

@@ -61,7 +61,7 @@ def _key_fields(session: TenantSession, row: ApiKey) -> dict[str, object]:
 
 class SessionController(Controller):
     path = "/api/v1/session"
-    tags = ["session"]
+    tags = ("session",)
 
     @post(public=True, sync_to_thread=True)
     def enter(self, request: HttpRequest, data: JSONBody[SignIn]) -> Response[SignedIn]:
@@ -98,7 +98,7 @@ class SessionController(Controller):
 
 class MemberController(Controller):
     path = "/api/v1/members"
-    tags = ["members"]
+    tags = ("members",)
 
     @get(role=Role.ADMIN, sync_to_thread=True)
     def index(self, session: NamedDependency[TenantSession]) -> list[MemberRead]:
@@ -139,7 +139,7 @@ class MemberController(Controller):
 
 class ApiKeyController(Controller):
     path = "/api/v1/keys"
-    tags = ["keys"]
+    tags = ("keys",)
 
     @get(role=Role.ADMIN, sync_to_thread=True)
     def index(self, session: NamedDependency[TenantSession]) -> list[ApiKeyRead]:

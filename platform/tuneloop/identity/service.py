@@ -16,6 +16,8 @@ from tuneloop.tables import ActorKind, Agency, ApiKey, Membership, Role, User, W
 
 SESSION_LIFE = timedelta(hours=12)
 
+_MANAGERS = frozenset({Role.OWNER, Role.ADMIN})
+
 
 class Member(NamedTuple):
     user: User
@@ -49,7 +51,7 @@ def add_member(
     client: str | None = None,
 ) -> Member:
     """Add a person to the agency. A known person keeps their name and password."""
-    principal.require(Role.OWNER if role in (Role.OWNER, Role.ADMIN) else Role.ADMIN)
+    principal.require(_manager_of(role))
     if (role is Role.CLIENT_VIEWER) != (client is not None):
         raise InvalidInput("a client viewer, and nobody else, is bound to a client")
     user = session.exec(select(User).where(User.email == email.lower())).one_or_none()
@@ -79,7 +81,7 @@ def members(session: Session) -> list[Member]:
 
 def change_role(session: Session, *, principal: Principal, user_id: UUID, role: Role) -> Member:
     member = _member(session, user_id)
-    principal.require(Role.OWNER if Role.OWNER in (role, member.membership.role) else Role.ADMIN)
+    principal.require(_manager_of(role, member.membership.role))
     if Role.CLIENT_VIEWER in (role, member.membership.role):
         raise InvalidInput("a client viewer cannot change role; remove the member and add them again")
     _keep_an_owner(session, member, becomes=role)
@@ -92,7 +94,7 @@ def change_role(session: Session, *, principal: Principal, user_id: UUID, role: 
 def remove_member(session: Session, *, principal: Principal, user_id: UUID) -> None:
     """Ends the person's browser sessions for this agency too."""
     member = _member(session, user_id)
-    principal.require(Role.OWNER if member.membership.role is Role.OWNER else Role.ADMIN)
+    principal.require(_manager_of(member.membership.role))
     _keep_an_owner(session, member, becomes=None)
     sessions = select(WebSession).where(
         WebSession.user_id == user_id, WebSession.session_agency_id == principal.agency_id
@@ -164,9 +166,11 @@ def principal_of_browser(session: Session, *, token: str, csrf_token: str | None
 def create_key(
     session: Session, *, principal: Principal, name: str, role: Role, client: str | None
 ) -> tuple[ApiKey, str]:
-    """A new key and its token, which is not stored."""
+    """A new key and its token, which is not stored. One confined to a client can't reach members and keys."""
     principal.require(Role.ADMIN)
     principal.require(role)
+    if client is not None and role in _MANAGERS:
+        raise InvalidInput(f"a key confined to one client can be {Role.OPERATOR} at most", role=role, client=client)
     token = new_token(KEY_PREFIX)
     row = ApiKey(
         agency_id=principal.agency_id,
@@ -211,6 +215,11 @@ def principal_of_key(session: Session, *, token: str, origin: str) -> Principal:
         origin=origin,
         client_id=row.scope_client_id,
     )
+
+
+def _manager_of(*roles: Role) -> Role:
+    """Who may give or take these roles: admins manage everybody but admins and owners."""
+    return Role.OWNER if _MANAGERS.intersection(roles) else Role.ADMIN
 
 
 def _member(session: Session, user_id: UUID) -> Member:

@@ -43,7 +43,7 @@ def find_job(session: TenantSession, job_id: UUID) -> JobRow:
 
 class JobController(Controller):
     path = "/api/v1/jobs"
-    tags = ["jobs"]
+    tags = ("jobs",)
 
     @get(role=Role.VIEWER, sync_to_thread=True)
     def index(self, session: NamedDependency[TenantSession], limit: FromQuery[int] = 50) -> list[JobRead]:

@@ -29,9 +29,7 @@ def answer_http_error(_request: AnyRequest, error: HTTPException) -> Response[di
     if isinstance(error, ValidationException) and isinstance(error.extra, list):
         details = {"fields": [{"field": e.get("key"), "problem": e.get("message")} for e in error.extra]}
     code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
-    return Response(
-        error_body(code, error.detail, details), status_code=error.status_code, headers=error.headers or {}
-    )
+    return Response(error_body(code, error.detail, details), status_code=error.status_code, headers=error.headers or {})
 
 
 def answer_unexpected(request: AnyRequest, error: Exception) -> Response[dict[str, Any]]:

@@ -104,6 +104,7 @@ class Storage:
 
 def pack_folder(folder: Path, target: Path) -> Path:
     """One uncompressed archive of a folder, byte for byte the same for the same files."""
+
     def anonymous(info: tarfile.TarInfo) -> tarfile.TarInfo:
         info.uid = info.gid = info.mtime = 0
         info.uname = info.gname = ""

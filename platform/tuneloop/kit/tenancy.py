@@ -81,7 +81,7 @@ def confine_statement(state: ORMExecuteState) -> None:
     if not state.is_orm_statement:
         raise TenancyError("text and Core statements bypass the tenant filter; use mapped classes")
     if state.is_insert:
-        return
+        return  # nothing to filter: `confine_writes` checks flushed rows, row-level security every row
     for cls in tenant_tables():
         if cls.tenant_key is not None:
             column = getattr(cls, cls.tenant_key)
@@ -97,7 +97,7 @@ def confine_statement(state: ORMExecuteState) -> None:
 
 @event.listens_for(TenantSession, "before_flush")
 def confine_writes(session: TenantSession, _context: UOWTransaction, _instances: object) -> None:
-    for row in session.new:
+    for row in (*session.new, *session.dirty, *session.deleted):
         if not isinstance(row, Tenant):
             continue
         if row.agency_id is None:

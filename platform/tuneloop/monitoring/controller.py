@@ -73,7 +73,7 @@ class Labelled(BaseModel):
 
 class MonitoringController(Controller):
     path = "/api/v1"
-    tags = ["monitoring"]
+    tags = ("monitoring",)
 
     @get("/models/{client:str}/{model:str}/readings", role=Role.CLIENT_VIEWER, sync_to_thread=True)
     def readings(

@@ -151,8 +151,7 @@ def _labelled(session: Session, predictions: Sequence[Prediction], judge: Judge)
     ).all()
     answered = [by_id[example.prediction_id] for example in examples if example.prediction_id]
     return [
-        Labelled(example.category, right)
-        for example, right in zip(examples, judge(examples, answered), strict=True)
+        Labelled(example.category, right) for example, right in zip(examples, judge(examples, answered), strict=True)
     ]
 
 
@@ -170,9 +169,7 @@ def _read_labels(monitor: Monitor, labelled: Sequence[Labelled], *, at: datetime
     return reading
 
 
-def _read_confidence(
-    session: Session, monitor: Monitor, predictions: Sequence[Prediction], *, at: datetime
-) -> Reading:
+def _read_confidence(session: Session, monitor: Monitor, predictions: Sequence[Prediction], *, at: datetime) -> Reading:
     baseline = [a.confidence for a in answers_of(session, session.get_one(EvalRun, monitor.baseline_run_id))]
     current = [p.confidence for p in predictions if p.confidence is not None]
     reading = _reading(monitor, "confidence", len(current), at)
@@ -226,13 +223,10 @@ def _open_alert(session: Session, model: RegisteredModel, monitor: Monitor, read
         "false_alarms_a_year": policy_of(model).false_alarm_rate,
         "categories": labels.detail["categories"],
         "fallen": fallen,
-        "confidence": {"value": confidence.value, "p_value": confidence.p_value, "n": confidence.n}
-        | confidence.detail,
+        "confidence": {"value": confidence.value, "p_value": confidence.p_value, "n": confidence.n} | confidence.detail,
         "reports": reports.detail["reported"],
     }
-    known = session.exec(
-        select(Alert).where(Alert.model_id == model.id, Alert.state == AlertState.OPEN)
-    ).one_or_none()
+    known = session.exec(select(Alert).where(Alert.model_id == model.id, Alert.state == AlertState.OPEN)).one_or_none()
     if known is not None:
         known.evidence = {**known.evidence, "latest": evidence}
         session.add(known)

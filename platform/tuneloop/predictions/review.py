@@ -10,8 +10,7 @@ from tuneloop.audit.service import record
 from tuneloop.datasets.service import add_example
 from tuneloop.identity.principal import Principal
 from tuneloop.kit.errors import Conflict, InvalidInput, NotFound, TuneloopError
-from tuneloop.registry.contract import Task
-from tuneloop.registry.service import contract_of
+from tuneloop.registry.templates import Message
 from tuneloop.tables import (
     Example,
     Feedback,
@@ -23,8 +22,6 @@ from tuneloop.tables import (
     Role,
     Source,
 )
-
-GENERAL = "general"
 
 
 class Accepted(NamedTuple):
@@ -61,9 +58,8 @@ def accept_correction(session: Session, *, principal: Principal, feedback_id: UU
         principal=principal,
         model=model,
         pool=pool,
-        messages=prediction.messages,
+        messages=[Message.model_validate(message) for message in prediction.messages],
         expected=feedback.correction,
-        category=feedback.correction if contract_of(model).task is Task.CLASSIFY else GENERAL,
         source=Source.CORRECTION,
         prediction_id=prediction.id,
     )

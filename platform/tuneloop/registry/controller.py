@@ -43,7 +43,7 @@ def read_model(session: TenantSession, model: RegisteredModel) -> ModelRead:
 
 class BaseController(Controller):
     path = "/api/v1/bases"
-    tags = ["bases"]
+    tags = ("bases",)
 
     @get(role=Role.VIEWER, sync_to_thread=True)
     def index(self, session: NamedDependency[TenantSession]) -> list[BaseRead]:
@@ -53,7 +53,7 @@ class BaseController(Controller):
 
 class ModelController(Controller):
     path = "/api/v1/models"
-    tags = ["models"]
+    tags = ("models",)
 
     @get(role=Role.CLIENT_VIEWER, sync_to_thread=True)
     def index(self, session: NamedDependency[TenantSession]) -> list[ModelRead]:
@@ -82,9 +82,7 @@ class ModelController(Controller):
         return read_model(session, model)
 
     @get("/{client:str}/{model:str}", role=Role.CLIENT_VIEWER, sync_to_thread=True)
-    def read(
-        self, session: NamedDependency[TenantSession], client: FromPath[str], model: FromPath[str]
-    ) -> ModelRead:
+    def read(self, session: NamedDependency[TenantSession], client: FromPath[str], model: FromPath[str]) -> ModelRead:
         """One model with its aliases."""
         return read_model(session, find_model(session, client=client, model=model))
 

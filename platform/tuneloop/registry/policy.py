@@ -9,10 +9,14 @@ class Policy(Frozen):
     """Tolerances are in points of accuracy (0.03 = 3 points) and are proven or refuted by tests, never read off."""
 
     overall_margin: float = Field(default=0.03, gt=0, le=0.5, description="largest overall loss to rule out")
-    strong_margin: float = Field(default=0.05, gt=0, le=0.5, description="largest loss to rule out on strong categories")
+    strong_margin: float = Field(
+        default=0.05, gt=0, le=0.5, description="largest loss to rule out on strong categories"
+    )
     category_margin: float = Field(default=0.10, gt=0, le=0.5, description="largest loss in one category")
     hallucination_margin: float = Field(default=0.03, gt=0, le=0.5)
-    worthwhile_gain: float = Field(default=0.10, gt=0, le=1, description="least gain on target categories to release for")
+    worthwhile_gain: float = Field(
+        default=0.10, gt=0, le=1, description="least gain on target categories to release for"
+    )
     significance: float = Field(default=0.05, gt=0, lt=0.5)
     false_alarm_rate: float = Field(default=0.05, gt=0, lt=0.5, description="chance of a false alarm in a year")
     approval_hours: int = Field(default=72, ge=1, le=720)

@@ -12,9 +12,7 @@ from tuneloop.kit.errors import Conflict, NotFound
 from tuneloop.tables import Approval, ApprovalKind, Decision, RetrainingCycle, Role
 
 
-def ask(
-    session: Session, cycle: RetrainingCycle, kind: ApprovalKind, *, digest: str, valid_for: timedelta
-) -> Approval:
+def ask(session: Session, cycle: RetrainingCycle, kind: ApprovalKind, *, digest: str, valid_for: timedelta) -> Approval:
     """Open a question about exactly the thing that `digest` names."""
     approval = Approval(
         client_id=cycle.client_id,
@@ -38,7 +36,7 @@ def decide(
     decision: Decision,
     note: str | None = None,
 ) -> Approval:
-    """Answer the question. The first valid answer counts; the row lock decides a race.
+    """Answer the question. The first valid answer counts; the row lock decides a race. "No" never expires.
 
     Raises:
         Conflict: already decided (says by whom and when), expired, or about another digest.
@@ -55,8 +53,11 @@ def decide(
             decision=approval.decision,
             decided_by=approval.decided_by,
         )
-    if approval.expires_at <= now():
-        raise Conflict("this question has expired; propose the cycle again", expired_at=approval.expires_at.isoformat())
+    if decision is Decision.APPROVED and approval.expires_at <= now():
+        raise Conflict(
+            "this question has expired; reject it and propose the cycle again",
+            expired_at=approval.expires_at.isoformat(),
+        )
     if approval.subject_digest != digest:
         raise Conflict(
             "this answer is about another version than the one in question; look at the cycle again",

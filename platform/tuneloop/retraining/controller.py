@@ -50,7 +50,7 @@ def read_cycle(session: TenantSession, cycle: RetrainingCycle) -> CycleRead:
 
 class CycleController(Controller):
     path = "/api/v1"
-    tags = ["cycles"]
+    tags = ("cycles",)
 
     @get("/models/{client:str}/{model:str}/cycles", role=Role.VIEWER, sync_to_thread=True)
     def index(
@@ -150,7 +150,7 @@ class CycleController(Controller):
 
 class EvalController(Controller):
     path = "/api/v1"
-    tags = ["evals"]
+    tags = ("evals",)
 
     @get("/models/{client:str}/{model:str}/evals", role=Role.CLIENT_VIEWER, sync_to_thread=True)
     def index(

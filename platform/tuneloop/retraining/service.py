@@ -15,7 +15,7 @@ from tuneloop.kit.jobs import cancel as cancel_job
 from tuneloop.kit.jobs import enqueue
 from tuneloop.registry.contract import Contract
 from tuneloop.registry.service import aliases, contract_of, policy_of
-from tuneloop.retraining.approvals import ask, decide
+from tuneloop.retraining.approvals import ask, decide, questions
 from tuneloop.retraining.jobs import CycleStep, DeployCandidate, FailCycle, TrainCandidate
 from tuneloop.retraining.recipe import Method, Recipe
 from tuneloop.retraining.states import ENDED, advance
@@ -53,9 +53,7 @@ def propose(
     """
     principal.require(Role.OPERATOR)
     live = session.exec(
-        select(RetrainingCycle).where(
-            RetrainingCycle.model_id == model.id, col(RetrainingCycle.state).not_in(ENDED)
-        )
+        select(RetrainingCycle).where(RetrainingCycle.model_id == model.id, col(RetrainingCycle.state).not_in(ENDED))
     ).one_or_none()
     if live is not None:
         raise Conflict(f"cycle {live.id} of this model is {live.state}; finish or reject it first", cycle=str(live.id))
@@ -103,6 +101,7 @@ def plan_digest(contract: Contract, recipe: Recipe, training: str, golden: str, 
 def approve_retrain(
     session: Session, *, principal: Principal, cycle_id: UUID, digest: str, note: str | None = None
 ) -> RetrainingCycle:
+    cycle = lock_cycle(session, cycle_id)
     decide(
         session,
         principal=principal,
@@ -112,7 +111,6 @@ def approve_retrain(
         decision=Decision.APPROVED,
         note=note,
     )
-    cycle = lock_cycle(session, cycle_id)
     advance(session, cycle, CycleState.APPROVED, principal=principal, plan=digest)
     start_step(session, cycle, TrainCandidate(cycle_id=cycle.id))
     return cycle
@@ -195,9 +193,10 @@ def start_step(session: Session, cycle: RetrainingCycle, step: CycleStep) -> Non
 
 
 def fail_cycle(session: Session, *, cycle_id: UUID, reason: str) -> None:
-    """Close a cycle whose step has failed; harmless when the cycle has ended otherwise."""
+    """Close a cycle whose step has failed; harmless when the cycle has ended otherwise or waits for an answer."""
     cycle = lock_cycle(session, cycle_id)
-    if cycle.state in ENDED or cycle.state in (CycleState.PROPOSED, CycleState.AWAITING_PROMOTION):
+    waits = any(question.decision is None for question in questions(session, cycle_id))
+    if cycle.state in ENDED or waits:
         return
     cycle.failure = reason
     advance(
@@ -210,9 +209,7 @@ def fail_cycle(session: Session, *, cycle_id: UUID, reason: str) -> None:
 
 
 def lock_cycle(session: Session, cycle_id: UUID) -> RetrainingCycle:
-    cycle = session.exec(
-        select(RetrainingCycle).where(RetrainingCycle.id == cycle_id).with_for_update()
-    ).one_or_none()
+    cycle = session.exec(select(RetrainingCycle).where(RetrainingCycle.id == cycle_id).with_for_update()).one_or_none()
     if cycle is None:
         raise NotFound("cycle", cycle_id)
     return cycle

@@ -17,7 +17,7 @@ FOLLOWS: dict[S, frozenset[S]] = {
     S.TRAINING: frozenset({S.EVALUATING, S.FAILED}),
     S.EVALUATING: frozenset({S.COMPARED, S.FAILED}),
     S.COMPARED: frozenset({S.AWAITING_PROMOTION, S.REJECTED, S.FAILED}),
-    S.AWAITING_PROMOTION: frozenset({S.DEPLOYED, S.REJECTED}),
+    S.AWAITING_PROMOTION: frozenset({S.DEPLOYED, S.REJECTED, S.FAILED}),
     S.DEPLOYED: frozenset({S.ROLLED_BACK}),
     S.ROLLED_BACK: frozenset({S.DEPLOYED}),
     S.REJECTED: frozenset(),

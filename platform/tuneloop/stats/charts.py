@@ -6,7 +6,7 @@ accumulates evidence and keeps the probability of any false alarm within the hor
 
 import math
 from functools import lru_cache
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self, TypedDict
 
 import numpy as np
 
@@ -21,6 +21,15 @@ _WEEKLY_SIZES = np.array([5, 10, 15, 25, 35, 50, 75, 100, 150, 200, 300, 400, 60
 class Week(NamedTuple):
     correct: int
     n: int
+
+
+class ChartState(TypedDict):
+    """A chart in JSON types: pairs are [correct, n]."""
+
+    baseline: list[int]
+    false_alarm_rate: float
+    horizon: int
+    weeks: list[list[int]]
 
 
 class Reading(NamedTuple):
@@ -86,8 +95,7 @@ class DriftChart:
         self._weeks.append(week)
         return float(self._recursion.observe(np.array([week.correct]), week.n)[0])
 
-    def to_dict(self) -> dict[str, Any]:
-        """Everything needed to rebuild the chart, in JSON types."""
+    def to_dict(self) -> ChartState:
         return {
             "baseline": [self._baseline.correct, self._baseline.n],
             "false_alarm_rate": self._false_alarm_rate,
@@ -96,8 +104,8 @@ class DriftChart:
         }
 
     @classmethod
-    def from_dict(cls, state: dict[str, Any]) -> Self:
-        """Replays the weeks: the same state gives the same chart under any later version of the statistic."""
+    def from_dict(cls, state: ChartState) -> Self:
+        """Replays the weeks; nothing derived is stored, so nothing stored can disagree with the statistic."""
         correct, n = state["baseline"]
         chart = cls((correct, n), false_alarm_rate=state["false_alarm_rate"], horizon=state["horizon"])
         for week in state["weeks"]:
@@ -120,6 +128,8 @@ def smallest_detectable_drop(
     Simulated for a true rate at the baseline's value that falls after `quiet_weeks`; resolution half a point.
     """
     rate = Rate(*baseline)
+    if not rate.n or labels_per_week < 1:
+        raise ValueError(f"needs labels in the baseline and every week, got {rate.n} and {labels_per_week}")
     threshold = min(
         _calibrated_threshold(rate, _nearest_size(labels_per_week), false_alarm_rate, horizon),
         math.log(horizon / false_alarm_rate),

@@ -54,9 +54,7 @@ class AlertState(StrEnum):
 class Alert(ClientOwned, table=True):
     """What fell, how sure we are and on how many examples; one open alert per model."""
 
-    __table_args__ = (
-        Index("uq_alert_open", "model_id", unique=True, postgresql_where=text("state = 'open'")),
-    )
+    __table_args__ = (Index("uq_alert_open", "model_id", unique=True, postgresql_where=text("state = 'open'")),)
 
     model_id: UUID = Field(foreign_key="registered_model.id")
     monitor_id: UUID = Field(foreign_key="monitor.id")

@@ -20,8 +20,9 @@ from tuneloop.tables import (
     RegisteredModel,
     Snapshot,
 )
-from tuneloop_workers.actors.judging import conversation_of, item_of, scorer_of
+from tuneloop_workers.actors.judging import conversation_of, item_of
 from tuneloop_workers.evals.runner import LocalRunner, Runner, cache_key
+from tuneloop_workers.evals.scorers.choice import DEFAULT, SCORERS
 from tuneloop_workers.evals.scorers.grounding import is_hallucination
 from tuneloop_workers.evals.upstream import UpstreamRunner
 from tuneloop_workers.runtime import Context, handles
@@ -110,9 +111,7 @@ def _answer_all(
 def _answer(context: Context, exam: Exam, examples: list[Example], runner: Runner) -> dict[str, Given]:
     """Only items without a known answer are asked."""
     missing = {
-        key: conversation_of(example)
-        for key, example in zip(exam.keys, examples, strict=True)
-        if key not in exam.known
+        key: conversation_of(example) for key, example in zip(exam.keys, examples, strict=True) if key not in exam.known
     }
 
     def progress(done: int, wanted: int) -> None:
@@ -121,8 +120,7 @@ def _answer(context: Context, exam: Exam, examples: list[Example], runner: Runne
 
     answers: list[Answer] = runner.answer(list(missing.values()), progress) if missing else []
     fresh = {
-        key: Given(answer.text, answer.confidence, answer.margin)
-        for key, answer in zip(missing, answers, strict=True)
+        key: Given(answer.text, answer.confidence, answer.margin) for key, answer in zip(missing, answers, strict=True)
     }
     return _known(exam) | fresh
 
@@ -131,10 +129,8 @@ def _known(exam: Exam) -> dict[str, Given]:
     return {key: Given(row.answer, row.confidence, row.margin) for key, row in exam.known.items()}
 
 
-def _score(
-    examples: list[Example], exam: Exam, given: dict[str, Given], contract: Contract
-) -> list[ItemResult]:
-    scorer = scorer_of(contract)
+def _score(examples: list[Example], exam: Exam, given: dict[str, Given], contract: Contract) -> list[ItemResult]:
+    scorer = SCORERS[DEFAULT[contract.task]]
     results = []
     for key, example in zip(exam.keys, examples, strict=True):
         item, answer = item_of(example, contract), given[key]

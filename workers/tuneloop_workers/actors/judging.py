@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 
 from tuneloop.monitoring.service import Judge
-from tuneloop.registry.contract import Contract, Task
+from tuneloop.registry.contract import Contract
 from tuneloop.registry.templates import Message
 from tuneloop.tables import Example, Prediction
-from tuneloop_workers.evals.scorers.item import EvalItem, Score, Scorer
-from tuneloop_workers.evals.scorers.labels import label
-from tuneloop_workers.evals.scorers.reply import Reply
+from tuneloop_workers.evals.scorers.choice import DEFAULT, SCORERS
+from tuneloop_workers.evals.scorers.item import EvalItem, Score
 
 
 def item_of(example: Example, contract: Contract) -> EvalItem:
@@ -26,12 +25,8 @@ def conversation_of(example: Example) -> tuple[Message, ...]:
     return tuple(Message.model_validate(message) for message in example.messages)
 
 
-def scorer_of(contract: Contract) -> Scorer:
-    return label if contract.task is Task.CLASSIFY else Reply()
-
-
 def score(example: Example, answer: str, contract: Contract) -> Score:
-    return scorer_of(contract)(item_of(example, contract), answer)
+    return SCORERS[DEFAULT[contract.task]](item_of(example, contract), answer)
 
 
 def judge_of(contract: Contract) -> Judge:

@@ -1,9 +1,9 @@
 """Take a reading of a model's production version."""
 
+from tuneloop.kit.errors import NotFound
 from tuneloop.monitoring.jobs import ReadMonitor
 from tuneloop.monitoring.service import read_monitor
 from tuneloop.registry.service import contract_of
-from tuneloop.kit.errors import NotFound
 from tuneloop.tables import RegisteredModel
 from tuneloop_workers.actors.judging import judge_of
 from tuneloop_workers.runtime import Context, handles

@@ -50,9 +50,7 @@ class Release:
     files: list[dict[str, Any]]
 
 
-def make_release(
-    context: Context, artifacts: Artifacts, *, trained: Path, spec: TrainSpec, order: Order
-) -> Release:
+def make_release(context: Context, artifacts: Artifacts, *, trained: Path, spec: TrainSpec, order: Order) -> Release:
     """Export the adapter, prove that the exported form answers like the trained one, and store everything.
 
     Raises:

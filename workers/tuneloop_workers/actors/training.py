@@ -1,46 +1,28 @@
 """Train a candidate: data and parent from the cycle, the trainer as a child, then the release of a new version."""
 
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import structlog
-
-from tuneloop.datasets.service import snapshot_examples
-from tuneloop.kit.errors import Conflict
-from tuneloop.registry.contract import BaseRef, Contract
-from tuneloop.registry.names import next_number
-from tuneloop.registry.service import contract_of, full_name, list_versions, point
+from tuneloop.registry.service import point
 from tuneloop.retraining.jobs import EvaluateCandidate, FailCycle, TrainCandidate
-from tuneloop.retraining.recipe import Method, Recipe
-from tuneloop.retraining.service import fail_cycle, lock_cycle, plan_digest, start_step
+from tuneloop.retraining.recipe import Method
+from tuneloop.retraining.service import fail_cycle, lock_cycle, start_step
 from tuneloop.retraining.states import advance
 from tuneloop.tables import (
     AdapterVersion,
     Alias,
-    ApprovalKind,
-    BaseModel,
     CycleState,
-    Example,
     RegisteredModel,
-    RetrainingCycle,
-    Snapshot,
 )
-from tuneloop.retraining.approvals import questions
-from tuneloop.kit.tenancy import TenantSession
 from tuneloop_workers.actors.child import run_trainer
 from tuneloop_workers.actors.data import split, write_examples
-from tuneloop_workers.actors.release import Release, Start, make_release
+from tuneloop_workers.actors.order import Order, read_order
+from tuneloop_workers.actors.release import Release, make_release
 from tuneloop_workers.artifacts import Artifacts
 from tuneloop_workers.runtime import Context, handles
 from tuneloop_workers.training.record import read_record
 from tuneloop_workers.training.spec import Method as TrainMethod
 from tuneloop_workers.training.spec import ParentPart, TrainSpec
-
-log = structlog.get_logger(__name__)
-
-PARITY_PROMPTS = 24
 
 
 @handles(TrainCandidate)
@@ -140,5 +122,3 @@ def _close(context: Context, order: Order, release: Release, training: dict[str,
 def close_failed_cycle(context: Context, job: FailCycle) -> None:
     with context.unit() as session:
         fail_cycle(session, cycle_id=job.cycle_id, reason=job.reason)
-
-

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -10,6 +11,8 @@ from hashlib import file_digest, sha256
 from pathlib import Path
 
 from tuneloop.kit.errors import Conflict, OutOfSpace
+
+_SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")
 
 
 @contextmanager
@@ -24,7 +27,7 @@ def new_folder(target: Path) -> Iterator[Path]:
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:
-        with disk_space_errors(target):
+        with _disk_space_errors(target):
             yield draft
             draft.chmod(0o755)
             for path in sorted(draft.rglob("*")):
@@ -44,26 +47,13 @@ def new_file(target: Path) -> Iterator[Path]:
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        with disk_space_errors(target):
+        with _disk_space_errors(target):
             yield draft
             _sync(draft)
             draft.replace(target)
             _sync(target.parent)
     finally:
         draft.unlink(missing_ok=True)
-
-
-@contextmanager
-def disk_space_errors(target: Path) -> Iterator[None]:
-    """Turns a full disk or quota into OutOfSpace, also where a library wrapped the error in its own."""
-    try:
-        yield
-    except Exception as error:
-        if _is_disk_full(error):
-            raise OutOfSpace(
-                f"no space left to write {target}; free some space and start again", path=str(target)
-            ) from error
-        raise
 
 
 def file_sha256(path: Path) -> str:
@@ -81,11 +71,25 @@ def folder_digest(folder: Path) -> str:
     return sha256("".join(lines).encode()).hexdigest()
 
 
+@contextmanager
+def _disk_space_errors(target: Path) -> Iterator[None]:
+    """Turns a full disk or quota into OutOfSpace, also where a library wrapped the error in its own."""
+    try:
+        yield
+    except Exception as error:
+        if _is_disk_full(error):
+            raise OutOfSpace(
+                f"no space left to write {target}; free some space and start again", path=str(target)
+            ) from error
+        raise
+
+
 def _is_disk_full(error: BaseException | None) -> bool:
     while error is not None:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             return True
-        if f"os error {errno.ENOSPC}" in str(error):
+        # safetensors keeps only the text of the error, numpy only the count of what was written.
+        if f"os error {errno.ENOSPC}" in str(error) or _SHORT_WRITE.fullmatch(str(error)):
             return True
         error = error.__cause__ or error.__context__
     return False

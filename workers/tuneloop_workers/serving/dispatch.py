@@ -160,8 +160,8 @@ class Dispatcher:
         self._started.set_result(engine.identity)
         try:
             self._serve(engine)
-        except Exception as problem:
-            log.error("engine_died", exc_info=problem)
+        except Exception:
+            log.exception("engine_died")
         finally:
             self._close()
             engine.close()

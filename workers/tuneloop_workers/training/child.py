@@ -59,7 +59,7 @@ def run(path: Path, reporter: _Reporter) -> ExitCode:
         reporter.emit(Failed(code="invalid_input", reason=f"the spec is invalid: {error}"))
     except torch.OutOfMemoryError:
         reporter.emit(Failed(code="out_of_memory", reason="the GPU has too little memory; lower batch_size"))
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the edge of the process: whatever it was, the job must hear of it
         traceback.print_exc()
         reporter.emit(Failed(code="error", reason=f"{type(error).__name__}: {error}"))
     else:

@@ -13,6 +13,7 @@ from tuneloop_workers.training.blend import blend, fit
 from tuneloop_workers.training.data import Encoded
 from tuneloop_workers.training.evaluate import mean_loss
 from tuneloop_workers.training.events import Proof
+from tuneloop_workers.training.fused import fuse
 from tuneloop_workers.training.lora import attach, check, load
 from tuneloop_workers.training.record import read_record
 from tuneloop_workers.training.spec import ParentPart, TrainSpec
@@ -42,7 +43,7 @@ def start_model(
 ) -> Started:
     """The model at step zero, its parent loaded; with `prove`, its dev loss compared with the parent's.
 
-    Raises Conflict when they differ by more than the run's tolerance, CorruptArtifact when a tensor has no match.
+    Raises CorruptArtifact when a tensor has no match, Conflict when the losses differ by more than the run's tolerance.
     """
     start = starting_adapter(spec) if spec.parent else None
     if start:
@@ -50,17 +51,14 @@ def start_model(
     wanted = parent_loss(base, spec.parent, prefix, dev) if start and prove else None
     model = attach(base, rank=spec.rank, alpha=spec.alpha, top_layers=spec.top_layers)
     tensors = load(model, start) if start else 0
-    if wanted is None:
-        return Started(model, None)
-    found = mean_loss(CompletionLoss(model, prefix), dev)
-    if not abs(found - wanted) <= spec.proof_tolerance:
-        raise Conflict(
-            f"the loaded adapter has dev loss {found:.4f}, its parent {wanted:.4f}: more than "
-            f"{spec.proof_tolerance} apart; raise the rank, blend fewer parts or train from_base",
-            parent_loss=wanted,
-            start_loss=found,
-        )
-    return Started(model, Proof(tensors=tensors, parent_loss=wanted, start_loss=found, tolerance=spec.proof_tolerance))
+    proof = None
+    if wanted is not None:
+        # Compared before layers are fused: same arithmetic on both sides, so a single parent agrees to the last bit.
+        found = mean_loss(CompletionLoss(model, prefix), dev)
+        proof = Proof(tensors=tensors, parent_loss=wanted, start_loss=found, tolerance=spec.proof_tolerance)
+        _require_agreement(proof)
+    fuse(model)
+    return Started(model, proof)
 
 
 def parent_loss(
@@ -85,3 +83,13 @@ def parent_loss(
     loss = mean_loss(CompletionLoss(model.eval(), prefix), dev)
     layers.unload()
     return loss
+
+
+def _require_agreement(proof: Proof) -> None:
+    if not abs(proof.start_loss - proof.parent_loss) <= proof.tolerance:
+        raise Conflict(
+            f"the loaded adapter has dev loss {proof.start_loss:.4f}, its parent {proof.parent_loss:.4f}: more than "
+            f"{proof.tolerance} apart; raise the rank, blend fewer parts or train from_base",
+            parent_loss=proof.parent_loss,
+            start_loss=proof.start_loss,
+        )

@@ -36,6 +36,7 @@ def claim(session: Session, job_id: UUID, *, worker: str) -> Claim | None:
         col(JobRow.state) == JobState.RUNNING,
         col(JobRow.lease_until) < moment,
         col(JobRow.attempts) < col(JobRow.max_attempts),
+        ~col(JobRow.cancel_requested),
     )
     row = session.scalars(
         update(JobRow)
@@ -53,7 +54,9 @@ def claim(session: Session, job_id: UUID, *, worker: str) -> Claim | None:
     ).one_or_none()
     if row is None:
         return None
-    return Claim(row.id, row.agency_id, row.client_id, Job.named(row.name).parse(row.args), row.fencing_token, row.attempts)
+    return Claim(
+        row.id, row.agency_id, row.client_id, Job.named(row.name).parse(row.args), row.fencing_token, row.attempts
+    )
 
 
 def beat(session: Session, held: Claim, progress: dict[str, Any] | None = None) -> bool:
@@ -104,8 +107,7 @@ def fail(session: Session, held: Claim, reason: str, *, retry: bool) -> Job | No
     row = fence(session, held)
     session.add(row)
     if row.cancel_requested:
-        row.state, row.finished_at, row.error = JobState.CANCELLED, now(), "cancelled"
-        return held.job.if_dead("cancelled")
+        return stop(row)
     if retry and row.attempts < row.max_attempts:
         row.state, row.rung_at, row.error = JobState.QUEUED, None, reason
         row.run_after = now() + timedelta(seconds=2**row.attempts)
@@ -127,6 +129,12 @@ def give_up(row: JobRow, reason: str) -> Job | None:
     return Job.named(row.name).parse(row.args).if_dead(reason)
 
 
+def stop(row: JobRow) -> Job | None:
+    """Mark a job as cancelled; returns its follow-up."""
+    row.state, row.finished_at, row.error = JobState.CANCELLED, now(), "cancelled"
+    return Job.named(row.name).parse(row.args).if_dead("cancelled")
+
+
 def cancel(session: Session, job_id: UUID) -> Job | None:
     """Ask a job to stop: a queued one stops at once, a running one at its next heartbeat.
 
@@ -142,8 +150,7 @@ def cancel(session: Session, job_id: UUID) -> Job | None:
     session.add(row)
     if row.state == JobState.RUNNING:
         return None
-    row.state, row.finished_at, row.error = JobState.CANCELLED, now(), "cancelled"
-    return Job.named(row.name).parse(row.args).if_dead("cancelled")
+    return stop(row)
 
 
 def _ours(held: Claim) -> tuple[Any, ...]:

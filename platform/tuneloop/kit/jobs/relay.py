@@ -10,7 +10,7 @@ from sqlmodel import Session, col, select
 
 from tuneloop.kit.clock import now
 from tuneloop.kit.jobs.job import Job
-from tuneloop.kit.jobs.lease import give_up
+from tuneloop.kit.jobs.lease import give_up, stop
 from tuneloop.kit.jobs.table import JobRow, JobState
 
 CHANNEL = "tuneloop_jobs"
@@ -72,7 +72,7 @@ def ring_due(session: Session, ring: Ring, *, limit: int = 500) -> int:
 
 
 def sweep(session: Session, *, limit: int = 100) -> int:
-    """Take expired leases back: queue the job again, or give it up when its attempts are used."""
+    """Take expired leases back: queue the job again, or end it when it was cancelled or its attempts are used."""
     moment = now()
     lost = session.exec(
         select(JobRow)
@@ -81,11 +81,14 @@ def sweep(session: Session, *, limit: int = 100) -> int:
         .with_for_update(skip_locked=True)
     ).all()
     for row in lost:
-        if row.attempts >= row.max_attempts:
+        follow_up = None
+        if row.cancel_requested:
+            follow_up = stop(row)
+        elif row.attempts >= row.max_attempts:
             follow_up = give_up(row, f"the worker was lost {row.attempts} times; look at its log and memory")
-            if follow_up is not None:
-                enqueue(session, follow_up, agency_id=row.agency_id, client_id=row.client_id)
         else:
             row.state, row.rung_at, row.lease_until, row.worker = JobState.QUEUED, None, None, None
         session.add(row)
+        if follow_up is not None:
+            enqueue(session, follow_up, agency_id=row.agency_id, client_id=row.client_id)
     return len(lost)

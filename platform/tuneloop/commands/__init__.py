@@ -1,0 +1,1 @@
+"""The commands that speak to the API, one file per noun."""

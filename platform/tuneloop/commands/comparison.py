@@ -1,0 +1,36 @@
+"""`tuneloop compare`: production and candidate side by side, and the gate's verdict."""
+
+from typing import Annotated
+
+import typer
+
+from tuneloop.commands.arguments import Cycle
+from tuneloop.commands.cycle_view import render_comparison
+from tuneloop.commands.cycles import find_cycle
+from tuneloop.commands.failure import ExitCode, Failure
+from tuneloop.commands.wiring import Terminal, command
+
+app = typer.Typer()
+
+
+@command(app, "compare")
+def compare(
+    terminal: Terminal,
+    cycle: Cycle,
+    categories: Annotated[bool, typer.Option("--categories", help="A row for each category too.")] = False,
+    items: Annotated[bool, typer.Option("--items", help="List the items that were fixed and broken.")] = False,
+) -> None:
+    """Production and candidate on the same items; exit code 6 unless the verdict is 'promote'."""
+    reply = find_cycle(terminal.api, cycle)
+    found = reply.value
+    if found["comparison"] is None:
+        raise Failure(
+            "not_compared",
+            f"cycle {found['id']} is {found['state'].replace('_', ' ')} and has no comparison; "
+            + ("a first version has nothing to be compared with" if found["parent"] is None else "wait for it")
+            + f"; see 'tuneloop cycle show {found['id']}'",
+            details={"cycle": found["id"], "state": found["state"]},
+        )
+    terminal.out.show(reply, lambda shown: render_comparison(shown, categories=categories, items=items))
+    if found["comparison"]["outcome"] != "promote":
+        raise typer.Exit(ExitCode.NOT_PROMOTE)

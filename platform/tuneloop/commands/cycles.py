@@ -1,0 +1,53 @@
+"""`tuneloop cycle`: retraining cycles from proposal to production."""
+
+from uuid import UUID
+
+import typer
+
+from tuneloop.commands.arguments import Cycle, Model
+from tuneloop.commands.cycle_view import render_cycle, render_cycles
+from tuneloop.commands.failure import ExitCode, Failure
+from tuneloop.commands.follow import follow_cycle
+from tuneloop.commands.http import Api, Reply, model_path
+from tuneloop.commands.wiring import Terminal, command
+from tuneloop.registry.names import ModelName
+
+app = typer.Typer(no_args_is_help=True, help="Retraining cycles: proposal, training, comparison, decision.")
+
+
+@command(app, "list")
+def index(terminal: Terminal, model: Model) -> None:
+    """Cycles of a model, newest first."""
+    terminal.out.show(terminal.api.get(f"{model_path(model.client, model.model)}/cycles"), render_cycles)
+
+
+@command(app, "show")
+def show(terminal: Terminal, cycle: Cycle) -> None:
+    """One cycle: state, recipe, questions, verdict."""
+    terminal.out.show(find_cycle(terminal.api, cycle), render_cycle)
+
+
+@command(app, "follow")
+def follow(terminal: Terminal, cycle: Cycle) -> None:
+    """Watch a cycle until it ends or waits for a decision; exit code 7 if it fails."""
+    terminal.out.show(follow_cycle(terminal, find_cycle(terminal.api, cycle).value["id"]), render_cycle)
+
+
+@command(app, "cancel")
+def cancel(terminal: Terminal, cycle: Cycle) -> None:
+    """Stop the step that runs."""
+    found = find_cycle(terminal.api, cycle).value["id"]
+    terminal.out.show(terminal.api.post(f"/cycles/{found}/cancel"), render_cycle)
+
+
+def find_cycle(api: Api, wanted: ModelName | UUID) -> Reply:
+    """A cycle by id, or the newest of a model. Only a model's newest cycle can be under way."""
+    if isinstance(wanted, UUID):
+        return api.get(f"/cycles/{wanted}")
+    cycles = api.get(f"{model_path(wanted.client, wanted.model)}/cycles").value
+    if not cycles:
+        name = f"{wanted.client}/{wanted.model}"
+        raise Failure(
+            "not_found", f"{name} has no cycle yet; start one with 'tuneloop train {name}'", exit_code=ExitCode.NOT_FOUND
+        )
+    return api.get(f"/cycles/{cycles[0]['id']}")

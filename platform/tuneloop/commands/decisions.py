@@ -1,0 +1,69 @@
+"""`tuneloop approve`, `promote`, `reject`, `rollback`: what people decide. Each answer names the digest it is about."""
+
+from typing import Any
+
+import typer
+
+from tuneloop.commands import figures
+from tuneloop.commands.arguments import Cycle, Model, Note, NoWait
+from tuneloop.commands.cycle_view import render_cycle
+from tuneloop.commands.cycles import find_cycle
+from tuneloop.commands.failure import ExitCode, Failure
+from tuneloop.commands.follow import follow_cycle
+from tuneloop.commands.http import Reply, model_path
+from tuneloop.commands.wiring import Terminal, command
+
+app = typer.Typer()
+
+
+@command(app, "approve")
+def approve(terminal: Terminal, cycle: Cycle, note: Note = None, no_wait: NoWait = False) -> None:
+    """Approve a retrain that was proposed, and watch it."""
+    approve_plan(terminal, find_cycle(terminal.api, cycle).value, note=note, wait=not no_wait)
+
+
+@command(app, "promote")
+def promote(terminal: Terminal, cycle: Cycle, note: Note = None, no_wait: NoWait = False) -> None:
+    """Put a cycle's candidate into production. Against the gate's verdict this takes an admin and a --note."""
+    found = find_cycle(terminal.api, cycle).value
+    _decide(terminal, found, "promote", question="promotion", note=note, wait=not no_wait)
+
+
+@command(app, "reject")
+def reject(terminal: Terminal, cycle: Cycle, note: Note = None) -> None:
+    """Turn down the retrain or the candidate, whichever is being asked about."""
+    found = find_cycle(terminal.api, cycle).value
+    asked = "retrain" if found["state"] == "proposed" else "promotion"
+    _decide(terminal, found, "reject", question=asked, note=note, wait=False)
+
+
+@command(app, "rollback")
+def rollback(terminal: Terminal, model: Model) -> None:
+    """Swap production and previous at once; once more rolls forward."""
+    reply = terminal.api.post(f"{model_path(model.client, model.model)}/rollback")
+    terminal.out.show(reply, lambda done: f"{done['production']} is in production ({figures.digest(done['digest'])})")
+
+
+def approve_plan(terminal: Terminal, cycle: dict[str, Any], *, note: str | None = None, wait: bool) -> None:
+    _decide(terminal, cycle, "approve", question="retrain", note=note, wait=wait)
+
+
+def _decide(
+    terminal: Terminal, cycle: dict[str, Any], decision: str, *, question: str, note: str | None, wait: bool
+) -> None:
+    body = {"digest": _digest_in_question(cycle, question), "note": note}
+    reply: Reply = terminal.api.post(f"/cycles/{cycle['id']}/{decision}", body)
+    terminal.out.show(follow_cycle(terminal, cycle["id"]) if wait else reply, render_cycle)
+
+
+def _digest_in_question(cycle: dict[str, Any], kind: str) -> str:
+    for question in cycle["questions"]:
+        if question["kind"] == kind:
+            return str(question["subject_digest"])
+    raise Failure(
+        "conflict",
+        f"cycle {cycle['id']} is {cycle['state'].replace('_', ' ')}: there is no {kind} to decide on; "
+        f"see 'tuneloop cycle show {cycle['id']}'",
+        exit_code=ExitCode.CONFLICT,
+        details={"cycle": cycle["id"], "state": cycle["state"]},
+    )

@@ -1,0 +1,100 @@
+"""`tuneloop monitor`, `sample` and `label`: watch production, and label the random sample that measures it."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from tuneloop.commands import figures
+from tuneloop.commands.arguments import Model, NoWait
+from tuneloop.commands.follow import follow_job
+from tuneloop.commands.http import model_path
+from tuneloop.commands.jobs import render_job
+from tuneloop.commands.output import last_message, right, table, whole
+from tuneloop.commands.wiring import Terminal, command
+
+app = typer.Typer()
+monitor = typer.Typer(no_args_is_help=True, help="Readings of production: labels judge, confidence warns, users report.")
+app.add_typer(monitor, name="monitor")
+
+
+@command(monitor, "read")
+def read(terminal: Terminal, model: Model, no_wait: NoWait = False) -> None:
+    """Take a reading now instead of at the next scheduled time."""
+    reply = terminal.api.post(f"{model_path(model.client, model.model)}/readings")
+    terminal.out.show(reply if no_wait else follow_job(terminal, reply.value["id"]), render_job)
+
+
+@command(monitor, "readings")
+def readings(terminal: Terminal, model: Model) -> None:
+    """Readings of all streams, newest first."""
+    terminal.out.show(terminal.api.get(f"{model_path(model.client, model.model)}/readings"), render_readings)
+
+
+@command(app, "sample")
+def sample(
+    terminal: Terminal,
+    model: Model,
+    size: Annotated[int, typer.Option(help="How many answers.", min=1, max=500)] = 50,
+) -> None:
+    """Random unlabelled answers of the current period, to be labelled without seeing what the model said."""
+    found = terminal.api.get(f"{model_path(model.client, model.model)}/sample", size=size)
+    terminal.out.show(found, render_sample)
+
+
+@command(app, "label")
+def label(
+    terminal: Terminal,
+    model: Model,
+    prediction: Annotated[UUID, typer.Argument(metavar="PREDICTION", help="Id as 'tuneloop sample' lists it.")],
+    expected: Annotated[str, typer.Argument(metavar="ANSWER", help="What the right answer is.")],
+    category: Annotated[str | None, typer.Option(help="Category of a generate model's answer.")] = None,
+) -> None:
+    """Say what the right answer to a sampled message is."""
+    body = {"prediction_id": str(prediction), "expected": expected, "category": category}
+    reply = terminal.api.post(f"{model_path(model.client, model.model)}/labels", body)
+    terminal.out.show(reply, lambda made: f"labelled; example {made['example_id']} of the rolling set")
+
+
+def render_readings(found: Sequence[dict[str, Any]]) -> Table:
+    return table(
+        whole("At"),
+        "Stream",
+        right("Value"),
+        right("Statistic"),
+        right("Threshold"),
+        right("p"),
+        "",
+        rows=[
+            (
+                figures.moment(each["at"]),
+                each["stream"],
+                _value(each),
+                figures.number(each["statistic"]),
+                figures.number(each["threshold"]),
+                figures.number(each["p_value"]),
+                Text("ALARM", "bold red") if each["alarm"] else "",
+            )
+            for each in found
+        ],
+    )
+
+
+def render_sample(items: Sequence[dict[str, Any]]) -> Table:
+    return table(
+        whole("Prediction"),
+        whole("At"),
+        "Message",
+        rows=[(each["prediction_id"], figures.moment(each["at"]), last_message(each["messages"])) for each in items],
+    )
+
+
+def _value(reading: dict[str, Any]) -> str:
+    """Rates with n and interval; a mean confidence with its n."""
+    rate = reading["detail"].get("accuracy") or reading["detail"].get("reported")
+    if rate:
+        return figures.rate(rate)
+    return f"mean {figures.share(reading['value'])} (n={reading['n']})"

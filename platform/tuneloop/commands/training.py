@@ -1,0 +1,67 @@
+"""`tuneloop train` and `tuneloop retrain`: propose a cycle, approve exactly that plan, watch it."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+
+from tuneloop.commands.arguments import Model, NoWait
+from tuneloop.commands.cycle_view import render_plan
+from tuneloop.commands.decisions import approve_plan
+from tuneloop.commands.failure import ExitCode, Failure
+from tuneloop.commands.http import Reply, model_path
+from tuneloop.commands.recipes import with_recipe
+from tuneloop.commands.wiring import Terminal, command
+from tuneloop.registry.names import ModelName
+
+app = typer.Typer()
+
+Alert = Annotated[UUID | None, typer.Option(metavar="ID", help="The alert that this answers.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Approve the plan without being asked.")]
+
+
+@command(app, "train")
+@with_recipe
+def train(terminal: Terminal, model: Model, recipe: dict[str, Any], no_wait: NoWait = False) -> None:
+    """Train, export, evaluate and compare a new version now. It is promoted only when you say so."""
+    approve_plan(terminal, _propose(terminal, model, recipe, alert=None).value, wait=not no_wait)
+
+
+@command(app, "retrain")
+@with_recipe
+def retrain(
+    terminal: Terminal,
+    model: Model,
+    recipe: dict[str, Any],
+    alert: Alert = None,
+    yes: Yes = False,
+    no_wait: NoWait = False,
+) -> None:
+    """Propose a retrain, show its plan, ask for your approval, and watch it."""
+    if terminal.out.json and not yes:
+        raise Failure("usage", "--json asks nothing; add --yes to approve the plan", exit_code=ExitCode.USAGE)
+    proposed = _propose(terminal, model, recipe, alert=alert)
+    if not yes:
+        terminal.out.show(proposed, render_plan)
+        _ask(proposed.value)
+    approve_plan(terminal, proposed.value, wait=not no_wait)
+
+
+def _propose(terminal: Terminal, model: ModelName, recipe: dict[str, Any], *, alert: UUID | None) -> Reply:
+    body = {"recipe": recipe} | ({"alert_id": str(alert)} if alert else {})
+    return terminal.api.post(f"{model_path(model.client, model.model)}/cycles", body)
+
+
+def _ask(cycle: dict[str, Any]) -> None:
+    """Raises Failure unless the person says yes; the proposal stays."""
+    try:
+        approved = typer.confirm("Approve this plan?")
+    except typer.Abort:
+        approved = False
+    if not approved:
+        model = cycle["model"]
+        raise Failure(
+            "not_approved",
+            f"not approved; the plan waits for 'tuneloop approve {model}' or 'tuneloop reject {model}'",
+            details={"cycle": cycle["id"]},
+        )

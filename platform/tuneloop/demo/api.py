@@ -1,0 +1,154 @@
+"""The demo's hands: the HTTP API as an operator's program uses it, and the OpenAI client as the client's app does."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import httpx
+from openai import OpenAI, OpenAIError
+
+from tuneloop.demo.scenario import Item
+from tuneloop.kit.errors import TuneloopError
+
+POLL_SECONDS = 0.4
+WORKING = {"approved", "training", "evaluating", "compared"}
+
+
+class DemoFailed(TuneloopError):
+    """A step of the demo did not do what it shows."""
+
+    code = "demo_failed"
+
+
+class Served(NamedTuple):
+    """One answered message of the stream."""
+
+    item: Item
+    completion_id: str
+    version: str
+    text: str
+    confidence: float
+
+
+class Operator:
+    """Calls the API with an agency's key."""
+
+    def __init__(self, url: str, key: str) -> None:
+        self._http = httpx.Client(
+            base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=httpx.Timeout(60, connect=5)
+        )
+
+    def get(self, path: str, **params: Any) -> Any:
+        return self._checked(self._http.get(path, params=params))
+
+    def post(self, path: str, body: dict[str, Any] | None = None) -> Any:
+        return self._checked(self._http.post(path, json=body))
+
+    def patch(self, path: str, body: dict[str, Any]) -> Any:
+        return self._checked(self._http.patch(path, json=body))
+
+    def delete(self, path: str) -> None:
+        self._checked(self._http.delete(path))
+
+    def upload(self, path: str, items: list[Item], **params: Any) -> Any:
+        lines = "".join(json.dumps(item.row()) + "\n" for item in items)
+        headers = {"Content-Type": "application/x-ndjson"}
+        return self._checked(self._http.post(path, content=lines.encode(), params=params, headers=headers))
+
+    def follow(self, cycle_id: str, watch: Callable[[dict[str, Any], dict[str, Any]], None]) -> dict[str, Any]:
+        """Wait until the cycle asks something or ends; `watch` sees cycle and job at every look."""
+        pause = threading.Event()
+        while True:
+            cycle: dict[str, Any] = self.get(f"/api/v1/cycles/{cycle_id}")
+            job = self.get(f"/api/v1/jobs/{cycle['job_id']}") if cycle["job_id"] else {}
+            watch(cycle, job)
+            if cycle["state"] not in WORKING and job.get("state") != "running":
+                if cycle["state"] == "failed":
+                    raise DemoFailed(f"the cycle failed: {cycle['failure']}")
+                return cycle
+            pause.wait(POLL_SECONDS)
+
+    def finished(self, job_id: str) -> dict[str, Any]:
+        """Wait for a job."""
+        pause = threading.Event()
+        while True:
+            job: dict[str, Any] = self.get(f"/api/v1/jobs/{job_id}")
+            if job["state"] == "succeeded":
+                return job
+            if job["state"] in ("failed", "cancelled"):
+                raise DemoFailed(f"the job {job['name']} {job['state']}: {job['error']}")
+            pause.wait(POLL_SECONDS)
+
+    def _checked(self, response: httpx.Response) -> Any:
+        if response.is_success:
+            return response.json() if response.content else None
+        raise DemoFailed(f"{response.request.method} {response.request.url.path}: {response.text}")
+
+
+class App:
+    """The client's application: it knows a base URL, a key and a model name, nothing of Tuneloop."""
+
+    def __init__(self, url: str, key: str, model: str, *, parallel: int = 6) -> None:
+        self._openai = OpenAI(base_url=f"{url}/v1", api_key=key, max_retries=0, timeout=60)
+        self._model = model
+        self._parallel = parallel
+
+    def ask(self, item: Item) -> Served:
+        answer = self._openai.chat.completions.create(
+            model=self._model, messages=[{"role": "user", "content": item.text}]
+        )
+        extra: dict[str, Any] = (answer.model_extra or {}).get("tuneloop") or {}
+        text = answer.choices[0].message.content or ""
+        return Served(item, answer.id, answer.model, text, float(extra.get("confidence") or 0.0))
+
+    def ask_all(self, items: list[Item]) -> Iterator[Served]:
+        with ThreadPoolExecutor(self._parallel) as pool:
+            yield from pool.map(self.ask, items)
+
+
+class LiveTraffic:
+    """Keeps asking in the background and notes every answer's version, and every failure."""
+
+    def __init__(self, app: App, items: list[Item]) -> None:
+        self._app = app
+        self._items = items
+        self._stop = threading.Event()
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self.versions: list[str] = []
+        self.failures: list[str] = []
+
+    def __enter__(self) -> "LiveTraffic":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def wait_for(self, version: str, *, seconds: float = 60.0) -> None:
+        """Until a request that started after this call was answered by `version`.
+
+        Raises:
+            DemoFailed: it never was.
+        """
+        with self._changed:
+            since = len(self.versions) + 1
+            if not self._changed.wait_for(lambda: version in self.versions[since:], timeout=seconds):
+                raise DemoFailed(f"no answer of {version} within {seconds:.0f} s")
+
+    def _run(self) -> None:
+        position = 0
+        while not self._stop.is_set():
+            item = self._items[position % len(self._items)]
+            position += 1
+            try:
+                version = self._app.ask(item).version
+            except OpenAIError as error:
+                self.failures.append(str(error))
+                continue
+            with self._changed:
+                self.versions.append(version)
+                self._changed.notify_all()

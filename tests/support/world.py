@@ -1,0 +1,230 @@
+"""One client with a row in every tenant table: what another tenant must never see."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlmodel import Session
+
+from tests.support.factories import SUPPORT
+from tuneloop.identity.secrets import new_token
+from tuneloop.kit.clock import now
+from tuneloop.kit.tenancy import Row
+from tuneloop.registry.contract import AdapterPart, BaseRef, Contract, Manifest
+from tuneloop.stats.charts import DriftChart
+from tuneloop.tables import (
+    ActorKind,
+    AdapterVersion,
+    Agency,
+    Alert,
+    Alias,
+    ApiKey,
+    Approval,
+    ApprovalKind,
+    AuditEvent,
+    BaseModel,
+    Client,
+    Comparison,
+    EvalAnswer,
+    EvalRun,
+    Example,
+    Feedback,
+    FeedbackKind,
+    JobRow,
+    Membership,
+    Monitor,
+    Pool,
+    Prediction,
+    Reading,
+    RegisteredModel,
+    RetrainingCycle,
+    Role,
+    Snapshot,
+    SnapshotItem,
+    Source,
+    Trigger,
+    User,
+    VersionAlias,
+)
+
+
+@dataclass(frozen=True)
+class World:
+    """Everything that one client of an agency owns, one row of each kind."""
+
+    agency: Agency
+    client: Client
+    model: RegisteredModel
+    version: AdapterVersion
+    user: User
+    rows: dict[type[Row], Row]
+
+    def row(self, table: type[Row]) -> Row:
+        return self.rows[table]
+
+
+def manifest(
+    base: BaseModel, contract: Contract = SUPPORT, *, adapter: str = "c" * 64, engine: str = "llama"
+) -> Manifest:
+    reference = BaseRef(
+        architecture=base.architecture,
+        quantisation=base.quantisation,
+        gguf_sha256=base.gguf_sha256,
+        weights_sha256=base.weights_sha256,
+    )
+    return Manifest(contract=contract, base=reference, adapters=(AdapterPart(sha256=adapter),), engine=engine)
+
+
+def make_version(model: RegisteredModel, built: Manifest, number: str, snapshot: Snapshot) -> AdapterVersion:
+    return AdapterVersion(
+        agency_id=model.agency_id,
+        client_id=model.client_id,
+        model_id=model.id,
+        number=number,
+        digest=built.digest,
+        manifest=built.model_dump(mode="json"),
+        parts=[],
+        bundle_sha256="d" * 64,
+        files=[],
+        parity={},
+        snapshot_id=snapshot.id,
+        training={},
+    )
+
+
+def make_world(
+    session: Session, agency: Agency, base: BaseModel, client_slug: str, model_slug: str = "support"
+) -> World:
+    """Needs a session across agencies."""
+    client = Client(agency_id=agency.id, slug=client_slug, name=client_slug.title())
+    mine = {"agency_id": agency.id, "client_id": client.id}
+    model = RegisteredModel(**mine, slug=model_slug, base_id=base.id, contract=SUPPORT.model_dump(mode="json"))
+    snapshot = Snapshot(**mine, model_id=model.id, pool=Pool.GOLDEN, digest="e" * 64, size=1, categories={"order": 1})
+    version = make_version(model, manifest(base), "1.0", snapshot)
+    prediction = Prediction(
+        **mine,
+        model_id=model.id,
+        version_id=version.id,
+        digest=version.digest,
+        messages=[{"role": "user", "content": "Where is my parcel?"}],
+        answer="order",
+        confidence=0.9,
+    )
+    example = Example(
+        **mine,
+        model_id=model.id,
+        pool=Pool.GOLDEN,
+        messages=[{"role": "user", "content": "Has it shipped?"}],
+        expected="order",
+        category="order",
+        source=Source.IMPORT,
+        content_hash="f" * 64,
+        minhash=b"",
+    )
+    run = EvalRun(
+        **mine,
+        model_id=model.id,
+        version_id=version.id,
+        snapshot_id=snapshot.id,
+        digest=version.digest,
+        engine="llama",
+        correct=1,
+        hallucinated=0,
+        n=1,
+        reused=0,
+        categories={"order": {"correct": 1, "n": 1}},
+        seconds=0.1,
+    )
+    monitor = Monitor(
+        **mine,
+        model_id=model.id,
+        version_id=version.id,
+        baseline_run_id=run.id,
+        charts={"labels": DriftChart((90, 100)).to_dict()},
+        read_until=now(),
+    )
+    alert = Alert(**mine, model_id=model.id, monitor_id=monitor.id, summary="It fell.", evidence={})
+    job = JobRow(**mine, name="monitoring.read", queue="default", args={"model_id": str(model.id)}, max_attempts=3)
+    cycle = RetrainingCycle(
+        **mine,
+        model_id=model.id,
+        trigger=Trigger.ALERT,
+        alert_id=alert.id,
+        training_snapshot_id=snapshot.id,
+        golden_snapshot_id=snapshot.id,
+        recipe={},
+        job_id=job.id,
+    )
+    user = User(email=f"ann@{agency.slug}-{client_slug}.example", name="Ann")
+    rows: list[Row] = [
+        client,
+        model,
+        snapshot,
+        version,
+        VersionAlias(**mine, model_id=model.id, name=Alias.PRODUCTION, version_id=version.id),
+        prediction,
+        example,
+        SnapshotItem(**mine, snapshot_id=snapshot.id, example_id=example.id, position=0),
+        Feedback(**mine, model_id=model.id, prediction_id=prediction.id, kind=FeedbackKind.ERROR),
+        run,
+        EvalAnswer(
+            **mine,
+            run_id=run.id,
+            example_id=example.id,
+            position=0,
+            category="order",
+            expected="order",
+            answer="order",
+            correct=True,
+            score=1.0,
+            hallucinated=False,
+            confidence=0.9,
+            cache_key="k",
+        ),
+        monitor,
+        Reading(**mine, model_id=model.id, monitor_id=monitor.id, stream="labels", n=0),
+        alert,
+        job,
+        cycle,
+        Approval(
+            **mine,
+            cycle_id=cycle.id,
+            kind=ApprovalKind.RETRAIN,
+            subject_digest="1" * 64,
+            expires_at=now() + timedelta(days=1),
+        ),
+        Comparison(
+            **mine,
+            cycle_id=cycle.id,
+            production_run_id=run.id,
+            candidate_run_id=run.id,
+            production_digest=version.digest,
+            candidate_digest=version.digest,
+            table={"rows": [], "target": [], "categories": [], "fixed": [], "broken": []},
+            outcome="promote",
+            reasons=[],
+        ),
+        AuditEvent(
+            **mine,
+            actor_kind=ActorKind.SYSTEM,
+            actor_name="test",
+            origin="test",
+            action="test",
+            subject_kind="model",
+            subject_id=str(model.id),
+        ),
+        user,
+        Membership(agency_id=agency.id, user_id=user.id, role=Role.VIEWER),
+        ApiKey(
+            agency_id=agency.id,
+            name="key",
+            prefix="tl_",
+            key_hash=new_token().digest,
+            role=Role.VIEWER,
+            scope_client_id=client.id,
+        ),
+    ]
+    for row in rows:
+        session.add(row)
+        session.flush()
+    found = {type(row): row for row in rows} | {Agency: agency}
+    return World(agency, client, model, version, user, found)
