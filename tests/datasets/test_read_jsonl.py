@@ -95,9 +95,7 @@ def test_a_long_line_is_skipped_and_the_next_is_read() -> None:
 
 
 def test_a_long_last_line_without_newline_is_one_problem() -> None:
-    assert problems(b"x" * 500, limits=Limits(line_bytes=64)) == [
-        "line 1: longer than 64 bytes; shorten or remove it"
-    ]
+    assert problems(b"x" * 500, limits=Limits(line_bytes=64)) == ["line 1: longer than 64 bytes; shorten or remove it"]
 
 
 def test_a_line_of_exactly_the_limit_is_read() -> None:
@@ -105,12 +103,12 @@ def test_a_line_of_exactly_the_limit_is_read() -> None:
 
 
 def test_a_file_over_the_limit_is_refused_with_the_line() -> None:
-    with pytest.raises(TooLarge, match="^line 3: the file is larger than 100 bytes; split it$"):
+    with pytest.raises(TooLarge, match=r"^line 3: the file is larger than 100 bytes; split it$"):
         read(GOOD * 5, limits=Limits(file_bytes=100))
 
 
 def test_too_many_rows_are_refused_with_the_line() -> None:
-    with pytest.raises(TooLarge, match="^line 4: the file has more than 3 rows; split it$"):
+    with pytest.raises(TooLarge, match=r"^line 4: the file has more than 3 rows; split it$"):
         read(GOOD * 5, limits=Limits(rows=3))
 
 

@@ -37,20 +37,13 @@ class Endless(io.RawIOBase):
 
 
 @pytest.mark.parametrize(
-    ("file_format", "head", "body"),
-    [
-        (ImportFormat.JSONL, b'{"text": "', b"a"),
-        (ImportFormat.JSONL, b"", b"[[\n"),
-        (ImportFormat.CSV, b"text,label\n", b"a,b,c\n"),
-    ],
+    ("file_format", "head"), [(ImportFormat.JSONL, b'{"text": "'), (ImportFormat.CSV, b'text,label\n"')]
 )
-def test_two_gigabytes_are_refused_at_200_mib_in_little_memory(
-    file_format: ImportFormat, head: bytes, body: bytes
-) -> None:
-    endless = Endless(head, body)
+def test_a_line_of_two_gigabytes_is_refused_at_200_mib_in_little_memory(file_format: ImportFormat, head: bytes) -> None:
+    endless = Endless(head, b"a")
     tracemalloc.start()
     try:
-        with pytest.raises(TooLarge, match=r"^line \d+: the file (is larger than 200 MiB|has more than 200,000 rows)"):
+        with pytest.raises(TooLarge, match=r"^line \d: the file is larger than 200 MiB; split it$"):
             for _ in read_rows(io.BufferedReader(endless), file_format):
                 pass
         _, peak = tracemalloc.get_traced_memory()

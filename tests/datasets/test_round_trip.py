@@ -22,7 +22,9 @@ CATEGORY = st.none() | st.text("abc xyz", min_size=1, max_size=20).map(str.strip
 def reread(rows: list[ParsedRow], file_format: ExportFormat) -> list[object]:
     content = b"".join(write_rows(rows, file_format))
     read_as = ImportFormat.CSV if file_format is ExportFormat.CSV else ImportFormat.JSONL
-    return [row._replace(line=0) if isinstance(row, ParsedRow) else row for row in read_rows(io.BytesIO(content), read_as)]
+    return [
+        row._replace(line=0) if isinstance(row, ParsedRow) else row for row in read_rows(io.BytesIO(content), read_as)
+    ]
 
 
 def single(text: str, answer: str, category: str | None = None) -> ParsedRow:
@@ -45,7 +47,7 @@ def test_conversations_survive_chat(turns: list[tuple[str, str]], question: str,
 @pytest.mark.parametrize("file_format", [each for each in ExportFormat if each is not ExportFormat.CHAT])
 def test_a_conversation_is_refused_where_it_does_not_fit(file_format: ExportFormat) -> None:
     messages = (Message(role="system", content="Be kind."), Message(role="user", content="Hi"))
-    with pytest.raises(InvalidInput, match="row 7 has several messages, .* export as chat"):
+    with pytest.raises(InvalidInput, match=r"row 7 has several messages, .* export as chat"):
         list(write_rows([ParsedRow(7, messages, "Hello")], file_format))
 
 

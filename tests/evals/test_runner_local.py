@@ -69,7 +69,7 @@ def test_a_conversation_beyond_the_context_ends_the_run_and_leaves_the_engine_id
 ) -> None:
     with pytest.raises(InvalidInput, match="the context holds"):
         runner(engine, adapter).answer([QUESTIONS[0], ask("too long " * 900)], lambda done, total: None)
-    assert engine.load == 0
+    assert engine.unfinished == 0
 
 
 def test_a_run_can_be_ended_from_its_progress(engine: Engine, adapter: Adapter) -> None:
@@ -78,7 +78,7 @@ def test_a_run_can_be_ended_from_its_progress(engine: Engine, adapter: Adapter) 
 
     with pytest.raises(KeyboardInterrupt):
         runner(engine, adapter).answer(QUESTIONS, stop)
-    assert engine.load == 0
+    assert engine.unfinished == 0
 
 
 def test_a_corrupt_adapter_ends_the_run(engine: Engine, adapter: Adapter, tmp_path: Path) -> None:

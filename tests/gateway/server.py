@@ -4,8 +4,9 @@ import asyncio
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Event, Thread
+from threading import Thread
 
+from granian.constants import Interfaces
 from granian.server.embed import Server
 from litestar import Litestar
 from litestar.datastructures import State
@@ -18,17 +19,10 @@ from tuneloop.kit.settings import Settings
 
 
 @contextmanager
-def serve(settings: Settings, database: Database) -> Iterator[str]:
-    up = Event()
-    app = Litestar(
-        route_handlers=gateway_handlers,
-        state=State({"settings": settings, "database": database}),
-        lifespan=[gateway_lifespan],
-        on_startup=[up.set],
-    )
+def serve(app: Litestar) -> Iterator[str]:
     port = free_port()
     loop = asyncio.new_event_loop()
-    server = Server(app, port=port, interface="asgi", log_enabled=False)
+    server = Server(app, port=port, interface=Interfaces.ASGI, log_enabled=False)
 
     def work() -> None:
         asyncio.set_event_loop(loop)
@@ -37,7 +31,6 @@ def serve(settings: Settings, database: Database) -> Iterator[str]:
     thread = Thread(target=work)
     thread.start()
     try:
-        assert up.wait(20), "the gateway did not start"
         eventually(lambda: _accepts(port))
         yield f"http://127.0.0.1:{port}"
     finally:
@@ -48,10 +41,15 @@ def serve(settings: Settings, database: Database) -> Iterator[str]:
 
 @contextmanager
 def serving(settings: Settings, own: OwnDatabase) -> Iterator[str]:
-    """`serve` with connections of its own to the test's database."""
+    """The gateway by itself, with connections of its own to the test's database."""
     engine = make_engine(own.url)
+    app = Litestar(
+        route_handlers=gateway_handlers,
+        state=State({"settings": settings, "database": Database(engine)}),
+        lifespan=[gateway_lifespan],
+    )
     try:
-        with serve(settings, Database(engine)) as url:
+        with serve(app) as url:
             yield url
     finally:
         engine.dispose()

@@ -11,10 +11,15 @@ from tests.gateway.world import QUESTION, World, make_world
 from tests.support.upstream import ScriptedEngine
 from tuneloop.kit.db import Database
 from tuneloop.predictions.names import prediction_id
-from tuneloop.registry.contract import Contract, Decoding, Task
+from tuneloop.registry.contract import Contract, Decoding, Task, Template
 from tuneloop.tables import Role
 
-GENERATE = Contract(task=Task.GENERATE, system_prompt="Answer from the facts.", decoding=Decoding(max_tokens=32))
+GENERATE = Contract(
+    task=Task.GENERATE,
+    template=Template.GEMMA,
+    system_prompt="Answer from the facts.",
+    decoding=Decoding(max_tokens=32),
+)
 
 
 def test_whole_answer_names_version_and_digest(openai: OpenAI, world: World, engine: ScriptedEngine) -> None:
@@ -50,9 +55,9 @@ def test_streamed_answer_equals_the_whole_one(openai: OpenAI, engine: ScriptedEn
 
 def test_logprobs_come_whole_and_streamed(openai: OpenAI, engine: ScriptedEngine) -> None:
     engine.answer = "it ships"
-    asked = {"model": "acme/support", "messages": QUESTION, "logprobs": True, "top_logprobs": 2}
-    whole = openai.chat.completions.create(**asked)
-    streamed = [chunk.choices[0].logprobs for chunk in openai.chat.completions.create(**asked, stream=True)]
+    whole = openai.chat.completions.create(model="acme/support", messages=QUESTION, logprobs=True, top_logprobs=2)
+    chunks = openai.chat.completions.create(model="acme/support", messages=QUESTION, logprobs=True, stream=True)
+    streamed = [chunk.choices[0].logprobs for chunk in chunks]
     assert engine.arrived.get(timeout=5)["top_logprobs"] == 2
     assert whole.choices[0].logprobs is not None
     assert [entry.token for entry in whole.choices[0].logprobs.content or []] == ["it", " ships"]
@@ -130,8 +135,22 @@ def test_an_upstream_server_stands_in_for_the_local_engine(
     rows = eventually(lambda: other.predictions() if len(other.predictions()) == 2 else None)
     assert [row.confidence for row in rows] == [pytest.approx(0.7788, abs=1e-4)] * 2
     assert streamed[-1].model_extra == {
-        "tuneloop": {"digest": other.v10.digest, "confidence": rows[0].confidence, "margin": None}
+        "tuneloop": {"digest": other.v10.digest, "confidence": rows[0].confidence, "margin": 0.0}
     }
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_upstream_server_completes_the_plain_template(
+    base_url: str, database: Database, engine: ScriptedEngine, stream: bool
+) -> None:
+    engine.extra, engine.answer = False, " refund"
+    other = make_world(database, upstream_url=engine.url)
+    with httpx.Client(base_url=base_url, headers={"Authorization": f"Bearer {other.key}"}, trust_env=False) as http:
+        body = {"model": "acme/support", "messages": QUESTION, "stream": stream}
+        assert http.post("/v1/chat/completions", json=body).status_code == 200
+    assert engine.arrived.get(timeout=5)["prompt"] == "Sort the message.\n\nMessage: Where is my parcel?\nAnswer:"
+    (row,) = eventually(lambda: other.predictions() or None)
+    assert (row.answer, row.completion_tokens) == ("refund", 2)
 
 
 def test_stream_speaks_server_sent_events(http: httpx.Client) -> None:

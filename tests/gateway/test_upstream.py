@@ -4,19 +4,26 @@ from math import exp
 
 import pytest
 
-from tuneloop.gateway.engine import Ask, Certainty, Extra, TokenEntry
+from tuneloop.gateway.engine import Ask, Certainty
 from tuneloop.gateway.errors import EngineFailed
 from tuneloop.gateway.routes import Route
 from tuneloop.gateway.upstream import LocalEngine, OpenAIServer
+from tuneloop.gateway.wire import Choice, Extra, TokenEntry
 from tuneloop.kit.clock import now
 from tuneloop.kit.ids import new_id
-from tuneloop.registry.contract import Contract, Decoding, Task
+from tuneloop.registry.contract import Contract, Decoding, Task, Template
 from tuneloop.registry.templates import Message
 
 CLASSIFY = Contract(task=Task.CLASSIFY, system_prompt="Sort.", labels=("order", "refund"))
+CHAT_CLASSIFY = CLASSIFY.model_copy(update={"template": Template.CHATML})
 GENERATE = Contract(task=Task.GENERATE, system_prompt="Answer.", facts="Open until 6.", decoding=Decoding(stop=("\n",)))
 ASK = Ask(messages=(Message(role="user", content="Hi"),), max_tokens=8, temperature=0.0)
-TOKENS = [TokenEntry(token="re", logprob=-0.1), TokenEntry(token="fund", logprob=-0.3)]
+TOKENS = [
+    TokenEntry(
+        token="re", logprob=-0.1, top_logprobs=[{"token": "re", "logprob": -0.1}, {"token": "or", "logprob": -3}]
+    ),
+    TokenEntry(token="fund", logprob=-0.3, top_logprobs=[{"token": "fund", "logprob": -0.3}]),
+]
 
 
 def route(contract: Contract) -> Route:
@@ -50,13 +57,21 @@ def test_serving_host_gets_digest_messages_and_token() -> None:
     "url", ["http://vllm:8000", "http://vllm:8000/", "http://vllm:8000/v1", "http://vllm:8000/v1/"]
 )
 def test_upstream_may_be_written_with_or_without_v1(url: str) -> None:
-    assert OpenAIServer(url).request(route(CLASSIFY), ASK).url == "http://vllm:8000/v1/chat/completions"
+    assert OpenAIServer(url).request(route(CHAT_CLASSIFY), ASK).url == "http://vllm:8000/v1/chat/completions"
 
 
-def test_upstream_is_confined_to_the_labels() -> None:
-    body = OpenAIServer("http://vllm").request(route(CLASSIFY), ASK).body
+def test_plain_template_goes_out_as_the_text_that_was_trained() -> None:
+    request = OpenAIServer("http://vllm").request(route(CLASSIFY), ASK)
+    assert request.url == "http://vllm/v1/completions"
+    assert request.body["prompt"] == "Sort.\n\nMessage: Hi\nAnswer:"
+    assert request.body["structured_outputs"] == {"choice": [" order", " refund"]}
+    assert request.body["logprobs"] == 5
+
+
+def test_chat_template_is_confined_to_the_labels() -> None:
+    body = OpenAIServer("http://vllm").request(route(CHAT_CLASSIFY), ASK).body
     assert body["structured_outputs"] == {"choice": ["order", "refund"]}
-    assert body["logprobs"] is True
+    assert (body["logprobs"], body["top_logprobs"]) == (True, 5)
 
 
 def test_upstream_gets_the_contracts_prompt_once() -> None:
@@ -70,11 +85,29 @@ def test_upstream_gets_the_contracts_prompt_once() -> None:
     assert "structured_outputs" not in body
 
 
-def test_upstream_confidence_is_of_the_whole_label_or_of_the_mean_token() -> None:
+def test_upstream_confidence_is_the_mean_token_and_its_margin_the_closest() -> None:
     server = OpenAIServer("http://vllm")
-    assert server.certainty(route(CLASSIFY), TOKENS, None).confidence == pytest.approx(exp(-0.4))
+    found = server.certainty(route(GENERATE), [TOKENS[0], TOKENS[0]], None)
+    assert found.confidence == pytest.approx(exp(-0.1))
+    assert found.margin == pytest.approx(exp(-0.1) - exp(-3))
     assert server.certainty(route(GENERATE), TOKENS, None).confidence == pytest.approx(exp(-0.2))
     assert server.certainty(route(GENERATE), [], None) == Certainty(None, None)
+
+
+def test_text_completion_is_read_like_a_chat() -> None:
+    choice = Choice.model_validate(
+        {
+            "text": " refund",
+            "logprobs": {
+                "tokens": [" re", "fund"],
+                "token_logprobs": [-0.1, -0.3],
+                "top_logprobs": [{" re": -0.1}, {}],
+            },
+        }
+    )
+    assert choice.text == " refund"
+    assert [(token.token, token.logprob) for token in choice.tokens] == [(" re", -0.1), ("fund", -0.3)]
+    assert choice.tokens[0].top_logprobs[0]["token"] == " re"
 
 
 def test_serving_host_must_answer_from_the_version_asked() -> None:

@@ -1,9 +1,10 @@
 """An agency with a client, a model and two versions of it, committed."""
 
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
-from sqlmodel import select
+from sqlmodel import col, select
 
 from tests.support.factories import SUPPORT, make_agency, make_base, make_client, make_key, make_model
 from tuneloop.gateway.routes import notify_routes_changed
@@ -24,7 +25,7 @@ from tuneloop.tables import (
     Snapshot,
 )
 
-QUESTION = [{"role": "user", "content": "Where is my parcel?"}]
+QUESTION: list[Any] = [{"role": "user", "content": "Where is my parcel?"}]
 
 
 @dataclass
@@ -50,7 +51,7 @@ class World:
 
     def predictions(self) -> list[Prediction]:
         with self.database.unit(self.agency.id) as session:
-            return list(session.exec(select(Prediction).order_by(Prediction.id)))
+            return list(session.exec(select(Prediction).order_by(col(Prediction.at), col(Prediction.id))))
 
 
 def make_world(database: Database, contract: Contract = SUPPORT, upstream_url: str | None = None) -> World:

@@ -24,11 +24,16 @@ def _jobs(database: Database, agency: Agency) -> list[JobRow]:
         return list(session.exec(select(JobRow)))
 
 
-def test_an_exception_rolls_back_the_change_and_leaves_no_job(database: Database, agency: Agency) -> None:
-    with pytest.raises(ZeroDivisionError), database.unit(agency.id) as session:
+def _fail_midway(database: Database, agency: Agency) -> float:
+    with database.unit(agency.id) as session:
         session.add(Client(slug="acme", name="Acme"))
         enqueue(session, Errand(subject=new_id()), agency_id=agency.id)
-        _ = 1 / 0
+        return 1 / 0
+
+
+def test_an_exception_rolls_back_the_change_and_leaves_no_job(database: Database, agency: Agency) -> None:
+    with pytest.raises(ZeroDivisionError):
+        _fail_midway(database, agency)
     assert _clients(database, agency) == []
     assert _jobs(database, agency) == []
 
@@ -49,9 +54,8 @@ def test_a_listener_hears_one_ring_after_the_commit_and_none_after_a_rollback(
     database, agency = committed
     with psycopg.connect(urls.database, autocommit=True) as listener:
         listener.execute(f"listen {CHANNEL}")
-        with pytest.raises(ZeroDivisionError), database.unit(agency.id) as session:
-            enqueue(session, Errand(subject=new_id()), agency_id=agency.id)
-            _ = 1 / 0
+        with pytest.raises(ZeroDivisionError):
+            _fail_midway(database, agency)
         with database.unit(agency.id) as session:
             first = enqueue(session, Errand(subject=new_id()), agency_id=agency.id)
             enqueue(session, Errand(subject=new_id()), agency_id=agency.id)

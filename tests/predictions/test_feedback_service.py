@@ -1,5 +1,7 @@
 """One word per reporter and kind, which counts until somebody reviews it."""
 
+from typing import Any
+
 import pytest
 
 from tests.predictions.conftest import Log
@@ -29,7 +31,7 @@ def test_anonymous_reports_of_a_kind_are_one(session: TenantSession, log: Log) -
 def test_reviewed_word_cannot_change_but_may_be_repeated(
     session: TenantSession, principal: Principal, log: Log
 ) -> None:
-    said = {"answer_id": log.rows[0].id, "kind": FeedbackKind.CORRECTION}
+    said: dict[str, Any] = {"answer_id": log.rows[0].id, "kind": FeedbackKind.CORRECTION}
     feedback = report_feedback(session, **said, correction="refund")
     dismiss(session, principal=principal, feedback_id=feedback.id)
     assert report_feedback(session, **said, correction="refund").state is FeedbackState.DISMISSED

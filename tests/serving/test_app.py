@@ -91,7 +91,8 @@ def test_a_loaded_version_is_listed_and_answers(host: Host, adapters: list[Adapt
         async with host.client() as http:
             assert (await http.get("/v1/models")).json()["data"] == []
             loaded = await http.post("/internal/load", json={"digest": digest})
-            assert (loaded.status_code, loaded.json()) == (200, {"digest": digest, "status": "ready"})
+            engine = host.dispatcher.identity
+            assert loaded.json() == {"digest": digest, "status": "ready", "engine": engine}
             assert [model["id"] for model in (await http.get("/v1/models")).json()["data"]] == [digest]
             assert (await http.post(CHAT, json=body(digest))).status_code == 200
 

@@ -45,7 +45,7 @@ def assert_same(answer: Answer, expected: Answer) -> None:
 
 
 @pytest.mark.parametrize("contract", [SORTING, REPLYING], ids=["classify", "generate"])
-def test_64_requests_over_8_adapters_answer_as_if_alone(
+def test_64_requests_over_8_adapters_answer_as_if_alone_whoever_cancels(
     make_engine: MakeEngine, adapters: list[Adapter], contract: Contract
 ) -> None:
     busy, quiet = make_engine(adapters=3), make_engine(sequences=1)
@@ -54,7 +54,12 @@ def test_64_requests_over_8_adapters_answer_as_if_alone(
         for text in TEXTS
         for adapter in adapters
     }
-    together = answers(busy)
+    dropped = [busy.submit(busy.prepare(contract, [adapter]), ask(TEXTS[0])) for adapter in adapters * 2]
+    finished = [each for _ in range(4) for each in busy.step()]
+    for ticket in dropped:
+        busy.cancel(ticket)
+    together = {each.ticket: each.outcome for each in finished + busy.run()}
+    assert set(together) == set(tickets)
     alone = {ticket: answer_alone(quiet, contract, [adapter], text) for ticket, (adapter, text) in tickets.items()}
     for ticket, expected in alone.items():
         assert_same(together[ticket], expected)

@@ -1,6 +1,7 @@
 """The host as a process of its own."""
 
 import multiprocessing
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import httpx
@@ -12,6 +13,16 @@ from tuneloop.registry.contract import BaseRef, Manifest
 from tuneloop_workers.serving.host import HostSettings, serve
 
 
+def engine_once_up(http: httpx.Client, process: BaseProcess) -> str:
+    """The engine's identity, as soon as the process listens."""
+    while process.exitcode is None:
+        try:
+            return str(http.get("/readyz").json()["engine"])
+        except httpx.ConnectError:
+            process.join(0.1)
+    raise AssertionError(f"the host ended with {process.exitcode}")
+
+
 def test_the_host_serves_until_sigterm_and_leaves_no_socket(pair: TinyPair, tmp_path: Path) -> None:
     source, socket = FolderSource(tmp_path), tmp_path / "socket"
     base_sha256 = source.add_file(pair.gguf)
@@ -21,9 +32,9 @@ def test_the_host_serves_until_sigterm_and_leaves_no_socket(pair: TinyPair, tmp_
     process = multiprocessing.get_context("spawn").Process(target=serve, args=(settings, source, base_sha256))
     process.start()
     try:
-        transport = httpx.HTTPTransport(uds=str(socket), retries=8)
+        transport = httpx.HTTPTransport(uds=str(socket))
         with httpx.Client(transport=transport, base_url="http://host", timeout=30) as http:
-            assert http.get("/readyz").json()["engine"].startswith("llama.cpp ")
+            assert engine_once_up(http, process).startswith("llama.cpp ")
             question = {"model": digest, "messages": [{"role": "user", "content": "hello"}]}
             assert http.post("/v1/chat/completions", json=question).json()["tuneloop"]["digest"] == digest
         process.terminate()

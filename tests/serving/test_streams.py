@@ -22,7 +22,7 @@ def body(digest: str, *, stream: bool) -> dict[str, object]:
 
 async def idle(host: Host) -> None:
     """Waits until the engine holds no request; the calls queue behind the cancellation."""
-    while await asyncio.wrap_future(host.dispatcher.call(lambda engine: engine.load)):
+    while await asyncio.wrap_future(host.dispatcher.call(lambda engine: engine.unfinished)):
         pass
 
 
@@ -35,7 +35,7 @@ def test_a_caller_that_leaves_a_stream_frees_its_sequence(
             async with http.stream("POST", CHAT, json=body(digest, stream=True)) as response:
                 assert response.status_code == 200
                 await anext(response.aiter_bytes())
-                assert await asyncio.wrap_future(host.dispatcher.call(lambda engine: engine.load)) == 1
+                assert await asyncio.wrap_future(host.dispatcher.call(lambda engine: engine.unfinished)) == 1
             await idle(host)
             short = await http.post(CHAT, json=body(digest, stream=False) | {"max_tokens": 2})
             assert short.status_code == 200
@@ -50,7 +50,7 @@ def test_a_caller_that_leaves_before_the_answer_frees_its_sequence(pair: TinyPai
         async with host.listening(tmp_path / "socket") as http:
             await http.post("/internal/load", json={"digest": digest})
             asked = asyncio.create_task(http.post(CHAT, json=body(digest, stream=False)))
-            while not await asyncio.wrap_future(host.dispatcher.call(lambda engine: engine.load)):
+            while not await asyncio.wrap_future(host.dispatcher.call(lambda engine: engine.unfinished)):
                 pass
             asked.cancel()
             await idle(host)
@@ -85,5 +85,5 @@ def test_a_cancelled_question_gets_nothing_more(pair: TinyPair, tmp_path: Path) 
         question = host.dispatcher.ask(version, [], version.options(), seen.append, stream=False)
         host.dispatcher.cancel(question)
         host.dispatcher.cancel(question)
-        assert host.dispatcher.call(lambda engine: engine.load).result() == 0
+        assert host.dispatcher.call(lambda engine: engine.unfinished).result() == 0
     assert seen == []

@@ -64,10 +64,6 @@ def pieces_of(text: str) -> list[str]:
     return [word if i == 0 else f" {word}" for i, word in enumerate(text.split(" "))]
 
 
-def token_entry(text: str) -> dict[str, Any]:
-    return {"token": text, "logprob": -0.25, "bytes": list(text.encode()), "top_logprobs": []}
-
-
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     connection: socket.socket
@@ -106,17 +102,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _whole(self, asked: dict[str, Any]) -> dict[str, Any]:
         text = self.engine.text_for(asked["model"])
-        entries = [token_entry(piece) for piece in pieces_of(text)]
+        pieces = pieces_of(text)
+        part = {"text": text} if "prompt" in asked else {"message": {"role": "assistant", "content": text}}
         return {
-            "choices": [
-                {
-                    "index": 0,
-                    "message": {"role": "assistant", "content": text},
-                    "logprobs": {"content": entries} if asked.get("logprobs") else None,
-                    "finish_reason": "stop",
-                }
-            ],
-            "usage": {"prompt_tokens": 7, "completion_tokens": len(entries), "total_tokens": 7 + len(entries)},
+            "choices": [{"index": 0, **part, "logprobs": _logprobs(asked, pieces), "finish_reason": "stop"}],
+            "usage": {"prompt_tokens": 7, "completion_tokens": len(pieces), "total_tokens": 7 + len(pieces)},
             **self._extra(asked),
         }
 
@@ -132,10 +122,10 @@ class _Handler(BaseHTTPRequestHandler):
                 return
             if self.engine.gate_after == number and not self._wait():
                 return
-            logprobs = {"content": [token_entry(piece)]} if asked.get("logprobs") else None
-            self._event({"choices": [{"index": 0, "delta": {"content": piece}, "logprobs": logprobs}]})
+            part = {"text": piece} if "prompt" in asked else {"delta": {"content": piece}}
+            self._event({"choices": [{"index": 0, **part, "logprobs": _logprobs(asked, [piece])}]})
         usage = {"prompt_tokens": 7, "completion_tokens": len(pieces)}
-        last = {"index": 0, "delta": {}, "finish_reason": "stop"}
+        last = {"index": 0, "finish_reason": "stop"}
         self._event({"choices": [last], "usage": usage, **self._extra(asked)})
         self.wfile.write(b"data: [DONE]\n\n")
 
@@ -160,3 +150,12 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(data)
+
+
+def _logprobs(asked: dict[str, Any], pieces: list[str]) -> dict[str, Any] | None:
+    if not asked.get("logprobs"):
+        return None
+    if "prompt" in asked:
+        return {"tokens": pieces, "token_logprobs": [-0.25] * len(pieces), "top_logprobs": None}
+    entries = [{"token": p, "logprob": -0.25, "bytes": list(p.encode()), "top_logprobs": []} for p in pieces]
+    return {"content": entries}

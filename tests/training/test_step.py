@@ -29,7 +29,8 @@ def adapted(weights: Path, device: str = "cpu") -> PeftModel:
 
 def with_random_adapter(base: PreTrainedModel) -> PeftModel:
     torch.manual_seed(1)
-    model = attach(base.eval().requires_grad_(False), rank=4, alpha=8, top_layers=None)
+    base.requires_grad_(False)
+    model = attach(base, rank=4, alpha=8, top_layers=None)
     with torch.no_grad():
         for parameter in trainable(model).values():
             parameter.normal_(std=0.05)

@@ -14,7 +14,7 @@ DAY_MS = 24 * 3600 * 1000
 
 def make_broker(url: str) -> RedisBroker:
     """Recovers messages of killed workers within seconds; retries are the job row's business, not the broker's."""
-    broker = RedisBroker(
+    broker = RedisBroker(  # type: ignore[no-untyped-call]
         url=url,
         maintenance_chance=1_000_000,
         heartbeat_timeout=15_000,
@@ -22,14 +22,10 @@ def make_broker(url: str) -> RedisBroker:
         middleware=[AgeLimit(), TimeLimit(), ShutdownNotifications(), Callbacks(), Pipelines(), Retries(max_retries=0)],
     )
     for queue in Queue:
-        dramatiq.actor(
-            _run,
-            actor_name=f"run_{queue}",
-            queue_name=queue,
-            broker=broker,
-            max_retries=0,
-            time_limit=DAY_MS,
+        declare = dramatiq.actor(
+            actor_name=f"run_{queue}", queue_name=queue, broker=broker, max_retries=0, time_limit=DAY_MS
         )
+        declare(_run)
     return broker
 
 

@@ -1,10 +1,9 @@
 """Processes of the worker package: worker, scheduler, serving host, base registration."""
 
 import re
-import signal
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +18,20 @@ from tuneloop.kit.settings import Settings
 from tuneloop.kit.storage import Storage, pack_folder
 from tuneloop.registry.schemas import BaseRead
 from tuneloop.registry.service import add_base as register_base
+from tuneloop.registry.service import list_bases
 from tuneloop.tables import BaseModel
+from tuneloop_workers.artifacts import Artifacts
 from tuneloop_workers.bases.pair import BakedBase
 from tuneloop_workers.bases.sources import PinnedRepository, from_folder, from_hub, from_package
 from tuneloop_workers.broker import make_broker
 from tuneloop_workers.runtime import Runtime, install
+from tuneloop_workers.serving.host import HostSettings, serve
+from tuneloop_workers.signals import stop_on_signals
 
 log = structlog.get_logger(__name__)
 
 SHUTDOWN_MS = 60_000
+BASE_PAUSE_SECONDS = 1.0
 _HUB = re.compile(r"([\w.-]+/[\w.-]+)@([^/]+)/([\w./-]+\.gguf)")
 
 
@@ -44,18 +48,6 @@ def run_worker(settings: Settings, queues: Sequence[Queue]) -> None:
     log.info("worker_ready", queues=[str(queue) for queue in queues])
     stop.wait()
     worker.stop(timeout=SHUTDOWN_MS)
-
-
-def stop_on_signals(also: Callable[[], None] = lambda: None) -> threading.Event:
-    stop = threading.Event()
-
-    def request(_signal: int, _frame: object) -> None:
-        also()
-        stop.set()
-
-    signal.signal(signal.SIGTERM, request)
-    signal.signal(signal.SIGINT, request)
-    return stop
 
 
 def add_base(
@@ -104,3 +96,31 @@ def _store(settings: Settings, pair: BakedBase, folder: Path, *, name: str, sour
         weights_sha256=storage.put_file(pack_folder(pair.weights, folder / "weights.tar")),
         context_length=pair.context_length,
     )
+
+
+def run_serve(settings: Settings, *, base: str | None = None) -> None:
+    """The serving host of one local base: the named one, or the first that is registered. Waits for it to be."""
+    stop = stop_on_signals()
+    gguf_sha256 = _served_base(settings, base, stop)
+    if gguf_sha256 is None:
+        return
+    storage = Storage(settings.storage, cache=settings.data_dir / "cache")
+    host = HostSettings(
+        address=settings.serve_host,
+        port=settings.serve_port,
+        token=settings.serve_token.get_secret_value(),
+        threads=settings.cpu_threads,
+    )
+    serve(host, Artifacts(storage, settings.data_dir / "unpacked"), gguf_sha256)
+
+
+def _served_base(settings: Settings, name: str | None, stop: threading.Event) -> str | None:
+    database = Database(make_engine(settings.database_url, pool_size=1))
+    while not stop.is_set():
+        with database.all_agencies() as session:
+            local = [each for each in list_bases(session) if each.upstream_url is None and name in (None, each.name)]
+        if local:
+            return min(local, key=lambda each: each.created_at).gguf_sha256
+        log.info("waiting_for_a_base", name=name)
+        stop.wait(BASE_PAUSE_SECONDS)
+    return None

@@ -2,6 +2,7 @@
 
 import threading
 from datetime import timedelta
+from functools import partial
 
 import structlog
 from psycopg import OperationalError as ListenError
@@ -11,12 +12,15 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import col, select
 
 from tuneloop.kit.clock import now
-from tuneloop.kit.db import Database
+from tuneloop.kit.db import Database, make_engine
 from tuneloop.kit.jobs import enqueue, ring_due, sweep
 from tuneloop.kit.jobs.relay import CHANNEL, Ring
+from tuneloop.kit.settings import Settings
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.monitoring.jobs import ReadMonitor
 from tuneloop.tables import Alias, Monitor, VersionAlias
+from tuneloop_workers.broker import make_broker, ring
+from tuneloop_workers.signals import stop_on_signals
 
 log = structlog.get_logger(__name__)
 
@@ -25,8 +29,15 @@ READ_EVERY = timedelta(days=7)
 ADVISORY_LOCK = 7_318_264_152
 
 
-def run_scheduler(database: Database, database_url: str, ring: Ring, stop: threading.Event) -> None:
-    """Works until `stop`. Of several schedulers only the one that holds the advisory lock acts."""
+def run_scheduler(settings: Settings) -> None:
+    """Works until SIGTERM. Of several schedulers only the one that holds the advisory lock acts."""
+    broker = make_broker(settings.broker_url)
+    database = Database(make_engine(settings.database_url, pool_size=1))
+    schedule(database, settings.database_url, partial(ring, broker), stop_on_signals())
+
+
+def schedule(database: Database, database_url: str, ring: Ring, stop: threading.Event) -> None:
+    """Act on every notice of a new job, and once a second in any case, until `stop`."""
     while not stop.is_set():
         try:
             with connect(database_url, autocommit=True) as listener:

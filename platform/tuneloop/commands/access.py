@@ -9,12 +9,12 @@ from rich.table import Table
 from tuneloop.commands.credentials import Credentials, find_target, save
 from tuneloop.commands.http import Reply, connect
 from tuneloop.commands.output import facts
-from tuneloop.commands.wiring import Terminal, command
+from tuneloop.commands.wiring import ACCESS, Terminal, command
 
 app = typer.Typer()
 
 
-@command(app, "login")
+@command(app, "login", panel=ACCESS)
 def login(
     terminal: Terminal,
     url: Annotated[str | None, typer.Option(help="The server, such as https://tuneloop.example.com.")] = None,
@@ -36,7 +36,7 @@ def login(
     terminal.out.note(f"kept in {path}")
 
 
-@command(app, "whoami")
+@command(app, "whoami", panel=ACCESS)
 def whoami(terminal: Terminal) -> None:
     """Who you are to the server, and what you may do."""
     terminal.out.show(terminal.api.get("/session"), render_me)

@@ -52,8 +52,11 @@ def render_alert(alert: dict[str, Any]) -> Group:
                 ("State", alert["state"]),
                 ("Opened", figures.moment(alert["opened_at"])),
                 ("Resolved", figures.moment(alert["resolved_at"]) if alert["resolved_at"] else None),
-                *((name.capitalize(), figures.rate(evidence[name])) for name in ("baseline", "current", "reports")
-                  if name in evidence),
+                *(
+                    (name.capitalize(), figures.rate(evidence[name]))
+                    for name in ("baseline", "current", "reports")
+                    if name in evidence
+                ),
             ]
         ),
         table(

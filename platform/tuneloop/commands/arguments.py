@@ -53,6 +53,7 @@ Cycle = Annotated[
 Note = Annotated[str | None, typer.Option(help="Reason, for the audit log.", metavar="TEXT")]
 NoWait = Annotated[bool, typer.Option("--no-wait", help="Return at once; the work goes on on the server.")]
 
+
 def pairs(texts: list[str] | None) -> dict[str, Any]:
     """`key=value` options; numbers become numbers."""
     found: dict[str, Any] = {}

@@ -21,7 +21,9 @@ def add(
     terminal: Terminal,
     slug: Slug,
     name: Annotated[str, typer.Option(help="Name as it is written in reports.")],
-    domain: Annotated[Domain, typer.Option(help="Field of work; sets the cadence of maintenance.")] = "customer_support",
+    domain: Annotated[
+        Domain, typer.Option(help="Field of work; sets the cadence of maintenance.")
+    ] = "customer_support",
     plan: Annotated[Plan, typer.Option(help="What the client pays for.")] = "standard",
     contact: Annotated[list[str] | None, typer.Option(metavar="'NAME <E-MAIL>'", help="May be repeated.")] = None,
 ) -> None:

@@ -8,12 +8,12 @@ from tuneloop.commands.arguments import Cycle
 from tuneloop.commands.cycle_view import render_comparison
 from tuneloop.commands.cycles import find_cycle
 from tuneloop.commands.failure import ExitCode, Failure
-from tuneloop.commands.wiring import Terminal, command
+from tuneloop.commands.wiring import THE_LOOP, Terminal, command
 
 app = typer.Typer()
 
 
-@command(app, "compare")
+@command(app, "compare", panel=THE_LOOP)
 def compare(
     terminal: Terminal,
     cycle: Cycle,

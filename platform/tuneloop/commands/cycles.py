@@ -48,6 +48,8 @@ def find_cycle(api: Api, wanted: ModelName | UUID) -> Reply:
     if not cycles:
         name = f"{wanted.client}/{wanted.model}"
         raise Failure(
-            "not_found", f"{name} has no cycle yet; start one with 'tuneloop train {name}'", exit_code=ExitCode.NOT_FOUND
+            "not_found",
+            f"{name} has no cycle yet; start one with 'tuneloop train {name}'",
+            exit_code=ExitCode.NOT_FOUND,
         )
     return api.get(f"/cycles/{cycles[0]['id']}")

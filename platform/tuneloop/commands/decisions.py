@@ -11,25 +11,25 @@ from tuneloop.commands.cycles import find_cycle
 from tuneloop.commands.failure import ExitCode, Failure
 from tuneloop.commands.follow import follow_cycle
 from tuneloop.commands.http import Reply, model_path
-from tuneloop.commands.wiring import Terminal, command
+from tuneloop.commands.wiring import THE_LOOP, Terminal, command
 
 app = typer.Typer()
 
 
-@command(app, "approve")
+@command(app, "approve", panel=THE_LOOP)
 def approve(terminal: Terminal, cycle: Cycle, note: Note = None, no_wait: NoWait = False) -> None:
     """Approve a retrain that was proposed, and watch it."""
     approve_plan(terminal, find_cycle(terminal.api, cycle).value, note=note, wait=not no_wait)
 
 
-@command(app, "promote")
+@command(app, "promote", panel=THE_LOOP)
 def promote(terminal: Terminal, cycle: Cycle, note: Note = None, no_wait: NoWait = False) -> None:
     """Put a cycle's candidate into production. Against the gate's verdict this takes an admin and a --note."""
     found = find_cycle(terminal.api, cycle).value
     _decide(terminal, found, "promote", question="promotion", note=note, wait=not no_wait)
 
 
-@command(app, "reject")
+@command(app, "reject", panel=THE_LOOP)
 def reject(terminal: Terminal, cycle: Cycle, note: Note = None) -> None:
     """Turn down the retrain or the candidate, whichever is being asked about."""
     found = find_cycle(terminal.api, cycle).value
@@ -37,7 +37,7 @@ def reject(terminal: Terminal, cycle: Cycle, note: Note = None) -> None:
     _decide(terminal, found, "reject", question=asked, note=note, wait=False)
 
 
-@command(app, "rollback")
+@command(app, "rollback", panel=THE_LOOP)
 def rollback(terminal: Terminal, model: Model) -> None:
     """Swap production and previous at once; once more rolls forward."""
     reply = terminal.api.post(f"{model_path(model.client, model.model)}/rollback")

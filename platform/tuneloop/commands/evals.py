@@ -13,12 +13,12 @@ from tuneloop.commands.arguments import Model
 from tuneloop.commands.failure import ExitCode, Failure
 from tuneloop.commands.http import model_path
 from tuneloop.commands.output import right, stack, table, whole
-from tuneloop.commands.wiring import Terminal, command
+from tuneloop.commands.wiring import THE_LOOP, Terminal, command
 
 app = typer.Typer()
 
 
-@command(app, "eval")
+@command(app, "eval", panel=THE_LOOP)
 def evaluations(
     terminal: Terminal,
     model: Model,
@@ -34,7 +34,9 @@ def evaluations(
     if run is None and not runs.value:
         name = f"{model.client}/{model.model}"
         raise Failure(
-            "not_found", f"{name} was never evaluated; train it with 'tuneloop train {name}'", exit_code=ExitCode.NOT_FOUND
+            "not_found",
+            f"{name} was never evaluated; train it with 'tuneloop train {name}'",
+            exit_code=ExitCode.NOT_FOUND,
         )
     found = terminal.api.get(f"/evals/{run or runs.value[0]['id']}/answers")
     terminal.out.show(found, lambda items: render_answers([item for item in items if not (wrong and item["correct"])]))

@@ -39,11 +39,16 @@ _BY_STATUS = {
 }
 
 
-class Failure(Exception):  # noqa: N818 (it ends a command; the command line prints it)
+class Failure(Exception):
     """Ends the command with a sentence that says what to do."""
 
     def __init__(
-        self, code: str, message: str, *, exit_code: ExitCode = ExitCode.FAILED, details: Mapping[str, Any] | None = None
+        self,
+        code: str,
+        message: str,
+        *,
+        exit_code: ExitCode = ExitCode.FAILED,
+        details: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(message)
         self.code = code

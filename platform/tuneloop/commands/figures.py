@@ -8,7 +8,7 @@ DIGEST_SHOWN = 12
 
 
 def rate(value: Mapping[str, Any]) -> str:
-    """ "87 % (79–92 %, n=100)" of the API's rate object."""
+    """ "87 % (79-92 %, n=100)" of the API's rate object, with an en dash between the ends."""
     if not value["n"]:
         return "not measured (n=0)"
     low, high = 100 * value["low"], 100 * value["high"]

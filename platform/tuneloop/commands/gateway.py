@@ -10,12 +10,12 @@ from rich.text import Text
 
 from tuneloop.commands import figures
 from tuneloop.commands.output import plain, stack, table, whole
-from tuneloop.commands.wiring import Terminal, command
+from tuneloop.commands.wiring import THE_LOOP, Terminal, command
 
 app = typer.Typer()
 
 
-@command(app, "ask")
+@command(app, "ask", panel=THE_LOOP)
 def ask(
     terminal: Terminal,
     model: Annotated[

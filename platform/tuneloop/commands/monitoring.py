@@ -14,11 +14,12 @@ from tuneloop.commands.follow import follow_job
 from tuneloop.commands.http import model_path
 from tuneloop.commands.jobs import render_job
 from tuneloop.commands.output import last_message, right, table, whole
-from tuneloop.commands.wiring import Terminal, command
+from tuneloop.commands.wiring import THE_LOOP, Terminal, command
 
 app = typer.Typer()
-monitor = typer.Typer(no_args_is_help=True, help="Readings of production: labels judge, confidence warns, users report.")
-app.add_typer(monitor, name="monitor")
+monitor = typer.Typer(
+    no_args_is_help=True, help="Readings of production: labels judge, confidence warns, users report."
+)
 
 
 @command(monitor, "read")
@@ -34,7 +35,7 @@ def readings(terminal: Terminal, model: Model) -> None:
     terminal.out.show(terminal.api.get(f"{model_path(model.client, model.model)}/readings"), render_readings)
 
 
-@command(app, "sample")
+@command(app, "sample", panel=THE_LOOP)
 def sample(
     terminal: Terminal,
     model: Model,
@@ -45,7 +46,7 @@ def sample(
     terminal.out.show(found, render_sample)
 
 
-@command(app, "label")
+@command(app, "label", panel=THE_LOOP)
 def label(
     terminal: Terminal,
     model: Model,

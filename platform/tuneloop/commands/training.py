@@ -11,7 +11,7 @@ from tuneloop.commands.decisions import approve_plan
 from tuneloop.commands.failure import ExitCode, Failure
 from tuneloop.commands.http import Reply, model_path
 from tuneloop.commands.recipes import with_recipe
-from tuneloop.commands.wiring import Terminal, command
+from tuneloop.commands.wiring import THE_LOOP, Terminal, command
 from tuneloop.registry.names import ModelName
 
 app = typer.Typer()
@@ -20,14 +20,14 @@ Alert = Annotated[UUID | None, typer.Option(metavar="ID", help="The alert that t
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Approve the plan without being asked.")]
 
 
-@command(app, "train")
+@command(app, "train", panel=THE_LOOP)
 @with_recipe
 def train(terminal: Terminal, model: Model, recipe: dict[str, Any], no_wait: NoWait = False) -> None:
     """Train, export, evaluate and compare a new version now. It is promoted only when you say so."""
     approve_plan(terminal, _propose(terminal, model, recipe, alert=None).value, wait=not no_wait)
 
 
-@command(app, "retrain")
+@command(app, "retrain", panel=THE_LOOP)
 @with_recipe
 def retrain(
     terminal: Terminal,

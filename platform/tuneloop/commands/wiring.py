@@ -19,6 +19,11 @@ from tuneloop.kit.errors import TuneloopError
 
 Body = TypeVar("Body", bound=Callable[..., None])
 
+THE_LOOP = "The loop"
+OBJECTS = "What there is"
+ACCESS = "Access"
+PROCESSES = "An installation on this machine"
+
 JSON = typer.Option("--json", help="Print the API's JSON and nothing else.")
 
 
@@ -53,11 +58,11 @@ class Terminal:
         self.options.world.wait(seconds)
 
 
-def command(app: typer.Typer, name: str | None = None) -> Callable[[Body], Body]:
-    """Register `body(terminal, ...)` as a command of `app`."""
+def command(app: typer.Typer, name: str, *, panel: str | None = None) -> Callable[[Body], Body]:
+    """Register `body(terminal, ...)` as a command of `app`, listed under `panel` in the help."""
 
     def register(body: Body) -> Body:
-        app.command(name)(_wired(body))
+        app.command(name, rich_help_panel=panel)(_wired(body))
         return body
 
     return register

@@ -47,7 +47,7 @@ class DatasetController(Controller):
         client: FromPath[str],
         model: FromPath[str],
         pool: FromQuery[Pool],
-        file_format: Annotated[ImportFormat | None, QueryParameter(query="format")] = None,
+        file_format: Annotated[ImportFormat | None, QueryParameter(name="format")] = None,
         partial: FromQuery[bool] = False,
     ) -> ImportRead:
         """Import a file. One bad row refuses the file, unless `partial` is set."""
@@ -99,7 +99,7 @@ class DatasetController(Controller):
         client: FromPath[str],
         model: FromPath[str],
         pool: FromQuery[Pool],
-        file_format: Annotated[ExportFormat, QueryParameter(query="format")] = ExportFormat.CHAT,
+        file_format: Annotated[ExportFormat, QueryParameter(name="format")] = ExportFormat.CHAT,
     ) -> Stream:
         """The pool as a file that can be imported again."""
         found = find_model(session, client=client, model=model)

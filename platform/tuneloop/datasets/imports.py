@@ -81,9 +81,9 @@ def _batches(rows: Iterable[ParsedRow | RowProblem]) -> Iterator[list[ParsedRow 
 def _check(report: ImportReport, *, partial: bool) -> None:
     if report.rejected and not partial:
         listed = [problem._asdict() for problem in report.problems]
-        more = " or more" if report.rejected >= LISTED_PROBLEMS else ""
+        least = "at least " if report.rejected >= LISTED_PROBLEMS else ""
         raise InvalidInput(
-            f"nothing was imported: {report.rejected}{more} rows are bad; {report.problems[0]}",
+            f"nothing was imported (bad rows: {least}{report.rejected}); {report.problems[0]}",
             rejected=report.rejected,
             problems=listed,
         )

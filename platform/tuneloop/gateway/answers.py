@@ -6,9 +6,10 @@ from uuid import UUID
 
 import orjson
 
-from tuneloop.gateway.engine import Certainty, Delta, Reply, TokenEntry
+from tuneloop.gateway.engine import Certainty, Delta, Reply
 from tuneloop.gateway.errors import error_body
 from tuneloop.gateway.routes import Route
+from tuneloop.gateway.wire import TokenEntry
 from tuneloop.kit.errors import TuneloopError
 from tuneloop.predictions.names import completion_id
 

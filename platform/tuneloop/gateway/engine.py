@@ -1,4 +1,4 @@
-"""One way to ask any engine that speaks OpenAI's chat protocol; what differs between engines is an `Upstream`."""
+"""One way to ask any engine that speaks OpenAI's protocol; what differs between engines is an `Upstream`."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -7,10 +7,11 @@ from typing import Any, NamedTuple, Protocol
 
 import httpx
 import orjson
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import ValidationError
 
 from tuneloop.gateway.errors import Busy, EngineFailed, EngineTimeout, EngineUnavailable, InvalidRequest
 from tuneloop.gateway.routes import Route
+from tuneloop.gateway.wire import Body, Extra, TokenEntry, Usage
 from tuneloop.kit.errors import CorruptArtifact
 from tuneloop.registry.templates import Message
 
@@ -43,22 +44,13 @@ class Certainty(NamedTuple):
     margin: float | None = None
 
 
-class TokenEntry(BaseModel):
-    """One entry of OpenAI's `logprobs.content`."""
-
-    token: str
-    logprob: float
-    bytes: list[int] | None = None
-    top_logprobs: list[dict[str, Any]] = Field(default_factory=list)
-
-
 class Delta(NamedTuple):
     text: str
     tokens: list[TokenEntry]
 
 
 class Reply(NamedTuple):
-    """A complete answer."""
+    """A complete answer; the space that some engines begin with is no part of it."""
 
     text: str
     finish_reason: str
@@ -73,55 +65,9 @@ class Upstream(Protocol):
 
     def request(self, route: Route, ask: Ask) -> EngineRequest: ...
 
-    def certainty(self, route: Route, tokens: list[TokenEntry], extra: "Extra | None") -> Certainty:
+    def certainty(self, route: Route, tokens: list[TokenEntry], extra: Extra | None) -> Certainty:
         """Raises EngineFailed when the answer is not from the version that was asked."""
         ...
-
-
-class Extra(BaseModel):
-    """What our own serving host adds to its answers."""
-
-    digest: str
-    confidence: float
-    margin: float
-
-
-class _Text(BaseModel):
-    content: str | None = None
-
-
-class _Logprobs(BaseModel):
-    content: list[TokenEntry] | None = None
-
-
-class _Choice(BaseModel):
-    message: _Text | None = None
-    delta: _Text | None = None
-    logprobs: _Logprobs | None = None
-    finish_reason: str | None = None
-
-    @property
-    def text(self) -> str:
-        part = self.message or self.delta
-        return (part.content if part else None) or ""
-
-    @property
-    def tokens(self) -> list[TokenEntry]:
-        return (self.logprobs.content if self.logprobs else None) or []
-
-
-class _Usage(BaseModel):
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-
-
-class _Body(BaseModel):
-    """A whole answer or one chunk of it."""
-
-    choices: list[_Choice] = Field(default_factory=list)
-    usage: _Usage | None = None
-    tuneloop: Extra | None = None
-    error: dict[str, Any] | None = None
 
 
 async def ask_whole(http: httpx.AsyncClient, upstream: Upstream, route: Route, ask: Ask) -> Reply:
@@ -134,10 +80,10 @@ async def ask_whole(http: httpx.AsyncClient, upstream: Upstream, route: Route, a
         body = _parse(await response.aread())
     if not body.choices:
         raise EngineFailed("the engine gave no answer; try again")
-    choice, usage = body.choices[0], body.usage or _Usage()
+    choice, usage = body.choices[0], body.usage or Usage()
     certainty = upstream.certainty(route, choice.tokens, body.tuneloop)
     return Reply(
-        choice.text,
+        choice.text.lstrip(),
         choice.finish_reason or "stop",
         usage.prompt_tokens,
         usage.completion_tokens,
@@ -151,7 +97,7 @@ async def ask_piecewise(
 ) -> AsyncGenerator[Delta | Reply, None]:
     """The answer as it grows, then the whole of it. Raises what `ask_whole` raises."""
     text, finish_reason, tokens = "", "stop", list[TokenEntry]()
-    usage, extra, complete = _Usage(), None, False
+    usage, extra, complete = Usage(), None, False
     async with _post(http, upstream.request(route, ask), stream=True) as response:
         async for line in response.aiter_lines():
             if not line.startswith("data:"):
@@ -164,10 +110,11 @@ async def ask_piecewise(
             usage, extra = chunk.usage or usage, chunk.tuneloop or extra
             for choice in chunk.choices[:1]:
                 finish_reason = choice.finish_reason or finish_reason
-                text += choice.text
+                piece = choice.text if text else choice.text.lstrip()
+                text += piece
                 tokens += choice.tokens
-                if choice.text or choice.tokens:
-                    yield Delta(choice.text, choice.tokens)
+                if piece or choice.tokens:
+                    yield Delta(piece, choice.tokens)
     if not complete:
         raise EngineFailed("the engine stopped in the middle of its answer; try again")
     certainty = upstream.certainty(route, tokens, extra)
@@ -210,14 +157,14 @@ def _refusal(response: httpx.Response, content: bytes) -> Exception:
 
 def _error_of(content: bytes) -> dict[str, Any]:
     try:
-        return _Body.model_validate_json(content).error or {}
+        return Body.model_validate_json(content).error or {}
     except ValidationError:
         return {}
 
 
-def _parse(data: str | bytes) -> _Body:
+def _parse(data: str | bytes) -> Body:
     try:
-        body = _Body.model_validate_json(data)
+        body = Body.model_validate_json(data)
     except ValidationError as error:
         raise EngineFailed("the engine's answer is not in OpenAI's format; check the upstream URL") from error
     if body.error is not None:

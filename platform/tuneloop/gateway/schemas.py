@@ -66,7 +66,7 @@ class ChatRequest(_Lenient):
     max_tokens: int | None = Field(default=None, ge=1, le=4096)
     max_completion_tokens: int | None = Field(default=None, ge=1, le=4096)
     temperature: float | None = Field(default=None, ge=0, le=2)
-    seed: int | None = None
+    seed: int | None = Field(default=None, ge=0)
     n: Literal[1] = 1
     stream: bool = False
     stream_options: StreamOptions = StreamOptions()

@@ -1,12 +1,16 @@
 """The two kinds of engine: our serving host, and any OpenAI-compatible server with adapters (vLLM, llama-server)."""
 
 from math import exp
+from typing import Any
 
-from tuneloop.gateway.engine import Ask, Certainty, EngineRequest, Extra, TokenEntry
+from tuneloop.gateway.engine import Ask, Certainty, EngineRequest
 from tuneloop.gateway.errors import EngineFailed
 from tuneloop.gateway.routes import Route
-from tuneloop.registry.contract import Task
-from tuneloop.registry.templates import Message
+from tuneloop.gateway.wire import Extra, TokenEntry
+from tuneloop.registry.contract import Contract, Template
+from tuneloop.registry.templates import Message, render
+
+ALTERNATIVES = 5
 
 
 class LocalEngine:
@@ -17,7 +21,10 @@ class LocalEngine:
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
 
     def request(self, route: Route, ask: Ask) -> EngineRequest:
-        return EngineRequest(self._url, self._headers, _body(route, ask, ask.messages))
+        body = _decoding(route, ask) | {"messages": [message.model_dump() for message in ask.messages]}
+        if ask.logprobs:
+            body |= {"logprobs": True, "top_logprobs": ask.top_logprobs}
+        return EngineRequest(self._url, self._headers, body)
 
     def certainty(self, route: Route, tokens: list[TokenEntry], extra: Extra | None) -> Certainty:
         del tokens
@@ -29,44 +36,55 @@ class LocalEngine:
 class OpenAIServer:
     """A server that holds the base and our adapters, each under its digest: names repeat between agencies.
 
-    The prompt is built from messages by the server's own chat template, the contract's system prompt first.
+    As in evaluation, the plain template goes out as rendered text, a chat template as messages for the server's own.
     """
 
     def __init__(self, url: str) -> None:
-        self._url = f"{url.rstrip('/').removesuffix('/v1')}/v1/chat/completions"
+        self._url = url.rstrip("/").removesuffix("/v1")
 
     def request(self, route: Route, ask: Ask) -> EngineRequest:
         contract = route.contract
-        system = contract.system_prompt + (f"\n\n{contract.facts}" if contract.facts else "")
-        own = contract.system_prompt.strip()
-        turns = tuple(m for m in ask.messages if not (m.role == "system" and m.content.strip() == own))
-        body = _body(route, ask, (Message(role="system", content=system), *turns)) | {"logprobs": True}
-        if contract.labels:
-            body["structured_outputs"] = {"choice": list(contract.labels)}
+        body = _decoding(route, ask)
         if contract.decoding.stop:
             body["stop"] = list(contract.decoding.stop)
-        return EngineRequest(self._url, {}, body)
+        alternatives = max(ask.top_logprobs, ALTERNATIVES)
+        if contract.template is Template.PLAIN:
+            prompt = render(contract, ask.messages)
+            text = "".join(piece.text for piece in prompt.prefix + prompt.suffix)
+            body |= {"prompt": text, "logprobs": alternatives} | _choice(contract, space=" ")
+            return EngineRequest(f"{self._url}/v1/completions", {}, body)
+        turns = [message.model_dump() for message in _with_contract(contract, ask.messages)]
+        body |= {"messages": turns, "logprobs": True, "top_logprobs": alternatives} | _choice(contract)
+        return EngineRequest(f"{self._url}/v1/chat/completions", {}, body)
 
     def certainty(self, route: Route, tokens: list[TokenEntry], extra: Extra | None) -> Certainty:
-        """A label is as sure as all its tokens together, a text as its average token (geometric mean)."""
-        del extra
+        """Geometric mean of the token probabilities, and the distance to the second best at the closest token."""
+        del route, extra
         if not tokens:
             return Certainty()
-        total = sum(token.logprob for token in tokens)
-        return Certainty(exp(total if route.contract.task is Task.CLASSIFY else total / len(tokens)))
+        mean = sum(token.logprob for token in tokens) / len(tokens)
+        return Certainty(exp(mean), min(_margin(token) for token in tokens))
 
 
-def _body(route: Route, ask: Ask, messages: tuple[Message, ...]) -> dict[str, object]:
-    body: dict[str, object] = {
-        "model": route.digest,
-        "messages": [message.model_dump() for message in messages],
-        "max_tokens": ask.max_tokens,
-        "temperature": ask.temperature,
-    }
-    if ask.seed is not None:
-        body["seed"] = ask.seed
-    if ask.logprobs:
-        body["logprobs"] = True
-        if ask.top_logprobs:
-            body["top_logprobs"] = ask.top_logprobs
-    return body
+def _decoding(route: Route, ask: Ask) -> dict[str, Any]:
+    body: dict[str, Any] = {"model": route.digest, "max_tokens": ask.max_tokens, "temperature": ask.temperature}
+    return body if ask.seed is None else body | {"seed": ask.seed}
+
+
+def _choice(contract: Contract, space: str = "") -> dict[str, Any]:
+    if not contract.labels:
+        return {}
+    return {"structured_outputs": {"choice": [f"{space}{label}" for label in contract.labels]}}
+
+
+def _with_contract(contract: Contract, messages: tuple[Message, ...]) -> list[Message]:
+    """The contract's opening once, however often the caller repeats its system prompt."""
+    opening = contract.system_prompt + (f"\n\n{contract.facts}" if contract.facts else "")
+    own = contract.system_prompt.strip()
+    turns = [message for message in messages if not (message.role == "system" and message.content.strip() == own)]
+    return [Message(role="system", content=opening), *turns]
+
+
+def _margin(token: TokenEntry) -> float:
+    probabilities = sorted((exp(each["logprob"]) for each in token.top_logprobs), reverse=True)
+    return probabilities[0] - probabilities[1] if len(probabilities) > 1 else 0.0

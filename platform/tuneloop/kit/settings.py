@@ -2,10 +2,9 @@
 
 import os
 from pathlib import Path
-from typing import Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -19,7 +18,6 @@ class Settings(BaseSettings):
     migration_url: str = Field(default="", description="URL of the role that owns the schema; only `migrate` uses it")
     broker_url: str = ""
     storage_url: str = ""
-    secret_key: SecretStr = SecretStr("")
 
     web_host: str = "127.0.0.1"
     web_port: int = 8000
@@ -31,19 +29,21 @@ class Settings(BaseSettings):
     log_level: str = "INFO"
     log_json: bool = True
 
-    @model_validator(mode="after")
-    def production_has_a_key(self) -> Self:
-        if self.database_url and not self.secret_key.get_secret_value():
-            raise ValueError("set TUNELOOP_SECRET_KEY (32 random characters or more) when TUNELOOP_DATABASE_URL is set")
-        return self
-
     @property
     def cpu_threads(self) -> int:
         return self.threads or len(os.sched_getaffinity(0))
 
     @property
+    def web_url(self) -> str:
+        return f"http://{self.web_host}:{self.web_port}"
+
+    @property
     def storage(self) -> str:
         return self.storage_url or (self.data_dir / "objects").resolve().as_uri()
+
+    @property
+    def serve_host(self) -> str:
+        return urlsplit(self.serve_url).hostname or "127.0.0.1"
 
     @property
     def serve_port(self) -> int:

@@ -8,9 +8,10 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import obstore
+from obstore.exceptions import BaseError
 from obstore.store import LocalStore, ObjectStore, from_url
 
-from tuneloop.kit.errors import CorruptArtifact, NotFound, OutOfSpace
+from tuneloop.kit.errors import CorruptArtifact, NotFound, OutOfSpace, TuneloopError, Unavailable
 
 
 def digest_file(path: Path) -> str:
@@ -35,24 +36,20 @@ class Storage:
 
     def put_bytes(self, data: bytes) -> str:
         digest = sha256(data).hexdigest()
-        self._put(digest, data)
+        self._put(digest, data, len(data))
         return digest
 
     def put_file(self, path: Path) -> str:
         """Store a file; returns its digest. Storing the same content again is free."""
         digest = digest_file(path)
-        self._put(digest, path)
+        self._put(digest, path, path.stat().st_size)
         return digest
 
     def read(self, digest: str) -> bytes:
         return self.path(digest).read_bytes()
 
     def exists(self, digest: str) -> bool:
-        try:
-            obstore.head(self._store, _key(digest))
-        except FileNotFoundError:
-            return False
-        return True
+        return self._size(digest) is not None
 
     def path(self, digest: str) -> Path:
         """A local, verified, read-only copy.
@@ -74,15 +71,28 @@ class Storage:
             self._verified.add(digest)
         return local
 
-    def _put(self, digest: str, data: bytes | Path) -> None:
-        if self.exists(digest):
+    def _size(self, digest: str) -> int | None:
+        try:
+            return obstore.head(self._store, _key(digest))["size"]
+        except FileNotFoundError:
+            return None
+        except BaseError as error:
+            raise self._refused(error) from error
+
+    def _put(self, digest: str, data: bytes | Path, size: int) -> None:
+        if self._size(digest) == size:
             return
         try:
             obstore.put(self._store, _key(digest), data)
             if self.root is not None:
                 _sync(self.root / _key(digest))
-        except OSError as error:
-            raise OutOfSpace(f"could not store an object: {error}; free space and try again") from error
+        except (OSError, BaseError) as error:
+            raise self._refused(error) from error
+
+    def _refused(self, error: Exception) -> TuneloopError:
+        if self.root is not None:
+            return OutOfSpace(f"could not store an object: {error}; free space and try again")
+        return Unavailable(f"the object store does not answer: {error}; try again later")
 
     def _download(self, digest: str, target: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -90,6 +100,8 @@ class Storage:
             stream = obstore.get(self._store, _key(digest)).stream(min_chunk_size=4 << 20)
         except FileNotFoundError:
             raise NotFound("object", digest) from None
+        except BaseError as error:
+            raise self._refused(error) from error
         with tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as file:
             try:
                 for chunk in stream:
@@ -100,6 +112,9 @@ class Storage:
             except OSError as error:
                 Path(file.name).unlink(missing_ok=True)
                 raise OutOfSpace(f"could not cache object {digest[:12]}: {error}") from error
+            except BaseError as error:
+                Path(file.name).unlink(missing_ok=True)
+                raise self._refused(error) from error
 
 
 def pack_folder(folder: Path, target: Path) -> Path:
@@ -118,10 +133,17 @@ def pack_folder(folder: Path, target: Path) -> Path:
 
 
 def unpack_folder(archive: Path, target: Path) -> Path:
-    """Unpack what `pack_folder` made; refuses links, devices and paths outside the target."""
+    """Unpack what `pack_folder` made; refuses links, devices and paths outside the target.
+
+    Raises:
+        CorruptArtifact: the file is no such archive.
+    """
     target.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(archive) as opened:
-        opened.extractall(target, filter="data")
+    try:
+        with tarfile.open(archive, "r:") as opened:
+            opened.extractall(target, filter="data")
+    except tarfile.TarError as error:
+        raise CorruptArtifact(f"{archive.name} is no archive of ours: {error}") from error
     return target
 
 

@@ -5,8 +5,7 @@ from uuid import UUID
 
 from litestar import Controller, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, JSONBody
-from pydantic import Field
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from tuneloop.identity.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
@@ -28,8 +27,8 @@ from tuneloop.predictions.service import find_prediction, list_feedback, list_pr
 from tuneloop.registry.service import find_model
 from tuneloop.tables import FeedbackKind, FeedbackState, Role
 
-Limit = Annotated[int, Field(ge=1, le=500)]
-Confidence = Annotated[float, Field(ge=0, le=1)]
+PageSize = Annotated[int, QueryParameter(ge=1, le=500)]
+Confidence = Annotated[float | None, QueryParameter(ge=0, le=1)]
 
 
 class PredictionController(Controller):
@@ -43,8 +42,8 @@ class PredictionController(Controller):
         client: FromPath[str],
         model: FromPath[str],
         before: FromQuery[str | None] = None,
-        confidence_below: FromQuery[Confidence | None] = None,
-        limit: FromQuery[Limit] = 50,
+        confidence_below: Confidence = None,
+        limit: PageSize = 50,
     ) -> PredictionPage:
         """Answers of a model, newest first; `confidence_below` keeps the unsure ones."""
         found = list_predictions(
@@ -83,7 +82,7 @@ class FeedbackController(Controller):
         before: FromQuery[UUID | None] = None,
         kind: FromQuery[FeedbackKind | None] = None,
         feedback_state: FromQuery[FeedbackState | None] = None,
-        limit: FromQuery[Limit] = 50,
+        limit: PageSize = 50,
     ) -> ReportedPage:
         """Feedback beside the answers it is about, newest first."""
         found = list_feedback(

@@ -42,9 +42,8 @@ def decide(
         Conflict: already decided (says by whom and when), expired, or about another digest.
     """
     principal.require(Role.OPERATOR)
-    approval = session.exec(
-        select(Approval).where(Approval.cycle_id == cycle_id, Approval.kind == kind).with_for_update()
-    ).one_or_none()
+    query = select(Approval).where(Approval.cycle_id == cycle_id, Approval.kind == kind).with_for_update()
+    approval = session.exec(query.execution_options(populate_existing=True)).one_or_none()
     if approval is None:
         raise NotFound(f"{kind} question for cycle", cycle_id)
     if approval.decision is not None:

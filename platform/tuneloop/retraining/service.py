@@ -209,7 +209,8 @@ def fail_cycle(session: Session, *, cycle_id: UUID, reason: str) -> None:
 
 
 def lock_cycle(session: Session, cycle_id: UUID) -> RetrainingCycle:
-    cycle = session.exec(select(RetrainingCycle).where(RetrainingCycle.id == cycle_id).with_for_update()).one_or_none()
+    query = select(RetrainingCycle).where(RetrainingCycle.id == cycle_id).with_for_update()
+    cycle = session.exec(query.execution_options(populate_existing=True)).one_or_none()
     if cycle is None:
         raise NotFound("cycle", cycle_id)
     return cycle

@@ -51,7 +51,7 @@ class LocalRunner:
         try:
             for index, conversation in enumerate(conversations):
                 tickets[self._engine.submit(self._version, conversation)] = index
-            while self._engine.load:
+            while self._engine.unfinished:
                 for finished in self._engine.step():
                     if isinstance(finished.outcome, TuneloopError):
                         raise finished.outcome

@@ -50,8 +50,7 @@ class Parity:
 class Tolerance:
     """Defaults are twice what llama.cpp's 8-bit activations alone cost an untrained Q4_K_M base of 270 M parameters.
 
-    There the mean was 0.08 and the maximum 0.47; with the same base in F16 0.004 and 0.016, with an adapter trained
-    on the Q4_K_M base 0.005 and 0.16. A wrong scale, base or row order costs more than one nat.
+    There the mean was 0.08 and the maximum 0.47; with the same base in F16 they were 0.004 and 0.016.
     """
 
     same_top_share: float = 0.8

@@ -81,7 +81,7 @@ async def list_models(state: State) -> dict[str, Any]:
 @post("/internal/load", status_code=200)
 async def load(data: JSONBody[LoadRequest], state: State) -> dict[str, str]:
     await state.versions.load(data.digest)
-    return {"digest": data.digest, "status": "ready"}
+    return {"digest": data.digest, "status": "ready", "engine": state.dispatcher.identity}
 
 
 @get("/healthz", public=True, media_type=MediaType.TEXT)

@@ -168,7 +168,7 @@ class Dispatcher:
 
     def _serve(self, engine: Engine) -> None:
         while True:
-            while not (engine.load and self._commands.empty()):
+            while not (engine.unfinished and self._commands.empty()):
                 command = self._commands.get()
                 if command is None:
                     return

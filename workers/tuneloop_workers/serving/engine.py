@@ -58,7 +58,7 @@ class Engine:
         self.identity = llama.identity()
 
     @property
-    def load(self) -> int:
+    def unfinished(self) -> int:
         """Requests that are not finished yet."""
         return sum(map(len, self._waiting.values())) + sum(map(len, self._active.values()))
 
@@ -100,7 +100,7 @@ class Engine:
     def run(self) -> list[Finished]:
         """Steps until nothing is left to do."""
         finished: list[Finished] = []
-        while self.load:
+        while self.unfinished:
             finished += self.step()
         return finished
 
@@ -121,7 +121,7 @@ class Engine:
 
         Rounding depends on where in memory tokens lie; a repeated evaluation starts from the same place.
         """
-        if self.load:
+        if self.unfinished:
             raise RuntimeError("an engine with unfinished requests can't be reset")
         self._prefixes.clear()
         self._context.clear()

@@ -16,7 +16,7 @@ from tuneloop.kit.errors import CorruptArtifact, Unavailable
 Logits = npt.NDArray[np.float32]
 AdapterHandle = NewType("AdapterHandle", object)
 
-_ERROR_LEVEL = 3
+_ERROR_LEVEL = 4
 _recent_errors: deque[str] = deque(maxlen=8)
 
 

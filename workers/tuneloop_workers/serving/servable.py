@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from tuneloop.kit.errors import InvalidInput
 from tuneloop.registry.contract import Contract, Task
 from tuneloop.registry.templates import Message, end_of_answer, render, render_answer, tokenise
 from tuneloop_workers.serving import trie
@@ -47,7 +48,7 @@ class Servable:
 
 
 def prepare(model: Model, contract: Contract, adapters: Sequence[Adapter]) -> Servable:
-    """Raises InvalidInput when two labels can't be told apart by this base's tokeniser."""
+    """Raises InvalidInput when the base can't tell two labels apart or does not know the template's end token."""
     end = _end_token(model, contract)
     labels = {label: tuple(tokenise(render_answer(contract, label), model.encode)) for label in contract.labels}
     return Servable(
@@ -65,7 +66,12 @@ def _end_token(model: Model, contract: Contract) -> int:
     if control is None:
         return model.end_of_sequence
     tokens = model.encode(control, True)
-    return tokens[0] if len(tokens) == 1 else model.end_of_sequence
+    if len(tokens) != 1:
+        raise InvalidInput(
+            f"this base has no token {control}, which ends a {contract.template} answer; choose another template",
+            template=contract.template,
+        )
+    return tokens[0]
 
 
 def _merged(adapters: Sequence[Adapter]) -> tuple[Adapter, ...]:

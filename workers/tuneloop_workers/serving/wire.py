@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Sequence
+from secrets import randbits
 from typing import Annotated, Any
 from uuid import uuid4
 
@@ -23,7 +24,7 @@ class StreamOptions(BaseModel):
 
 
 class ChatRequest(BaseModel):
-    """`model` is a manifest's digest. Absent decoding fields take the contract's values."""
+    """`model` is a manifest's digest. Absent decoding fields take the contract's values; an absent seed is random."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -31,7 +32,7 @@ class ChatRequest(BaseModel):
     messages: Annotated[list[Message], Field(min_length=1, max_length=500)]
     max_tokens: int | None = Field(default=None, ge=1, le=4096)
     temperature: float | None = Field(default=None, ge=0, le=2)
-    seed: int = Field(default=0, ge=0)
+    seed: int | None = None
     stream: bool = False
     stream_options: StreamOptions = StreamOptions()
     logprobs: bool = False
@@ -43,7 +44,7 @@ class ChatRequest(BaseModel):
             max_tokens=self.max_tokens or own.max_tokens,
             temperature=own.temperature if self.temperature is None else self.temperature,
             stop=own.stop,
-            seed=self.seed,
+            seed=randbits(32) if self.seed is None else self.seed % 2**64,
             alternatives=self.top_logprobs if self.logprobs else 0,
         )
 

@@ -1,6 +1,6 @@
 """Jobs: rows in PostgreSQL are the truth, the broker is only a doorbell."""
 
-from tuneloop.kit.jobs.job import Job
+from tuneloop.kit.jobs.job import Job, Queue
 from tuneloop.kit.jobs.lease import Claim, LostLease, beat, cancel, claim, fail, fence, finish, hand_back
 from tuneloop.kit.jobs.relay import enqueue, ring_due, sweep
 from tuneloop.kit.jobs.table import JobRow, JobState
@@ -11,6 +11,7 @@ __all__ = [
     "JobRow",
     "JobState",
     "LostLease",
+    "Queue",
     "beat",
     "cancel",
     "claim",

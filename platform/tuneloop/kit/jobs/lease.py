@@ -50,7 +50,7 @@ def claim(session: Session, job_id: UUID, *, worker: str) -> Claim | None:
             started_at=moment,
         )
         .returning(JobRow)
-        .execution_options(synchronize_session=False)
+        .execution_options(synchronize_session=False, populate_existing=True)
     ).one_or_none()
     if row is None:
         return None
@@ -86,7 +86,7 @@ def fence(session: Session, held: Claim) -> JobRow:
     Raises:
         LostLease: the job is no longer ours.
     """
-    row = session.exec(select(JobRow).where(*_ours(held)).with_for_update()).one_or_none()
+    row = _locked(session, *_ours(held))
     if row is None:
         raise LostLease(str(held.job_id))
     return row
@@ -141,7 +141,7 @@ def cancel(session: Session, job_id: UUID) -> Job | None:
     Returns:
         The follow-up job to enqueue, if the job stopped at once and has one.
     """
-    row = session.exec(select(JobRow).where(JobRow.id == job_id).with_for_update()).one_or_none()
+    row = _locked(session, col(JobRow.id) == job_id)
     if row is None:
         raise NotFound("job", job_id)
     if row.state not in (JobState.QUEUED, JobState.RUNNING):
@@ -151,6 +151,12 @@ def cancel(session: Session, job_id: UUID) -> Job | None:
     if row.state == JobState.RUNNING:
         return None
     return stop(row)
+
+
+def _locked(session: Session, *conditions: Any) -> JobRow | None:
+    """The row as it is once the lock is ours, also when the session has read it before."""
+    query = select(JobRow).where(*conditions).with_for_update().execution_options(populate_existing=True)
+    return session.exec(query).one_or_none()
 
 
 def _ours(held: Claim) -> tuple[Any, ...]:

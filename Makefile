@@ -1,0 +1,78 @@
+# Tuneloop. `make demo` and `make test` need Python 3.11, a C++ compiler and make; everything else goes into .venv.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.SILENT:
+
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+TORCH := 2.13.0
+LLAMA := 0.3.36
+DATA ?= .tuneloop/demo
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+export HF_HUB_OFFLINE := 1
+export TOKENIZERS_PARALLELISM := false
+
+.PHONY: help
+help: ## What you can make
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+.PHONY: install
+install: $(VENV)/installed ## Everything into .venv: pinned, hash-checked dependencies and the llama.cpp bindings
+
+# torch comes first and by itself: a later release, or a resolver with a free hand, brings gigabytes of CUDA packages.
+$(VENV)/installed: requirements.lock pyproject.toml .ci/build-llama.sh
+	@command -v c++ >/dev/null || command -v g++ >/dev/null || { echo "A C++ compiler is needed (Debian: apt-get install g++ make)"; exit 1; }
+	python=$$(command -v $(PYTHON) || command -v python3)
+	$$python -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' || { echo "Python 3.11 or 3.12 is needed; run: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
+	test -x $(BIN)/python || $$python -m venv $(VENV)
+	echo "installing into $(VENV) …"
+	$(PIP) --upgrade pip
+	$(BIN)/python -c 'import torch, sys; sys.exit(not torch.__version__.startswith("$(TORCH)"))' 2>/dev/null || $(PIP) torch==$(TORCH)
+	$(PIP) --no-deps --require-hashes -r requirements.lock
+	.ci/build-llama.sh $(BIN)/python $(LLAMA)
+	$(PIP) --no-deps --no-index --find-links .wheels llama-cpp-python==$(LLAMA)
+	$(PIP) --no-deps --no-build-isolation --editable .
+	touch $@
+
+.PHONY: demo
+demo: install ## One whole loop on a real model: train, serve, drift, alert, retrain, compare, promote, roll back
+	$(BIN)/tuneloop --data-dir $(DATA) demo
+
+.PHONY: demo-generate
+demo-generate: install ## The same loop for short replies that must be grounded in a page of facts
+	$(BIN)/tuneloop --data-dir $(DATA)-generate demo --task generate
+
+.PHONY: up
+up: install ## Start everything and stay; Ctrl-C stops it
+	$(BIN)/tuneloop up
+
+.PHONY: test
+test: install ## The whole test suite, on real engines
+	$(BIN)/python -m pytest -q $(ARGS)
+
+.PHONY: lint
+lint: install ## ruff, mypy, import layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.PHONY: bench
+bench: install ## Training and evaluation speed beside TRL and Hugging Face generate, on this machine
+	$(BIN)/python workers/benches/run.py $(ARGS)
+
+.PHONY: lock
+lock: ## Renew requirements.lock from pyproject.toml
+	$(PIP) uv
+	$(BIN)/uv pip compile --quiet pyproject.toml --all-extras --python-version 3.11 --generate-hashes \
+	  --no-annotate --no-header --no-emit-package torch --no-emit-package llama-cpp-python \
+	  -o requirements.lock
+	! grep -E '^(nvidia|triton|cuda)' requirements.lock || { echo "remove the CUDA packages that torch brought"; exit 1; }
+
+.PHONY: clean
+clean: ## Remove what the demo and the tests left (data, caches); .venv stays
+	rm -rf .tuneloop .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,130 @@
+"""One installation on one machine: the embedded engines and every process, started and stopped together."""
+
+import json
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from secrets import token_urlsafe
+from typing import Any
+
+import httpx
+from pydantic import SecretStr
+from rich.console import Console
+
+from tuneloop.kit.engines import engines
+from tuneloop.kit.errors import Conflict, Unavailable
+from tuneloop.kit.migrations import migrate
+from tuneloop.kit.settings import Settings
+from tuneloop.supervisor import Supervisor
+
+CHILDREN = (("scheduler",), ("worker", "--queues", "default"), ("worker", "--queues", "gpu"), ("serve",), ("web",))
+READY_SECONDS = 120.0
+NOTE = "running.json"
+
+
+def up(settings: Settings) -> None:
+    """Everything, until Ctrl-C: engines, migrations, web, workers, scheduler, serving host."""
+    console = Console(stderr=True)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    with installation(settings) as (running, _):
+        console.print(f"[bold]Tuneloop is up[/] at {running.web_url}  (API: /schema, logs: {running.data_dir}/logs)")
+        console.print("First time? [bold]tuneloop agency create --help[/]. Ctrl-C stops everything.")
+        stop.wait()
+        console.print("stopping …")
+
+
+@contextmanager
+def installation(settings: Settings) -> Iterator[tuple[Settings, Supervisor]]:
+    """Engines and all processes, ready to answer; stopped when the block ends.
+
+    Raises:
+        Conflict: another one runs in the same data folder. Unavailable: it did not become ready.
+    """
+    if (other := _running(settings)) is not None:
+        raise Conflict(f"Tuneloop is running in {settings.data_dir} already, at {other.web_url}; stop it first")
+    with running_engines(settings) as running:
+        supervisor = Supervisor(CHILDREN, environment_of(running), running.data_dir / "logs")
+        supervisor.start()
+        try:
+            wait_ready(f"{running.web_url}/readyz")
+            yield running, supervisor
+        finally:
+            supervisor.stop()
+
+
+@contextmanager
+def running_engines(settings: Settings) -> Iterator[Settings]:
+    """Settings with the URLs of running, migrated engines: those of a running installation if there is one."""
+    if (found := _running(settings)) is not None:
+        yield found
+        return
+    with engines(settings) as urls:
+        migrate(urls.migration)
+        running = settings.model_copy(
+            update={
+                "database_url": urls.database,
+                "migration_url": urls.migration,
+                "broker_url": urls.broker,
+                "serve_token": settings.serve_token if settings.serve_token.get_secret_value() else new_secret(),
+            }
+        )
+        note = settings.data_dir / NOTE
+        note.touch(mode=0o600)
+        note.write_text(json.dumps({"pid": os.getpid(), "environment": environment_of(running)}))
+        try:
+            yield running
+        finally:
+            note.unlink(missing_ok=True)
+
+
+def _running(settings: Settings) -> Settings | None:
+    """The settings of the installation that runs in the same data folder."""
+    note = settings.data_dir / NOTE
+    if not note.exists():
+        return None
+    noted: dict[str, Any] = json.loads(note.read_text())
+    try:
+        os.kill(noted["pid"], 0)
+    except ProcessLookupError:
+        return None
+    values = {name.removeprefix("TUNELOOP_").lower(): value for name, value in noted["environment"].items()}
+    return Settings.model_validate(values)
+
+
+def new_secret() -> SecretStr:
+    return SecretStr(token_urlsafe(24))
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    """Environment from which a child process reads the same settings."""
+    return {
+        "TUNELOOP_DATA_DIR": str(settings.data_dir.resolve()),
+        "TUNELOOP_DATABASE_URL": settings.database_url,
+        "TUNELOOP_MIGRATION_URL": settings.migration_url,
+        "TUNELOOP_BROKER_URL": settings.broker_url,
+        "TUNELOOP_STORAGE_URL": settings.storage,
+        "TUNELOOP_SERVE_TOKEN": settings.serve_token.get_secret_value(),
+        "TUNELOOP_SERVE_URL": settings.serve_url,
+        "TUNELOOP_WEB_HOST": settings.web_host,
+        "TUNELOOP_WEB_PORT": str(settings.web_port),
+        "TUNELOOP_THREADS": str(settings.threads),
+    }
+
+
+def wait_ready(url: str, *, seconds: float = READY_SECONDS) -> None:
+    """Raises Unavailable when `url` does not answer 200 in time."""
+    transport = httpx.HTTPTransport(retries=0)
+    pause = threading.Event()
+    with httpx.Client(transport=transport, timeout=5) as client:
+        for _ in range(int(seconds / 0.25)):
+            try:
+                if client.get(url).is_success:
+                    return
+            except httpx.TransportError:
+                pass
+            pause.wait(0.25)
+    raise Unavailable(f"{url} did not become ready in {seconds:.0f} s; look at the logs folder", url=url)

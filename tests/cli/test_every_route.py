@@ -1,0 +1,179 @@
+"""The command line does everything that the API does."""
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+import typer.main
+from litestar import Litestar
+from typer.core import TyperGroup
+
+from tests.cli.shell import Shell
+from tests.support.factories import owner_of
+from tests.support.world import World
+from tuneloop.cli import app as cli
+from tuneloop.identity.service import add_member
+from tuneloop.kit.clock import now
+from tuneloop.kit.db import Database
+from tuneloop.predictions.names import completion_id
+from tuneloop.tables import (
+    Agency,
+    Alert,
+    ApiKey,
+    Approval,
+    ApprovalKind,
+    EvalRun,
+    Example,
+    Feedback,
+    JobRow,
+    Membership,
+    Prediction,
+    RetrainingCycle,
+    Role,
+)
+
+MODEL = "/api/v1/models/{client}/{model}"
+VERSION = f"{MODEL}/versions/{{version}}"
+
+COMMANDS = {
+    "POST /api/v1/session": "login --email olga@north.example",
+    "GET /api/v1/session": "whoami",
+    "DELETE /api/v1/session": "login --email olga@north.example",
+    "GET /api/v1/members": "member list",
+    "POST /api/v1/members": "member add bo@north.example --name Bo --password correct-horse-battery",
+    "PUT /api/v1/members/{user_id}/role": "member role <member> operator",
+    "DELETE /api/v1/members/{user_id}": "member remove <member>",
+    "GET /api/v1/keys": "key list",
+    "POST /api/v1/keys": "key add robot",
+    "DELETE /api/v1/keys/{key_id}": "key revoke <key>",
+    "GET /api/v1/audit": "audit list",
+    "GET /api/v1/clients": "client list",
+    "POST /api/v1/clients": "client add globex --name Globex",
+    "GET /api/v1/clients/{client}": "client show acme",
+    "GET /api/v1/bases": "base list",
+    "GET /api/v1/models": "model list",
+    "POST /api/v1/models/{client}": "model add acme/triage --base tiny --task classify --label a --label b "
+    "--system-prompt Sort.",
+    f"GET {MODEL}": "model show acme/support",
+    f"PATCH {MODEL}": "model change acme/support --add-label exchange",
+    f"GET {MODEL}/versions": "version list acme/support",
+    f"GET {VERSION}": "version show acme/support@v1.0",
+    f"GET {VERSION}/files/{{name}}": "version download acme/support@v1.0 --file adapter.gguf --to <folder>",
+    f"POST {MODEL}/examples": "dataset import <file> --model acme/support --pool training",
+    f"GET {MODEL}/examples": "dataset list acme/support",
+    f"GET {MODEL}/examples/counts": "dataset counts acme/support",
+    f"GET {MODEL}/examples/export": "dataset export --model acme/support --pool golden",
+    f"POST {MODEL}/examples/retire": "dataset retire acme/support <example>",
+    f"DELETE {MODEL}/examples/{{example_id}}": "dataset delete acme/support <example>",
+    f"GET {MODEL}/snapshots": "dataset snapshot list acme/support",
+    f"POST {MODEL}/snapshots": "dataset snapshot take --model acme/support --pool golden",
+    f"GET {MODEL}/predictions": "prediction list acme/support",
+    f"GET {MODEL}/predictions/{{completion}}": "prediction show acme/support <completion>",
+    f"GET {MODEL}/feedback": "feedback list acme/support",
+    f"POST {MODEL}/feedback/accept": "feedback accept acme/support <feedback> <alert>",
+    f"POST {MODEL}/feedback/{{feedback_id}}/accept": "feedback accept acme/support <feedback>",
+    f"POST {MODEL}/feedback/{{feedback_id}}/dismiss": "feedback dismiss acme/support <feedback>",
+    f"GET {MODEL}/readings": "monitor readings acme/support",
+    f"POST {MODEL}/readings": "monitor read acme/support --no-wait",
+    f"GET {MODEL}/alerts": "alert list acme/support",
+    "GET /api/v1/alerts/{alert_id}": "alert show <alert>",
+    f"GET {MODEL}/sample": "sample acme/support",
+    f"POST {MODEL}/labels": "label acme/support <prediction> order",
+    f"GET {MODEL}/evals": "eval acme/support",
+    "GET /api/v1/evals/{run_id}/answers": "eval acme/support --run <run>",
+    f"GET {MODEL}/cycles": "cycle list acme/support",
+    f"POST {MODEL}/cycles": "train acme/support --no-wait",
+    "GET /api/v1/cycles/{cycle_id}": "cycle show <cycle>",
+    "POST /api/v1/cycles/{cycle_id}/approve": "approve <cycle> --no-wait",
+    "POST /api/v1/cycles/{cycle_id}/promote": "promote acme/support --no-wait",
+    "POST /api/v1/cycles/{cycle_id}/reject": "reject acme/support --note no",
+    "POST /api/v1/cycles/{cycle_id}/cancel": "cycle cancel <cycle>",
+    f"POST {MODEL}/rollback": "rollback acme/support",
+    "GET /api/v1/jobs": "job list",
+    "GET /api/v1/jobs/{job_id}": "job show <job>",
+    "POST /api/v1/jobs/{job_id}/cancel": "job cancel <job>",
+    "POST /v1/chat/completions": "ask acme/support Hello",
+    "GET /v1/models": "ask",
+    "GET /v1/models/{name}": "ask acme/support",
+    "POST /v1/feedback": "feedback send <completion> --rating 5",
+}
+FURTHER = {"retrain", "compare", "cycle follow", "job follow"}
+LOCAL = {"up", "demo", "web", "worker", "scheduler", "serve", "migrate", "agency create", "base add"}
+FOR_MACHINES = re.compile(r"/(healthz|readyz|metrics|schema.*)")
+
+
+def routes(app: Litestar) -> Iterator[str]:
+    for route in app.routes:
+        if not FOR_MACHINES.fullmatch(route.path_format):
+            methods = getattr(route, "methods", ())
+            yield from (f"{method} {route.path_format}" for method in methods if method != "OPTIONS")
+
+
+def paths(group: TyperGroup, prefix: str = "") -> Iterator[str]:
+    for name, found in group.commands.items():
+        if isinstance(found, TyperGroup):
+            yield from paths(found, f"{prefix}{name} ")
+        else:
+            yield prefix + name
+
+
+@pytest.fixture
+def names(world: World, database: Database, agency: Agency, shell: Shell) -> dict[str, str]:
+    """What stands for the words in angle brackets."""
+    cycle = world.row(RetrainingCycle)
+    with database.unit(agency.id) as session:
+        session.add(
+            Approval(
+                client_id=world.client.id,
+                cycle_id=cycle.id,
+                kind=ApprovalKind.PROMOTION,
+                subject_digest="2" * 64,
+                expires_at=now() + timedelta(days=1),
+            )
+        )
+        session.merge(world.version).files = [{"name": "adapter.gguf", "sha256": "0" * 64, "size": 3}]
+        add_member(
+            session,
+            principal=owner_of(agency),
+            email="olga@north.example",
+            name="Olga",
+            role=Role.OWNER,
+            password="correct-horse-battery",
+        )
+    file = shell.data_dir.parent / "examples.jsonl"
+    file.write_text('{"text": "My jacket came with a broken zip", "label": "repair"}\n')
+    rows = {"alert": Alert, "cycle": RetrainingCycle, "example": Example, "feedback": Feedback, "job": JobRow,
+            "key": ApiKey, "prediction": Prediction, "run": EvalRun}  # fmt: skip
+    return {
+        **{name: str(world.row(table).id) for name, table in rows.items()},
+        "member": str(world.row(Membership).user_id),  # type: ignore[attr-defined]
+        "completion": completion_id(world.row(Prediction).id),
+        "file": str(file),
+        "folder": str(shell.data_dir.parent / "files"),
+    }
+
+
+def test_every_route_has_a_command(app: Litestar) -> None:
+    assert set(routes(app)) == set(COMMANDS)
+
+
+def test_every_command_is_known_to_these_tests() -> None:
+    root = typer.main.get_command(cli)
+    assert isinstance(root, TyperGroup)
+    known = set(paths(root))
+    used = {path for path in known for line in COMMANDS.values() if line == path or line.startswith(f"{path} ")}
+    assert used | FURTHER | LOCAL == known
+
+
+@pytest.mark.parametrize("route", COMMANDS)
+def test_a_command_calls_its_route(shell: Shell, names: dict[str, str], route: str) -> None:
+    words = [names.get(word.strip("<>"), word) if word[0] == "<" else word for word in COMMANDS[route].split()]
+    result = shell.run(*words, typed="correct-horse-battery\n")
+    assert result.exit_code != 2, result.output
+    method, template = route.split(" ")
+    pattern = re.compile(re.sub(r"\{[^}]+\}", "[^?]+", template))
+    answers = [call.status for call in shell.wire.calls if call.method == method and pattern.fullmatch(call.path)]
+    assert answers, [f"{call.method} {call.path}" for call in shell.wire.calls]
+    expected = {503} if template.startswith("/v1/") else {200, 201, 204, 409, 422}
+    assert set(answers) <= expected, result.output

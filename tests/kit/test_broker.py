@@ -1,0 +1,118 @@
+"""The doorbell is a real Valkey; what it forgets, the job rows remember."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+from dramatiq import Worker
+from dramatiq.brokers.redis import RedisBroker
+from sqlmodel import update
+
+from tests.kit.test_runtime import World
+from tests.support.committed import Committed
+from tests.support.sample_jobs import Errand
+from tuneloop.kit.clock import now
+from tuneloop.kit.engines import EngineUrls
+from tuneloop.kit.ids import new_id
+from tuneloop.kit.jobs import JobRow, JobState, ring_due
+from tuneloop.kit.jobs.job import Queue
+from tuneloop.kit.jobs.relay import RING_AGAIN
+from tuneloop.kit.storage import Storage
+from tuneloop_workers.broker import make_broker, ring
+from tuneloop_workers.runtime import Context, handles, install
+
+runs: list[Errand] = []
+
+
+class Note(Errand):
+    name: ClassVar[str] = "test.note"
+
+
+@handles(Note)
+def note(_context: Context, job: Note) -> None:
+    runs.append(job)
+
+
+@pytest.fixture
+def broker(urls: EngineUrls) -> Iterator[RedisBroker]:
+    broker = make_broker(urls.broker.removesuffix("/0") + "/7")
+    broker.flush_all()
+    yield broker
+    broker.client.flushdb()
+    broker.close()
+
+
+@pytest.fixture
+def world(committed: Committed, storage: Storage, tmp_path: Path) -> World:
+    world = World(committed, storage, tmp_path)
+    install(world.runtime)
+    runs.clear()
+    return world
+
+
+def _ring_due(world: World, broker: RedisBroker) -> int:
+    with world.database.unit(world.agency.id) as session:
+        return ring_due(session, lambda queue, job_id: ring(broker, queue, job_id))
+
+
+def _work(broker: RedisBroker) -> None:
+    """Answer every ring there is."""
+    worker = Worker(broker, worker_timeout=50, worker_threads=2)
+    worker.start()
+    broker.join(Queue.DEFAULT)
+    worker.join()
+    worker.stop()
+
+
+def test_a_rung_job_is_done_once(world: World, broker: RedisBroker) -> None:
+    job_id = world.enqueue(Note(subject=new_id()))
+    assert _ring_due(world, broker) == 1
+    _work(broker)
+    assert world.row(job_id).state == JobState.SUCCEEDED
+    assert len(runs) == 1
+
+
+def test_a_flushed_broker_loses_nothing(world: World, broker: RedisBroker) -> None:
+    jobs = [Note(subject=new_id()) for _ in range(5)]
+    ids = [world.enqueue(job) for job in jobs]
+    assert _ring_due(world, broker) == 5
+    broker.client.flushdb()
+    _work(broker)
+    assert runs == []
+    with world.database.unit(world.agency.id) as session:
+        session.execute(update(JobRow).values(rung_at=now() - RING_AGAIN - timedelta(seconds=1)))
+    assert _ring_due(world, broker) == 5
+    _work(broker)
+    assert {world.row(job_id).state for job_id in ids} == {JobState.SUCCEEDED}
+    assert sorted(job.subject for job in runs) == sorted(job.subject for job in jobs)
+
+
+def test_a_doubled_ring_does_the_job_once(world: World, broker: RedisBroker) -> None:
+    job_id = world.enqueue(Note(subject=new_id()))
+    for _ in range(3):
+        ring(broker, Queue.DEFAULT, job_id)
+    _work(broker)
+    assert len(runs) == 1
+    assert world.row(job_id).attempts == 1
+
+
+def test_a_ring_for_a_job_that_was_rolled_back_is_harmless(world: World, broker: RedisBroker) -> None:
+    ring(broker, Queue.DEFAULT, new_id())
+    _work(broker)
+    assert runs == []
+    assert world.mournings() == []
+
+
+def test_the_broker_down_keeps_the_job_due(world: World, broker: RedisBroker) -> None:
+    world.enqueue(Note(subject=new_id()))
+
+    def unreachable(_queue: str, _job_id: object) -> None:
+        raise ConnectionError("no broker")
+
+    with pytest.raises(ConnectionError), world.database.unit(world.agency.id) as session:
+        ring_due(session, unreachable)
+    assert _ring_due(world, broker) == 1
+    _work(broker)
+    assert len(runs) == 1
