@@ -134,7 +134,7 @@ def test_near_duplicates_retire_together_or_not_at_all(
 ) -> None:
     put(session, model, Pool.ROLLING, LONG, NEAR)
     both = ids(session, model, Pool.ROLLING)
-    with pytest.raises(Conflict, match="nearly the same as .* in rolling"):
+    with pytest.raises(Conflict, match=r"nearly the same as .* in rolling"):
         retire(session, principal=principal, model=model, example_ids=both[:1])
     assert len(retire(session, principal=principal, model=model, example_ids=both)) == 2
 

@@ -95,7 +95,7 @@ def test_the_pool_is_part_of_the_digest(
     assert take(session, model).digest != take(session, other, Pool.GOLDEN).digest
 
 
-def test_an_example_deleted_and_added_again_takes_its_old_place(
+def test_a_snapshot_that_lost_an_example_is_not_taken_for_the_whole(
     session: TenantSession, model: RegisteredModel, principal: Principal
 ) -> None:
     put(session, model, Pool.TRAINING, *ROWS)
@@ -103,7 +103,9 @@ def test_an_example_deleted_and_added_again_takes_its_old_place(
     order = texts(session, before)
     gone = list_examples(session, model=model)[1]
     delete_example(session, principal=principal, model=model, example_id=gone.id)
-    assert len(texts(session, before)) == len(ROWS) - 1
     put(session, model, Pool.TRAINING, *ROWS)
-    assert take(session, model).id == before.id
-    assert texts(session, before) == order
+    after = take(session, model)
+    assert len(texts(session, before)) == len(ROWS) - 1
+    assert texts(session, after) == order
+    assert after.digest != before.digest
+    assert take(session, model).id == after.id

@@ -86,3 +86,13 @@ def test_revoked_key_stops_working(base_url: str, world: World, database: Databa
 def _only_key(database: Database, world: World) -> UUID:
     with database.unit(world.agency.id) as session:
         return keys(session)[0].id
+
+
+def test_damaged_version_hides_no_other(base_url: str, world: World, database: Database) -> None:
+    damaged = make_model(database, world.client, world.base, "damaged")
+    version = make_version(database, damaged, "1.0", SUPPORT, manifest={"contract": {"task": "sing"}})
+    with database.unit(world.agency.id) as session:
+        point(session, damaged, Alias.PRODUCTION, version.id)
+    with caller(base_url, world.key) as http:
+        assert ask(http, "acme/damaged") == 404
+        assert ask(http, "acme/support") == 200

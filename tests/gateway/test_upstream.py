@@ -16,7 +16,13 @@ from tuneloop.registry.templates import Message
 
 CLASSIFY = Contract(task=Task.CLASSIFY, system_prompt="Sort.", labels=("order", "refund"))
 CHAT_CLASSIFY = CLASSIFY.model_copy(update={"template": Template.CHATML})
-GENERATE = Contract(task=Task.GENERATE, system_prompt="Answer.", facts="Open until 6.", decoding=Decoding(stop=("\n",)))
+GENERATE = Contract(
+    task=Task.GENERATE,
+    template=Template.GEMMA,
+    system_prompt="Answer.",
+    facts="Open until 6.",
+    decoding=Decoding(stop=("\n",)),
+)
 ASK = Ask(messages=(Message(role="user", content="Hi"),), max_tokens=8, temperature=0.0)
 TOKENS = [
     TokenEntry(

@@ -71,7 +71,14 @@ def make_world(database: Database, contract: Contract = SUPPORT, upstream_url: s
     return World(database, agency, client, base, model, v10, v11, make_key(database, agency))
 
 
-def make_version(database: Database, model: RegisteredModel, number: str, contract: Contract) -> AdapterVersion:
+def make_version(
+    database: Database,
+    model: RegisteredModel,
+    number: str,
+    contract: Contract,
+    *,
+    manifest: dict[str, Any] | None = None,
+) -> AdapterVersion:
     with database.unit(model.agency_id) as session:
         snapshot_id = _snapshot(database, model)
         version = AdapterVersion(
@@ -79,7 +86,7 @@ def make_version(database: Database, model: RegisteredModel, number: str, contra
             model_id=model.id,
             number=number,
             digest=new_id().hex * 2,
-            manifest={"contract": contract.model_dump(mode="json")},
+            manifest=manifest or {"contract": contract.model_dump(mode="json")},
             parts=[],
             bundle_sha256="c" * 64,
             files=[],

@@ -10,8 +10,8 @@ from sqlalchemy.exc import DBAPIError, ProgrammingError
 from sqlalchemy.orm import Session
 from sqlmodel import col
 
-from tests.kit.conftest import Place
 from tests.support.committed import Committed
+from tests.support.worlds import Place
 from tuneloop.kit.db import make_engine
 from tuneloop.kit.engines import EngineUrls
 from tuneloop.kit.ids import new_id

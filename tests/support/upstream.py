@@ -66,6 +66,7 @@ def pieces_of(text: str) -> list[str]:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     connection: socket.socket
 
     @property

@@ -19,7 +19,7 @@ def encode(gemma: Path) -> Encoder:
 def test_tokens_are_prompt_then_answer_then_end(gemma: Path, encode: Encoder) -> None:
     tokenizer = AutoTokenizer.from_pretrained(gemma)
     encoded = encode.example(Example.model_validate(example(0)))
-    assert tokenizer.decode(list(encode.prefix())) == f"<bos>{CONTRACT.system_prompt}\n\n"
+    assert tokenizer.decode(list(encode.prefix)) == f"<bos>{CONTRACT.system_prompt}\n\n"
     assert tokenizer.decode(list(encoded.tokens)) == "Message: where is my parcel (0)\nAnswer: delivery<eos>"
     assert tokenizer.decode(list(encoded.tokens[-encoded.answer_length :])) == " delivery<eos>"
 

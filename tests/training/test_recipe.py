@@ -105,6 +105,22 @@ def test_finished_run_started_again_answers_without_training(gemma: Path, tmp_pa
     assert watch.events == []
 
 
+def test_folder_with_the_adapter_of_another_run_is_refused(gemma: Path, tmp_path: Path) -> None:
+    finish(spec(tmp_path, gemma, epochs=1))
+    with pytest.raises(Conflict, match="adapter of another run"):
+        finish(spec(tmp_path, gemma, epochs=1, seed=9))
+
+
+def test_adapter_stays_fp32_on_a_bf16_base(gemma: Path, tmp_path: Path) -> None:
+    done = finish(spec(tmp_path, gemma, precision="bf16"))
+    tensors = load_file(done.adapter / "adapter_model.safetensors")
+    record = read_record(done.adapter)
+    assert record is not None
+    assert record.machine.dtype == "torch.bfloat16"
+    assert {tensor.dtype for tensor in tensors.values()} == {torch.float32}
+    assert any((tensor != tensor.bfloat16().float()).any() for tensor in tensors.values())
+
+
 def test_checkpoint_of_another_run_is_refused(gemma: Path, tmp_path: Path) -> None:
     watch = Watch(stop_after=1)
     train(spec(tmp_path, gemma), watch.emit, watch.stop)

@@ -146,7 +146,7 @@ def answers(base: Base, adapter: Path, items: Sequence[Item]) -> list[str]:
     order = sorted(range(len(items)), key=lambda i: len(prompts[i]))
     for start in range(0, len(order), 32):
         chosen = order[start : start + 32]
-        hidden = last_states(base.model, encode.prefix(), [prompts[i] for i in chosen])
+        hidden = last_states(base.model, encode.prefix, [prompts[i] for i in chosen])
         for i, best in zip(chosen, (hidden @ head.T).argmax(dim=-1).tolist(), strict=True):
             found[i] = LETTERS[best]
     model.unload()

@@ -71,7 +71,7 @@ def encode(base: Base, system_prompt: str) -> tuple[tuple[int, ...], list[Encode
     for number, message in enumerate(MESSAGES):
         turns = [{"role": "user", "content": message}, {"role": "assistant", "content": "ABCDEFGH"[number]}]
         examples.append(encoding.example(Example.model_validate({"id": str(number), "messages": turns})))
-    return encoding.prefix(), examples
+    return encoding.prefix, examples
 
 
 def ours(weights: Path, precision: Precision, system_prompt: str) -> Peer:

@@ -149,17 +149,16 @@ def take_snapshot(session: Session, *, model: RegisteredModel, pool: Pool) -> Sn
             categories[example.category] = categories.get(example.category, 0) + 1
     if not ids:
         raise InvalidInput(f"the {pool} set is empty; import examples first", pool=pool)
-    known = session.exec(
-        select(Snapshot).where(Snapshot.model_id == model.id, Snapshot.digest == digest.hexdigest())
-    ).one_or_none()
-    if known is not None:
-        _point_items(session, known, ids)
-        return known
+    name = digest.hexdigest()
+    while (known := _snapshot_named(session, model, name)) is not None:
+        if not _lost_examples(session, known):
+            return known
+        name = sha256(name.encode()).hexdigest()
     snapshot = Snapshot(
         client_id=model.client_id,
         model_id=model.id,
         pool=pool,
-        digest=digest.hexdigest(),
+        digest=name,
         size=len(ids),
         categories=categories,
     )
@@ -234,6 +233,21 @@ def _refuse_leaks(
     )
 
 
+def _snapshot_named(session: Session, model: RegisteredModel, digest: str) -> Snapshot | None:
+    query = select(Snapshot).where(Snapshot.model_id == model.id, Snapshot.digest == digest)
+    return session.exec(query).one_or_none()
+
+
+def _lost_examples(session: Session, snapshot: Snapshot) -> bool:
+    """Whether an example was deleted since; adding its text again makes another row, which no old snapshot holds."""
+    query = (
+        select(SnapshotItem.id)
+        .join(Example, col(Example.id) == SnapshotItem.example_id)
+        .where(SnapshotItem.snapshot_id == snapshot.id, col(Example.deleted_at).is_not(None))
+    )
+    return session.exec(query.limit(1)).first() is not None
+
+
 def _content(example: Example) -> bytes:
     content = [example.messages, example.expected, example.category]
     return orjson.dumps(content, option=orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE)
@@ -251,13 +265,3 @@ def _add_items(session: Session, snapshot: Snapshot, ids: Sequence[UUID]) -> Non
         session.flush()
         for item in items:
             session.expunge(item)
-
-
-def _point_items(session: Session, snapshot: Snapshot, ids: Sequence[UUID]) -> None:
-    """An example deleted and added again has a new row; its place in the snapshot holds the same content."""
-    items = session.exec(
-        select(SnapshotItem).where(SnapshotItem.snapshot_id == snapshot.id).order_by(col(SnapshotItem.position))
-    )
-    for item, example_id in zip(items, ids, strict=True):
-        item.example_id = example_id
-    session.flush()

@@ -64,7 +64,7 @@ class Operator:
             cycle: dict[str, Any] = self.get(f"/api/v1/cycles/{cycle_id}")
             job = self.get(f"/api/v1/jobs/{cycle['job_id']}") if cycle["job_id"] else {}
             watch(cycle, job)
-            if cycle["state"] not in WORKING and job.get("state") != "running":
+            if cycle["state"] not in WORKING and job.get("state") not in ("queued", "running"):
                 if cycle["state"] == "failed":
                     raise DemoFailed(f"the cycle failed: {cycle['failure']}")
                 return cycle

@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
+import structlog
+from pydantic import ValidationError
 from sqlalchemy import func
 from sqlalchemy.orm import load_only
 from sqlmodel import Session, col, select
@@ -24,6 +26,8 @@ from tuneloop.tables import (
     Role,
     VersionAlias,
 )
+
+log = structlog.get_logger(__name__)
 
 CHANNEL = "tuneloop_routes"
 ORIGIN = "gateway"
@@ -93,7 +97,7 @@ class RouteLoader:
     """Reads the table. Versions never change, so the contract of each is read and parsed once."""
 
     def __init__(self) -> None:
-        self._contracts: dict[UUID, Contract] = {}
+        self._contracts: dict[UUID, Contract | None] = {}
         self._distinct: dict[Contract, Contract] = {}
 
     def load(self, session: Session) -> RouteTable:
@@ -115,11 +119,12 @@ class RouteLoader:
                 model_id=model.id,
                 version_id=version.id,
                 digest=version.digest,
-                contract=self._contracts[version.id],
+                contract=contract,
                 upstream_url=upstream_url,
                 created_at=version.created_at,
             )
             for version, model, client, upstream_url in rows
+            if (contract := self._contracts[version.id]) is not None
         }
         return RouteTable(_principals(session), _named(by_version, session.exec(select(VersionAlias))))
 
@@ -129,8 +134,16 @@ class RouteLoader:
             return
         query = select(AdapterVersion.id, AdapterVersion.manifest).where(col(AdapterVersion.id).in_(unknown))
         for version_id, manifest in session.exec(query):
-            contract = Contract.model_validate(manifest["contract"])
-            self._contracts[version_id] = self._distinct.setdefault(contract, contract)
+            self._contracts[version_id] = self._parsed(version_id, manifest)
+
+    def _parsed(self, version_id: UUID, manifest: Mapping[str, Any]) -> Contract | None:
+        """None for a damaged manifest: one version that cannot be served must not hide the others."""
+        try:
+            contract = Contract.model_validate(manifest.get("contract"))
+        except ValidationError:
+            log.exception("version_not_served", version_id=str(version_id))
+            return None
+        return self._distinct.setdefault(contract, contract)
 
 
 def _may_call(principal: Principal, name: str, route: Route) -> bool:

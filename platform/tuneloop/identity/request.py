@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from litestar import Request
 from litestar.connection import ASGIConnection
 from litestar.datastructures import State
+from litestar.di import NamedDependency
 from litestar.handlers import BaseRouteHandler
 
 from tuneloop.identity.principal import Principal
@@ -50,7 +51,7 @@ def provide_principal(request: HttpRequest) -> Principal:
     return principal
 
 
-def provide_session(request: HttpRequest, principal: Principal) -> Iterator[TenantSession]:
+def provide_session(request: HttpRequest, principal: NamedDependency[Principal]) -> Iterator[TenantSession]:
     with database_of(request).unit(principal.agency_id, client_id=principal.client_id) as session:
         yield session
 

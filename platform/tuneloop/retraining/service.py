@@ -57,8 +57,10 @@ def propose(
     ).one_or_none()
     if live is not None:
         raise Conflict(f"cycle {live.id} of this model is {live.state}; finish or reject it first", cycle=str(live.id))
-    if alert_id is not None and session.get(Alert, alert_id) is None:
-        raise NotFound("alert", alert_id)
+    if alert_id is not None:
+        alert = session.get(Alert, alert_id)
+        if alert is None or alert.model_id != model.id:
+            raise NotFound("alert", alert_id)
     production = aliases(session, model.id).get(Alias.PRODUCTION)
     if production is None:
         trigger = Trigger.INITIAL

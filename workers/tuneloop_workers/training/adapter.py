@@ -12,7 +12,6 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from tuneloop.kit.errors import CorruptArtifact
-from tuneloop_workers.training.files import write_file
 
 _CONFIG = "adapter_config.json"
 _WEIGHTS = "adapter_model.safetensors"
@@ -96,4 +95,4 @@ def write_adapter(adapter: Adapter, folder: Path) -> None:
     config.save_pretrained(str(folder))
     tensors = {name + _A: adapter.factors[name].a.contiguous() for name in names}
     tensors |= {name + _B: adapter.factors[name].b.contiguous() for name in names}
-    write_file(folder / _WEIGHTS, save(tensors, {"format": "pt"}))
+    (folder / _WEIGHTS).write_bytes(save(tensors, {"format": "pt"}))

@@ -36,16 +36,13 @@ class Encoded(NamedTuple):
 
 
 class Encoder(NamedTuple):
-    """A base's tokenizer bound to a contract; `opening` and the answer's `end` are token ids."""
+    """A base's tokenizer bound to a contract; every prompt begins with `prefix`, every answer closes with `end`."""
 
     contract: Contract
     encode: Callable[[str, bool], list[int]]
-    opening: tuple[int, ...]
+    prefix: tuple[int, ...]
     end: int
     max_tokens: int
-
-    def prefix(self) -> tuple[int, ...]:
-        return (*self.opening, *tokenise(render(self.contract, ()).prefix, self.encode))
 
     def example(self, example: Example) -> Encoded:
         answer = example.messages[-1].content
@@ -53,7 +50,7 @@ class Encoder(NamedTuple):
             raise InvalidInput(f"example {example.id}: {answer!r} is not a label of this model", id=example.id)
         prompt = tokenise(render(self.contract, example.messages[:-1]).suffix, self.encode)
         completion = [*tokenise(render_answer(self.contract, answer), self.encode), self.end]
-        length = len(self.prefix()) + len(prompt) + len(completion)
+        length = len(self.prefix) + len(prompt) + len(completion)
         if length > self.max_tokens:
             raise InvalidInput(
                 f"example {example.id} has {length} tokens, the base reads {self.max_tokens}; shorten or remove it",
@@ -70,7 +67,9 @@ def encoder(tokenizer: PreTrainedTokenizerBase, contract: Contract, max_tokens: 
     def encode(text: str, special: bool) -> list[int]:
         return list(tokenizer.encode(text, add_special_tokens=False, split_special_tokens=not special))
 
-    return Encoder(contract, encode, _opening(tokenizer), _end(tokenizer, contract.template), max_tokens)
+    beginning = tokenizer.encode("", add_special_tokens=True)
+    prefix = (*beginning, *tokenise(render(contract, ()).prefix, encode))
+    return Encoder(contract, encode, prefix, _end(tokenizer, contract.template), max_tokens)
 
 
 def read_examples(path: Path) -> list[Example]:
@@ -89,10 +88,6 @@ def read_examples(path: Path) -> list[Example]:
 
 def count(examples: Sequence[Encoded], group: Group) -> int:
     return sum(example.group is group for example in examples)
-
-
-def _opening(tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:
-    return tuple(tokenizer.encode("", add_special_tokens=True))
 
 
 def _end(tokenizer: PreTrainedTokenizerBase, template: Template) -> int:

@@ -22,22 +22,24 @@ def write_file(path: Path, content: bytes) -> None:
                 file.flush()
                 os.fsync(file.fileno())
             temporary.rename(path)
-            _sync_folder(path.parent)
+            _sync(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
 
 
 def write_folder(path: Path, fill: Callable[[Path], None]) -> None:
-    """Let `fill` write into an empty folder, then publish it under `path`, which must not exist yet."""
+    """Let `fill` write files into an empty folder, then publish it as `path`, which must not exist yet."""
     temporary = path.with_name(f".{path.name}.partial")
     with _room_for(path):
         shutil.rmtree(temporary, ignore_errors=True)
         try:
             temporary.mkdir(parents=True)
             fill(temporary)
-            _sync_folder(temporary)
+            for file in temporary.iterdir():
+                _sync(file)
+            _sync(temporary)
             temporary.rename(path)
-            _sync_folder(path.parent)
+            _sync(path.parent)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
@@ -52,8 +54,8 @@ def _room_for(path: Path) -> Iterator[None]:
         raise OutOfSpace(f"no space left to write {path.name}; free some and start the run again") from error
 
 
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

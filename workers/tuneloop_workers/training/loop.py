@@ -13,7 +13,7 @@ from tuneloop.kit.errors import TuneloopError
 from tuneloop_workers.training.checkpoint import Position, load_checkpoint, save_checkpoint
 from tuneloop_workers.training.data import Encoded
 from tuneloop_workers.training.evaluate import dev_loss
-from tuneloop_workers.training.events import Checkpoint, Dev, Event, Progress
+from tuneloop_workers.training.events import Checkpoint, Dev, Event, Metrics, Progress
 from tuneloop_workers.training.lora import trainable
 from tuneloop_workers.training.plan import Batch
 from tuneloop_workers.training.spec import TrainSpec
@@ -60,6 +60,21 @@ class Run:
     def finished(self) -> bool:
         patience = self._spec.patience
         return self.position.step == len(self._plan) or (patience is not None and self.position.stale >= patience)
+
+    @property
+    def metrics(self) -> Metrics:
+        """Of the weights that are kept: the best evaluation's with early stopping, else the last step's."""
+        position = self.position
+        kept = position.best if self._spec.patience is not None and position.best else position.dev_curve[-1]
+        return Metrics(
+            step=kept.step,
+            steps=position.step,
+            steps_planned=len(self._plan),
+            dev_loss=kept.loss,
+            proof=position.proof,
+            train_seconds=position.seconds,
+            examples_per_second=position.step * self._spec.batch_size / position.seconds,
+        )
 
     def step(self, examples: Sequence[Encoded]) -> None:
         """One batch, one update; raises Diverged instead of updating with numbers that are not finite."""

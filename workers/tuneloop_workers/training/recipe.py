@@ -5,11 +5,12 @@ from pathlib import Path
 
 import torch
 
+from tuneloop.kit.errors import Conflict
 from tuneloop_workers.training.adapter import write_adapter
 from tuneloop_workers.training.base import load_base, place
 from tuneloop_workers.training.checkpoint import Position
 from tuneloop_workers.training.data import encoder, read_examples
-from tuneloop_workers.training.events import Done, Event, Metrics, Stopped
+from tuneloop_workers.training.events import Done, Event, Stopped
 from tuneloop_workers.training.files import write_folder
 from tuneloop_workers.training.loop import Run
 from tuneloop_workers.training.lora import factors
@@ -29,9 +30,8 @@ def train(spec: TrainSpec, emit: Callable[[Event], None], stop: Callable[[], boo
     identity = identify(spec)
     spec.output.mkdir(parents=True, exist_ok=True)
     target = spec.output / "adapter"
-    finished = read_record(target)
-    if finished is not None and finished.run_sha256 == identity.run_sha256:
-        return Done(adapter=target, metrics=finished.metrics)
+    if done := _finished(target, identity.run_sha256):
+        return done
 
     if spec.threads is not None:
         torch.set_num_threads(spec.threads)
@@ -40,7 +40,7 @@ def train(spec: TrainSpec, emit: Callable[[Event], None], stop: Callable[[], boo
     base = load_base(spec.base_weights, placement)
 
     encode = encoder(base.tokenizer, spec.contract, base.max_tokens)
-    prefix = encode.prefix()
+    prefix = encode.prefix
     examples = [encode.example(example) for example in read_examples(spec.examples)]
     dev = [encode.example(example) for example in read_examples(spec.dev)]
     plan = plan_batches(
@@ -68,26 +68,15 @@ def train(spec: TrainSpec, emit: Callable[[Event], None], stop: Callable[[], boo
     if spec.patience is not None:
         run.keep_best()
 
-    position = run.position
-    kept = position.best if spec.patience is not None and position.best else position.dev_curve[-1]
-    metrics = Metrics(
-        step=kept.step,
-        steps=position.step,
-        steps_planned=len(plan),
-        dev_loss=kept.loss,
-        proof=position.proof,
-        train_seconds=position.seconds,
-        examples_per_second=position.step * spec.batch_size / position.seconds,
-    )
     record = Record(
         run_sha256=identity.run_sha256,
         spec=spec,
         inputs=identity.inputs,
         machine=Machine(device=str(placement.device), dtype=str(placement.dtype), threads=torch.get_num_threads()),
         libraries=libraries(),
-        metrics=metrics,
-        loss_curve=position.loss_curve,
-        dev_curve=position.dev_curve,
+        metrics=run.metrics,
+        loss_curve=run.position.loss_curve,
+        dev_curve=run.position.dev_curve,
     )
 
     def fill(folder: Path) -> None:
@@ -96,4 +85,13 @@ def train(spec: TrainSpec, emit: Callable[[Event], None], stop: Callable[[], boo
 
     write_folder(target, fill)
     checkpoint.unlink(missing_ok=True)
-    return Done(adapter=target, metrics=metrics)
+    return Done(adapter=target, metrics=record.metrics)
+
+
+def _finished(target: Path, run_sha256: str) -> Done | None:
+    record = read_record(target)
+    if record is None:
+        return None
+    if record.run_sha256 != run_sha256:
+        raise Conflict(f"{target} is the adapter of another run; give this run a folder of its own")
+    return Done(adapter=target, metrics=record.metrics)

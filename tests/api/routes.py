@@ -1,0 +1,136 @@
+"""The application's route table, and a request for each of its routes."""
+
+from typing import Any, NamedTuple
+
+from litestar import Litestar
+from litestar.handlers import HTTPRouteHandler
+from litestar.routes import HTTPRoute
+
+from tests.support.world import World
+from tuneloop.asgi import create_app
+from tuneloop.kit.db import Database, make_engine
+from tuneloop.kit.ids import new_id
+from tuneloop.kit.settings import Settings
+from tuneloop.kit.storage import Storage
+from tuneloop.predictions.names import completion_id
+from tuneloop.tables import (
+    Alert,
+    ApiKey,
+    EvalRun,
+    Example,
+    Feedback,
+    JobRow,
+    Prediction,
+    RetrainingCycle,
+    Role,
+)
+
+
+class Endpoint(NamedTuple):
+    """`role` is None for public routes; `parameters` are those of the path."""
+
+    method: str
+    path: str
+    role: Role | None
+    parameters: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+    def url(self, values: dict[str, str]) -> str:
+        return self.path.format(**{name: values[name] for name in self.parameters})
+
+
+def endpoints(app: Litestar) -> list[Endpoint]:
+    """Every route but those of the OpenAPI document and the generated OPTIONS."""
+    found = []
+    for route in app.routes:
+        if not isinstance(route, HTTPRoute) or route.path.startswith("/schema"):
+            continue
+        for handler in route.route_handlers:
+            assert isinstance(handler, HTTPRouteHandler)
+            role = Role(handler.opt["role"]) if "role" in handler.opt else None
+            methods = sorted(handler.http_methods - {"OPTIONS", "HEAD"})
+            found += [Endpoint(method, route.path_format, role, tuple(route.path_parameters)) for method in methods]
+    return sorted(found)
+
+
+def any_app() -> Litestar:
+    """The application as it is wired, without engines behind it: good for looking at its routes."""
+    nowhere = Database(make_engine("postgresql://nobody@127.0.0.1:1/none"))
+    return create_app(Settings(), nowhere, Storage("memory:///", cache=Settings().data_dir), lifespan=())
+
+
+ENDPOINTS = endpoints(any_app())
+PRIVATE = [endpoint for endpoint in ENDPOINTS if endpoint.role is not None]
+
+
+def own(world: World) -> dict[str, str]:
+    """A value of every path parameter that names something of this world."""
+    return {
+        "client": world.client.slug,
+        "model": world.model.slug,
+        "version": world.version.digest,
+        "name": "adapter.gguf",
+        "user_id": str(world.user.id),
+        "key_id": str(world.row(ApiKey).id),
+        "example_id": str(world.row(Example).id),
+        "completion": completion_id(world.row(Prediction).id),
+        "feedback_id": str(world.row(Feedback).id),
+        "alert_id": str(world.row(Alert).id),
+        "run_id": str(world.row(EvalRun).id),
+        "cycle_id": str(world.row(RetrainingCycle).id),
+        "job_id": str(world.row(JobRow).id),
+    }
+
+
+def missing() -> dict[str, str]:
+    """Values of the same form that name nothing."""
+    ids = ("user_id", "key_id", "example_id", "feedback_id", "alert_id", "run_id", "cycle_id", "job_id")
+    return {
+        "client": "nowhere",
+        "model": "nothing",
+        "version": "9" * 64,
+        "name": "adapter.gguf",
+        "completion": completion_id(new_id()),
+        **{name: str(new_id()) for name in ids},
+    }
+
+
+DIGEST = "1" * 64
+JSON: dict[str, Any] = {
+    "POST /api/v1/members": {"email": "bo@x.example", "name": "Bo", "role": "viewer", "password": "long enough it is"},
+    "PUT /api/v1/members/{user_id}/role": {"role": "operator"},
+    "POST /api/v1/keys": {"name": "ci", "role": "viewer"},
+    "POST /api/v1/clients": {"slug": "new", "name": "New"},
+    "POST /api/v1/models/{client}": {
+        "slug": "new",
+        "base": "tiny",
+        "contract": {"task": "generate", "system_prompt": "Reply."},
+    },
+    "PATCH /api/v1/models/{client}/{model}": {"policy": {"overall_margin": 0.05}},
+    "POST /api/v1/models/{client}/{model}/examples/retire": {"example_ids": [str(new_id())]},
+    "POST /api/v1/models/{client}/{model}/snapshots": {"pool": "golden"},
+    "POST /api/v1/models/{client}/{model}/feedback/accept": {"ids": [str(new_id())]},
+    "POST /api/v1/models/{client}/{model}/feedback/{feedback_id}/accept": {},
+    "POST /api/v1/models/{client}/{model}/labels": {"prediction_id": str(new_id()), "expected": "order"},
+    "POST /api/v1/models/{client}/{model}/cycles": {},
+    "POST /api/v1/cycles/{cycle_id}/approve": {"digest": DIGEST},
+    "POST /api/v1/cycles/{cycle_id}/promote": {"digest": DIGEST},
+    "POST /api/v1/cycles/{cycle_id}/reject": {"digest": DIGEST},
+}
+OTHER: dict[str, Any] = {
+    "POST /api/v1/models/{client}/{model}/examples": {
+        "params": {"pool": "training"},
+        "content": b'{"text": "Where is it?", "label": "order"}\n',
+        "headers": {"Content-Type": "application/x-ndjson"},
+    },
+    "GET /api/v1/models/{client}/{model}/examples/export": {"params": {"pool": "training"}},
+}
+
+
+def options(endpoint: Endpoint) -> dict[str, Any]:
+    """What a valid request to this endpoint needs beside its URL."""
+    if str(endpoint) in OTHER:
+        return dict(OTHER[str(endpoint)])
+    return {"json": JSON[str(endpoint)]} if str(endpoint) in JSON else {}

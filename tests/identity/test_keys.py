@@ -1,0 +1,92 @@
+"""API keys: shown once, stored as a hash, never stronger than their maker, dead when revoked."""
+
+import pytest
+from litestar import Litestar
+from litestar.testing import TestClient
+from sqlmodel import select
+
+from tests.support.factories import make_agency, make_client, make_key, owner_of
+from tuneloop.identity.principal import Principal
+from tuneloop.identity.secrets import token_digest
+from tuneloop.identity.service import create_key, principal_of_key
+from tuneloop.kit.db import Database
+from tuneloop.kit.errors import InvalidInput, NotAllowed, NotAuthenticated, NotFound
+from tuneloop.kit.tenancy import TenantSession
+from tuneloop.tables import ActorKind, Agency, ApiKey, AuditEvent, Client, Role
+
+Http = TestClient[Litestar]
+
+
+def test_a_key_is_shown_once_and_stored_as_a_hash(api: Http, database: Database, agency: Agency) -> None:
+    made = api.post("/api/v1/keys", json={"name": "ci", "role": "viewer"}).json()
+    assert made["key"].startswith("tl_")
+    assert made["key"] not in api.get("/api/v1/keys").text
+    with database.unit(agency.id) as session:
+        row = session.exec(select(ApiKey).where(ApiKey.name == "ci")).one()
+        logged = session.exec(select(AuditEvent).where(AuditEvent.action == "api_key.create")).all()
+    assert row.key_hash == token_digest(made["key"])
+    assert made["key"] not in str(row.model_dump())
+    assert made["key"] not in str([event.model_dump() for event in logged])
+
+
+def test_a_revoked_key_stops_at_once(api: Http) -> None:
+    made = api.post("/api/v1/keys", json={"name": "ci", "role": "viewer"}).json()
+    headers = {"Authorization": f"Bearer {made['key']}"}
+    assert api.get("/api/v1/session", headers=headers).status_code == 200
+    assert api.delete(f"/api/v1/keys/{made['id']}").status_code == 204
+    assert api.get("/api/v1/session", headers=headers).status_code == 401
+    assert api.delete(f"/api/v1/keys/{made['id']}").status_code == 204
+
+
+@pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Bearer tl_unknown", "Basic YTpi", "tl_naked"])
+def test_anything_but_a_known_key_is_refused(api: Http, header: str) -> None:
+    assert api.get("/api/v1/session", headers={"Authorization": header}).status_code == 401
+
+
+def test_nobody_makes_a_key_stronger_than_themselves(session: TenantSession, agency: Agency) -> None:
+    admin = Principal(agency.id, Role.ADMIN, ActorKind.USER, None, "Adam", "test")
+    with pytest.raises(NotAllowed):
+        create_key(session, principal=admin, name="k", role=Role.OWNER, client=None)
+    with pytest.raises(NotAllowed):
+        create_key(session, principal=Principal.system(agency.id, "m"), name="k", role=Role.VIEWER, client=None)
+
+
+@pytest.mark.parametrize("role", [Role.OWNER, Role.ADMIN])
+def test_a_key_of_one_client_cannot_manage_the_agency(
+    session: TenantSession, agency: Agency, client_row: Client, role: Role
+) -> None:
+    with pytest.raises(InvalidInput, match="operator at most"):
+        create_key(session, principal=owner_of(agency), name="k", role=role, client=client_row.slug)
+
+
+def test_a_key_cannot_be_bound_to_another_agency_s_client(
+    session: TenantSession, agency: Agency, database: Database
+) -> None:
+    make_client(database, make_agency(database, "south"), "globex")
+    for slug in ("globex", "nowhere"):
+        with pytest.raises(NotFound, match=f"no client {slug}"):
+            create_key(session, principal=owner_of(agency), name="k", role=Role.VIEWER, client=slug)
+
+
+def test_a_key_of_one_client_sees_and_changes_that_client_only(
+    app: Litestar, database: Database, agency: Agency, client_row: Client
+) -> None:
+    make_client(database, agency, "beta")
+    with TestClient(app) as http:
+        http.headers["Authorization"] = (
+            f"Bearer {make_key(database, agency, role=Role.OPERATOR, client=client_row.slug)}"
+        )
+        assert [client["slug"] for client in http.get("/api/v1/clients").json()] == ["acme"]
+        assert http.get("/api/v1/clients/beta").status_code == 404
+        added = http.post("/api/v1/clients", json={"slug": "gamma", "name": "Gamma"})
+        assert added.status_code == 403
+        assert "agency-wide key" in added.json()["error"]["message"]
+
+
+def test_a_key_knows_where_a_call_came_from(database: Database, agency: Agency) -> None:
+    token = make_key(database, agency, role=Role.VIEWER)
+    with database.all_agencies() as session:
+        principal = principal_of_key(session, token=token, origin="cli")
+        with pytest.raises(NotAuthenticated):
+            principal_of_key(session, token=token + "x", origin="cli")
+    assert (principal.agency_id, principal.role, principal.origin) == (agency.id, Role.VIEWER, "cli")

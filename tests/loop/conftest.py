@@ -1,0 +1,73 @@
+"""A running installation with a tiny base model: every process real, only the model is small."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from secrets import token_urlsafe
+
+import pytest
+
+from tests.support.tiny_models import build_tiny_pair
+from tuneloop.demo.api import App, Operator
+from tuneloop.demo.loop import free_port
+from tuneloop.demo.scenario import Item
+from tuneloop.installation import installation
+from tuneloop.kit.settings import Settings
+from tuneloop.setup import create_agency
+from tuneloop.supervisor import Supervisor
+from tuneloop_workers.main import add_base
+
+LABELS = ("order", "refund", "login")
+MESSAGES = {
+    "order": "where is the parcel that I bought {} days ago",
+    "refund": "give me back the {} euros of last month please",
+    "login": "password number {} does not let me in",
+    "repair": "the zip of jacket {} is torn, can you sew it",
+}
+
+
+@dataclass(frozen=True)
+class Running:
+    """What a test needs of the installation."""
+
+    settings: Settings
+    supervisor: Supervisor
+    operator: Operator
+    app: App
+    path: str = "/api/v1/models/acme/support"
+
+
+def items(labels: tuple[str, ...], numbers: range) -> list[Item]:
+    """Messages whose words differ enough not to be near-duplicates of each other."""
+    words = "amber birch cedar delta ember fjord grove heath inlet jetty knoll ledge marsh oasis pines quill".split()
+    return [
+        Item(f"{words[n % 16]} {words[n // 16 % 16]} {MESSAGES[label].format(n)} {words[(7 * n + 3) % 16]}", label, label)
+        for label in labels
+        for n in numbers
+    ]
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    folder = tmp_path_factory.mktemp("installation")
+    pair = build_tiny_pair(folder / "pair", "llama")
+    settings = Settings(
+        data_dir=folder / "data",
+        web_port=free_port(),
+        serve_url=f"http://127.0.0.1:{free_port()}",
+        threads=1,
+    )
+    with installation(settings) as (started, supervisor):
+        source = folder / "source"
+        source.mkdir()
+        (source / "tiny.gguf").symlink_to(pair.gguf)
+        (source / "weights").symlink_to(pair.weights)
+        add_base(started, name="tiny", source=f"folder:{source}", licence="none", upstream_url=None)
+        key = create_agency(
+            started, slug="north", name="North", email="olga@north.example", owner="Olga", password=token_urlsafe(12)
+        )
+        operator = Operator(started.web_url, key)
+        operator.post("/api/v1/clients", {"slug": "acme", "name": "Acme"})
+        contract = {"task": "classify", "system_prompt": "Sort the message.", "labels": list(LABELS)}
+        operator.post("/api/v1/models/acme", {"slug": "support", "base": "tiny", "contract": contract})
+        yield Running(started, supervisor, operator, App(started.web_url, key, "acme/support"))

@@ -1,0 +1,50 @@
+"""The loop from import to rollback through the public API, with every process running."""
+
+import pytest
+
+from tests.loop.conftest import LABELS, Running, items
+from tuneloop.demo.api import LiveTraffic
+
+pytestmark = pytest.mark.slow
+
+
+def approved(running: Running, cycle: dict[str, object]) -> dict[str, object]:
+    digest = cycle["questions"][0]["subject_digest"]  # type: ignore[index]
+    running.operator.post(f"/api/v1/cycles/{cycle['id']}/approve", {"digest": digest})
+    return running.operator.follow(str(cycle["id"]), lambda *_: None)
+
+
+def promoted(running: Running, cycle: dict[str, object]) -> dict[str, object]:
+    body = {"digest": cycle["candidate_digest"], "note": "the test promotes whatever the gate says"}
+    running.operator.post(f"/api/v1/cycles/{cycle['id']}/promote", body)
+    return running.operator.follow(str(cycle["id"]), lambda *_: None)
+
+
+def test_a_model_is_trained_served_retrained_promoted_and_rolled_back(running: Running) -> None:
+    operator, path = running.operator, running.path
+    operator.upload(f"{path}/examples", items(LABELS, range(20)), pool="training")
+    operator.upload(f"{path}/examples", items(LABELS, range(20, 32)), pool="golden")
+
+    first = approved(running, operator.post(f"{path}/cycles", {"recipe": {"method": "from_base", "epochs": 1}}))
+    assert first["state"] == "awaiting_promotion", first
+    assert promoted(running, first)["state"] == "deployed"
+
+    answer = running.app.ask(items(LABELS, range(40, 41))[0])
+    assert answer.version == "acme/support@v1.0"
+    assert answer.text in LABELS
+    assert 0.0 < answer.confidence <= 1.0
+
+    operator.upload(f"{path}/examples", items(LABELS, range(50, 60)), pool="training")
+    second = approved(running, operator.post(f"{path}/cycles", {"recipe": {"method": "continue", "blend": 0.5}}))
+    assert second["candidate"] == "acme/support@v1.1", second
+    assert second["comparison"]["table"]["rows"][0]["n"] == 36  # type: ignore[index]
+
+    with LiveTraffic(running.app, items(LABELS, range(60, 70))) as traffic:
+        traffic.wait_for("acme/support@v1.0")
+        if second["state"] == "awaiting_promotion":
+            promoted(running, second)
+            traffic.wait_for("acme/support@v1.1")
+            assert operator.post(f"{path}/rollback")["production"] == "acme/support@v1.0"
+            traffic.wait_for("acme/support@v1.0")
+    assert traffic.failures == []
+    assert set(traffic.versions) <= {"acme/support@v1.0", "acme/support@v1.1"}
