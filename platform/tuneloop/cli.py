@@ -130,8 +130,7 @@ def process(ctx: typer.Context, *, json: bool = False, logs: bool = False) -> It
         except ValidationError as error:
             problems = "; ".join(each["msg"].removeprefix("Value error, ") for each in error.errors())
             raise Failure("usage", f"the environment is not complete: {problems}", exit_code=ExitCode.USAGE) from error
-        if logs:
-            configure_logging(settings.log_level, json_lines=settings.log_json)
+        configure_logging(settings.log_level if logs else "WARNING", json_lines=settings.log_json and logs)
         yield settings
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from litestar import Litestar, get, post
 from litestar.di import NamedDependency
+from litestar.params import FromPath
 from litestar.testing import TestClient
 from sqlalchemy import text
 from sqlmodel import select
@@ -34,7 +35,7 @@ def _write(session: TenantSession, slug: str) -> None:
 
 
 @post("/api/v1/test/{how:str}", role=Role.OPERATOR, sync_to_thread=True)
-def endpoint(session: NamedDependency[TenantSession], how: str) -> None:
+def endpoint(session: NamedDependency[TenantSession], how: FromPath[str]) -> None:
     _write(session, how)
     if how == "conflict":
         raise Conflict("not now", cycle="7")

@@ -24,7 +24,7 @@ from tuneloop.datasets.schemas import (
     SnapshotRead,
 )
 from tuneloop.datasets.service import counts, export, list_examples, list_snapshots, retire, take_snapshot
-from tuneloop.datasets.uploads import JSONL_TYPE, ExamplesUpload, download, format_of, received
+from tuneloop.datasets.uploads import ExamplesUpload, download, format_of, received
 from tuneloop.identity.principal import Principal
 from tuneloop.identity.request import HttpRequest
 from tuneloop.kit.tenancy import TenantSession
@@ -92,7 +92,7 @@ class DatasetController(Controller):
         found = find_model(session, client=client, model=model)
         return [CountRead.model_validate(row) for row in counts(session, model=found)]
 
-    @get("/examples/export", role=Role.VIEWER, media_type=JSONL_TYPE, sync_to_thread=True)
+    @get("/examples/export", role=Role.VIEWER, sync_to_thread=True)
     def download(
         self,
         session: NamedDependency[TenantSession],

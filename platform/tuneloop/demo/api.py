@@ -43,6 +43,16 @@ class Operator:
     def get(self, path: str, **params: Any) -> Any:
         return self._checked(self._http.get(path, params=params))
 
+    def pages(self, path: str, **params: Any) -> Iterator[dict[str, Any]]:
+        """Every item of a list that comes in pages."""
+        following: str | None = None
+        while True:
+            page = self.get(path, limit=200, **params, **({"after": following} if following else {}))
+            yield from page["items"]
+            following = page["next"]
+            if following is None:
+                return
+
     def post(self, path: str, body: dict[str, Any] | None = None) -> Any:
         return self._checked(self._http.post(path, json=body))
 

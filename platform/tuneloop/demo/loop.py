@@ -3,14 +3,15 @@
 import json
 import os
 import random
+import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from secrets import token_urlsafe
+from secrets import token_hex, token_urlsafe
 from typing import Any
 
 from tuneloop.demo.api import App, DemoFailed, LiveTraffic, Operator, Served
@@ -32,13 +33,15 @@ CORRECTED_SHARE = 0.8
 def run_demo(settings: Settings, *, task: str, data: Path | None = None) -> int:
     """Run the loop in `settings.data_dir`; returns 0, or 1 when the gate did not promote."""
     scenario = from_folder(data) if data else {"classify": support, "generate": answers}[task]()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     show = Show()
     show.console.print(f"[bold]Tuneloop demo[/]: {scenario.title}. Data folder: {settings.data_dir}")
     started = time.perf_counter()
     # Ports of its own: a demo may run beside a real installation.
     settings = settings.model_copy(update={"web_port": free_port(), "serve_url": f"http://127.0.0.1:{free_port()}"})
-    with installation(settings) as (running, _):
-        show.seconds["start"] = time.perf_counter() - started
+    with ExitStack() as stack:
+        with show.stage("start", "Start PostgreSQL, Valkey and every process"):
+            running, _ = stack.enter_context(installation(settings))
         summary = Loop(running, scenario, show).run()
     path = settings.data_dir.resolve() / f"demo-{scenario.model}.json"
     summary["seconds"]["total"] = time.perf_counter() - started
@@ -84,7 +87,7 @@ class Loop:
             base = self.register_base()
         key = create_agency(
             self.settings,
-            slug="north",
+            slug=f"north-{token_hex(3)}",
             name="North Agency",
             email="olga@north.example",
             owner="Olga Operator",
@@ -224,15 +227,15 @@ class Loop:
     def collect(self) -> None:
         """After the alert: stale examples go, corrections are accepted, measured items retire into training."""
         removed = self.remove_stale()
-        waiting = self.operator.get(f"{self.path}/feedback", kind="correction", state="open", limit=500)["items"]
-        accepted = self.operator.post(
-            f"{self.path}/feedback/accept", {"ids": [each["feedback"]["id"] for each in waiting], "pool": "training"}
-        )
-        retired = self.operator.post(f"{self.path}/examples/retire")
+        page = self.operator.get(f"{self.path}/feedback", kind="correction", feedback_state="open", limit=500)
+        corrections = {"ids": [each["feedback"]["id"] for each in page["items"]], "pool": "training"}
+        accepted = self.operator.post(f"{self.path}/feedback/accept", corrections)
+        measured = [each["id"] for each in self.operator.pages(f"{self.path}/examples", pool="rolling")]
+        self.operator.post(f"{self.path}/examples/retire", {"example_ids": measured})
         report = self.upload("golden", self.scenario.golden_late)
         self.show.say(
             f"{len(accepted['accepted'])} corrections accepted, {len(accepted['refused'])} refused; "
-            f"{retired['retired']} measured items retired into training; "
+            f"{len(measured)} measured items retired into training; "
             f"golden set +{report['added']}" + (f"; {removed} outdated examples removed" if removed else "")
         )
 
@@ -240,8 +243,7 @@ class Loop:
         """Examples whose answer is no longer true leave their pools; a tombstone stays."""
         removed = 0
         for pool in ("training", "golden", "rolling") if self.scenario.stale else ():
-            page = self.operator.get(f"{self.path}/examples", pool=pool, limit=1000)
-            for example in page["items"]:
+            for example in list(self.operator.pages(f"{self.path}/examples", pool=pool)):
                 if example["messages"][-1]["content"] in self.scenario.stale:
                     self.operator.delete(f"{self.path}/examples/{example['id']}")
                     removed += 1

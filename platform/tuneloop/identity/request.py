@@ -6,6 +6,7 @@ from litestar import Request
 from litestar.connection import ASGIConnection
 from litestar.datastructures import State
 from litestar.di import NamedDependency
+from litestar.di import NamedDependency
 from litestar.handlers import BaseRouteHandler
 
 from tuneloop.identity.principal import Principal

@@ -131,7 +131,7 @@ def approve_promotion(
     override = verdict is not None and verdict.outcome != Outcome.PROMOTE
     if override:
         principal.require(Role.ADMIN)
-        if not note:
+        if not (note or "").strip():
             raise InvalidInput("the gate did not say promote; give a reason to override it", outcome=verdict.outcome)
     decide(
         session,

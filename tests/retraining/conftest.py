@@ -1,0 +1,24 @@
+"""A model with a golden set of two categories."""
+
+import pytest
+
+from tests.support.cycles import Workshop, make_workshop
+from tests.support.factories import owner_of
+from tuneloop.identity.principal import Principal
+from tuneloop.kit.db import Database
+from tuneloop.tables import ActorKind, Agency, Role
+
+
+@pytest.fixture
+def workshop(database: Database, agency: Agency) -> Workshop:
+    return make_workshop(database, agency, ["order", "refund"])
+
+
+@pytest.fixture
+def operator(agency: Agency) -> Principal:
+    return Principal(agency.id, Role.OPERATOR, ActorKind.USER, None, "Otto Operator", "test")
+
+
+@pytest.fixture
+def owner(agency: Agency) -> Principal:
+    return owner_of(agency)

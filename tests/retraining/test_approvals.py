@@ -1,0 +1,166 @@
+"""One decision, once: by somebody who may, about the exact digest, while it is asked."""
+
+from datetime import timedelta
+
+import pytest
+from sqlmodel import select
+
+from tests.support.cycles import PLAN, Workshop
+from tuneloop.identity.principal import Principal
+from tuneloop.kit.errors import Conflict, InvalidInput, NotAllowed, NotFound
+from tuneloop.kit.ids import new_id
+from tuneloop.kit.tenancy import TenantSession
+from tuneloop.registry.service import point
+from tuneloop.retraining.approvals import questions
+from tuneloop.retraining.jobs import DeployCandidate, TrainCandidate
+from tuneloop.retraining.service import approve_promotion, approve_retrain, fail_cycle, reject
+from tuneloop.stats.gate import Outcome
+from tuneloop.tables import (
+    ActorKind,
+    Agency,
+    Alias,
+    ApprovalKind,
+    AuditEvent,
+    Comparison,
+    CycleState,
+    Decision,
+    JobRow,
+    RetrainingCycle,
+    Role,
+)
+
+
+def _actions(session: TenantSession) -> list[str]:
+    return list(session.exec(select(AuditEvent.action).order_by(AuditEvent.id)))
+
+
+def _jobs(session: TenantSession) -> list[str]:
+    return list(session.exec(select(JobRow.name)))
+
+
+def test_an_approval_starts_the_training_once(session: TenantSession, workshop: Workshop, operator: Principal) -> None:
+    cycle_id = workshop.asked(session)
+    cycle = approve_retrain(session, principal=operator, cycle_id=cycle_id, digest=PLAN, note="go")
+    (question,) = questions(session, cycle_id)
+    assert cycle.state is CycleState.APPROVED
+    assert (question.decision, question.decided_by, question.note) == (Decision.APPROVED, "Otto Operator", "go")
+    assert _jobs(session) == [TrainCandidate.name]
+    assert cycle.job_id is not None
+    assert _actions(session) == ["approval.approved", "cycle.approved"]
+
+
+def test_a_second_click_says_who_decided(session: TenantSession, workshop: Workshop, operator: Principal) -> None:
+    cycle_id = workshop.asked(session)
+    approve_retrain(session, principal=operator, cycle_id=cycle_id, digest=PLAN)
+    with pytest.raises(Conflict, match=r"already approved by Otto Operator at \d{4}-"):
+        approve_retrain(session, principal=operator, cycle_id=cycle_id, digest=PLAN)
+    assert _jobs(session) == [TrainCandidate.name]
+
+
+def test_a_rejection_ends_the_cycle_and_cannot_be_overruled(
+    session: TenantSession, workshop: Workshop, operator: Principal
+) -> None:
+    cycle_id = workshop.asked(session)
+    assert reject(session, principal=operator, cycle_id=cycle_id, digest=PLAN).state is CycleState.REJECTED
+    with pytest.raises(Conflict, match="already rejected"):
+        approve_retrain(session, principal=operator, cycle_id=cycle_id, digest=PLAN)
+    assert _jobs(session) == []
+
+
+def test_an_expired_question_cannot_be_approved_but_rejected(
+    session: TenantSession, workshop: Workshop, operator: Principal
+) -> None:
+    """Otherwise the expired cycle would be in the way of every other."""
+    cycle_id = workshop.asked(session, valid_for=timedelta(seconds=-1))
+    with pytest.raises(Conflict, match="expired; reject it and propose"):
+        approve_retrain(session, principal=operator, cycle_id=cycle_id, digest=PLAN)
+    assert reject(session, principal=operator, cycle_id=cycle_id, digest=PLAN).state is CycleState.REJECTED
+
+
+@pytest.mark.parametrize("decide", [approve_retrain, reject])
+def test_an_answer_about_another_digest_changes_nothing(
+    session: TenantSession, workshop: Workshop, operator: Principal, decide: object
+) -> None:
+    cycle_id = workshop.asked(session)
+    with pytest.raises(Conflict, match="another version"):
+        decide(session, principal=operator, cycle_id=cycle_id, digest="3" * 64)  # type: ignore[operator]
+    assert session.get_one(RetrainingCycle, cycle_id).state is CycleState.PROPOSED
+    assert questions(session, cycle_id)[0].decision is None
+
+
+def test_a_viewer_decides_nothing(session: TenantSession, workshop: Workshop, agency: Agency) -> None:
+    viewer = Principal(agency.id, Role.VIEWER, ActorKind.USER, None, "Vera", "test")
+    cycle_id = workshop.asked(session)
+    for decide in (approve_retrain, reject):
+        with pytest.raises(NotAllowed):
+            decide(session, principal=viewer, cycle_id=cycle_id, digest=PLAN)
+
+
+def test_what_is_not_asked_cannot_be_answered(session: TenantSession, workshop: Workshop, operator: Principal) -> None:
+    cycle_id = workshop.asked(session)
+    with pytest.raises(NotFound, match="promotion question"):
+        approve_promotion(session, principal=operator, cycle_id=cycle_id, digest=PLAN)
+    with pytest.raises(NotFound, match="no cycle"):
+        approve_retrain(session, principal=operator, cycle_id=new_id(), digest=PLAN)
+
+
+def test_a_promotion_starts_one_deployment(session: TenantSession, workshop: Workshop, operator: Principal) -> None:
+    cycle_id = workshop.judged(session, Outcome.PROMOTE)
+    digest = session.exec(select(Comparison.candidate_digest)).one()
+    cycle = approve_promotion(session, principal=operator, cycle_id=cycle_id, digest=digest)
+    assert (cycle.state, _jobs(session)) == (CycleState.AWAITING_PROMOTION, [DeployCandidate.name])
+    with pytest.raises(Conflict, match="already approved by Otto Operator"):
+        approve_promotion(session, principal=operator, cycle_id=cycle_id, digest=digest)
+    with pytest.raises(Conflict, match="already approved by Otto Operator"):
+        reject(session, principal=operator, cycle_id=cycle_id, digest=digest)
+    assert _jobs(session) == [DeployCandidate.name]
+
+
+@pytest.mark.parametrize("outcome", [Outcome.REJECT, Outcome.NEED_MORE_LABELS])
+def test_against_the_gate_it_takes_an_admin_and_a_reason(
+    session: TenantSession, workshop: Workshop, operator: Principal, owner: Principal, outcome: Outcome
+) -> None:
+    cycle_id = workshop.judged(session, outcome)
+    digest = session.exec(select(Comparison.candidate_digest)).one()
+    with pytest.raises(NotAllowed):
+        approve_promotion(session, principal=operator, cycle_id=cycle_id, digest=digest, note="trust me")
+    for note in (None, "", "  "):
+        with pytest.raises(InvalidInput, match="give a reason"):
+            approve_promotion(session, principal=owner, cycle_id=cycle_id, digest=digest, note=note)
+    assert _jobs(session) == []
+    approve_promotion(session, principal=owner, cycle_id=cycle_id, digest=digest, note="the client insists")
+    override = session.exec(select(AuditEvent).where(AuditEvent.action == "gate.override")).one()
+    assert (override.detail["note"], override.detail["digest"]) == ("the client insists", digest)
+    assert _jobs(session) == [DeployCandidate.name]
+
+
+def test_a_candidate_that_was_judged_against_another_production_is_not_promoted(
+    session: TenantSession, workshop: Workshop, operator: Principal
+) -> None:
+    cycle_id = workshop.judged(session, Outcome.PROMOTE)
+    digest = session.exec(select(Comparison.candidate_digest)).one()
+    point(session, workshop.model, Alias.PRODUCTION, workshop.version(session, "0.9").id)
+    with pytest.raises(Conflict, match="production has changed"):
+        approve_promotion(session, principal=operator, cycle_id=cycle_id, digest=digest)
+    assert _jobs(session) == []
+
+
+def test_a_deployment_that_fails_for_good_ends_the_cycle(
+    session: TenantSession, workshop: Workshop, operator: Principal
+) -> None:
+    cycle_id = workshop.judged(session, Outcome.PROMOTE)
+    digest = session.exec(select(Comparison.candidate_digest)).one()
+    approve_promotion(session, principal=operator, cycle_id=cycle_id, digest=digest)
+    fail_cycle(session, cycle_id=cycle_id, reason="the serving host is down")
+    cycle = session.get_one(RetrainingCycle, cycle_id)
+    assert (cycle.state, cycle.failure) == (CycleState.FAILED, "the serving host is down")
+
+
+@pytest.mark.parametrize("kind", ApprovalKind)
+def test_a_late_failure_does_not_touch_a_cycle_that_waits_for_an_answer(
+    session: TenantSession, workshop: Workshop, kind: ApprovalKind
+) -> None:
+    cycle_id = workshop.asked(session, kind)
+    before = session.get_one(RetrainingCycle, cycle_id).state
+    fail_cycle(session, cycle_id=cycle_id, reason="an old step")
+    assert session.get_one(RetrainingCycle, cycle_id).state is before
