@@ -1,15 +1,12 @@
 """First steps of an installation: an agency with its owner and a key."""
 
-import json
-
+from tuneloop.commands.credentials import Credentials, save
 from tuneloop.identity.principal import Principal
 from tuneloop.identity.service import add_member, create_key
 from tuneloop.identity.service import create_agency as new_agency
 from tuneloop.kit.db import Database, make_engine
 from tuneloop.kit.settings import Settings
 from tuneloop.tables import ActorKind, Role
-
-CREDENTIALS_FILE = "credentials.json"
 
 
 def create_agency(settings: Settings, *, slug: str, name: str, email: str, owner: str, password: str) -> str:
@@ -25,12 +22,5 @@ def create_agency(settings: Settings, *, slug: str, name: str, email: str, owner
         setup = Principal(agency.id, Role.OWNER, ActorKind.SYSTEM, None, "setup", "cli")
         add_member(session, principal=setup, email=email, name=owner, role=Role.OWNER, password=password)
         _, key = create_key(session, principal=setup, name="first key", role=Role.OWNER, client=None)
-    save_credentials(settings, key=key)
+    save(settings.data_dir, Credentials(url=settings.web_url, key=key))
     return key
-
-
-def save_credentials(settings: Settings, *, key: str) -> None:
-    path = settings.data_dir / CREDENTIALS_FILE
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch(mode=0o600)
-    path.write_text(json.dumps({"url": settings.web_url, "key": key}))

@@ -21,7 +21,8 @@ class Supervisor:
 
     def __init__(self, commands: Sequence[Sequence[str]], environment: Mapping[str, str], logs: Path) -> None:
         self._commands = [tuple(command) for command in commands]
-        self._environment = {**os.environ, **environment}
+        # Processes of one installation share the cores: waiting threads that spin would take them from each other.
+        self._environment = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ, **environment}
         self._logs = logs
         self._children: dict[tuple[str, ...], subprocess.Popen[bytes]] = {}
         self._stopping = threading.Event()

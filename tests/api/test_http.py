@@ -47,7 +47,7 @@ def endpoint(session: NamedDependency[TenantSession], how: FromPath[str]) -> Non
 def extended(site: Http, place: Place) -> Iterator[Http]:
     """The site with an endpoint that writes and then ends in the way its path says."""
     api = next(route for route in site.app.routes if route.path == "/api/v1/clients")
-    dependencies = api.route_handlers[0].resolve_dependencies()  # type: ignore[union-attr]
+    dependencies = api.route_handlers[0].resolve_dependencies()
     app = Litestar(
         [endpoint],
         dependencies=dependencies,

@@ -1,5 +1,6 @@
 """Every route of the route table, asked for somebody else's things. A new route that is not covered fails here."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from tests.support.factories import make_key
 from tests.support.worlds import Place
 from tuneloop.identity.principal import Principal
 from tuneloop.kit.ids import new_id
+from tuneloop.kit.tenancy import Row
 from tuneloop.tables import ActorKind, Alert, CycleState, Example, Feedback, Prediction, RetrainingCycle, Role
 
 Http = TestClient[Litestar]
@@ -152,7 +154,7 @@ def test_a_role_too_low_is_refused(site: Http, place: Place, endpoint: Endpoint)
         assert answer.status_code == 403, (role, answer.text)
 
 
-IN_BODIES = {
+IN_BODIES: dict[str, tuple[type[Row], Callable[[str], dict[str, Any]]]] = {
     "POST /api/v1/models/{client}/{model}/labels": (
         Prediction,
         lambda ids: {"prediction_id": ids, "expected": "order"},

@@ -9,7 +9,7 @@ from tuneloop.commands.failure import ExitCode
 from tuneloop.kit.db import Database
 from tuneloop.kit.jobs import JobRow, JobState
 from tuneloop.kit.storage import Storage
-from tuneloop.tables import AdapterVersion, CycleState, RetrainingCycle
+from tuneloop.tables import AdapterVersion, CycleState, RetrainingCycle, Trigger
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_a_cycle_without_comparison_says_why(shell: Shell, world: World, databas
             client_id=world.client.id,
             model_id=world.model.id,
             state=CycleState.FAILED,
-            trigger="initial",
+            trigger=Trigger.INITIAL,
             recipe={},
         )
         session.add(cycle)
@@ -123,9 +123,7 @@ def test_promoting_what_nobody_asks_about_is_a_conflict(shell: Shell, world: Wor
     assert "there is no promotion to decide on" in result.stderr
 
 
-def test_rejecting_keeps_the_note(
-    shell: Shell, world: World, database: Database, candidate: AdapterVersion
-) -> None:
+def test_rejecting_keeps_the_note(shell: Shell, world: World, database: Database, candidate: AdapterVersion) -> None:
     add_compared_cycle(database, world, candidate)
     assert shell.json("reject", "acme/support", "--note", "not now")["questions"][0]["note"] == "not now"
 
@@ -137,9 +135,8 @@ def test_rollback_without_a_previous_version_is_refused(shell: Shell, world: Wor
 
 
 def test_a_model_without_cycles_says_how_to_start_one(shell: Shell, world: World) -> None:
-    shell.json(
-        *"model add acme/other --base tiny --task classify --label a --label b --system-prompt Sort.".split()
-    )
+    words = "model add acme/other --base tiny --task classify --label a --label b --system-prompt Sort."
+    shell.json(*words.split(" "))
     result = shell.run("compare", "acme/other")
     assert result.exit_code == ExitCode.NOT_FOUND
     assert "start one with 'tuneloop train acme/other'" in result.stderr

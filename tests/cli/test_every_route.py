@@ -20,6 +20,7 @@ from tuneloop.identity.service import add_member
 from tuneloop.kit.clock import now
 from tuneloop.kit.db import Database
 from tuneloop.kit.storage import Storage
+from tuneloop.kit.tenancy import Row
 from tuneloop.predictions.names import completion_id
 from tuneloop.tables import (
     Agency,
@@ -27,7 +28,6 @@ from tuneloop.tables import (
     ApiKey,
     Approval,
     ApprovalKind,
-    EvalRun,
     Example,
     Feedback,
     JobRow,
@@ -85,7 +85,7 @@ COMMANDS = {
     f"GET {MODEL}/sample": "sample acme/support",
     f"POST {MODEL}/labels": "label acme/support <prediction> order",
     f"GET {MODEL}/evals": "eval acme/support",
-    "GET /api/v1/evals/{run_id}/answers": "eval acme/support --run <run>",
+    "GET /api/v1/evals/{run_id}/answers": "eval acme/support --answers",
     f"GET {MODEL}/cycles": "cycle list acme/support",
     f"POST {MODEL}/cycles": "train acme/support --no-wait",
     "GET /api/v1/cycles/{cycle_id}": "cycle show <cycle>",
@@ -147,8 +147,15 @@ def names(world: World, database: Database, agency: Agency, storage: Storage, sh
         )
     file = shell.data_dir.parent / "examples.jsonl"
     file.write_text('{"text": "My jacket came with a broken zip", "label": "repair"}\n')
-    rows = {"alert": Alert, "cycle": RetrainingCycle, "example": Example, "feedback": Feedback, "job": JobRow,
-            "key": ApiKey, "prediction": Prediction, "run": EvalRun}  # fmt: skip
+    rows: dict[str, type[Row]] = {
+        "alert": Alert,
+        "cycle": RetrainingCycle,
+        "example": Example,
+        "feedback": Feedback,
+        "job": JobRow,
+        "key": ApiKey,
+        "prediction": Prediction,
+    }
     return {
         **{name: str(world.row(table).id) for name, table in rows.items()},
         "member": str(world.row(Membership).user_id),  # type: ignore[attr-defined]

@@ -13,7 +13,7 @@ from tuneloop.identity.service import add_member
 from tuneloop.kit.db import Database
 from tuneloop.tables import Agency, Role
 
-PASSWORD = "correct-horse-battery"  # noqa: S105
+PASSWORD = "correct-horse-battery"
 
 
 def test_login_keeps_a_key_that_works(shell: Shell) -> None:

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from sqlmodel import select
+from sqlmodel import col, select
 
 from tests.support.cycles import PLAN, Workshop
 from tuneloop.identity.principal import Principal
@@ -31,7 +31,7 @@ from tuneloop.tables import (
 
 
 def _actions(session: TenantSession) -> list[str]:
-    return list(session.exec(select(AuditEvent.action).order_by(AuditEvent.id)))
+    return list(session.exec(select(AuditEvent.action).order_by(col(AuditEvent.id))))
 
 
 def _jobs(session: TenantSession) -> list[str]:

@@ -1,6 +1,7 @@
 """Proposing freezes exactly what an approval will be about; cancelling stops the step that runs."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlmodel import select
@@ -133,7 +134,7 @@ def test_a_viewer_proposes_nothing(session: TenantSession, model: RegisteredMode
         propose(session, principal=viewer, model=model, recipe=Recipe())
 
 
-PARTS = {
+PARTS: dict[str, dict[str, Any]] = {
     "contract": {"contract": SUPPORT.model_copy(update={"system_prompt": "Other."})},
     "recipe": {"recipe": Recipe(seed=1)},
     "training": {"training": "9" * 64},
@@ -144,9 +145,15 @@ PARTS = {
 
 @pytest.mark.parametrize("part", PARTS)
 def test_a_plan_s_digest_depends_on_every_part(part: str) -> None:
-    plan = {"contract": SUPPORT, "recipe": Recipe(), "training": "1" * 64, "golden": "2" * 64, "parent": None}
-    assert plan_digest(**plan) == plan_digest(**plan)  # type: ignore[arg-type]
-    assert plan_digest(**(plan | PARTS[part])) != plan_digest(**plan)  # type: ignore[arg-type]
+    plan: dict[str, Any] = {
+        "contract": SUPPORT,
+        "recipe": Recipe(),
+        "training": "1" * 64,
+        "golden": "2" * 64,
+        "parent": None,
+    }
+    assert plan_digest(**plan) == plan_digest(**plan)
+    assert plan_digest(**(plan | PARTS[part])) != plan_digest(**plan)
 
 
 def _approved(session: TenantSession, workshop: Workshop, operator: Principal) -> RetrainingCycle:

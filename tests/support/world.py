@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
+from typing import Any
 
 from sqlmodel import Session
 
@@ -97,7 +98,7 @@ def make_world(
 ) -> World:
     """Needs a session across agencies."""
     client = Client(agency_id=agency.id, slug=client_slug, name=client_slug.title())
-    mine = {"agency_id": agency.id, "client_id": client.id}
+    mine: dict[str, Any] = {"agency_id": agency.id, "client_id": client.id}
     model = RegisteredModel(**mine, slug=model_slug, base_id=base.id, contract=SUPPORT.model_dump(mode="json"))
     snapshot = Snapshot(**mine, model_id=model.id, pool=Pool.GOLDEN, digest="e" * 64, size=1, categories={"order": 1})
     version = make_version(model, manifest(base, adapter=sha256(client_slug.encode()).hexdigest()), "1.0", snapshot)

@@ -202,7 +202,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     report: dict[str, Any] = {
         "threads": options.threads,
-        "cpu": torch.cpu.get_capabilities(),
+        "cpu": dict(torch.cpu.get_capabilities()),
         "versions": {name: version(name) for name in ("torch", "transformers", "peft", "trl")},
         "cases": {},
     }

@@ -22,15 +22,13 @@ def render_cycles(cycles: Sequence[dict[str, Any]]) -> Table:
     return table(
         whole("Cycle"),
         whole("State"),
-        whole("Trigger"),
-        "Candidate",
+        whole("Candidate"),
         "Verdict",
         whole("Updated"),
         rows=[
             (
                 each["id"],
                 each["state"].replace("_", " "),
-                each["trigger"],
                 _number(each["candidate"]),
                 each["comparison"]["outcome"].replace("_", " ") if each["comparison"] else None,
                 figures.moment(each["updated_at"]),

@@ -145,7 +145,7 @@ def render_import(report: dict[str, Any], pool: str) -> Group:
 def render_page(page: dict[str, Any]) -> Group:
     listed = table(
         whole("Example"),
-        "Pool",
+        whole("Pool"),
         "Category",
         "Message",
         "Answer",
@@ -188,9 +188,8 @@ def render_deletion(deleted: dict[str, Any]) -> Group:
 def render_snapshots(found: Sequence[dict[str, Any]]) -> Table:
     return table(
         whole("Snapshot"),
-        "Pool",
+        whole("Pool"),
         right("Examples"),
-        right("Categories"),
         whole("Digest"),
         whole("Made"),
         rows=[
@@ -198,7 +197,6 @@ def render_snapshots(found: Sequence[dict[str, Any]]) -> Table:
                 each["id"],
                 each["pool"],
                 each["size"],
-                len(each["categories"]),
                 figures.digest(each["digest"]),
                 figures.moment(each["created_at"]),
             )

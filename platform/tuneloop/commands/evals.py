@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from typing import Annotated, Any
-from uuid import UUID
 
 import typer
 from rich.console import Group
@@ -14,6 +13,7 @@ from tuneloop.commands.failure import ExitCode, Failure
 from tuneloop.commands.http import model_path
 from tuneloop.commands.output import right, stack, table, whole
 from tuneloop.commands.wiring import THE_LOOP, Terminal, command
+from tuneloop.registry.names import ModelName
 
 app = typer.Typer()
 
@@ -22,23 +22,17 @@ app = typer.Typer()
 def evaluations(
     terminal: Terminal,
     model: Model,
-    answers: Annotated[bool, typer.Option("--answers", help="Every answer of the newest run.")] = False,
-    run: Annotated[UUID | None, typer.Option(metavar="ID", help="Every answer of this run.")] = None,
-    wrong: Annotated[bool, typer.Option("--wrong", help="Of the answers, only the wrong ones.")] = False,
+    answers: Annotated[bool, typer.Option("--answers", help="Show every answer of the newest run instead.")] = False,
+    wrong: Annotated[bool, typer.Option("--wrong", help="Of the answers, show only the wrong ones.")] = False,
+    version: Annotated[str | None, typer.Option(metavar="v1.0", help="Answers of this version's newest run.")] = None,
 ) -> None:
     """Evaluations of a model, newest first, and the newest one by category."""
     runs = terminal.api.get(f"{model_path(model.client, model.model)}/evals")
-    if not (answers or run or wrong):
+    if not (answers or wrong or version):
         terminal.out.show(runs, render_runs)
         return
-    if run is None and not runs.value:
-        name = f"{model.client}/{model.model}"
-        raise Failure(
-            "not_found",
-            f"{name} was never evaluated; train it with 'tuneloop train {name}'",
-            exit_code=ExitCode.NOT_FOUND,
-        )
-    found = terminal.api.get(f"/evals/{run or runs.value[0]['id']}/answers")
+    run = _newest(model, runs.value, version)
+    found = terminal.api.get(f"/evals/{run['id']}/answers")
     terminal.out.show(found, lambda items: render_answers([item for item in items if not (wrong and item["correct"])]))
 
 
@@ -48,7 +42,6 @@ def render_runs(runs: Sequence[dict[str, Any]]) -> Group:
         right("Correct"),
         right("Hallucinated"),
         right("Time"),
-        whole("Run"),
         whole("Made"),
         rows=[
             (
@@ -56,13 +49,12 @@ def render_runs(runs: Sequence[dict[str, Any]]) -> Group:
                 figures.rate(each["overall"]),
                 figures.rate(each["hallucination"]),
                 figures.duration(each["seconds"]),
-                each["id"],
                 figures.moment(each["created_at"]),
             )
             for each in runs
         ],
     )
-    return stack(listed, _categories(runs[0]) if runs else None)
+    return stack(listed, _categories(runs[0]))
 
 
 def render_answers(answers: Sequence[dict[str, Any]]) -> Table:
@@ -84,6 +76,18 @@ def render_answers(answers: Sequence[dict[str, Any]]) -> Table:
             )
             for each in answers
         ],
+    )
+
+
+def _newest(model: ModelName, runs: Sequence[dict[str, Any]], version: str | None) -> dict[str, Any]:
+    for run in runs:
+        if version is None or run["version"].endswith(f"@{version}"):
+            return run
+    name = f"{model.client}/{model.model}"
+    raise Failure(
+        "not_found",
+        f"{name}{f'@{version}' if version else ''} was never evaluated; see 'tuneloop version list {name}'",
+        exit_code=ExitCode.NOT_FOUND,
     )
 
 

@@ -91,8 +91,8 @@ def dismiss(terminal: Terminal, model: Model, feedback: Feedback) -> None:
 def render_page(page: dict[str, Any]) -> Group:
     listed = table(
         whole("Feedback"),
-        "Kind",
-        "State",
+        whole("Kind"),
+        whole("State"),
         "Message",
         "Answer",
         right("Confidence"),

@@ -117,7 +117,7 @@ class Stages:
         self._bars = Progress(
             SpinnerColumn(finished_text="[green]\u2713[/]"),
             TextColumn("{task.description:<12}", markup=False),
-            BarColumn(bar_width=30),
+            BarColumn(bar_width=20),
             Figures(),
             console=notes,
             disable=terminal.out.json or not notes.is_terminal,

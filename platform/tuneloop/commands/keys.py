@@ -46,9 +46,8 @@ def render_keys(keys: Sequence[dict[str, Any]]) -> Table:
         whole("Key"),
         "Name",
         whole("Begins with"),
-        "Role",
-        "Client",
-        whole("Made"),
+        whole("Role"),
+        whole("Client"),
         "Revoked",
         rows=[
             (
@@ -57,7 +56,6 @@ def render_keys(keys: Sequence[dict[str, Any]]) -> Table:
                 each["prefix"],
                 each["role"],
                 each["client"],
-                figures.moment(each["created_at"]),
                 figures.moment(each["revoked_at"]) if each["revoked_at"] else "",
             )
             for each in keys

@@ -62,7 +62,7 @@ def render_members(members: Sequence[dict[str, Any]]) -> Table:
         whole("Member"),
         "E-mail",
         "Name",
-        "Role",
-        "Client",
+        whole("Role"),
+        whole("Client"),
         rows=[(each["user_id"], each["email"], each["name"], each["role"], each["client"]) for each in members],
     )

@@ -98,4 +98,6 @@ def _value(reading: dict[str, Any]) -> str:
     rate = reading["detail"].get("accuracy") or reading["detail"].get("reported")
     if rate:
         return figures.rate(rate)
+    if reading["value"] is None:
+        return f"not measured (n={reading['n']})"
     return f"mean {figures.share(reading['value'])} (n={reading['n']})"

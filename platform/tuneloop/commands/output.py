@@ -44,7 +44,7 @@ class Output:
         if self.json:
             self.write(reply.raw)
         else:
-            self.people.print(render(reply.value))
+            self.people.print(Text("none", "dim") if _is_empty(reply.value) else render(reply.value))
 
     def say(self, message: str, *, style: str = "") -> None:
         """A sentence for people, where the answer is."""
@@ -74,7 +74,15 @@ class Output:
 
 def table(*columns: Column | str, rows: Iterable[Sequence[Cell]], title: str | None = None) -> Table:
     """Cells are shown as they are: no markup, no control characters."""
-    made = Table(*columns, title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    made = Table(
+        *columns,
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        padding=(0, 1, 0, 0),
+    )
     for row in rows:
         made.add_row(*(cell(value) for value in row))
     return made
@@ -90,7 +98,19 @@ def facts(pairs: Iterable[tuple[str, Cell]]) -> Table:
 
 
 def stack(*parts: RenderableType | None) -> Group:
-    return Group(*(part for part in parts if part is not None))
+    """Parts under each other, with an empty line around tables."""
+    shown: list[RenderableType] = []
+    for part in parts:
+        if part is None:
+            continue
+        if shown and (_is_ruled(part) or _is_ruled(shown[-1])):
+            shown.append("")
+        shown.append(part)
+    return Group(*shown)
+
+
+def _is_ruled(part: RenderableType) -> bool:
+    return isinstance(part, Table) and part.box is not None
 
 
 def right(header: str) -> Column:
@@ -123,6 +143,10 @@ def last_message(messages: Sequence[Mapping[str, Any]], limit: int = 200) -> str
     """The newest turn of a conversation on one line."""
     text = " ".join(str(messages[-1]["content"]).split()) if messages else ""
     return text if len(text) <= limit else f"{text[: limit - 1]}\u2026"
+
+
+def _is_empty(value: object) -> bool:
+    return value == [] or (isinstance(value, dict) and value.get("items") == [])
 
 
 def _listed(details: Mapping[str, Any]) -> Iterable[str]:

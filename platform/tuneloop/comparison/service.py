@@ -11,7 +11,8 @@ from tuneloop.evals.service import answers_of, rate_of
 from tuneloop.kit.errors import Conflict
 from tuneloop.registry.policy import Policy
 from tuneloop.registry.service import manifest_of
-from tuneloop.stats.gate import Outcome, Policy as GatePolicy, decide
+from tuneloop.stats.gate import Outcome, decide
+from tuneloop.stats.gate import Policy as GatePolicy
 from tuneloop.stats.paired import PairedCounts, compare_counts
 from tuneloop.stats.strata import Flags, Strata, stratify
 from tuneloop.tables import AdapterVersion, Comparison, EvalAnswer, EvalRun, RetrainingCycle

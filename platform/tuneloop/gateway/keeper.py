@@ -1,4 +1,4 @@
-"""Keeps the route table fresh in the background, and the last good one while the database is down (invariant 12)."""
+"""Keeps the route table fresh in the background, and the last good one while the database is down."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""The production log's way to the database: a bounded buffer that never slows or fails an answer (invariant 12)."""
+"""The production log's way to the database: a bounded buffer that never slows or fails an answer."""
 
 import asyncio
 from collections import deque

@@ -1,11 +1,11 @@
 """Dependencies of every request: the caller, and one transaction confined to the caller's agency and client."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from litestar import Request
 from litestar.connection import ASGIConnection
 from litestar.datastructures import State
-from litestar.di import NamedDependency
 from litestar.di import NamedDependency
 from litestar.handlers import BaseRouteHandler
 
@@ -22,7 +22,7 @@ SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 HttpRequest = Request[object, object, State]
 
 
-def database_of(connection: ASGIConnection[object, object, object, State]) -> Database:
+def database_of(connection: ASGIConnection[Any, Any, Any, State]) -> Database:
     database = connection.app.state.database
     assert isinstance(database, Database)
     return database

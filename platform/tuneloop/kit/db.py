@@ -8,6 +8,7 @@ from uuid import UUID
 import orjson
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.orm import SessionTransaction
+from sqlalchemy.orm.session import JoinTransactionMode
 
 from tuneloop.kit.tenancy import TenantSession
 
@@ -55,7 +56,9 @@ class Database:
                 yield session
 
     def _session(self) -> TenantSession:
-        joined = "create_savepoint" if isinstance(self.engine, Connection) else "conditional_savepoint"
+        joined: JoinTransactionMode = (
+            "create_savepoint" if isinstance(self.engine, Connection) else "conditional_savepoint"
+        )
         return TenantSession(self.engine, expire_on_commit=False, join_transaction_mode=joined)
 
 

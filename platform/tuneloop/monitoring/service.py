@@ -258,8 +258,7 @@ def _open_alert(session: Session, model: RegisteredModel, monitor: Monitor, read
 
 def fallen_categories(session: Session, monitor: Monitor, labels: Reading) -> list[str]:
     """Categories whose accuracy is clearly below the baseline's: their whole interval is. Worst first."""
-    baseline = latest_run(session, monitor.version_id)
-    assert baseline is not None
+    baseline = session.get_one(EvalRun, monitor.baseline_run_id)
     overall = baseline.correct / baseline.n
     found: list[tuple[float, str]] = []
     for category, rate in labels.detail["categories"].items():

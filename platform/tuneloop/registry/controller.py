@@ -12,6 +12,7 @@ from tuneloop.identity.principal import Principal
 from tuneloop.kit.errors import NotFound
 from tuneloop.kit.storage import Storage
 from tuneloop.kit.tenancy import TenantSession
+from tuneloop.registry.contract import Quantisation
 from tuneloop.registry.schemas import BaseRead, ModelChange, ModelCreate, ModelRead, VersionRead
 from tuneloop.registry.service import (
     aliases,
@@ -35,7 +36,7 @@ def read_model(session: TenantSession, model: RegisteredModel) -> ModelRead:
         base=session.get_one(BaseModel, model.base_id).name,
         contract=contract_of(model),
         policy=policy_of(model),
-        quantisation=model.quantisation,
+        quantisation=Quantisation(model.quantisation) if model.quantisation else None,
         aliases={alias: f"v{version.number}" for alias, version in aliases(session, model.id).items()},
         created_at=model.created_at,
     )

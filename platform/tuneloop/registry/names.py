@@ -1,4 +1,4 @@
-"""Readable names: `acme/support`, `acme/support@v1.3`, `acme/support@production`. Digests are the identity behind them."""
+"""Readable names: `acme/support`, `acme/support@v1.3`, `acme/support@production`; behind each is a digest."""
 
 import re
 from typing import NamedTuple

@@ -125,14 +125,16 @@ def approve_promotion(
 
     Raises:
         NotAllowed, InvalidInput: an override without the role, or without a reason.
+        Conflict: already decided, expired, about another digest, or judged against what is no longer production.
     """
     cycle = lock_cycle(session, cycle_id)
     verdict = comparison_of(session, cycle_id)
-    override = verdict is not None and verdict.outcome != Outcome.PROMOTE
+    outcome = verdict.outcome if verdict is not None else Outcome.PROMOTE
+    override = outcome != Outcome.PROMOTE
     if override:
         principal.require(Role.ADMIN)
         if not (note or "").strip():
-            raise InvalidInput("the gate did not say promote; give a reason to override it", outcome=verdict.outcome)
+            raise InvalidInput("the gate did not say promote; give a reason to override it", outcome=outcome)
     decide(
         session,
         principal=principal,
@@ -142,6 +144,8 @@ def approve_promotion(
         decision=Decision.APPROVED,
         note=note,
     )
+    if verdict is not None:
+        _refuse_outdated(session, cycle, verdict)
     if override:
         record(
             session, principal, "gate.override", "cycle", cycle_id, client_id=cycle.client_id, digest=digest, note=note
@@ -150,13 +154,23 @@ def approve_promotion(
     return cycle
 
 
+def _refuse_outdated(session: Session, cycle: RetrainingCycle, verdict: Comparison) -> None:
+    production = aliases(session, cycle.model_id).get(Alias.PRODUCTION)
+    if production is None or production.digest != verdict.production_digest:
+        raise Conflict(
+            "production has changed since the candidate was compared with it; reject it and propose the cycle again",
+            compared=verdict.production_digest,
+            production=production.digest if production else None,
+        )
+
+
 def reject(
     session: Session, *, principal: Principal, cycle_id: UUID, digest: str, note: str | None = None
 ) -> RetrainingCycle:
     """Turn down the retrain or the promotion, whichever is being asked."""
     cycle = lock_cycle(session, cycle_id)
-    kinds = {CycleState.PROPOSED: ApprovalKind.RETRAIN, CycleState.AWAITING_PROMOTION: ApprovalKind.PROMOTION}
-    kind = kinds.get(cycle.state, ApprovalKind.PROMOTION)
+    asked = {question.kind for question in questions(session, cycle_id)}
+    kind = ApprovalKind.PROMOTION if ApprovalKind.PROMOTION in asked else ApprovalKind.RETRAIN
     decide(
         session,
         principal=principal,

@@ -72,7 +72,7 @@ def beat(session: Session, held: Claim, progress: dict[str, Any] | None = None) 
         update(JobRow)
         .where(*_ours(held))
         .values(**values)
-        .returning(JobRow.cancel_requested)
+        .returning(col(JobRow.cancel_requested))
         .execution_options(synchronize_session=False)
     ).one_or_none()
     if cancelled is None:

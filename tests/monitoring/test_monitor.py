@@ -1,0 +1,275 @@
+"""A reading judges by labels, warns by confidence, tells reports; an alert says what fell and on how many."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import pytest
+from sqlmodel import select
+
+from tests.support.cycles import Workshop, make_workshop
+from tuneloop.identity.principal import Principal
+from tuneloop.kit.clock import now
+from tuneloop.kit.db import Database
+from tuneloop.kit.errors import InvalidInput
+from tuneloop.kit.tenancy import TenantSession
+from tuneloop.monitoring.service import alerts_of, read_monitor, readings_of, resolve_alerts, start_monitor
+from tuneloop.registry.service import point
+from tuneloop.tables import (
+    AdapterVersion,
+    Agency,
+    Alert,
+    AlertState,
+    Alias,
+    AuditEvent,
+    Example,
+    Feedback,
+    FeedbackKind,
+    Monitor,
+    Pool,
+    Prediction,
+    Reading,
+    Source,
+)
+
+GOOD = 90
+
+
+@pytest.fixture
+def workshop(database: Database, agency: Agency) -> Workshop:
+    return make_workshop(database, agency, ["order", "refund"] * 50)
+
+
+@pytest.fixture
+def version(session: TenantSession, workshop: Workshop) -> AdapterVersion:
+    """In production and monitored, with 90 of 100 right in its evaluation."""
+    version = workshop.version(session, "1.0")
+    workshop.run(session, version, [True] * GOOD + [False] * (100 - GOOD))
+    point(session, workshop.model, Alias.PRODUCTION, version.id)
+    monitor = start_monitor(session, version)
+    assert monitor is not None
+    monitor.read_until = now() - timedelta(days=7)
+    return version
+
+
+class Traffic:
+    """Answers of production and what people said about them."""
+
+    def __init__(self, session: TenantSession, workshop: Workshop, version: AdapterVersion) -> None:
+        self.session = session
+        self.workshop = workshop
+        self.version = version
+        self.made = 0
+
+    def answers(
+        self, count: int, *, confidence: float = 0.9, at: datetime | None = None, category: str = "order"
+    ) -> list[Prediction]:
+        rows = [
+            Prediction(
+                client_id=self.workshop.client.id,
+                model_id=self.workshop.model.id,
+                version_id=self.version.id,
+                digest=self.version.digest,
+                at=at or now() - timedelta(days=1),
+                messages=[{"role": "user", "content": f"traffic {place}"}],
+                answer=category,
+                confidence=confidence,
+            )
+            for place in range(count)
+        ]
+        self.session.add_all(rows)
+        self.session.flush()
+        return rows
+
+    def label(self, rows: Sequence[Prediction], expected: str, source: Source = Source.SAMPLED) -> None:
+        for row in rows:
+            self.made += 1
+            self.session.add(
+                Example(
+                    client_id=row.client_id,
+                    model_id=row.model_id,
+                    pool=Pool.ROLLING if source is Source.SAMPLED else Pool.TRAINING,
+                    messages=[{"role": "user", "content": "x"}],
+                    expected=expected,
+                    category=expected,
+                    source=source,
+                    content_hash=f"{1_000_000 + self.made:064x}",
+                    minhash=b"",
+                    prediction_id=row.id,
+                )
+            )
+        self.session.flush()
+
+    def report(self, rows: Sequence[Prediction], kind: FeedbackKind) -> None:
+        for row in rows:
+            self.session.add(Feedback(client_id=row.client_id, model_id=row.model_id, prediction_id=row.id, kind=kind))
+        self.session.flush()
+
+
+@pytest.fixture
+def traffic(session: TenantSession, workshop: Workshop, version: AdapterVersion) -> Traffic:
+    return Traffic(session, workshop, version)
+
+
+def exact(examples: Sequence[Example], predictions: Sequence[Prediction]) -> list[bool]:
+    return [example.expected == prediction.answer for example, prediction in zip(examples, predictions, strict=True)]
+
+
+def read(session: TenantSession, workshop: Workshop) -> dict[str, Reading]:
+    return {reading.stream: reading for reading in read_monitor(session, model=workshop.model, judge=exact)}
+
+
+def _bad_week(traffic: Traffic) -> None:
+    rows = traffic.answers(60)
+    traffic.label(rows[:30], "order")
+    traffic.label(rows[30:], "rental")
+
+
+def test_an_alert_says_what_fell_how_sure_and_on_how_many(
+    session: TenantSession, workshop: Workshop, traffic: Traffic
+) -> None:
+    _bad_week(traffic)
+    readings = read(session, workshop)
+    (alert,) = alerts_of(session, workshop.model.id)
+    assert readings["labels"].alarm
+    assert alert.state is AlertState.OPEN
+    assert alert.summary.startswith(
+        "Accuracy on sampled traffic fell from 90 % (83-94 %, n=100) to 50 % (38-62 %, n=60)."
+    )
+    assert "less than 5 % of years" in alert.summary
+    assert "Most of it: rental." in alert.summary
+    evidence = alert.evidence
+    assert (evidence["baseline"]["n"], evidence["current"]["n"]) == (100, 60)
+    assert evidence["current"]["low"] < 0.5 < evidence["current"]["high"]
+    assert evidence["statistic"] > evidence["threshold"]
+    assert evidence["fallen"] == ["rental"]
+    assert (evidence["categories"]["rental"]["value"], evidence["categories"]["rental"]["n"]) == (0, 30)
+    assert session.exec(select(AuditEvent.action)).all() == ["alert.open"]
+
+
+def test_a_repeated_alarm_adds_to_the_open_alert(session: TenantSession, workshop: Workshop, traffic: Traffic) -> None:
+    _bad_week(traffic)
+    read(session, workshop)
+    (first,) = alerts_of(session, workshop.model.id)
+    evidence = dict(first.evidence)
+    rows = traffic.answers(40, at=now())
+    traffic.label(rows, "rental")
+    read(session, workshop)
+    (alert,) = alerts_of(session, workshop.model.id)
+    assert {name: alert.evidence[name] for name in evidence} == evidence
+    assert alert.evidence["latest"]["current"]["n"] == 40
+
+
+def test_after_it_is_resolved_the_next_fall_is_a_new_alert(
+    session: TenantSession, workshop: Workshop, traffic: Traffic
+) -> None:
+    _bad_week(traffic)
+    read(session, workshop)
+    resolve_alerts(session, workshop.model.id)
+    traffic.label(traffic.answers(40, at=now()), "rental")
+    read(session, workshop)
+    states = [alert.state for alert in alerts_of(session, workshop.model.id)]
+    assert sorted(states) == [AlertState.OPEN, AlertState.RESOLVED]
+
+
+def test_no_alert_without_change(session: TenantSession, workshop: Workshop, traffic: Traffic) -> None:
+    rows = traffic.answers(60)
+    traffic.label(rows[:54], "order")
+    traffic.label(rows[54:], "refund")
+    readings = read(session, workshop)
+    assert not readings["labels"].alarm
+    assert readings["labels"].value == 0.9
+    assert session.exec(select(Alert)).all() == []
+
+
+def test_falling_confidence_and_reports_warn_but_never_judge(
+    session: TenantSession, workshop: Workshop, traffic: Traffic
+) -> None:
+    rows = traffic.answers(100, confidence=0.2)
+    traffic.report(rows, FeedbackKind.ERROR)
+    traffic.label(rows, "rental", source=Source.CORRECTION)
+    readings = read(session, workshop)
+    assert readings["confidence"].p_value is not None
+    assert readings["confidence"].p_value < 0.01
+    assert readings["reports"].value == 1.0
+    assert (readings["labels"].n, readings["labels"].value, readings["labels"].alarm) == (0, None, False)
+    assert session.exec(select(Alert)).all() == []
+
+
+def test_a_report_counts_once_an_answer_and_praise_does_not(
+    session: TenantSession, workshop: Workshop, traffic: Traffic
+) -> None:
+    rows = traffic.answers(10)
+    for kind in (FeedbackKind.ERROR, FeedbackKind.CORRECTION):
+        traffic.report(rows[:2], kind)
+    traffic.report(rows[2:5], FeedbackKind.RATING)
+    reading = read(session, workshop)["reports"]
+    assert reading.detail["reported"]["value"] == 0.2
+    assert reading.detail["reported"]["n"] == 10
+    assert reading.detail["reported"]["low"] < 0.2 < reading.detail["reported"]["high"]
+
+
+def test_few_answers_are_not_compared(session: TenantSession, workshop: Workshop, traffic: Traffic) -> None:
+    traffic.answers(19, confidence=0.1)
+    reading = read(session, workshop)["confidence"]
+    assert (reading.n, reading.p_value, reading.value) == (19, None, None)
+
+
+def test_each_answer_is_read_once(session: TenantSession, workshop: Workshop, traffic: Traffic) -> None:
+    traffic.label(traffic.answers(8), "order")
+    assert read(session, workshop)["labels"].n == 8
+    assert read(session, workshop)["labels"].n == 0
+    assert len(readings_of(session, workshop.model.id)) == 6
+
+
+def test_another_version_s_answers_are_not_counted(
+    session: TenantSession, workshop: Workshop, traffic: Traffic
+) -> None:
+    rows = traffic.answers(10)
+    other = workshop.version(session, "0.9")
+    for row in rows[:4]:
+        row.version_id = other.id
+    session.flush()
+    assert read(session, workshop)["reports"].n == 6
+
+
+def test_categories_are_held_against_the_monitor_s_own_baseline(
+    session: TenantSession, workshop: Workshop, version: AdapterVersion, traffic: Traffic
+) -> None:
+    """A later evaluation of the same version is not what the alarm compares with."""
+    workshop.run(session, version, [False] * 100)
+    rows = traffic.answers(60, category="refund")
+    traffic.label(rows, "order")
+    read(session, workshop)
+    assert alerts_of(session, workshop.model.id)[0].evidence["fallen"] == ["order"]
+
+
+def test_the_other_client_s_model_is_untouched(
+    session: TenantSession, workshop: Workshop, traffic: Traffic, principal: Principal
+) -> None:
+    _bad_week(traffic)
+    read(session, workshop)
+    session.flush()
+    session.client_id = principal.agency_id
+    assert alerts_of(session, workshop.model.id) == []
+    assert readings_of(session, workshop.model.id) == []
+
+
+def test_without_an_evaluated_version_there_is_nothing_to_read(session: TenantSession, workshop: Workshop) -> None:
+    with pytest.raises(InvalidInput, match="deploy an evaluated version first"):
+        read(session, workshop)
+    version = workshop.version(session, "1.0")
+    assert start_monitor(session, version) is None
+    point(session, workshop.model, Alias.PRODUCTION, version.id)
+    with pytest.raises(InvalidInput, match="deploy an evaluated version first"):
+        read(session, workshop)
+
+
+def test_going_back_to_a_version_goes_on_with_its_chart(
+    session: TenantSession, workshop: Workshop, version: AdapterVersion, traffic: Traffic
+) -> None:
+    traffic.label(traffic.answers(8), "order")
+    read(session, workshop)
+    again = start_monitor(session, version)
+    assert again is not None
+    assert len(again.charts["labels"]["weeks"]) == 1
+    assert len(session.exec(select(Monitor)).all()) == 1

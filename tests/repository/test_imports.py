@@ -1,0 +1,52 @@
+"""What importing this project loads, and what it must not."""
+
+import platform
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SOURCE_ROOTS = {"platform": "tuneloop", "bot": "tuneloop_bot", "workers": "tuneloop_workers"} | {
+    "billing": "tuneloop_billing",
+    "reports": "tuneloop_reports",
+}
+HEAVY = ("torch", "transformers", "peft", "trl", "llama_cpp")
+
+
+def run(*command: str) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_platform_is_still_the_standard_library_s() -> None:
+    assert platform.__file__ == str(Path(sysconfig.get_path("stdlib")) / "platform.py")
+    loaded = run(sys.executable, "-c", "import platform; print(platform.__file__)")
+    assert loaded.strip() == platform.__file__
+
+
+@pytest.mark.parametrize(("root", "package"), SOURCE_ROOTS.items())
+def test_a_source_root_is_no_package_and_holds_exactly_one(root: str, package: str) -> None:
+    assert not (ROOT / root / "__init__.py").exists()
+    packages = [folder.parent.name for folder in (ROOT / root).glob("*/__init__.py")]
+    assert packages == [package]
+
+
+def test_importing_needs_no_environment_and_loads_nothing_heavy() -> None:
+    modules = "tuneloop.cli, tuneloop.asgi, tuneloop_bot, tuneloop_workers.runtime, tuneloop_workers.broker"
+    program = f"import sys, {modules}; print(sorted(set({HEAVY!r}) & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], env={}, cwd="/", capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr
+
+
+def test_the_layers_hold() -> None:
+    assert "0 broken" in run(str(Path(sys.executable).parent / "lint-imports"))
+
+
+def test_the_tests_are_packages_that_hide_no_source() -> None:
+    folders = {path.parent for path in (ROOT / "tests").rglob("*.py")}
+    assert [str(folder) for folder in folders if not (folder / "__init__.py").exists()] == []
+    assert not (ROOT / "tests" / "platform").exists()
