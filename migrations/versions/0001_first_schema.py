@@ -679,5 +679,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    for table in (*TENANT_KEYS, "web_session", "person", "base_model"):
-        op.drop_table(table)
+    op.execute(f"drop table {', '.join((*TENANT_KEYS, 'web_session', 'person', 'base_model'))}")

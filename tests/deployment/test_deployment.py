@@ -70,7 +70,7 @@ def test_a_deployment_keeps_the_version_before_and_ends_the_candidacy(
     point(session, workshop.model, Alias.CANDIDATE, versions[1].id)
     deploy(session, principal=principal, model=workshop.model, version=versions[1])
     assert _serving(session, workshop) == {"production": "1.1", "previous": "1.0"}
-    event = session.exec(select(AuditEvent).order_by(col(AuditEvent.id).desc())).first()
+    event = session.exec(select(AuditEvent).order_by(col(AuditEvent.at).desc())).first()
     assert event is not None
     assert (event.action, event.detail["digest"], event.detail["before"]) == (
         "version.deploy",

@@ -12,7 +12,8 @@ from tuneloop.kit.clock import now
 from tuneloop.kit.db import Database
 from tuneloop.kit.errors import InvalidInput
 from tuneloop.kit.tenancy import TenantSession
-from tuneloop.monitoring.service import alerts_of, read_monitor, readings_of, resolve_alerts, start_monitor
+from tuneloop.monitoring.alerts import alerts_of, resolve_alerts
+from tuneloop.monitoring.service import read_monitor, readings_of, start_monitor
 from tuneloop.registry.service import point
 from tuneloop.tables import (
     AdapterVersion,

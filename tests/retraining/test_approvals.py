@@ -31,7 +31,7 @@ from tuneloop.tables import (
 
 
 def _actions(session: TenantSession) -> list[str]:
-    return list(session.exec(select(AuditEvent.action).order_by(col(AuditEvent.id))))
+    return list(session.exec(select(AuditEvent.action).order_by(col(AuditEvent.at))))
 
 
 def _jobs(session: TenantSession) -> list[str]:

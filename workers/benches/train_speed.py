@@ -1,6 +1,6 @@
 """One LoRA step, ours beside TRL's SFTTrainer: same model, tokens, labels and adapter.
 
-`python workers/benches/train_speed.py --weights FOLDER [--json OUT]`. First the losses must agree, then the peers take
+`python workers/benches/train_speed.py --weights FOLDER [--json]`. First the losses must agree, then the peers take
 turns. Reports CPU and wall seconds (median) and the ratio of paired repeats with a 95 % interval.
 """
 
@@ -194,7 +194,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--prompts", nargs="+", choices=("short", "long"), default=("short", "long"))
-    parser.add_argument("--json", type=Path, help="write every figure to this file")
+    parser.add_argument("--json", action="store_true", help="print every figure as JSON instead of tables")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]
@@ -215,9 +215,10 @@ def main() -> None:
             theirs(options.weights, bf16=False, system_prompt=text),
         ]
         report["cases"][prompt] = compare(peers, options.repeats)
-        show(f"one step of {len(MESSAGES)} messages, {prompt} system prompt", report["cases"][prompt])
+        if not options.json:
+            show(f"one step of {len(MESSAGES)} messages, {prompt} system prompt", report["cases"][prompt])
     if options.json:
-        options.json.write_text(json.dumps(report, indent=2))
+        print(json.dumps(report, indent=2))
 
 
 if __name__ == "__main__":

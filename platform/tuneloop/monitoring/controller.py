@@ -14,8 +14,9 @@ from tuneloop.jobs.controller import JobRead, find_job
 from tuneloop.kit.errors import Conflict, NotFound
 from tuneloop.kit.jobs import enqueue
 from tuneloop.kit.tenancy import TenantSession
+from tuneloop.monitoring.alerts import alerts_of
 from tuneloop.monitoring.jobs import ReadMonitor
-from tuneloop.monitoring.service import alerts_of, readings_of
+from tuneloop.monitoring.service import readings_of
 from tuneloop.registry.service import find_model
 from tuneloop.review.service import draw_sample, label
 from tuneloop.tables import Alert, AlertState, Role

@@ -5,7 +5,7 @@ import structlog
 
 from tuneloop.deployment.service import deploy
 from tuneloop.kit.errors import Conflict
-from tuneloop.monitoring.service import resolve_alerts
+from tuneloop.monitoring.alerts import resolve_alerts
 from tuneloop.retraining.jobs import DeployCandidate
 from tuneloop.retraining.service import lock_cycle
 from tuneloop.retraining.states import advance

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from tuneloop.monitoring.service import Judge
+from tuneloop.monitoring.streams import Judge
 from tuneloop.registry.contract import Contract
 from tuneloop.registry.templates import Message
 from tuneloop.tables import Example, Prediction

@@ -3,7 +3,7 @@
 import unicodedata
 from dataclasses import dataclass, field
 
-import regex  # type: ignore[import-untyped]
+import regex
 
 from tuneloop.kit.errors import InvalidInput
 from tuneloop_workers.evals.scorers.item import EvalItem, Score, all_or_nothing
