@@ -23,8 +23,10 @@ from tuneloop.kit.storage import Storage
 from tuneloop.kit.tenancy import Row
 from tuneloop.predictions.names import completion_id
 from tuneloop.tables import (
+    AdapterVersion,
     Agency,
     Alert,
+    Alias,
     ApiKey,
     Approval,
     ApprovalKind,
@@ -35,6 +37,7 @@ from tuneloop.tables import (
     Prediction,
     RetrainingCycle,
     Role,
+    VersionAlias,
 )
 
 MODEL = "/api/v1/models/{client}/{model}"
@@ -128,6 +131,13 @@ def names(world: World, database: Database, agency: Agency, storage: Storage, sh
     add_version(database, storage, world, {"adapter.gguf": b"GGUF"})
     cycle = world.row(RetrainingCycle)
     with database.unit(agency.id) as session:
+        version = world.row(AdapterVersion)
+        assert isinstance(version, AdapterVersion)
+        session.add(
+            VersionAlias(
+                client_id=world.client.id, model_id=version.model_id, name=Alias.PREVIOUS, version_id=version.id
+            )
+        )
         session.add(
             Approval(
                 client_id=world.client.id,

@@ -60,7 +60,7 @@ def test_the_first_deployment_has_nothing_to_go_back_to(
     deploy(session, principal=principal, model=workshop.model, version=versions[0])
     assert _serving(session, workshop) == {"production": "1.0"}
     with pytest.raises(InvalidInput, match="no previous version"):
-        roll_back(session, principal=principal, model=workshop.model)
+        roll_back(session, principal=principal, model=workshop.model, digest=versions[0].digest)
 
 
 def test_a_deployment_keeps_the_version_before_and_ends_the_candidacy(
@@ -103,10 +103,12 @@ def test_rolling_back_and_forward_marks_the_cycle(
     cycles = [_cycle_of(session, workshop, version) for version in versions]
     for version in versions:
         deploy(session, principal=principal, model=workshop.model, version=version)
-    assert roll_back(session, principal=principal, model=workshop.model).number == "1.0"
+    back = roll_back(session, principal=principal, model=workshop.model, digest=versions[0].digest)
+    assert back.number == "1.0"
     assert _serving(session, workshop) == {"production": "1.0", "previous": "1.1"}
     assert [cycle.state for cycle in cycles] == [CycleState.DEPLOYED, CycleState.ROLLED_BACK]
-    assert roll_back(session, principal=principal, model=workshop.model).number == "1.1"
+    forward = roll_back(session, principal=principal, model=workshop.model, digest=versions[1].digest)
+    assert forward.number == "1.1"
     assert _serving(session, workshop) == {"production": "1.1", "previous": "1.0"}
     assert [cycle.state for cycle in cycles] == [CycleState.DEPLOYED, CycleState.DEPLOYED]
 
@@ -116,7 +118,18 @@ def test_a_viewer_rolls_nothing_back(
 ) -> None:
     viewer = Principal(agency.id, Role.VIEWER, ActorKind.USER, None, "Vera", "test")
     with pytest.raises(NotAllowed):
-        roll_back(session, principal=viewer, model=workshop.model)
+        roll_back(session, principal=viewer, model=workshop.model, digest="0" * 64)
+
+
+def test_a_second_click_on_rollback_changes_nothing(
+    session: TenantSession, workshop: Workshop, versions: list[AdapterVersion], principal: Principal
+) -> None:
+    for version in versions:
+        deploy(session, principal=principal, model=workshop.model, version=version)
+    roll_back(session, principal=principal, model=workshop.model, digest=versions[0].digest)
+    with pytest.raises(Conflict, match="not the one named"):
+        roll_back(session, principal=principal, model=workshop.model, digest=versions[0].digest)
+    assert _serving(session, workshop) == {"production": "1.0", "previous": "1.1"}
 
 
 def test_a_deployed_version_is_monitored_from_its_own_evaluation(

@@ -44,7 +44,8 @@ def test_a_model_is_trained_served_retrained_promoted_and_rolled_back(running: R
         if second["state"] == "awaiting_promotion":
             promoted(running, second)
             traffic.wait_for("acme/support@v1.1")
-            assert operator.post(f"{path}/rollback")["production"] == "acme/support@v1.0"
+            previous = operator.get(f"{path}/versions/previous")
+            assert operator.post(f"{path}/rollback", {"digest": previous["digest"]})["production"] == previous["name"]
             traffic.wait_for("acme/support@v1.0")
     assert traffic.failures == []
     assert set(traffic.versions) <= {"acme/support@v1.0", "acme/support@v1.1"}

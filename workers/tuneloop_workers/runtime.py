@@ -3,6 +3,7 @@
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -45,6 +46,7 @@ class Context:
     _progress: dict[str, Any] = field(default_factory=dict)
     _stop: threading.Event = field(default_factory=threading.Event)
     _lost: threading.Event = field(default_factory=threading.Event)
+    _overdue: threading.Event = field(default_factory=threading.Event)
 
     @property
     def principal(self) -> Principal:
@@ -74,18 +76,23 @@ class Context:
         self._progress = progress
 
     def check(self) -> None:
-        """Raises LostLease, Cancelled or Interrupted if the work should stop; call it between pieces of work."""
+        """Raises LostLease, Cancelled, Interrupted or TimeoutError if the work should stop; call it between pieces of work."""
         if self._lost.is_set():
             raise LostLease(str(self.held.job_id))
         if self._stop.is_set():
             raise Cancelled
         if self.stopping.is_set():
             raise Interrupted
+        if self._overdue.is_set():
+            raise TimeoutError(f"took longer than {self.held.job.time_limit_seconds} s")
 
     def keep_alive(self, over: threading.Event) -> None:
         """Heartbeat until `over`; a database that is away for a moment is no reason to stop."""
         sent: dict[str, Any] = {}
+        deadline = time.monotonic() + self.held.job.time_limit_seconds
         while not over.wait(BEAT_SECONDS):
+            if time.monotonic() > deadline:
+                self._overdue.set()
             progress = self._progress
             try:
                 with self.database.all_agencies() as session:

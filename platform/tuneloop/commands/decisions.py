@@ -40,7 +40,12 @@ def reject(terminal: Terminal, cycle: Cycle, note: Note = None) -> None:
 @command(app, "rollback", panel=THE_LOOP)
 def rollback(terminal: Terminal, model: Model) -> None:
     """Swap production and previous at once; once more rolls forward."""
-    reply = terminal.api.post(f"{model_path(model.client, model.model)}/rollback")
+    path = model_path(model.client, model.model)
+    previous = terminal.api.get(path).value["aliases"].get("previous")
+    if previous is None:
+        raise Failure("invalid_input", "there is no previous version to go back to", exit_code=ExitCode.FAILED)
+    digest = terminal.api.get(f"{path}/versions/{previous}").value["digest"]
+    reply = terminal.api.post(f"{path}/rollback", {"digest": digest})
     terminal.out.show(reply, lambda done: f"{done['production']} is in production ({figures.digest(done['digest'])})")
 
 

@@ -198,7 +198,7 @@ class Loop:
         labels, confidence = latest["labels"], latest["confidence"]
         alarm = "  [red]alarm[/]" if labels["alarm"] else ""
         self.show.say(
-            f"week {number}: accuracy on sampled labels {rate_n(labels['detail']['accuracy'])}, "
+            f"week {number}: accuracy {rate_n(labels['detail']['accuracy'])}, "
             f"confidence {confidence['value']:.2f} (n={confidence['n']}), {reported} corrections{alarm}"
         )
         self.weeks.append({"week": number, "labels": labels, "confidence": confidence, "corrections": reported})
@@ -270,10 +270,10 @@ class Loop:
                 self.promote(cycle, note)
                 traffic.wait_for(new)
             with _timed(seconds, "roll_back"):
-                self.operator.post(f"{self.path}/rollback")
+                self.roll_back()
                 traffic.wait_for(old)
             with _timed(seconds, "roll_forward"):
-                self.operator.post(f"{self.path}/rollback")
+                self.roll_back()
                 traffic.wait_for(new)
         self.show.say(
             f"promotion {seconds['promote']:.2f} s, rollback {seconds['roll_back']:.2f} s, roll-forward "
@@ -284,6 +284,12 @@ class Loop:
         if traffic.failures or strange:
             raise DemoFailed(f"traffic was disturbed: {traffic.failures[:3]} {strange}")
         return {"seconds": seconds, "requests": len(traffic.versions), "failed": 0, "override": note}
+
+    def roll_back(self) -> str:
+        """Swap production and previous; returns the name of what serves now."""
+        previous = self.operator.get(f"{self.path}/versions/previous")
+        name: str = self.operator.post(f"{self.path}/rollback", {"digest": previous["digest"]})["production"]
+        return name
 
     def summary(
         self, first: dict[str, Any], cycle: dict[str, Any], alert: dict[str, Any], deployment: dict[str, Any]

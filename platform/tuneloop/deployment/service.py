@@ -43,17 +43,24 @@ def deploy(session: Session, *, principal: Principal, model: RegisteredModel, ve
     )
 
 
-def roll_back(session: Session, *, principal: Principal, model: RegisteredModel) -> AdapterVersion:
+def roll_back(session: Session, *, principal: Principal, model: RegisteredModel, digest: str) -> AdapterVersion:
     """Swap production and previous. Doing it again rolls forward.
 
     Raises:
         InvalidInput: there is no previous version.
+        Conflict: `digest` is not that of the previous version; a second click comes too late and changes nothing.
     """
     principal.require(Role.OPERATOR)
     now_serving = aliases(session, model.id)
     production, previous = now_serving.get(Alias.PRODUCTION), now_serving.get(Alias.PREVIOUS)
     if production is None or previous is None:
         raise InvalidInput("there is no previous version to go back to")
+    if previous.digest != digest:
+        raise Conflict(
+            f"the version to go back to is v{previous.number}, not the one named; look at the model again",
+            previous=previous.digest,
+            named=digest,
+        )
     deploy(session, principal=principal, model=model, version=previous)
     if not _mark(session, principal, previous, CycleState.ROLLED_BACK, CycleState.DEPLOYED):
         _mark(session, principal, production, CycleState.DEPLOYED, CycleState.ROLLED_BACK)

@@ -19,6 +19,7 @@ from tuneloop.retraining.schemas import (
     DecisionCreate,
     EvalAnswerRead,
     EvalRunRead,
+    RollbackCreate,
     RolledBack,
 )
 from tuneloop.retraining.service import (
@@ -141,10 +142,11 @@ class CycleController(Controller):
         principal: NamedDependency[Principal],
         client: FromPath[str],
         model: FromPath[str],
+        data: JSONBody[RollbackCreate],
     ) -> RolledBack:
-        """Swap production and previous; once more rolls forward."""
+        """Swap production and the previous version, which `digest` names; once more rolls forward."""
         found = find_model(session, client=client, model=model)
-        version = roll_back(session, principal=principal, model=found)
+        version = roll_back(session, principal=principal, model=found, digest=data.digest)
         return RolledBack(production=f"{client}/{model}@v{version.number}", digest=version.digest)
 
 

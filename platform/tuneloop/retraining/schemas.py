@@ -123,6 +123,14 @@ class EvalAnswerRead(BaseModel):
     confidence: float
 
 
+class RollbackCreate(BaseModel):
+    """`digest` of the version to go back to: the model's `previous`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    digest: Sha256
+
+
 class RolledBack(BaseModel):
     production: str
     digest: str
