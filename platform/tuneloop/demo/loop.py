@@ -46,7 +46,8 @@ def run_demo(settings: Settings, *, task: str, data: Path | None = None) -> int:
     path = settings.data_dir.resolve() / f"demo-{scenario.model}.json"
     summary["seconds"]["total"] = time.perf_counter() - started
     path.write_text(json.dumps(summary, indent=2))
-    show.console.print(f"\nSummary as JSON: {path}\nTotal: {summary['seconds']['total']:.0f} s")
+    show.summary(summary)
+    show.console.print(f"   Everything above as JSON: {path}", soft_wrap=True)
     return 0 if summary["verdict"]["outcome"] == "promote" else 1
 
 
@@ -300,7 +301,8 @@ class Loop:
             "model": self.name,
             "versions": [
                 {
-                    **{key: version[key] for key in ("name", "digest", "parent", "parity", "files")},
+                    **{key: version[key] for key in ("name", "digest", "parent", "parity")},
+                    "files": [{**file, "path": self.stored(file["sha256"])} for file in version["files"]],
                     "metrics": version["training"]["metrics"],
                 }
                 for version in versions
@@ -313,6 +315,10 @@ class Loop:
             "deployment": deployment,
             "seconds": self.show.seconds,
         }
+
+    def stored(self, digest: str) -> str:
+        """Where the object store of the data folder keeps a file."""
+        return str(self.settings.data_dir.resolve() / "objects" / "sha256" / digest[:2] / digest)
 
 
 def _draw(items: list[Item], count: int) -> list[Item]:

@@ -46,14 +46,40 @@ class Show:
             yield Bar(progress, progress.add_task(title, total=total, note=""))
 
     def comparison(self, table: dict[str, Any], production: str, candidate: str) -> None:
-        view = Table(title="Side by side, on the same items, by the GGUF files that serve", title_justify="left")
-        for column in ("", f"production {production}", f"candidate {candidate}", "difference", "n"):
-            view.add_column(column, justify="left" if not column else "right", no_wrap=True)
+        title = "Side by side, on the same items, by the GGUF files that serve"
+        view = self._table(title, "", f"production {production}", f"candidate {candidate}", "difference", "n")
         for row in table["rows"]:
             view.add_row(
                 row["title"], rate(row["production"]), rate(row["candidate"]), points(row["difference"]), str(row["n"])
             )
         self.console.print(view)
+
+    def summary(self, summary: dict[str, Any]) -> None:
+        categories = self._table("Accuracy per category", "", "production", "candidate", "n")
+        for row in summary["comparison"]["categories"]:
+            categories.add_row(row["title"], rate(row["production"]), rate(row["candidate"]), str(row["n"]))
+        self.console.print(categories)
+        versions = self._table("Versions", "", "digest", "same top answer as trained", "mean |Δ log p|", "adapter")
+        for version in summary["versions"]:
+            parity, adapter = version["parity"], next(f for f in version["files"] if f["name"] == "adapter.gguf")
+            same = f"{parity['same_top']} of {parity['n']}"
+            size = f"{adapter['size'] / 1e6:.1f} MB"
+            difference = f"{parity['mean_abs_logprob_difference']:.3f}"
+            versions.add_row(version["name"], version["digest"][:16], same, difference, size)
+        self.console.print(versions)
+        for version in summary["versions"]:
+            adapter = next(f for f in version["files"] if f["name"] == "adapter.gguf")
+            self.say(f"[dim]{version['name']}: {adapter['path']}[/]")
+        stages = ", ".join(
+            f"{stage.replace('_', ' ')} {seconds:.0f} s" for stage, seconds in summary["seconds"].items()
+        )
+        self.console.print(f"\n   Seconds: {stages}", highlight=False)
+
+    def _table(self, title: str, *columns: str) -> Table:
+        table = Table(title=title, title_justify="left")
+        for column in columns:
+            table.add_column(column, justify="right" if column else "left", no_wrap=True)
+        return table
 
 
 class Bar:
