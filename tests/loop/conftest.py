@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from secrets import token_urlsafe
 
 import pytest
@@ -24,6 +23,7 @@ MESSAGES = {
     "login": "password number {} does not let me in",
     "repair": "the zip of jacket {} is torn, can you sew it",
 }
+WORDS = "amber birch cedar delta ember fjord grove heath inlet jetty knoll ledge marsh oasis pines quill".split()
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,8 @@ class Running:
 
 def items(labels: tuple[str, ...], numbers: range) -> list[Item]:
     """Messages whose words differ enough not to be near-duplicates of each other."""
-    words = "amber birch cedar delta ember fjord grove heath inlet jetty knoll ledge marsh oasis pines quill".split()
     return [
-        Item(f"{words[n % 16]} {words[n // 16 % 16]} {MESSAGES[label].format(n)} {words[(7 * n + 3) % 16]}", label, label)
+        Item(f"{WORDS[n % 16]} {WORDS[n // 16]} {MESSAGES[label].format(n)} {WORDS[(7 * n + 3) % 16]}", label, label)
         for label in labels
         for n in numbers
     ]

@@ -1,8 +1,8 @@
-"""Retraining on Banking77, as measured in METHOD §2b: before, continue on everything, blends, new examples only.
+"""Retraining on Banking77, beside an earlier measurement: before, continue on everything, blends, new examples only.
 
 `python workers/benches/banking77.py --data FOLDER --weights FOLDER`: 21 established intents with 21 examples each and 3
 new ones with 3 each make v1; then 75 examples of the new ones arrive. Prints accuracy on 720 test items (30 an intent)
-beside the published figures. Every intent's answer is one letter, scored by its first token.
+beside the figures of that measurement (one seed). Every intent's answer is one letter, scored by its first token.
 """
 
 import argparse
@@ -38,7 +38,7 @@ CONTRACT = Contract(
     system_prompt="Sort the bank customer's message. Answer with the letter of its intent.",
     labels=LETTERS,
 )
-PUBLISHED = {
+EARLIER = {
     "v1": (83.1, 88.4, 45.6),
     "continue on old + new": (87.6, 87.0, 92.2),
     "blend 0.5, factors averaged": (88.6, 89.5, 82.2),
@@ -186,7 +186,9 @@ def save(adapter: Adapter, folder: Path) -> Path:
 
 
 def show(console: Console, results: dict[str, list[str]], subset: Subset) -> dict[str, Any]:
-    table = Table("model", "overall", "old", "new", "published", "differs from v1", title="Banking77, 720 test items")
+    table = Table(
+        "model", "overall", "old", "new", "measured earlier", "differs from v1", title="Banking77, 720 test items"
+    )
     figures = {}
     for name, found in results.items():
         right = [answer == item.letter for answer, item in zip(found, subset.test, strict=True)]
@@ -199,11 +201,11 @@ def show(console: Console, results: dict[str, list[str]], subset: Subset) -> dic
             "new": Rate(strata["new"], TEST_EACH * NEW),
         }
         differs = Rate(sum(a != b for a, b in zip(found, results["v1"], strict=True)), len(found))
-        published = PUBLISHED.get(name)
+        earlier = EARLIER.get(name)
         table.add_row(
             name,
             *(percent(rate) for rate in rates.values()),
-            " / ".join(f"{value:.1f}" for value in published) if published else "not measured",
+            " / ".join(f"{value:.1f}" for value in earlier) if earlier else "not measured",
             f"{100 * differs.value:.1f}",
         )
         figures[name] = {key: [rate.correct, rate.n] for key, rate in rates.items()} | {"differs": differs.correct}

@@ -76,7 +76,11 @@ class Context:
         self._progress = progress
 
     def check(self) -> None:
-        """Raises LostLease, Cancelled, Interrupted or TimeoutError if the work should stop; call it between pieces of work."""
+        """Call it between pieces of work.
+
+        Raises:
+            LostLease, Cancelled, Interrupted, TimeoutError: the work should stop.
+        """
         if self._lost.is_set():
             raise LostLease(str(self.held.job_id))
         if self._stop.is_set():

@@ -92,7 +92,9 @@ def _answer_all(
     """Answers by cache key for each exam; the engine is loaded once, and only if there is something to ask."""
     if base.upstream_url:
         return [
-            _answer(context, exam, examples, UpstreamRunner(base.upstream_url, exam.version.digest, exam.manifest.contract))
+            _answer(
+                context, exam, examples, UpstreamRunner(base.upstream_url, exam.version.digest, exam.manifest.contract)
+            )
             for exam in exams
         ]
     if all(len(exam.known) == len(set(exam.keys)) for exam in exams):

@@ -20,6 +20,7 @@ from tuneloop_workers.actors.order import Order, read_order
 from tuneloop_workers.actors.release import Release, make_release
 from tuneloop_workers.artifacts import Artifacts
 from tuneloop_workers.runtime import Context, handles
+from tuneloop_workers.training.adapter import read_adapter
 from tuneloop_workers.training.record import read_record
 from tuneloop_workers.training.spec import Method as TrainMethod
 from tuneloop_workers.training.spec import ParentPart, TrainSpec
@@ -67,6 +68,12 @@ def _write_spec(context: Context, order: Order, artifacts: Artifacts) -> TrainSp
     write_examples(folder / "train.jsonl", parts.train, parts.new)
     write_examples(folder / "dev.jsonl", parts.dev, parts.new)
     going_on = recipe.method is Method.CONTINUE and order.parent is not None
+    parent = tuple(
+        ParentPart(folder=artifacts.folder(part["peft_sha256"]), scale=part["scale"])
+        for part in (order.parent.parts if going_on and order.parent else ())
+    )
+    # A blend keeps its exact value only at the summed rank of its parts.
+    rank = sum(read_adapter(part.folder).rank for part in parent) if len(parent) > 1 else recipe.rank
     chosen: dict[str, Any] = {
         name: value for name in ("epochs", "peak_lr") if (value := getattr(recipe, name)) is not None
     }
@@ -78,12 +85,9 @@ def _write_spec(context: Context, order: Order, artifacts: Artifacts) -> TrainSp
         dev=folder / "dev.jsonl",
         output=folder / "out",
         method=TrainMethod.CONTINUE if going_on else TrainMethod.FROM_BASE,
-        parent=tuple(
-            ParentPart(folder=artifacts.folder(part["peft_sha256"]), scale=part["scale"])
-            for part in (order.parent.parts if going_on and order.parent else ())
-        ),
-        rank=recipe.rank,
-        alpha=recipe.alpha,
+        parent=parent,
+        rank=rank,
+        alpha=recipe.alpha * rank // recipe.rank,
         new_share=recipe.new_share,
         seed=recipe.seed,
         threads=context.settings.cpu_threads,

@@ -48,8 +48,12 @@ def _epochs(data: dict[str, object]) -> int:
     return 1 if data.get("method") is Method.CONTINUE else 4
 
 
+def _peak_lr(data: dict[str, object]) -> float:
+    return 2.5e-4 if data.get("method") is Method.CONTINUE else 5e-4
+
+
 class TrainSpec(Frozen):
-    """Defaults follow METHOD §2: one epoch from a parent, four from the base, the same re-warmed peak rate.
+    """Defaults: one epoch from a parent at half the peak rate, re-warmed; four epochs from the base.
 
     There is no dropout: it would differ between examples that share one prompt prefix.
     """
@@ -72,7 +76,7 @@ class TrainSpec(Frozen):
     epochs: PositiveInt = Field(default_factory=_epochs)
     batch_size: PositiveInt = 8
     new_share: Share | None = Field(default=0.4, description="Share of new examples in a batch; None: as they come.")
-    peak_lr: PositiveFloat = 5e-4
+    peak_lr: PositiveFloat = Field(default_factory=_peak_lr)
     warmup_share: float = Field(default=0.06, ge=0.0, lt=1.0)
     max_grad_norm: PositiveFloat = 1.0
     seed: int = Field(default=0, ge=0, lt=2**32)

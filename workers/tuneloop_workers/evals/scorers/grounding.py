@@ -1,7 +1,7 @@
 """Is what a reply states supported? Hallucination without a judge model: unsupported or contradicting statements.
 
 It sees wrong prices, dates, times, names, numbers, links. It can't see a wrong claim made of words only, or a name
-that opens a sentence; `METHOD.md` lists what learned detectors add.
+that opens a sentence.
 """
 
 from dataclasses import dataclass
