@@ -118,6 +118,7 @@ JSON: dict[str, Any] = {
     "POST /api/v1/cycles/{cycle_id}/approve": {"digest": DIGEST},
     "POST /api/v1/cycles/{cycle_id}/promote": {"digest": DIGEST},
     "POST /api/v1/cycles/{cycle_id}/reject": {"digest": DIGEST},
+    "POST /api/v1/models/{client}/{model}/rollback": {"digest": DIGEST},
 }
 OTHER: dict[str, Any] = {
     "POST /api/v1/models/{client}/{model}/examples": {

@@ -23,7 +23,10 @@ MESSAGES = {
     "login": "password number {} does not let me in",
     "repair": "the zip of jacket {} is torn, can you sew it",
 }
-WORDS = "amber birch cedar delta ember fjord grove heath inlet jetty knoll ledge marsh oasis pines quill".split()
+WORDS = (
+    *("amber", "birch", "cedar", "delta", "ember", "fjord", "grove", "heath"),
+    *("inlet", "jetty", "knoll", "ledge", "marsh", "oasis", "pines", "quill"),
+)
 
 
 @dataclass(frozen=True)
