@@ -50,9 +50,9 @@ class Supervisor:
         for watcher in self._watchers:
             watcher.join()
 
-    def pid(self, name: str) -> int:
-        """Process id of the first command that starts with `name`."""
-        return next(child.pid for command, child in self._children.items() if command[0] == name)
+    def pid(self, *command: str) -> int:
+        """Process id of the running command."""
+        return self._children[command].pid
 
     def _launch(self, command: tuple[str, ...]) -> None:
         with self._log(command) as output:

@@ -135,11 +135,19 @@ def test_every_rate_has_n_and_interval(
     session: TenantSession, workshop: Workshop, runs: tuple[EvalRun, EvalRun]
 ) -> None:
     table = compare(session, workshop, *runs).table
-    described = describe_run(runs[0])
+    described = describe_run(runs[0], {"order": "delivery"})
     rates = [row[side] for row in table["rows"] + table["categories"] for side in ("production", "candidate")]
     rates += [described["overall"], described["hallucination"], *described["categories"].values()]
+    rates += described["groups"].values()
     assert all(set(rate) == {"value", "n", "low", "high"} for rate in rates)
     assert all(0 <= rate["low"] <= rate["value"] <= rate["high"] <= 1 for rate in rates)
+
+
+def test_a_group_pools_its_categories(session: TenantSession, runs: tuple[EvalRun, EvalRun]) -> None:
+    counted = runs[0].categories
+    groups = describe_run(runs[0], dict.fromkeys(counted, "all"))["groups"]
+    assert groups["all"]["n"] == runs[0].n
+    assert groups["all"]["value"] == pytest.approx(runs[0].correct / runs[0].n)
 
 
 def test_too_few_items_ask_for_labels_instead_of_guessing(

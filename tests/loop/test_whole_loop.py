@@ -1,5 +1,9 @@
 """The loop from import to rollback through the public API, with every process running."""
 
+import os
+import signal
+import threading
+
 import pytest
 
 from tests.loop.conftest import LABELS, Running, items
@@ -49,3 +53,25 @@ def test_a_model_is_trained_served_retrained_promoted_and_rolled_back(running: R
             traffic.wait_for("acme/support@v1.0")
     assert traffic.failures == []
     assert set(traffic.versions) <= {"acme/support@v1.0", "acme/support@v1.1"}
+
+
+def training_has_begun(running: Running, job_id: str) -> bool:
+    return "step" in running.operator.get(f"/api/v1/jobs/{job_id}")["progress"]
+
+
+def test_a_killed_worker_costs_an_attempt_and_no_work(running: Running) -> None:
+    operator, path = running.operator, running.path
+    before = len(operator.get(f"{path}/versions"))
+    cycle = operator.post(f"{path}/cycles", {"recipe": {"method": "from_base", "epochs": 20}})
+    digest = cycle["questions"][0]["subject_digest"]
+    job_id = operator.post(f"/api/v1/cycles/{cycle['id']}/approve", {"digest": digest})["job_id"]
+
+    pause = threading.Event()
+    while not training_has_begun(running, job_id):
+        pause.wait(0.1)
+    os.kill(running.supervisor.pid("worker", "--queues", "gpu"), signal.SIGKILL)
+
+    ended = operator.follow(cycle["id"], lambda *_: None)
+    assert ended["state"] in ("awaiting_promotion", "rejected"), ended
+    assert operator.get(f"/api/v1/jobs/{job_id}")["attempts"] == 2
+    assert len(operator.get(f"{path}/versions")) == before + 1

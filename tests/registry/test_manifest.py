@@ -16,6 +16,7 @@ PLAIN: dict[str, Any] = {
         "template": "plain",
         "facts": "",
         "labels": ["order", "refund"],
+        "groups": {"order": "delivery"},
         "decoding": {"max_tokens": 64, "temperature": 0.0, "stop": []},
     },
     "base": {"architecture": "gemma3", "quantisation": "Q8_0", "gguf_sha256": "a" * 64, "weights_sha256": "b" * 64},
@@ -28,6 +29,7 @@ CHANGES: dict[str, Any] = {
     "contract.template": "gemma",
     "contract.facts": "Open till six.",
     "contract.labels": ["refund", "order"],
+    "contract.groups.order": "shipping",
     "contract.decoding.max_tokens": 65,
     "contract.decoding.temperature": 0.1,
     "contract.decoding.stop": ["\n"],
@@ -50,7 +52,7 @@ def _changed(path: str, value: Any) -> dict[str, Any]:
         place = place[int(name)] if name.isdigit() else place[name]
     place[last] = value
     if path == "contract.task":
-        copy["contract"]["labels"] = []
+        copy["contract"] |= {"labels": [], "groups": {}}
     return dict(copy)
 
 

@@ -26,6 +26,11 @@ Policy = Annotated[
     typer.Option(metavar="KEY=VALUE", help="A threshold, such as overall_margin=0.03. May be repeated."),
 ]
 
+GroupOf = Annotated[
+    list[str] | None,
+    typer.Option(metavar="LABEL=GROUP", help="The group of a label; evaluations report groups too. May be repeated."),
+]
+
 
 @command(app, "add")
 def add(
@@ -35,6 +40,7 @@ def add(
     task: Annotated[Task, typer.Option(help="classify into labels, or generate text.")],
     label: Annotated[list[str] | None, typer.Option(help="A label. May be repeated.")] = None,
     labels_file: TextFile = None,
+    group: GroupOf = None,
     system_prompt: Annotated[str | None, typer.Option(help="What the model is told before every request.")] = None,
     system_prompt_file: TextFile = None,
     facts_file: TextFile = None,
@@ -61,6 +67,7 @@ def add(
             "template": template,
             "facts": _read(facts_file) or "",
             "labels": [*(label or []), *_lines(_read(labels_file))],
+            "groups": pairs(group),
             "decoding": {name: value for name, value in decoding.items() if value is not None},
         },
         "policy": pairs(policy),
@@ -86,6 +93,7 @@ def change(
     terminal: Terminal,
     model: Model,
     add_label: Annotated[list[str] | None, typer.Option(help="A further label. May be repeated.")] = None,
+    group: GroupOf = None,
     system_prompt_file: TextFile = None,
     facts_file: TextFile = None,
     max_tokens: Annotated[int | None, typer.Option(help="Longest answer, in tokens.", min=1)] = None,
@@ -95,6 +103,7 @@ def change(
     path = model_path(model.client, model.model)
     known = terminal.api.get(path).value
     contract = known["contract"] | {"labels": [*known["contract"]["labels"], *(add_label or [])]}
+    contract["groups"] = contract["groups"] | pairs(group)
     if system_prompt_file is not None:
         contract["system_prompt"] = _read(system_prompt_file)
     if facts_file is not None:
@@ -144,6 +153,7 @@ def render_model(model: dict[str, Any]) -> Group:
                 ("Task", contract["task"]),
                 ("Base", model["base"]),
                 ("Labels", ", ".join(contract["labels"])),
+                ("Groups", ", ".join(f"{label}={name}" for label, name in contract["groups"].items())),
                 ("System prompt", _shortened(contract["system_prompt"])),
                 ("Facts", _shortened(contract["facts"])),
                 ("Template", contract["template"]),

@@ -1,7 +1,7 @@
 """Store and read eval runs. A run is written once, complete; unchanged answers are found by cache key."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -95,11 +95,17 @@ def latest_run(session: Session, version_id: UUID) -> EvalRun | None:
     return session.exec(query.order_by(col(EvalRun.created_at).desc()).limit(1)).one_or_none()
 
 
-def describe_run(run: EvalRun) -> dict[str, Any]:
-    """Accuracy overall and per category, each with n and interval."""
+def describe_run(run: EvalRun, groups: Mapping[str, str]) -> dict[str, Any]:
+    """Accuracy overall, per category and per group of categories, each with n and interval."""
+    grouped: dict[str, Rate] = {}
+    for name, counts in run.categories.items():
+        if group := groups.get(name):
+            so_far = grouped.get(group, Rate(0, 0))
+            grouped[group] = Rate(so_far.correct + counts["correct"], so_far.n + counts["n"])
     return {
         "overall": rate_of(Rate(run.correct, run.n)),
         "hallucination": rate_of(Rate(run.hallucinated, run.n)),
+        "groups": {group: rate_of(rate) for group, rate in sorted(grouped.items())},
         "categories": {name: rate_of(Rate(counts["correct"], counts["n"])) for name, counts in run.categories.items()},
     }
 

@@ -50,6 +50,7 @@ class Contract(Frozen):
     """Prompt, answer space and decoding of a model.
 
     `facts` is reference text that is rendered after the system prompt in every request; grounding checks read it.
+    `groups` names the group of a label where labels form a hierarchy; evaluations then report groups too.
     """
 
     task: Task
@@ -57,6 +58,7 @@ class Contract(Frozen):
     template: Template = Template.PLAIN
     facts: str = Field(default="", max_length=60_000)
     labels: tuple[Label, ...] = ()
+    groups: dict[Label, Label] = Field(default_factory=dict)
     decoding: Decoding = Decoding()
 
     @model_validator(mode="after")
@@ -67,6 +69,8 @@ class Contract(Frozen):
             raise ValueError("a generate model has no label set")
         if len(set(self.labels)) != len(self.labels):
             raise ValueError("labels must be distinct")
+        if strangers := sorted(set(self.groups) - set(self.labels)):
+            raise ValueError(f"groups name labels that there are not: {', '.join(strangers)}")
         return self
 
 

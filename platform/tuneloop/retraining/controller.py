@@ -11,7 +11,7 @@ from tuneloop.evals.service import answers_of, describe_run, runs_of
 from tuneloop.identity.principal import Principal
 from tuneloop.kit.errors import NotFound
 from tuneloop.kit.tenancy import TenantSession
-from tuneloop.registry.service import find_model, full_name, list_versions
+from tuneloop.registry.service import contract_of, find_model, full_name, list_versions
 from tuneloop.retraining.approvals import questions
 from tuneloop.retraining.schemas import (
     CycleCreate,
@@ -164,7 +164,7 @@ class EvalController(Controller):
         return [
             EvalRunRead(
                 **run.model_dump(include={"id", "digest", "engine", "n", "reused", "seconds", "created_at"}),
-                **describe_run(run),
+                **describe_run(run, contract_of(found).groups),
                 version=f"{client}/{model}@v{numbers[run.version_id]}",
             )
             for run in runs_of(session, found.id)

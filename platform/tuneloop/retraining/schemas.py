@@ -106,6 +106,7 @@ class EvalRunRead(BaseModel):
     overall: dict[str, Any]
     hallucination: dict[str, Any]
     categories: dict[str, Any]
+    groups: dict[str, Any]
     created_at: datetime
 
 

@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from uuid import UUID
 
@@ -24,7 +23,7 @@ class Split:
 
 
 def split(examples: Sequence[Example], *, known: frozenset[UUID], dev_share: float) -> Split:
-    """Deterministic: by a hash of the example's id, within category and age.
+    """By a hash of the content, within category and age: the same data is split alike in any installation.
 
     Raises:
         InvalidInput: fewer than ten examples.
@@ -38,7 +37,7 @@ def split(examples: Sequence[Example], *, known: frozenset[UUID], dev_share: flo
     dev: list[Example] = []
     owed = 0.0
     for key in sorted(strata):
-        members = sorted(strata[key], key=lambda example: sha256(example.id.bytes).digest())
+        members = sorted(strata[key], key=lambda example: example.content_hash)
         owed += len(members) * dev_share
         taken = min(int(owed), len(members) - 1)
         owed -= taken
@@ -49,7 +48,7 @@ def split(examples: Sequence[Example], *, known: frozenset[UUID], dev_share: flo
 
 def write_examples(path: Path, examples: Sequence[Example], new: frozenset[UUID]) -> None:
     with path.open("wb") as file:
-        for example in sorted(examples, key=lambda each: each.id):
+        for example in sorted(examples, key=lambda each: each.content_hash):
             messages = [*example.messages, {"role": "assistant", "content": example.expected}]
             group = Group.NEW if example.id in new else Group.OLD
             row = {
