@@ -69,7 +69,7 @@ class Show:
         self.console.print(versions)
         for version in summary["versions"]:
             adapter = next(f for f in version["files"] if f["name"] == "adapter.gguf")
-            self.say(f"[dim]{version['name']}: {adapter['path']}[/]")
+            self.console.print(f"   [dim]{version['name']}: {adapter['path']}[/]", highlight=False, soft_wrap=True)
         stages = ", ".join(
             f"{stage.replace('_', ' ')} {seconds:.0f} s" for stage, seconds in summary["seconds"].items()
         )
