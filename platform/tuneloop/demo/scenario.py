@@ -28,6 +28,16 @@ class Item:
 
 
 @dataclass(frozen=True)
+class Traffic:
+    """Requests in a week before the change and after it, the share of new kinds among these, and labels a week."""
+
+    before: int
+    after: int
+    late_share: float
+    labels: int
+
+
+@dataclass(frozen=True)
 class Scenario:
     """`stream` is traffic like the training data; `late` is the traffic that the model was not trained for.
 
@@ -47,6 +57,7 @@ class Scenario:
     golden_late: list[Item]
     late: list[Item]
     stale: frozenset[str]
+    traffic: Traffic
 
 
 def support() -> Scenario:
@@ -73,6 +84,7 @@ def support() -> Scenario:
         golden_late=parts["golden_late"],
         late=parts["stream_late"],
         stale=frozenset(),
+        traffic=Traffic(before=48, after=48, late_share=0.6, labels=24),
     )
 
 
@@ -159,6 +171,7 @@ def from_folder(folder: Path, *, established: int = 21, new: int = 3, seed: int 
         golden_late=_take(exam, new_labels, 0, 25),
         late=_take(pool, new_labels, 0, 45),
         stale=frozenset(),
+        traffic=Traffic(before=48, after=48, late_share=0.6, labels=24),
     )
 
 
