@@ -169,6 +169,7 @@ class Loop:
             if week == WEEKS_BEFORE + 1:
                 self.show.say("[yellow]the shop changes: requests arrive that the model was not trained for[/]")
                 self.operator.patch(self.path, {"contract": self.scenario.contract_late})
+                usual = [item for item in usual if item.text not in self.scenario.stale]
             size = traffic.after if changed else traffic.before
             many = min(round(size * traffic.late_share), len(late)) if changed else 0
             messages = _draw(late, many) + _draw(usual, size - many)
