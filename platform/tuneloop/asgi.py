@@ -74,6 +74,7 @@ def create_app(
         route_handlers=[api, *gateway_handlers, healthz, readyz, metrics],
         state=State({"settings": settings, "database": database, "storage": storage}),
         lifespan=list(lifespan),
+        logging_config=None,
         exception_handlers={
             TuneloopError: answer_domain_error,
             HTTPException: answer_http_error,

@@ -100,3 +100,8 @@ def test_no_field_was_forgotten() -> None:
 def test_a_contract_that_makes_no_sense_is_refused(values: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         Contract(system_prompt="x", **values)
+
+
+def test_equal_contracts_are_one_key() -> None:
+    first, second = (Contract.model_validate(PLAIN["contract"]) for _ in range(2))
+    assert {first: "known"}[second] == "known"

@@ -61,6 +61,9 @@ class Contract(Frozen):
     groups: dict[Label, Label] = Field(default_factory=dict)
     decoding: Decoding = Decoding()
 
+    def __hash__(self) -> int:
+        return hash(self.model_dump_json())
+
     @model_validator(mode="after")
     def labels_fit_the_task(self) -> Self:
         if self.task is Task.CLASSIFY and len(self.labels) < 2:

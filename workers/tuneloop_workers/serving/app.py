@@ -47,6 +47,7 @@ def create_app(dispatcher: Dispatcher, source: ArtifactSource, *, base_sha256: s
             Exception: answer_unexpected,
         },
         openapi_config=None,
+        logging_config=None,
     )
 
 
