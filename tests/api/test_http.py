@@ -53,6 +53,7 @@ def extended(site: Http, place: Place) -> Iterator[Http]:
         dependencies=dependencies,
         exception_handlers=site.app.exception_handlers,
         state=site.app.state,
+        logging_config=None,
     )
     with TestClient(app, raise_server_exceptions=False) as http:
         http.headers["Authorization"] = f"Bearer {make_key(place.database, place.worlds.globex.agency)}"
@@ -109,7 +110,7 @@ def test_a_route_without_a_role_does_not_start() -> None:
         return "everything"
 
     with pytest.raises(RuntimeError, match="names neither role= nor public=True"):
-        _deny_by_default(Litestar([forgotten]))
+        _deny_by_default(Litestar([forgotten], logging_config=None))
 
 
 def test_the_openapi_document_names_every_private_route() -> None:

@@ -47,6 +47,7 @@ def serving(settings: Settings, own: OwnDatabase) -> Iterator[str]:
         route_handlers=gateway_handlers,
         state=State({"settings": settings, "database": Database(engine)}),
         lifespan=[gateway_lifespan],
+        logging_config=None,
     )
     try:
         with serve(app) as url:
