@@ -199,7 +199,7 @@ class Loop:
         alarm = "  [red]alarm[/]" if labels["alarm"] else ""
         self.show.say(
             f"week {number}: accuracy {rate_n(labels['detail']['accuracy'])}, "
-            f"confidence {confidence['value']:.2f} (n={confidence['n']}), {reported} corrections{alarm}"
+            f"confidence {confidence['value'] or 0:.2f} (n={confidence['n']}), {reported} corrections{alarm}"
         )
         self.weeks.append({"week": number, "labels": labels, "confidence": confidence, "corrections": reported})
 

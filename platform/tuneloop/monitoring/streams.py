@@ -16,7 +16,7 @@ from tuneloop.stats.intervals import Rate
 from tuneloop.tables import EvalRun, Example, Feedback, FeedbackKind, Monitor, Pool, Prediction, Reading, Source
 
 SHIFT_NEEDS = 20
-"""Fewest answers before their confidence is compared."""
+"""Fewest answers before their confidence is tested against the baseline's."""
 
 Judge = Callable[[Sequence[Example], Sequence[Prediction]], list[bool]]
 """Says for each labelled answer whether it was right; the scorer of the model's task."""
@@ -51,10 +51,11 @@ def read_confidence(session: Session, monitor: Monitor, *, until: datetime) -> R
     answered = select(Prediction.confidence).where(*_period(monitor, until), col(Prediction.confidence).is_not(None))
     current = np.array(session.exec(answered).all(), dtype=float)
     reading = _reading(monitor, "confidence", len(current), until)
+    reading.value = float(current.mean()) if len(current) else None
+    reading.detail = {"baseline_mean": float(np.mean(baseline)), "baseline_n": len(baseline)}
     if len(current) >= SHIFT_NEEDS:
         shift = confidence_shift(np.array(baseline), current)
-        reading.value, reading.statistic, reading.p_value = shift.current_mean, shift.statistic, shift.p_value
-        reading.detail = {"baseline_mean": shift.baseline_mean, "baseline_n": len(baseline)}
+        reading.statistic, reading.p_value = shift.statistic, shift.p_value
     return reading
 
 
