@@ -212,7 +212,8 @@ def test_a_report_counts_once_an_answer_and_praise_does_not(
 def test_few_answers_are_not_compared(session: TenantSession, workshop: Workshop, traffic: Traffic) -> None:
     traffic.answers(19, confidence=0.1)
     reading = read(session, workshop)["confidence"]
-    assert (reading.n, reading.p_value, reading.value) == (19, None, None)
+    assert (reading.n, reading.p_value, reading.statistic) == (19, None, None)
+    assert reading.value == pytest.approx(0.1)
 
 
 def test_each_answer_is_read_once(session: TenantSession, workshop: Workshop, traffic: Traffic) -> None:
