@@ -1,6 +1,7 @@
 """Runs one job: claim it, keep its lease alive, call its handler, record how it ended."""
 
 import os
+import shutil
 import socket
 import threading
 import time
@@ -53,11 +54,14 @@ class Context:
         return Principal.system(self.held.agency_id, "worker")
 
     @property
+    def workspace_path(self) -> Path:
+        return self.settings.data_dir.resolve() / "work" / str(self.held.job_id)
+
+    @property
     def workspace(self) -> Path:
-        """A folder of this job; it outlives a killed worker, so that the next one can go on."""
-        folder = self.settings.data_dir.resolve() / "work" / str(self.held.job_id)
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
+        """A folder of this job; it outlives a killed worker, so that the next one can go on, and goes with success."""
+        self.workspace_path.mkdir(parents=True, exist_ok=True)
+        return self.workspace_path
 
     @contextmanager
     def unit(self) -> Iterator[TenantSession]:
@@ -150,6 +154,7 @@ class Runtime:
             _HANDLERS[type(held.job)](context, held.job)
             with self.database.all_agencies() as session:
                 finish(session, held)
+            shutil.rmtree(context.workspace_path, ignore_errors=True)
             bound.info("job_succeeded")
         except LostLease:
             bound.warning("job_lost")
