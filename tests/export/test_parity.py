@@ -37,7 +37,7 @@ def test_a_faithful_export_passes(
 
     result = parity(base.weights, pairs, base.gguf, contract(template), CONVERSATIONS)
 
-    check(result, Tolerance(same_top_share=0.8, mean_abs_logprob_difference=0.02, max_abs_logprob_difference=0.1))
+    check(result, Tolerance(clear_same_share=0.8, mean_abs_logprob_difference=0.02, max_abs_logprob_difference=0.1))
     assert (result.n, result.token_mismatches) == (len(CONVERSATIONS), 0)
 
 
@@ -47,13 +47,19 @@ def test_another_adapter_than_the_trained_one_fails(tuned: TunedModels, tmp_path
 
     result = parity(base.weights, [AdapterPair(first, tmp_path / "wrong.gguf")], base.gguf, contract(), CONVERSATIONS)
 
-    with pytest.raises(Conflict, match=r"same answer on \d of 5 prompts"):
+    with pytest.raises(Conflict, match=r"same answer on \d of \d clear prompts"):
         check(result, Tolerance())
+
+
+def test_near_ties_may_fall_either_way_but_clear_answers_may_not() -> None:
+    check(Parity(24, 15, 14, 14, 0.07, 0.4, 0), Tolerance())
+    with pytest.raises(Conflict, match="same answer on 11 of 14 clear prompts"):
+        check(Parity(24, 20, 14, 11, 0.07, 0.4, 0), Tolerance())
 
 
 def test_one_prompt_that_reads_differently_fails() -> None:
     with pytest.raises(Conflict, match="1 prompts tokenised differently"):
-        check(Parity(24, 24, 0.0, 0.0, 1), Tolerance())
+        check(Parity(24, 24, 20, 20, 0.0, 0.0, 1), Tolerance())
 
 
 def test_without_conversations_there_is_no_verdict(tuned: TunedModels) -> None:

@@ -21,6 +21,8 @@ from tuneloop_workers.bases.tokenizers import beginning, encode
 from tuneloop_workers.export.reference import reference_logprobs
 
 PLAUSIBLE = 0.01
+LEAD = 0.5
+"""Nats by which a token leads clearly: the largest difference that serving an untrained Q4_K_M base made was 0.47."""
 
 
 class AdapterPair(NamedTuple):
@@ -35,12 +37,17 @@ class AdapterPair(NamedTuple):
 class Parity:
     """`n` prompts, on `same_top` of which both sides prefer the same token.
 
+    On `clear` of them the trained side prefers its token by at least `LEAD`, on `clear_same` of these the served side
+    prefers it too; where two tokens are nearly as likely, rounding may choose either.
+
     Differences of log-probability (nats) are taken over the tokens to which either side gives at least 1 %.
     `token_mismatches` counts prompts that the two tokenizers read differently; must be 0.
     """
 
     n: int
     same_top: int
+    clear: int
+    clear_same: int
     mean_abs_logprob_difference: float
     max_abs_logprob_difference: float
     token_mismatches: int
@@ -53,7 +60,7 @@ class Tolerance:
     There the mean was 0.08 and the maximum 0.47; with the same base in F16 they were 0.004 and 0.016.
     """
 
-    same_top_share: float = 0.8
+    clear_same_share: float = 0.9
     mean_abs_logprob_difference: float = 0.16
     max_abs_logprob_difference: float = 1.0
 
@@ -93,13 +100,13 @@ def check(result: Parity, tolerance: Tolerance) -> None:
     """Raises Conflict with the figures when the two sides differ by more than is tolerable."""
     if (
         result.token_mismatches
-        or result.same_top < tolerance.same_top_share * result.n
+        or result.clear_same < tolerance.clear_same_share * result.clear
         or result.mean_abs_logprob_difference > tolerance.mean_abs_logprob_difference
         or result.max_abs_logprob_difference > tolerance.max_abs_logprob_difference
     ):
         raise Conflict(
-            f"the exported adapter does not answer like the trained one: same answer on {result.same_top} of "
-            f"{result.n} prompts, |Δ log p| mean {result.mean_abs_logprob_difference:.3f} and max "
+            f"the exported adapter does not answer like the trained one: same answer on {result.clear_same} of "
+            f"{result.clear} clear prompts, |Δ log p| mean {result.mean_abs_logprob_difference:.3f} and max "
             f"{result.max_abs_logprob_difference:.3f}, {result.token_mismatches} prompts tokenised differently; "
             "check that base, weights and template belong together",
             **asdict(result),
@@ -128,9 +135,14 @@ def _tokenised(
 def _compare(trained: NDArray[np.float32], served: NDArray[np.float32], mismatches: int) -> Parity:
     plausible = np.maximum(trained, served) >= np.log(PLAUSIBLE)
     differences = np.abs(trained - served)[plausible]
+    same = trained.argmax(axis=1) == served.argmax(axis=1)
+    second, best = np.sort(trained, axis=1)[:, -2:].T
+    clear = best - second >= LEAD
     return Parity(
         n=len(trained),
-        same_top=int((trained.argmax(axis=1) == served.argmax(axis=1)).sum()),
+        same_top=int(same.sum()),
+        clear=int(clear.sum()),
+        clear_same=int((same & clear).sum()),
         mean_abs_logprob_difference=float(differences.mean()) if differences.size else 0.0,
         max_abs_logprob_difference=float(differences.max()) if differences.size else 0.0,
         token_mismatches=mismatches,
