@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from tests.export.conftest import Tuned
 from tests.support.tiny_models import ArchitectureName
 from tuneloop.kit.errors import Conflict, CorruptArtifact, InvalidInput
+from tuneloop.kit.storage import digest_file
 from tuneloop.registry.contract import (
     AdapterPart,
     BaseRef,
@@ -19,7 +20,6 @@ from tuneloop.registry.contract import (
     Task,
     Template,
 )
-from tuneloop_workers.bases.folders import file_sha256
 from tuneloop_workers.export.bundle import ReleaseFiles, verify_bundle, write_bundle
 from tuneloop_workers.export.card import Measure, ModelCard, render_card
 from tuneloop_workers.export.lora import export_lora
@@ -57,7 +57,7 @@ def files(tuned: Callable[[ArchitectureName], Tuned], tmp_path: Path) -> Release
 @pytest.fixture
 def version(files: ReleaseFiles) -> Manifest:
     base = BaseRef(architecture="llama", quantisation="F32", gguf_sha256="0" * 64, weights_sha256="1" * 64)
-    parts = (AdapterPart(sha256=file_sha256(files.adapter_gguf)),)
+    parts = (AdapterPart(sha256=digest_file(files.adapter_gguf)),)
     return Manifest(contract=CONTRACT, base=base, adapters=parts, engine="test")
 
 

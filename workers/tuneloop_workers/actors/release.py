@@ -7,7 +7,7 @@ from typing import Any
 
 from tuneloop.kit.storage import pack_folder
 from tuneloop.registry.contract import AdapterPart, Manifest, Quantisation
-from tuneloop.registry.templates import Message
+from tuneloop_workers.actors.judging import conversation_of
 from tuneloop_workers.actors.order import Order
 from tuneloop_workers.artifacts import Artifacts
 from tuneloop_workers.bases.gguf_file import GgufFile
@@ -76,7 +76,7 @@ def make_release(context: Context, artifacts: Artifacts, *, trained: Path, spec:
         [AdapterPair(part.folder, part.gguf, part.scale) for part in parts],
         base_gguf,
         order.contract,
-        [[Message.model_validate(m) for m in example.messages] for example in order.golden[:PARITY_PROMPTS]],
+        [conversation_of(example) for example in order.golden[:PARITY_PROMPTS]],
         threads=context.settings.cpu_threads,
     )
     check(figures, Tolerance())

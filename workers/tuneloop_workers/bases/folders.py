@@ -7,10 +7,11 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from hashlib import file_digest, sha256
+from hashlib import sha256
 from pathlib import Path
 
 from tuneloop.kit.errors import Conflict, OutOfSpace
+from tuneloop.kit.storage import digest_file
 
 _SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")
 
@@ -56,15 +57,10 @@ def new_file(target: Path) -> Iterator[Path]:
         draft.unlink(missing_ok=True)
 
 
-def file_sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return file_digest(file, "sha256").hexdigest()
-
-
 def folder_digest(folder: Path) -> str:
     """SHA-256 over the sorted list of relative path, size and SHA-256 of every file; hidden files don't count."""
     lines = [
-        f"{path.relative_to(folder).as_posix()}\0{path.stat().st_size}\0{file_sha256(path)}\n"
+        f"{path.relative_to(folder).as_posix()}\0{path.stat().st_size}\0{digest_file(path)}\n"
         for path in sorted(folder.rglob("*"))
         if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     ]

@@ -6,8 +6,9 @@ from pathlib import Path
 from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig
 
 from tuneloop.kit.errors import CorruptArtifact
+from tuneloop.kit.storage import digest_file
 from tuneloop_workers.bases.architectures import model_type
-from tuneloop_workers.bases.folders import file_sha256, folder_digest
+from tuneloop_workers.bases.folders import folder_digest
 from tuneloop_workers.bases.gguf_file import GgufFile
 from tuneloop_workers.bases.hf_config import (
     architecture_of,
@@ -46,7 +47,7 @@ def describe_pair(gguf: Path, weights: Path) -> BakedBase:
     return BakedBase(
         gguf=gguf,
         weights=weights,
-        gguf_sha256=file_sha256(gguf),
+        gguf_sha256=digest_file(gguf),
         weights_sha256=folder_digest(weights),
         architecture=architecture_of(base).value,
         quantisation=quantisation_of(base),

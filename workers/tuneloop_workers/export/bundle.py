@@ -16,8 +16,9 @@ from typing import Annotated
 from pydantic import Field, ValidationError
 
 from tuneloop.kit.errors import CorruptArtifact
+from tuneloop.kit.storage import digest_file
 from tuneloop.registry.contract import Frozen, Manifest, Quantisation, Sha256
-from tuneloop_workers.bases.folders import file_sha256, new_folder
+from tuneloop_workers.bases.folders import new_folder
 from tuneloop_workers.export.adapter import CONFIG_FILE, WEIGHTS_FILE
 from tuneloop_workers.export.card import ModelCard, render_card
 from tuneloop_workers.export.modelfile import modelfile
@@ -92,7 +93,7 @@ def verify_bundle(folder: Path) -> ReleaseManifest:
 def _entries(folder: Path) -> tuple[FileEntry, ...]:
     paths = sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / MANIFEST_FILE)
     return tuple(
-        FileEntry(path=path.relative_to(folder).as_posix(), size=path.stat().st_size, sha256=file_sha256(path))
+        FileEntry(path=path.relative_to(folder).as_posix(), size=path.stat().st_size, sha256=digest_file(path))
         for path in paths
     )
 

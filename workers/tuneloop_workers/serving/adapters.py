@@ -1,12 +1,12 @@
 """Adapters in memory: verified against their digest and base before llama.cpp sees them, least recently used out."""
 
 from collections.abc import Collection, Iterable
-from hashlib import file_digest
 from pathlib import Path
 
 from gguf import GGUFReader
 
 from tuneloop.kit.errors import CorruptArtifact
+from tuneloop.kit.storage import digest_file
 from tuneloop_workers.serving.llama import AdapterHandle, Context, Model
 from tuneloop_workers.serving.servable import Adapter
 
@@ -74,8 +74,7 @@ def _verify(adapter: Adapter, architecture: str) -> None:
 
 def _digest(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            return file_digest(file, "sha256").hexdigest()
+        return digest_file(path)
     except OSError as problem:
         raise CorruptArtifact(f"the adapter file can't be read: {problem}", path=str(path)) from problem
 

@@ -1,6 +1,6 @@
 """`training.json`: everything needed to say how an adapter came about, and to make it again."""
 
-from hashlib import file_digest, sha256
+from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from platform import python_version
@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from tuneloop.kit.storage import digest_file
 from tuneloop.registry.contract import Frozen, Sha256
 from tuneloop_workers.training.events import Dev, Metrics
 from tuneloop_workers.training.spec import TrainSpec
@@ -60,9 +61,9 @@ class Identity(NamedTuple):
 def identify(spec: TrainSpec) -> Identity:
     """Equal for two specs exactly when they ask for the same weights."""
     inputs = Inputs(
-        examples_sha256=_digest(spec.examples),
-        dev_sha256=_digest(spec.dev),
-        parent_sha256=tuple(_digest(part.folder / "adapter_model.safetensors") for part in spec.parent),
+        examples_sha256=digest_file(spec.examples),
+        dev_sha256=digest_file(spec.dev),
+        parent_sha256=tuple(digest_file(part.folder / "adapter_model.safetensors") for part in spec.parent),
     )
     what = {"spec": spec.model_dump(mode="json", exclude=_LOCAL), "inputs": inputs.model_dump(mode="json")}
     return Identity(inputs, sha256(orjson.dumps(what, option=orjson.OPT_SORT_KEYS)).hexdigest())
@@ -80,8 +81,3 @@ def read_record(folder: Path) -> Record | None:
     """None for an adapter that was not trained here."""
     path = folder / _NAME
     return Record.model_validate_json(path.read_bytes()) if path.is_file() else None
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return file_digest(file, "sha256").hexdigest()
