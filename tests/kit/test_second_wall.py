@@ -19,19 +19,34 @@ from tuneloop.kit.tenancy import Row, TenantSession, confine_statement, confine_
 from tuneloop.tables import (
     AdapterVersion,
     Agency,
+    AlertEvent,
     AuditEvent,
     Client,
     Comparison,
+    DisagreementRun,
     EvalAnswer,
     EvalRun,
     Example,
+    GateLook,
     Reading,
     Snapshot,
     SnapshotItem,
 )
 
 TABLES = pytest.mark.parametrize("table", tenant_tables(), ids=lambda table: str(table.__tablename__))
-APPEND_ONLY = (AdapterVersion, AuditEvent, Comparison, EvalAnswer, EvalRun, Reading, Snapshot, SnapshotItem)
+APPEND_ONLY = (
+    AdapterVersion,
+    AlertEvent,
+    AuditEvent,
+    Comparison,
+    DisagreementRun,
+    EvalAnswer,
+    EvalRun,
+    GateLook,
+    Reading,
+    Snapshot,
+    SnapshotItem,
+)
 CHANGEABLE = [table for table in tenant_tables() if table not in APPEND_ONLY]
 
 

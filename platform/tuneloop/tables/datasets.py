@@ -26,6 +26,9 @@ class Source(StrEnum):
     IMPORT = "import"
     CORRECTION = "correction"
     SAMPLED = "sampled"
+    REVIEWED = "reviewed"
+    DOCUMENT = "document"
+    CLIENT_LINK = "client_link"
 
 
 class Example(ClientOwned, table=True):
@@ -47,7 +50,9 @@ class Example(ClientOwned, table=True):
     content_hash: str
     minhash: bytes = Field(sa_type=LargeBinary)
     prediction_id: UUID | None = Field(default=None, foreign_key="prediction.id")
+    added_by: str | None = None
     added_at: datetime = Field(default_factory=now)
+    retired_at: datetime | None = Field(default=None, description="when it left the rolling set for training")
     deleted_at: datetime | None = None
 
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Index
+from sqlalchemy import Index, UniqueConstraint
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
@@ -53,9 +53,12 @@ class EvalAnswer(ClientOwned, table=True):
 
 
 class Comparison(ClientOwned, table=True):
-    """Production and candidate on the same items, and the verdict."""
+    """Production and candidate on the same items, and the verdict: one row a look, the latest counts."""
+
+    __table_args__ = (UniqueConstraint("cycle_id", "look"),)
 
     cycle_id: UUID = Field(foreign_key="retraining_cycle.id", index=True)
+    look: int = 1
     production_run_id: UUID = Field(foreign_key="eval_run.id")
     candidate_run_id: UUID = Field(foreign_key="eval_run.id")
     production_digest: str

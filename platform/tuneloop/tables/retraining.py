@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Index, text
+from sqlalchemy import Index, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
@@ -84,3 +84,46 @@ class Approval(ClientOwned, table=True):
     decided_by: str | None = None
     decided_at: datetime | None = None
     note: str | None = None
+
+
+class Candidate(ClientOwned, table=True):
+    """One of the adapters, or blends of them, that a cycle tried on its dev split; at most one goes to the gate."""
+
+    __table_args__ = (UniqueConstraint("cycle_id", "method", "blend"),)
+
+    cycle_id: UUID = Field(foreign_key="retraining_cycle.id")
+    method: str
+    blend: float
+    dev: dict[str, Any] = Field(sa_type=JSONB)
+    chosen: bool = False
+    created_at: datetime = Field(default_factory=now)
+
+
+class DisagreementRun(ClientOwned, table=True):
+    """Production and candidate on the same unlabelled production queries. Only the answers that differ need labels.
+
+    `agreed` counts the equal answers by category (the answer itself where the task is to classify).
+    """
+
+    __tablename__ = "disagreement_run"
+    __table_args__ = (UniqueConstraint("cycle_id"),)
+
+    cycle_id: UUID = Field(foreign_key="retraining_cycle.id")
+    production_digest: str
+    candidate_digest: str
+    queries: int
+    disagreements: int
+    agreed: dict[str, Any] = Field(sa_type=JSONB)
+    created_at: datetime = Field(default_factory=now)
+
+
+class GateLook(ClientOwned, table=True):
+    """A golden example was looked at by the gate of a cycle: looked at too often, it no longer measures."""
+
+    __tablename__ = "gate_look"
+    __table_args__ = (UniqueConstraint("cycle_id", "example_id"),)
+
+    model_id: UUID = Field(foreign_key="registered_model.id", index=True)
+    cycle_id: UUID = Field(foreign_key="retraining_cycle.id")
+    example_id: UUID = Field(foreign_key="example.id", index=True)
+    at: datetime = Field(default_factory=now)
