@@ -46,6 +46,14 @@ class CompareCandidate(CycleStep):
     name: ClassVar[str] = "retraining.compare"
 
 
+class RejudgeCandidate(Job):
+    """Judge a compared candidate again, now that more of its disagreements are labelled."""
+
+    name: ClassVar[str] = "retraining.rejudge"
+
+    cycle_id: UUID
+
+
 class DeployCandidate(CycleStep):
     """Load the candidate on the serving hosts, then move the alias."""
 
