@@ -12,8 +12,8 @@ from tests.support.tiny_models import CONTEXT, ArchitectureName, TinyPair, build
 from tuneloop.kit.errors import Conflict, CorruptArtifact, InvalidInput
 from tuneloop_workers.bases.architectures import Architecture
 from tuneloop_workers.bases.bake import bake
-from tuneloop_workers.bases.folders import folder_digest
 from tuneloop_workers.bases.pair import describe_pair
+from tuneloop_workers.files import folder_digest
 
 ARCHITECTURES: tuple[ArchitectureName, ...] = ("gemma3", "llama", "qwen2", "qwen3")
 

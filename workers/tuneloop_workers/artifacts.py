@@ -6,7 +6,7 @@ from pathlib import Path
 from tuneloop.kit.errors import CorruptArtifact
 from tuneloop.kit.storage import Storage, unpack_folder
 from tuneloop.registry.contract import Manifest
-from tuneloop_workers.bases.folders import new_folder
+from tuneloop_workers.files import new_folder
 
 
 class Artifacts:

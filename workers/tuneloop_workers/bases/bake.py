@@ -16,7 +16,6 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from tuneloop.kit.errors import CorruptArtifact
 from tuneloop_workers.bases.architectures import gguf_modules, values_from_gguf
-from tuneloop_workers.bases.folders import new_folder
 from tuneloop_workers.bases.gguf_file import GgufFile
 from tuneloop_workers.bases.hf_config import (
     architecture_of,
@@ -26,6 +25,7 @@ from tuneloop_workers.bases.hf_config import (
 )
 from tuneloop_workers.bases.pair import BakedBase, describe_pair
 from tuneloop_workers.bases.tokenizers import tokenizer_from_gguf
+from tuneloop_workers.files import new_folder
 
 
 def bake(gguf: Path, out: Path) -> BakedBase:

@@ -8,7 +8,6 @@ from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig
 from tuneloop.kit.errors import CorruptArtifact
 from tuneloop.kit.storage import digest_file
 from tuneloop_workers.bases.architectures import model_type
-from tuneloop_workers.bases.folders import folder_digest
 from tuneloop_workers.bases.gguf_file import GgufFile
 from tuneloop_workers.bases.hf_config import (
     architecture_of,
@@ -18,6 +17,7 @@ from tuneloop_workers.bases.hf_config import (
     quantisation_of,
 )
 from tuneloop_workers.bases.tokenizers import check_agreement
+from tuneloop_workers.files import folder_digest
 
 
 @dataclass(frozen=True)

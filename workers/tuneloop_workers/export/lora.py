@@ -6,11 +6,11 @@ import gguf
 import numpy as np
 
 from tuneloop_workers.bases.architectures import gguf_modules, values_to_gguf
-from tuneloop_workers.bases.folders import new_file
 from tuneloop_workers.bases.gguf_file import GgufFile
 from tuneloop_workers.bases.hf_config import architecture_of, heads_of, layers_of
 from tuneloop_workers.export.adapter import Adapter
 from tuneloop_workers.export.validate import read_adapter
+from tuneloop_workers.files import new_file
 
 
 def export_lora(folder: Path, base_gguf: Path, out: Path, *, half: bool = True) -> Adapter:

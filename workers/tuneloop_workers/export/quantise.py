@@ -9,9 +9,9 @@ import llama_cpp
 
 from tuneloop.kit.errors import CorruptArtifact, OutOfSpace
 from tuneloop.registry.contract import Quantisation
-from tuneloop_workers.bases.folders import new_file
 from tuneloop_workers.bases.gguf_file import GgufFile
 from tuneloop_workers.bases.llama_model import quieten_llama
+from tuneloop_workers.files import new_file
 
 _FILE_TYPES = {
     Quantisation.F16: llama_cpp.LLAMA_FTYPE_MOSTLY_F16,

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from tuneloop.kit.errors import Conflict, CorruptArtifact
 from tuneloop.registry.contract import Frozen
+from tuneloop_workers.files import new_file
 from tuneloop_workers.training.events import Dev, Proof
-from tuneloop_workers.training.files import write_file
 
 _MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
@@ -52,7 +52,8 @@ def save_checkpoint(
         for moment in _MOMENTS if parameter in optimiser.state else ():
             tensors[f"{moment}/{name}"] = optimiser.state[parameter][moment]
     metadata = {"run_sha256": run_sha256, "position": position.model_dump_json()}
-    write_file(path, save({name: tensor.cpu().contiguous() for name, tensor in tensors.items()}, metadata))
+    with new_file(path) as draft:
+        draft.write_bytes(save({name: tensor.cpu().contiguous() for name, tensor in tensors.items()}, metadata))
 
 
 def load_checkpoint(

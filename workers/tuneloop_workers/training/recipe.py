@@ -6,12 +6,12 @@ from pathlib import Path
 import torch
 
 from tuneloop.kit.errors import Conflict
+from tuneloop_workers.files import new_folder
 from tuneloop_workers.training.adapter import write_adapter
 from tuneloop_workers.training.base import load_base, place
 from tuneloop_workers.training.checkpoint import Position
 from tuneloop_workers.training.data import encoder, read_examples
 from tuneloop_workers.training.events import Done, Event, Stopped
-from tuneloop_workers.training.files import write_folder
 from tuneloop_workers.training.loop import Run
 from tuneloop_workers.training.lora import factors
 from tuneloop_workers.training.plan import plan_batches
@@ -79,11 +79,9 @@ def train(spec: TrainSpec, emit: Callable[[Event], None], stop: Callable[[], boo
         dev_curve=run.position.dev_curve,
     )
 
-    def fill(folder: Path) -> None:
-        write_adapter(factors(model, spec.rank, spec.alpha), folder)
-        write_record(record, folder)
-
-    write_folder(target, fill)
+    with new_folder(target) as draft:
+        write_adapter(factors(model, spec.rank, spec.alpha), draft)
+        write_record(record, draft)
     checkpoint.unlink(missing_ok=True)
     return Done(adapter=target, metrics=record.metrics)
 

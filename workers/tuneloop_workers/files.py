@@ -1,4 +1,4 @@
-"""Folders that appear whole or not at all, and their digests."""
+"""Files and folders that appear whole or not at all, and their digests."""
 
 import errno
 import os
@@ -13,6 +13,7 @@ from pathlib import Path
 from tuneloop.kit.errors import Conflict, OutOfSpace
 from tuneloop.kit.storage import digest_file
 
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")
 
 
@@ -82,7 +83,7 @@ def _disk_space_errors(target: Path) -> Iterator[None]:
 
 def _is_disk_full(error: BaseException | None) -> bool:
     while error is not None:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if isinstance(error, OSError) and error.errno in _NO_ROOM:
             return True
         # safetensors keeps only the text of the error, numpy only the count of what was written.
         if f"os error {errno.ENOSPC}" in str(error) or _SHORT_WRITE.fullmatch(str(error)):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tuneloop.kit.errors import OutOfSpace
-from tuneloop_workers.bases.folders import folder_digest, new_file, new_folder
+from tuneloop_workers.files import folder_digest, new_file, new_folder
 
 
 def fill_the_disk(draft: Path) -> None:
