@@ -245,12 +245,15 @@ def main() -> None:
     parent = (ParentPart(folder=v1),)
     everything = [*subset.first, *subset.arrived]
     both = trainer.run("both", everything, method=Method.CONTINUE, parent=parent, epochs=1)
+    half = {"peak_lr": options.peak_lr / 2}
+    gentle = trainer.run("gentle", everything, method=Method.CONTINUE, parent=parent, epochs=1, **half)
     only = trainer.run("only", subset.arrived, method=Method.CONTINUE, parent=parent, epochs=3)
     old, new = read_adapter(v1), read_adapter(both)
     exact = blend([(old, 0.5), (new, 0.5)])
     adapters = {
         "v1": v1,
         "continue on old + new": both,
+        "the same at half the rate": gentle,
         "blend 0.5, factors averaged": save(averaged(old, new), options.work / "averaged"),
         "blend 0.5, exact": save(exact, options.work / "exact"),
         "blend 0.5, exact, back to rank 16": save(fit(exact, 16, 32), options.work / "compressed"),
