@@ -88,7 +88,6 @@ def make_version(
             digest=new_id().hex * 2,
             manifest=manifest or {"contract": contract.model_dump(mode="json")},
             parts=[],
-            bundle_sha256="c" * 64,
             files=[],
             parity={},
             snapshot_id=snapshot_id,

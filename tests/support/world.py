@@ -100,7 +100,6 @@ def make_version(model: RegisteredModel, built: Manifest, number: str, snapshot:
         digest=built.digest,
         manifest=built.model_dump(mode="json"),
         parts=[],
-        bundle_sha256="d" * 64,
         files=[],
         parity={},
         snapshot_id=snapshot.id,

@@ -64,7 +64,6 @@ class AdapterVersion(ClientOwned, table=True):
     digest: str
     manifest: dict[str, Any] = Field(sa_type=JSONB)
     parts: list[dict[str, Any]] = Field(sa_type=JSONB, description="PEFT folders and scales, in manifest order")
-    bundle_sha256: str
     files: list[dict[str, Any]] = Field(sa_type=JSONB)
     parity: dict[str, Any] = Field(sa_type=JSONB)
     parent_id: UUID | None = Field(default=None, foreign_key="adapter_version.id")

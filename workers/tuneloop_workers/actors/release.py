@@ -46,7 +46,6 @@ class Release:
     manifest: Manifest
     parts: list[Part]
     parity: dict[str, Any]
-    bundle_sha256: str
     files: list[dict[str, Any]]
 
 
@@ -89,7 +88,6 @@ def make_release(context: Context, artifacts: Artifacts, *, trained: Path, spec:
         manifest=manifest,
         parts=parts,
         parity=asdict(figures),
-        bundle_sha256=context.storage.put_file(pack_folder(bundle, folder / "bundle.tar")),
         files=[
             {
                 "name": path.relative_to(bundle).as_posix(),
