@@ -51,9 +51,14 @@ def make_base(database: Database, name: str = "tiny") -> BaseModel:
 def make_model(
     database: Database, client: Client, base: BaseModel, slug: str = "support", contract: Contract = SUPPORT
 ) -> RegisteredModel:
+    """No answers are reserved for the gate, so that any of them may teach."""
     with database.unit(client.agency_id) as session:
         model = RegisteredModel(
-            client_id=client.id, slug=slug, base_id=base.id, contract=contract.model_dump(mode="json")
+            client_id=client.id,
+            slug=slug,
+            base_id=base.id,
+            contract=contract.model_dump(mode="json"),
+            policy={"gate_share": 0.0},
         )
         session.add(model)
     return model

@@ -113,7 +113,13 @@ def make_world(
     """Needs a session across agencies."""
     client = Client(agency_id=agency.id, slug=client_slug, name=client_slug.title())
     mine: dict[str, Any] = {"agency_id": agency.id, "client_id": client.id}
-    model = RegisteredModel(**mine, slug=model_slug, base_id=base.id, contract=SUPPORT.model_dump(mode="json"))
+    model = RegisteredModel(
+        **mine,
+        slug=model_slug,
+        base_id=base.id,
+        contract=SUPPORT.model_dump(mode="json"),
+        policy={"gate_share": 0.0},
+    )
     snapshot = Snapshot(**mine, model_id=model.id, pool=Pool.GOLDEN, digest="e" * 64, size=1, categories={"order": 1})
     version = make_version(model, manifest(base, adapter=sha256(client_slug.encode()).hexdigest()), "1.0", snapshot)
     prediction = Prediction(

@@ -10,6 +10,7 @@ from tuneloop.audit.service import record
 from tuneloop.datasets.service import add_example
 from tuneloop.identity.principal import Principal
 from tuneloop.kit.errors import Conflict, InvalidInput, NotFound, TuneloopError
+from tuneloop.predictions.reserve import refuse_reserved
 from tuneloop.registry.templates import Message
 from tuneloop.tables import (
     Example,
@@ -44,7 +45,7 @@ def accept_correction(session: Session, *, principal: Principal, feedback_id: UU
 
     Raises:
         NotFound: there is no such feedback.
-        Conflict: it was reviewed already.
+        Conflict: it was reviewed already, or the answer is kept for the gate and may not train yet.
         InvalidInput: it is no correction, or the example does not belong into the pool.
     """
     principal.require(Role.OPERATOR)
@@ -53,6 +54,8 @@ def accept_correction(session: Session, *, principal: Principal, feedback_id: UU
         raise InvalidInput(f"feedback {feedback_id} is no correction; dismiss it or ask for the right answer")
     model = session.get_one(RegisteredModel, feedback.model_id)
     prediction = session.get_one(Prediction, feedback.prediction_id)
+    if pool is Pool.TRAINING:
+        refuse_reserved(session, model=model, prediction_ids=[prediction.id])
     example = add_example(
         session,
         principal=principal,

@@ -20,3 +20,13 @@ class Policy(Frozen):
     significance: float = Field(default=0.05, gt=0, lt=0.5)
     false_alarm_rate: float = Field(default=0.05, gt=0, lt=0.5, description="chance of a false alarm in a year")
     approval_hours: int = Field(default=72, ge=1, le=720)
+    disagreement_queries: int = Field(
+        default=1500, ge=20, le=10_000, description="production queries that both versions answer before promotion"
+    )
+    fewest_queries: int = Field(
+        default=200, ge=20, le=10_000, description="with fewer such queries the golden set judges alone"
+    )
+    gate_share: float = Field(
+        default=0.25, ge=0, le=0.9, description="share of answers that teach nothing before a gate has used them"
+    )
+    label_budget: int = Field(default=100, ge=10, le=2000, description="labels that a gate may ask for")
