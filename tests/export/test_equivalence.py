@@ -1,6 +1,7 @@
 """What llama.cpp serves equals what PEFT trained, on every architecture and in every form we ship."""
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,11 @@ from numpy.typing import NDArray
 from tests.export.conftest import ARCHITECTURES, Tuned
 from tests.support.tiny_models import SLIDING_WINDOW, ArchitectureName
 from tuneloop_workers.bases.gguf_file import GgufFile
-from tuneloop_workers.bases.llama_model import ScaledAdapter, open_llama
 from tuneloop_workers.export.lora import export_lora
 from tuneloop_workers.export.merge import ScaledUpdate, merge
 from tuneloop_workers.export.reference import reference_logprobs
+from tuneloop_workers.export.served import ScaledAdapter, served_logprobs
+from tuneloop_workers.llama import Model
 
 PREFIX = [2, *range(50, 50 + SLIDING_WINDOW)]
 SUFFIXES = [[100, 101, 102], [200], [300, 17, 18, 90, 91, 92, 93]]
@@ -25,10 +27,8 @@ TunedModels = Callable[[ArchitectureName], Tuned]
 
 
 def served(gguf: Path, adapters: Sequence[ScaledAdapter] = ()) -> NDArray[np.float32]:
-    with open_llama(gguf) as model:
-        model.open_context(256, exact=True)
-        model.attach(adapters)
-        return model.next_token_logprobs(PREFIX, SUFFIXES)
+    with closing(Model(gguf)) as model:
+        return served_logprobs(model, adapters, PREFIX, SUFFIXES, exact=True)
 
 
 def trained(weights: Path, *adapters: tuple[Path, float]) -> NDArray[np.float32]:

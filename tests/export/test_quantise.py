@@ -1,6 +1,7 @@
 """Merged models are quantised by llama.cpp and load again."""
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,11 @@ from tuneloop.kit.errors import CorruptArtifact
 from tuneloop.registry.contract import Quantisation
 from tuneloop_workers.bases.gguf_file import GgufFile
 from tuneloop_workers.bases.hf_config import quantisation_of
-from tuneloop_workers.bases.llama_model import open_llama
 from tuneloop_workers.export.lora import export_lora
 from tuneloop_workers.export.merge import ScaledUpdate, merge
 from tuneloop_workers.export.quantise import quantise
+from tuneloop_workers.export.served import served_logprobs
+from tuneloop_workers.llama import Model
 
 KINDS = (Quantisation.Q8_0, Quantisation.Q5_K_M, Quantisation.Q4_K_M)
 
@@ -33,9 +35,8 @@ def test_quantised_models_load_and_stay_near_the_merged_one(
 
     answers = []
     for path in (merged, small):
-        with open_llama(path) as model:
-            model.open_context(64)
-            answers.append(np.exp(model.next_token_logprobs([2, 60, 61], [[70, 71]])))
+        with closing(Model(path)) as model:
+            answers.append(np.exp(served_logprobs(model, [], [2, 60, 61], [[70, 71]])))
     assert quantisation_of(GgufFile.open(small)) == kind
     assert small.stat().st_size < merged.stat().st_size
     assert np.abs(answers[0] - answers[1]).sum() / 2 < 0.35

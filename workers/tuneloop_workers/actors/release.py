@@ -18,8 +18,8 @@ from tuneloop_workers.export.merge import ScaledUpdate, merge
 from tuneloop_workers.export.parity import AdapterPair, Tolerance, check, parity
 from tuneloop_workers.export.quantise import quantise
 from tuneloop_workers.export.validate import read_adapter as read_checked
+from tuneloop_workers.llama import identity
 from tuneloop_workers.runtime import Context
-from tuneloop_workers.serving.llama import identity
 from tuneloop_workers.training.adapter import read_adapter, write_adapter
 from tuneloop_workers.training.blend import blend, fit
 from tuneloop_workers.training.spec import TrainSpec

@@ -1,5 +1,6 @@
 """The tokenizer of a base in Hugging Face form, and proof that llama.cpp reads text the same way."""
 
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from tuneloop.kit.errors import CorruptArtifact
 from tuneloop_workers.bases.gguf_file import GgufFile
-from tuneloop_workers.bases.llama_model import open_llama
+from tuneloop_workers.llama import Model
 
 # llama.cpp looks a whole word up in the vocabulary before it applies merges for these.
 _WHOLE_WORDS_FIRST = frozenset({"llama3", "llama-v3", "llama-bpe"})
@@ -51,17 +52,17 @@ def beginning(tokenizer: PreTrainedTokenizerBase) -> list[int]:
 
 def check_agreement(tokenizer: PreTrainedTokenizerBase, gguf: Path) -> int:
     """Number of sample texts on which both sides gave the same token ids; raises CorruptArtifact at a difference."""
-    with open_llama(gguf, vocabulary_only=True) as model:
-        if beginning(tokenizer) != model.beginning():
+    with closing(Model(gguf, vocabulary_only=True)) as model:
+        if beginning(tokenizer) != list(model.start):
             raise CorruptArtifact(
                 "the tokenizer of the weights and of the GGUF begin a text differently (BOS); "
                 "use weights and GGUF of the same model revision",
                 weights=beginning(tokenizer),
-                gguf=model.beginning(),
+                gguf=list(model.start),
             )
         for text in SAMPLE_TEXTS:
             for special in (False, True):
-                ours, theirs = encode(tokenizer, text, special), model.tokenise(text, special)
+                ours, theirs = encode(tokenizer, text, special), model.encode(text, special)
                 if ours != theirs:
                     raise CorruptArtifact(
                         f"weights and GGUF tokenise {text!r} differently; use both of the same model revision",
@@ -76,6 +77,6 @@ def _plain_tokens_that_serve_as_control(base: GgufFile) -> list[AddedToken]:
     types = np.asarray(base.metadata["tokenizer.ggml.token_type"])
     plain = [int(token) for token in np.flatnonzero(types == TokenType.USER_DEFINED)]
     tokens = np.asarray(base.metadata["tokenizer.ggml.tokens"])
-    with open_llama(base.path, vocabulary_only=True) as model:
+    with closing(Model(base.path, vocabulary_only=True)) as model:
         controls = [token for token in plain if model.is_control(token)]
     return [AddedToken(str(tokens[token]), special=True, normalized=False) for token in controls]

@@ -5,6 +5,7 @@ LoRAs, on the same prompts and the same token ids. The shared prefix of all prom
 """
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -16,9 +17,10 @@ from transformers import AutoTokenizer
 from tuneloop.kit.errors import Conflict, InvalidInput
 from tuneloop.registry.contract import Contract
 from tuneloop.registry.templates import Message, render, tokenise
-from tuneloop_workers.bases.llama_model import LlamaModel, ScaledAdapter, open_llama
 from tuneloop_workers.bases.tokenizers import beginning, encode
 from tuneloop_workers.export.reference import reference_logprobs
+from tuneloop_workers.export.served import ScaledAdapter, served_logprobs
+from tuneloop_workers.llama import Model
 
 PLAUSIBLE = 0.01
 LEAD = 0.5
@@ -70,10 +72,6 @@ class _Prompts(NamedTuple):
     suffixes: list[list[int]]
     mismatches: int
 
-    @property
-    def longest(self) -> int:
-        return len(self.prefix) + max(map(len, self.suffixes))
-
 
 def parity(
     weights: Path,
@@ -86,11 +84,10 @@ def parity(
 ) -> Parity:
     if not conversations:
         raise InvalidInput("a parity check needs at least one conversation; add some to the golden set")
-    with open_llama(base_gguf) as model:
+    with closing(Model(base_gguf)) as model:
         prompts = _tokenised(weights, contract, conversations, model)
-        model.open_context(prompts.longest, threads=threads)
-        model.attach([ScaledAdapter(adapter.gguf, adapter.scale) for adapter in adapters])
-        served = model.next_token_logprobs(prompts.prefix, prompts.suffixes)
+        loras = [ScaledAdapter(adapter.gguf, adapter.scale) for adapter in adapters]
+        served = served_logprobs(model, loras, prompts.prefix, prompts.suffixes, threads=threads)
     folders = [(adapter.folder, adapter.scale) for adapter in adapters]
     trained = reference_logprobs(weights, folders, prompts.prefix, prompts.suffixes, threads=threads)
     return _compare(trained, served, prompts.mismatches)
@@ -113,9 +110,7 @@ def check(result: Parity, tolerance: Tolerance) -> None:
         )
 
 
-def _tokenised(
-    weights: Path, contract: Contract, conversations: Sequence[Sequence[Message]], model: LlamaModel
-) -> _Prompts:
+def _tokenised(weights: Path, contract: Contract, conversations: Sequence[Sequence[Message]], model: Model) -> _Prompts:
     tokenizer = AutoTokenizer.from_pretrained(weights, trust_remote_code=False)
     prompts = [render(contract, conversation) for conversation in conversations]
 
@@ -124,8 +119,8 @@ def _tokenised(
 
     prefix = beginning(tokenizer) + tokenise(prompts[0].prefix, ours)
     suffixes = [tokenise(prompt.suffix, ours) for prompt in prompts]
-    served_prefix = model.beginning() + tokenise(prompts[0].prefix, model.tokenise)
-    served_suffixes = [tokenise(prompt.suffix, model.tokenise) for prompt in prompts]
+    served_prefix = list(model.start) + tokenise(prompts[0].prefix, model.encode)
+    served_suffixes = [tokenise(prompt.suffix, model.encode) for prompt in prompts]
     mismatches = sum(
         prefix + suffix != served_prefix + served for suffix, served in zip(suffixes, served_suffixes, strict=True)
     )

@@ -1,24 +1,15 @@
 """Quantises a merged F16 GGUF with llama.cpp's own quantiser."""
 
-import ctypes
 import os
 import shutil
 from pathlib import Path
 
-import llama_cpp
-
 from tuneloop.kit.errors import CorruptArtifact, OutOfSpace
 from tuneloop.registry.contract import Quantisation
+from tuneloop_workers import llama
 from tuneloop_workers.bases.gguf_file import GgufFile
-from tuneloop_workers.bases.llama_model import quieten_llama
 from tuneloop_workers.files import new_file
 
-_FILE_TYPES = {
-    Quantisation.F16: llama_cpp.LLAMA_FTYPE_MOSTLY_F16,
-    Quantisation.Q8_0: llama_cpp.LLAMA_FTYPE_MOSTLY_Q8_0,
-    Quantisation.Q5_K_M: llama_cpp.LLAMA_FTYPE_MOSTLY_Q5_K_M,
-    Quantisation.Q4_K_M: llama_cpp.LLAMA_FTYPE_MOSTLY_Q4_K_M,
-}
 _ALMOST_FULL_BYTES = 4 * 1024**2
 
 
@@ -28,13 +19,8 @@ def quantise(source: Path, out: Path, kind: Quantisation, *, threads: int | None
     llama.cpp falls back to a wider type for tensors whose rows don't fill its blocks.
     """
     GgufFile.open(source)
-    params = llama_cpp.llama_model_quantize_default_params()
-    params.ftype = _FILE_TYPES[kind]
-    params.nthread = threads or os.cpu_count() or 1
-    quieten_llama()
     with new_file(out) as draft:
-        code = llama_cpp.llama_model_quantize(str(source).encode(), str(draft).encode(), ctypes.byref(params))
-        if code == 0:
+        if llama.quantise(source, draft, kind, threads=threads or os.cpu_count() or 1):
             return
         # llama.cpp reports every failure alike, so the disk itself has to say whether it is full.
         if shutil.disk_usage(out.parent).free < _ALMOST_FULL_BYTES:

@@ -7,7 +7,7 @@ from gguf import GGUFReader
 
 from tuneloop.kit.errors import CorruptArtifact
 from tuneloop.kit.storage import digest_file
-from tuneloop_workers.serving.llama import AdapterHandle, Context, Model
+from tuneloop_workers.llama import AdapterHandle, Context, Model
 from tuneloop_workers.serving.servable import Adapter
 
 

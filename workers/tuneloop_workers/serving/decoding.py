@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from tuneloop_workers.llama import Logits
 from tuneloop_workers.serving.answer import Answer
-from tuneloop_workers.serving.llama import Logits
 
 
 @dataclass(frozen=True)

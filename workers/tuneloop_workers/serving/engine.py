@@ -9,13 +9,14 @@ from pathlib import Path
 from tuneloop.kit.errors import InvalidInput, TuneloopError, Unavailable
 from tuneloop.registry.contract import Contract
 from tuneloop.registry.templates import Message
-from tuneloop_workers.serving import llama, servable
+from tuneloop_workers import llama
+from tuneloop_workers.llama import Logits, Rows
+from tuneloop_workers.serving import servable
 from tuneloop_workers.serving.adapters import AdapterCache
 from tuneloop_workers.serving.answer import Answer, Delta
 from tuneloop_workers.serving.decoding import Decoder, Options
 from tuneloop_workers.serving.generation import Generation
 from tuneloop_workers.serving.labels import LabelScoring
-from tuneloop_workers.serving.llama import Logits, Rows
 from tuneloop_workers.serving.prefix import Prefix, PrefixCache
 from tuneloop_workers.serving.run import Finished, Run
 from tuneloop_workers.serving.servable import Adapter, AdapterKey, Servable

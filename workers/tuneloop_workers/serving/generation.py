@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from tuneloop_workers.llama import Logits, Model
 from tuneloop_workers.serving.answer import Alternative, Answer, Delta, FinishReason, TokenLogprob
 from tuneloop_workers.serving.decoding import Move, Options
-from tuneloop_workers.serving.llama import Logits, Model
 from tuneloop_workers.serving.text import TextStream
 
 

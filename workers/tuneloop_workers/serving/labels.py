@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from tuneloop_workers.llama import Logits
 from tuneloop_workers.serving.answer import Answer
 from tuneloop_workers.serving.decoding import Move
-from tuneloop_workers.serving.llama import Logits
 from tuneloop_workers.serving.trie import Choice
 
 NEGLIGIBLE = 1e-4

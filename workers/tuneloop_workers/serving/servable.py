@@ -8,9 +8,9 @@ from typing import NamedTuple
 from tuneloop.kit.errors import InvalidInput
 from tuneloop.registry.contract import Contract, Task
 from tuneloop.registry.templates import Message, end_of_answer, render, render_answer, tokenise
+from tuneloop_workers.llama import Model
 from tuneloop_workers.serving import trie
 from tuneloop_workers.serving.decoding import Options
-from tuneloop_workers.serving.llama import Model
 
 
 class Adapter(NamedTuple):

@@ -12,11 +12,19 @@ import numpy.typing as npt
 from llama_cpp import __version__ as bindings_version
 
 from tuneloop.kit.errors import CorruptArtifact, Unavailable
+from tuneloop.registry.contract import Quantisation
 
 Logits = npt.NDArray[np.float32]
 AdapterHandle = NewType("AdapterHandle", object)
 
 _ERROR_LEVEL = 4
+_TYPE_F32 = 0
+_FILE_TYPES = {
+    Quantisation.F16: c.LLAMA_FTYPE_MOSTLY_F16,
+    Quantisation.Q8_0: c.LLAMA_FTYPE_MOSTLY_Q8_0,
+    Quantisation.Q5_K_M: c.LLAMA_FTYPE_MOSTLY_Q5_K_M,
+    Quantisation.Q4_K_M: c.LLAMA_FTYPE_MOSTLY_Q4_K_M,
+}
 _recent_errors: deque[str] = deque(maxlen=8)
 
 
@@ -41,6 +49,15 @@ def identity() -> str:
     return f"llama.cpp {build} via llama-cpp-python {bindings_version}, {' '.join(enabled)}"
 
 
+def quantise(source: Path, out: Path, kind: Quantisation, *, threads: int) -> bool:
+    """Whether llama.cpp could write `out`; it takes F16 and F32 models only."""
+    parameters = c.llama_model_quantize_default_params()
+    parameters.ftype = _FILE_TYPES[kind]
+    parameters.nthread = threads
+    status: int = c.llama_model_quantize(str(source).encode(), str(out).encode(), ctypes.byref(parameters))
+    return status == 0
+
+
 class Rows(NamedTuple):
     """Consecutive tokens of one sequence; `last_logits` asks for the distribution after the last of them."""
 
@@ -53,13 +70,15 @@ class Rows(NamedTuple):
 class Model:
     """A base GGUF. Weights are memory-mapped, so processes on one machine share them.
 
-    Raises CorruptArtifact when llama.cpp refuses the file.
+    With `vocabulary_only` it can tokenise and nothing else. Raises CorruptArtifact when llama.cpp refuses the file.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, vocabulary_only: bool = False) -> None:
         c.llama_backend_init()
+        parameters = c.llama_model_default_params()
+        parameters.vocab_only = vocabulary_only
         _recent_errors.clear()
-        self._handle = c.llama_model_load_from_file(str(path).encode(), c.llama_model_default_params())
+        self._handle = c.llama_model_load_from_file(str(path).encode(), parameters)
         if not self._handle:
             raise CorruptArtifact(f"llama.cpp cannot load the base model {path.name}: {_reason()}", path=str(path))
         self._vocabulary: Any = c.llama_model_get_vocab(self._handle)
@@ -91,6 +110,9 @@ class Model:
     def is_end(self, token: int) -> bool:
         return bool(c.llama_vocab_is_eog(self._vocabulary, token))
 
+    def is_control(self, token: int) -> bool:
+        return bool(c.llama_vocab_get_attr(self._vocabulary, token) & c.LLAMA_TOKEN_ATTR_CONTROL)
+
     def load_adapter(self, path: Path) -> AdapterHandle:
         """Raises CorruptArtifact when the file does not fit this base."""
         _recent_errors.clear()
@@ -102,7 +124,7 @@ class Model:
     def free_adapter(self, adapter: AdapterHandle) -> None:
         c.llama_adapter_lora_free(adapter)
 
-    def context(self, *, threads: int, cells: int, sequences: int, batch_tokens: int) -> "Context":
+    def context(self, *, threads: int, cells: int, sequences: int, batch_tokens: int, exact: bool = False) -> "Context":
         return Context(
             self._handle,
             vocabulary_size=self.vocabulary_size,
@@ -110,6 +132,7 @@ class Model:
             cells=cells,
             sequences=sequences,
             batch_tokens=batch_tokens,
+            exact=exact,
         )
 
     def close(self) -> None:
@@ -124,10 +147,21 @@ class Model:
 
 
 class Context:
-    """Key-value memory of `cells` tokens shared by all sequences, and the adapters applied to the next decode."""
+    """Key-value memory of `cells` tokens shared by all sequences, and the adapters applied to the next decode.
+
+    With `exact`, attention is computed in F32 throughout, for comparison with other implementations.
+    """
 
     def __init__(
-        self, model: Any, *, vocabulary_size: int, threads: int, cells: int, sequences: int, batch_tokens: int
+        self,
+        model: Any,
+        *,
+        vocabulary_size: int,
+        threads: int,
+        cells: int,
+        sequences: int,
+        batch_tokens: int,
+        exact: bool,
     ) -> None:
         parameters = c.llama_context_default_params()
         parameters.n_ctx = cells
@@ -138,6 +172,9 @@ class Context:
         # A rewound sequence needs the whole window again, also on sliding-window layers.
         parameters.swa_full = True
         parameters.no_perf = True
+        if exact:
+            parameters.type_k = parameters.type_v = _TYPE_F32
+            parameters.flash_attn_type = c.LLAMA_FLASH_ATTN_TYPE_DISABLED
         _recent_errors.clear()
         self._handle = c.llama_init_from_model(model, parameters)
         if not self._handle:
