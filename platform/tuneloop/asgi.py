@@ -28,6 +28,7 @@ from tuneloop.kit.logging import configure_logging
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.storage import Storage
 from tuneloop.monitoring.controller import MonitoringController
+from tuneloop.monitoring.health_controller import HealthController
 from tuneloop.predictions.controller import FeedbackController, PredictionController
 from tuneloop.registry.controller import BaseController, ModelController
 from tuneloop.retraining.controller import CycleController, EvalController
@@ -44,6 +45,7 @@ API: Sequence[ControllerRouterHandler] = (
     PredictionController,
     FeedbackController,
     MonitoringController,
+    HealthController,
     EvalController,
     CycleController,
     JobController,

@@ -43,6 +43,7 @@ NAMELESS = {
     "GET /api/v1/bases",
     "GET /api/v1/models",
     "GET /api/v1/jobs",
+    "GET /api/v1/portfolio",
 }
 WITHOUT_THE_THING = {
     "GET /api/v1/models/{client}/{model}/versions/{version}/files/{name}": "the version has no files",

@@ -1,122 +1,27 @@
 """A reading judges by labels, warns by confidence, tells reports; an alert says what fell and on how many."""
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
-
 import pytest
 from sqlmodel import select
 
-from tests.support.cycles import Workshop, make_workshop
+from tests.monitoring.traffic import Traffic, read
+from tests.support.cycles import Workshop
 from tuneloop.identity.principal import Principal
 from tuneloop.kit.clock import now
-from tuneloop.kit.db import Database
 from tuneloop.kit.errors import InvalidInput
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.monitoring.alerts import alerts_of, resolve_alerts
-from tuneloop.monitoring.service import read_monitor, readings_of, start_monitor
+from tuneloop.monitoring.service import readings_of, start_monitor
 from tuneloop.registry.service import point
 from tuneloop.tables import (
     AdapterVersion,
-    Agency,
     Alert,
     AlertState,
     Alias,
     AuditEvent,
-    Example,
-    Feedback,
     FeedbackKind,
     Monitor,
-    Pool,
-    Prediction,
-    Reading,
     Source,
 )
-
-GOOD = 90
-
-
-@pytest.fixture
-def workshop(database: Database, agency: Agency) -> Workshop:
-    return make_workshop(database, agency, ["order", "refund"] * 50)
-
-
-@pytest.fixture
-def version(session: TenantSession, workshop: Workshop) -> AdapterVersion:
-    """In production and monitored, with 90 of 100 right in its evaluation."""
-    version = workshop.version(session, "1.0")
-    workshop.run(session, version, [True] * GOOD + [False] * (100 - GOOD))
-    point(session, workshop.model, Alias.PRODUCTION, version.id)
-    monitor = start_monitor(session, version)
-    assert monitor is not None
-    monitor.read_until = now() - timedelta(days=7)
-    return version
-
-
-class Traffic:
-    """Answers of production and what people said about them."""
-
-    def __init__(self, session: TenantSession, workshop: Workshop, version: AdapterVersion) -> None:
-        self.session = session
-        self.workshop = workshop
-        self.version = version
-        self.made = 0
-
-    def answers(
-        self, count: int, *, confidence: float = 0.9, at: datetime | None = None, category: str = "order"
-    ) -> list[Prediction]:
-        rows = [
-            Prediction(
-                client_id=self.workshop.client.id,
-                model_id=self.workshop.model.id,
-                version_id=self.version.id,
-                digest=self.version.digest,
-                at=at or now() - timedelta(days=1),
-                messages=[{"role": "user", "content": f"traffic {place}"}],
-                answer=category,
-                confidence=confidence,
-            )
-            for place in range(count)
-        ]
-        self.session.add_all(rows)
-        self.session.flush()
-        return rows
-
-    def label(self, rows: Sequence[Prediction], expected: str, source: Source = Source.SAMPLED) -> None:
-        for row in rows:
-            self.made += 1
-            self.session.add(
-                Example(
-                    client_id=row.client_id,
-                    model_id=row.model_id,
-                    pool=Pool.ROLLING if source is Source.SAMPLED else Pool.TRAINING,
-                    messages=[{"role": "user", "content": "x"}],
-                    expected=expected,
-                    category=expected,
-                    source=source,
-                    content_hash=f"{1_000_000 + self.made:064x}",
-                    minhash=b"",
-                    prediction_id=row.id,
-                )
-            )
-        self.session.flush()
-
-    def report(self, rows: Sequence[Prediction], kind: FeedbackKind) -> None:
-        for row in rows:
-            self.session.add(Feedback(client_id=row.client_id, model_id=row.model_id, prediction_id=row.id, kind=kind))
-        self.session.flush()
-
-
-@pytest.fixture
-def traffic(session: TenantSession, workshop: Workshop, version: AdapterVersion) -> Traffic:
-    return Traffic(session, workshop, version)
-
-
-def exact(examples: Sequence[Example], predictions: Sequence[Prediction]) -> list[bool]:
-    return [example.expected == prediction.answer for example, prediction in zip(examples, predictions, strict=True)]
-
-
-def read(session: TenantSession, workshop: Workshop) -> dict[str, Reading]:
-    return {reading.stream: reading for reading in read_monitor(session, model=workshop.model, judge=exact)}
 
 
 def _bad_week(traffic: Traffic) -> None:

@@ -11,6 +11,7 @@ from rich.text import Text
 from tuneloop.commands import figures
 from tuneloop.commands.arguments import Model, NoWait
 from tuneloop.commands.follow import follow_job
+from tuneloop.commands.health_view import render_health, render_history, render_portfolio
 from tuneloop.commands.http import model_path
 from tuneloop.commands.jobs import render_job
 from tuneloop.commands.output import last_message, right, table, whole
@@ -33,6 +34,24 @@ def read(terminal: Terminal, model: Model, no_wait: NoWait = False) -> None:
 def readings(terminal: Terminal, model: Model) -> None:
     """Readings of all streams, newest first."""
     terminal.out.show(terminal.api.get(f"{model_path(model.client, model.model)}/readings"), render_readings)
+
+
+@command(monitor, "health")
+def health(terminal: Terminal, model: Model) -> None:
+    """State, accuracy, what would be found, open alerts, and what is due next."""
+    terminal.out.show(terminal.api.get(f"{model_path(model.client, model.model)}/health"), render_health)
+
+
+@command(monitor, "history")
+def history(terminal: Terminal, model: Model) -> None:
+    """Weekly accuracy over the last year, with deployments and alerts."""
+    terminal.out.show(terminal.api.get(f"{model_path(model.client, model.model)}/history"), render_history)
+
+
+@command(app, "portfolio", panel=THE_LOOP)
+def portfolio(terminal: Terminal) -> None:
+    """Every model at a glance, the most urgent first."""
+    terminal.out.show(terminal.api.get("/portfolio"), render_portfolio)
 
 
 @command(app, "sample", panel=THE_LOOP)

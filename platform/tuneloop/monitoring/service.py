@@ -9,6 +9,7 @@ from tuneloop.evals.service import latest_run
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import InvalidInput
 from tuneloop.monitoring.alerts import open_alert
+from tuneloop.monitoring.status import refresh_status
 from tuneloop.monitoring.streams import Judge, read_confidence, read_labels, read_reports
 from tuneloop.registry.service import aliases, policy_of
 from tuneloop.stats.charts import DriftChart
@@ -68,6 +69,7 @@ def read_monitor(
     session.flush()
     if readings[0].alarm:
         open_alert(session, model, monitor, readings)
+    refresh_status(session, monitor, at=until)
     return readings
 
 

@@ -1,0 +1,36 @@
+"""Rates as monitoring shows them: never without n and interval."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tuneloop.stats.intervals import Rate
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A share between 0 and 1 with its 95 % interval; `value` is None where nothing was measured."""
+
+    value: float | None
+    n: int
+    low: float
+    high: float
+
+
+def figure_of(rate: Rate) -> Figure:
+    low, high = rate.interval
+    return Figure(rate.value if rate.n else None, rate.n, low, high)
+
+
+def figure_from(stored: Mapping[str, Any]) -> Figure:
+    """Of a rate as readings and alerts store it."""
+    return Figure(stored["value"], stored["n"], stored["low"], stored["high"])
+
+
+def pooled(rates: Iterable[Mapping[str, Any]]) -> Rate:
+    """Stored rates taken together."""
+    correct, n = 0.0, 0
+    for rate in rates:
+        correct += (rate["value"] or 0.0) * rate["n"]
+        n += rate["n"]
+    return Rate(min(round(correct), n), n)

@@ -1,0 +1,192 @@
+"""All models of an agency at a glance: which one needs somebody, and for what."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlmodel import Session, col, func, select
+
+from tuneloop.kit.clock import now
+from tuneloop.monitoring.figures import Figure, figure_of
+from tuneloop.monitoring.health import Task, accuracy_of
+from tuneloop.monitoring.status import explain
+from tuneloop.stats.intervals import Rate
+from tuneloop.tables import (
+    AdapterVersion,
+    Alert,
+    AlertLevel,
+    AlertState,
+    Alias,
+    Approval,
+    Client,
+    Domain,
+    EvalRun,
+    JobRow,
+    Monitor,
+    MonitorStatus,
+    Plan,
+    Prediction,
+    Reading,
+    RegisteredModel,
+    RetrainingCycle,
+    ReviewItem,
+    ReviewState,
+    Schedule,
+    VersionAlias,
+)
+
+MONTH = timedelta(days=30)
+URGENCY = [
+    MonitorStatus.ALERT,
+    MonitorStatus.WARN,
+    MonitorStatus.NO_DATA,
+    MonitorStatus.TOO_FEW_LABELS,
+    MonitorStatus.OK,
+]
+
+
+@dataclass(frozen=True)
+class PortfolioRow:
+    """One model. `answers` and `client_compute_seconds` are of the last 30 days; the latter is the whole client's."""
+
+    client: str
+    client_name: str
+    domain: Domain
+    plan: Plan
+    model: str
+    model_id: UUID
+    version: str | None
+    status: MonitorStatus
+    since: datetime | None
+    reason: str
+    accuracy: Figure | None
+    baseline: Figure | None
+    open_alerts: int
+    approvals_waiting: int
+    labels_due: int
+    answers: int
+    client_compute_seconds: float
+    next_task: Task | None
+
+
+def portfolio(session: Session, *, at: datetime | None = None) -> list[PortfolioRow]:
+    """Most urgent first, then by name."""
+    at = at or now()
+    models = session.exec(
+        select(RegisteredModel, Client).join(Client, col(Client.id) == RegisteredModel.client_id)
+    ).all()
+    numbers, monitors = _production(session)
+    alerts = _open_alerts(session)
+    labels = _label_readings(session, [monitor.id for monitor in monitors.values()])
+    baselines = _baselines(session, monitors)
+    waiting = _counts(
+        session,
+        select(RetrainingCycle.model_id, func.count(col(Approval.id)))
+        .join_from(Approval, RetrainingCycle, col(RetrainingCycle.id) == Approval.cycle_id)
+        .where(col(Approval.decision).is_(None), col(Approval.expires_at) > at)
+        .group_by(col(RetrainingCycle.model_id)),
+    )
+    due = _counts(
+        session,
+        select(ReviewItem.model_id, func.count(col(ReviewItem.id)))
+        .where(col(ReviewItem.state).in_([ReviewState.OPEN, ReviewState.DISPUTED]))
+        .group_by(col(ReviewItem.model_id)),
+    )
+    answers = _counts(
+        session,
+        select(Prediction.model_id, func.count(col(Prediction.id)))
+        .where(col(Prediction.at) > at - MONTH)
+        .group_by(col(Prediction.model_id)),
+    )
+    compute = _compute_seconds(session, at)
+    tasks = _next_tasks(session)
+    rows = []
+    for model, client in models:
+        monitor = monitors.get(model.id)
+        rows.append(
+            PortfolioRow(
+                client=client.slug,
+                client_name=client.name,
+                domain=client.domain,
+                plan=client.plan,
+                model=model.slug,
+                model_id=model.id,
+                version=numbers.get(model.id),
+                status=monitor.status if monitor else MonitorStatus.NO_DATA,
+                since=monitor.status_since if monitor else None,
+                reason=explain(session, monitor, alerts[model.id], at),
+                accuracy=accuracy_of(labels[monitor.id])[0] if monitor else None,
+                baseline=baselines.get(model.id),
+                open_alerts=len(alerts[model.id]),
+                approvals_waiting=waiting.get(model.id, 0),
+                labels_due=due.get(model.id, 0),
+                answers=answers.get(model.id, 0),
+                client_compute_seconds=compute.get(client.id, 0.0),
+                next_task=tasks.get(model.id),
+            )
+        )
+    return sorted(rows, key=lambda row: (URGENCY.index(row.status), row.client, row.model))
+
+
+def _production(session: Session) -> tuple[dict[UUID, str], dict[UUID, Monitor]]:
+    """Number and monitor of each model's version in production."""
+    in_production = select(VersionAlias.version_id).where(VersionAlias.name == Alias.PRODUCTION)
+    versions = session.exec(select(AdapterVersion).where(col(AdapterVersion.id).in_(in_production)))
+    monitors = session.exec(select(Monitor).where(col(Monitor.version_id).in_(in_production)))
+    return {row.model_id: row.number for row in versions}, {row.model_id: row for row in monitors}
+
+
+def _open_alerts(session: Session) -> dict[UUID, list[Alert]]:
+    found: dict[UUID, list[Alert]] = defaultdict(list)
+    for alert in session.exec(
+        select(Alert).where(Alert.state == AlertState.OPEN).order_by(col(Alert.opened_at).desc())
+    ):
+        found[alert.model_id].append(alert)
+    for alerts in found.values():
+        alerts.sort(key=lambda alert: alert.level is not AlertLevel.ALERT)
+    return found
+
+
+def _label_readings(session: Session, monitor_ids: list[UUID]) -> dict[UUID, list[Reading]]:
+    """Newest first."""
+    found: dict[UUID, list[Reading]] = defaultdict(list)
+    query = select(Reading).where(
+        col(Reading.monitor_id).in_(monitor_ids), Reading.stream == "labels", col(Reading.n) > 0
+    )
+    for reading in session.exec(query.order_by(col(Reading.at).desc())):
+        found[reading.monitor_id].append(reading)
+    return found
+
+
+def _baselines(session: Session, monitors: dict[UUID, Monitor]) -> dict[UUID, Figure]:
+    ids = [monitor.baseline_run_id for monitor in monitors.values()]
+    runs = session.exec(select(EvalRun).where(col(EvalRun.id).in_(ids)))
+    return {run.model_id: figure_of(Rate(run.correct, run.n)) for run in runs}
+
+
+def _counts(session: Session, query: Any) -> dict[UUID, int]:
+    return dict(session.exec(query).all())
+
+
+def _compute_seconds(session: Session, at: datetime) -> dict[UUID, float]:
+    """Time that the client's jobs ran, by client."""
+    found: dict[UUID, float] = defaultdict(float)
+    jobs = session.exec(
+        select(JobRow.client_id, JobRow.started_at, JobRow.finished_at).where(
+            col(JobRow.finished_at) > at - MONTH, col(JobRow.started_at).is_not(None)
+        )
+    )
+    for client_id, started, finished in jobs:
+        if client_id is not None and started is not None and finished is not None:
+            found[client_id] += (finished - started).total_seconds()
+    return found
+
+
+def _next_tasks(session: Session) -> dict[UUID, Task]:
+    found: dict[UUID, Task] = {}
+    due = select(Schedule).where(col(Schedule.paused).is_(False)).order_by(col(Schedule.next_at))
+    for row in session.exec(due):
+        found.setdefault(row.model_id, Task(row.task, row.every_days, row.next_at, row.paused, row.custom))
+    return found

@@ -1,0 +1,84 @@
+"""A model's state as an operator reads it: OK, WARN, ALERT, NO DATA or TOO FEW LABELS, and since when."""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlmodel import Session, col, func, select
+
+from tuneloop.kit.clock import now
+from tuneloop.registry.service import aliases
+from tuneloop.tables import Alert, AlertLevel, AlertState, Alias, Monitor, MonitorStatus, Prediction, Reading
+
+LABEL_WINDOW = timedelta(days=28)
+DATA_WINDOW = timedelta(days=14)
+FEWEST_LABELS = 20
+"""Fewest labels within `LABEL_WINDOW` with which silence of the chart means anything."""
+
+
+def monitor_of(session: Session, model_id: UUID) -> Monitor | None:
+    """The monitor of the version in production."""
+    production = aliases(session, model_id).get(Alias.PRODUCTION)
+    if production is None:
+        return None
+    return session.exec(select(Monitor).where(Monitor.version_id == production.id)).one_or_none()
+
+
+def open_alerts(session: Session, model_id: UUID) -> list[Alert]:
+    """Most serious first, then newest."""
+    rows = session.exec(select(Alert).where(Alert.model_id == model_id, Alert.state == AlertState.OPEN)).all()
+    return sorted(rows, key=lambda row: (row.level is not AlertLevel.ALERT, -row.opened_at.timestamp()))
+
+
+def recent_labels(session: Session, monitor: Monitor, at: datetime) -> int:
+    total = session.exec(
+        select(func.coalesce(func.sum(Reading.n), 0)).where(
+            Reading.monitor_id == monitor.id, Reading.stream == "labels", col(Reading.at) > at - LABEL_WINDOW
+        )
+    ).one()
+    return int(total)
+
+
+def refresh_status(session: Session, monitor: Monitor, *, at: datetime | None = None) -> MonitorStatus:
+    """Work the state out again from open alerts, traffic and labels, and store it."""
+    at = at or now()
+    status = _status(session, monitor, at)
+    if status is not monitor.status:
+        monitor.status, monitor.status_since = status, at
+        session.add(monitor)
+    return status
+
+
+def explain(session: Session, monitor: Monitor | None, alerts: list[Alert], at: datetime) -> str:
+    """Why the state is what it is, and what to do about it."""
+    if monitor is None:
+        return "Nothing is watched: train, evaluate and deploy a first version."
+    if monitor.status in (MonitorStatus.ALERT, MonitorStatus.WARN) and alerts:
+        return alerts[0].summary
+    if monitor.status is MonitorStatus.NO_DATA:
+        return (
+            f"Production gave no answers in the last {DATA_WINDOW.days} days: check that the client's application "
+            "calls this model."
+        )
+    labels = recent_labels(session, monitor, at)
+    if monitor.status is MonitorStatus.TOO_FEW_LABELS:
+        return (
+            f"Only {labels} labels in the last {LABEL_WINDOW.days} days: label at least {FEWEST_LABELS} sampled "
+            "answers, or a fall would go unseen."
+        )
+    return f"No sign of a fall in {labels} labels of the last {LABEL_WINDOW.days} days."
+
+
+def _status(session: Session, monitor: Monitor, at: datetime) -> MonitorStatus:
+    levels = {alert.level for alert in open_alerts(session, monitor.model_id)}
+    if AlertLevel.ALERT in levels:
+        return MonitorStatus.ALERT
+    if AlertLevel.WARN in levels:
+        return MonitorStatus.WARN
+    answered = select(Prediction.id).where(
+        Prediction.version_id == monitor.version_id, col(Prediction.at) > at - DATA_WINDOW
+    )
+    if session.exec(answered.limit(1)).first() is None:
+        return MonitorStatus.NO_DATA
+    if recent_labels(session, monitor, at) < FEWEST_LABELS:
+        return MonitorStatus.TOO_FEW_LABELS
+    return MonitorStatus.OK
