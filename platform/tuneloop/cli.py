@@ -189,7 +189,7 @@ def worker(
     from tuneloop.kit.jobs import Queue
     from tuneloop_workers.main import run_worker
 
-    known = [queue.value for queue in Queue]
+    known = [queue.value for queue in Queue if queue is not Queue.CHAT]  # the bot's
     if unknown := sorted(set(queues or ()) - set(known)):
         raise typer.BadParameter(f"no queue {', '.join(unknown)}; there are {', '.join(known)}")
     with process(ctx, logs=True) as settings:

@@ -69,6 +69,7 @@ def running_engines(settings: Settings) -> Iterator[Settings]:
                 "database_url": urls.database,
                 "migration_url": urls.migration,
                 "broker_url": urls.broker,
+                "secret_key": settings.secret_key if settings.secret_key.get_secret_value() else kept_secret(settings),
                 "serve_token": settings.serve_token if settings.serve_token.get_secret_value() else new_secret(),
             }
         )
@@ -99,6 +100,15 @@ def new_secret() -> SecretStr:
     return SecretStr(token_urlsafe(24))
 
 
+def kept_secret(settings: Settings) -> SecretStr:
+    """The data folder's own key: it encrypts what the database beside it stores, and must outlive this process."""
+    file = settings.data_dir / "secret.key"
+    if not file.exists():
+        file.touch(mode=0o600)
+        file.write_text(new_secret().get_secret_value())
+    return SecretStr(file.read_text().strip())
+
+
 def environment_of(settings: Settings) -> dict[str, str]:
     """Environment from which a child process reads the same settings."""
     return {
@@ -111,6 +121,17 @@ def environment_of(settings: Settings) -> dict[str, str]:
         "TUNELOOP_SERVE_URL": settings.serve_url,
         "TUNELOOP_WEB_HOST": settings.web_host,
         "TUNELOOP_WEB_PORT": str(settings.web_port),
+        "TUNELOOP_PUBLIC_URL": settings.public_url,
+        "TUNELOOP_SECRET_KEY": settings.secret_key.get_secret_value(),
+        "TUNELOOP_SLACK_API_URL": settings.slack_api_url,
+        "TUNELOOP_SLACK_AUTHORIZE_URL": settings.slack_authorize_url,
+        "TUNELOOP_SLACK_CLIENT_ID": settings.slack_client_id,
+        "TUNELOOP_SLACK_CLIENT_SECRET": settings.slack_client_secret.get_secret_value(),
+        "TUNELOOP_SLACK_SIGNING_SECRET": settings.slack_signing_secret.get_secret_value(),
+        "TUNELOOP_SLACK_APP_TOKEN": settings.slack_app_token.get_secret_value(),
+        "TUNELOOP_SLACK_SANDBOX_PORT": str(settings.slack_sandbox_port),
+        "TUNELOOP_SMTP_URL": settings.smtp_url.get_secret_value(),
+        "TUNELOOP_MAIL_FROM": settings.mail_from,
         "TUNELOOP_THREADS": str(settings.threads),
     }
 

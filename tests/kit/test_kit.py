@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tuneloop.kit.clock import now
-from tuneloop.kit.errors import NotFound, TuneloopError
+from tuneloop.kit.crypto import Vault
+from tuneloop.kit.errors import NotFound, TuneloopError, Unavailable
 from tuneloop.kit.ids import new_id
 from tuneloop.kit.jobs import Job
 from tuneloop.kit.settings import Settings
@@ -56,3 +57,15 @@ def test_every_job_has_a_name_of_its_own() -> None:
     names = [job.name for job in Job._by_name.values()]
     assert len(set(names)) == len(names)
     assert all(Job.named(job.name) is job for job in Job._by_name.values())
+
+
+def test_a_vault_opens_what_an_older_key_sealed_and_nothing_altered() -> None:
+    sealed = Vault("old").seal("xoxb-1")
+    assert "xoxb" not in sealed
+    assert Vault("new, old").open(sealed) == "xoxb-1"
+    with pytest.raises(Unavailable, match="TUNELOOP_SECRET_KEY has changed"):
+        Vault("new").open(sealed)
+    with pytest.raises(Unavailable):
+        Vault("old").open(sealed[:-4] + "AAA=")
+    with pytest.raises(Unavailable, match="set TUNELOOP_SECRET_KEY"):
+        Vault(" ")

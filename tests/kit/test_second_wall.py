@@ -20,6 +20,7 @@ from tuneloop.tables import (
     AdapterVersion,
     Agency,
     AlertEvent,
+    ApprovalVote,
     AuditEvent,
     Client,
     Comparison,
@@ -37,6 +38,7 @@ TABLES = pytest.mark.parametrize("table", tenant_tables(), ids=lambda table: str
 APPEND_ONLY = (
     AdapterVersion,
     AlertEvent,
+    ApprovalVote,
     AuditEvent,
     Comparison,
     DisagreementRun,

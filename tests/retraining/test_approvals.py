@@ -7,11 +7,12 @@ from sqlmodel import col, select
 
 from tests.support.cycles import PLAN, Workshop
 from tuneloop.identity.principal import Principal
+from tuneloop.identity.service import create_key
 from tuneloop.kit.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from tuneloop.kit.ids import new_id
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.registry.service import point
-from tuneloop.retraining.approvals import questions
+from tuneloop.retraining.approvals import ask, questions
 from tuneloop.retraining.jobs import DeployCandidate, TrainCandidate
 from tuneloop.retraining.service import approve_promotion, approve_retrain, fail_cycle, reject
 from tuneloop.stats.gate import Outcome
@@ -21,12 +22,16 @@ from tuneloop.tables import (
     Alias,
     ApprovalKind,
     AuditEvent,
+    Client,
     Comparison,
     CycleState,
     Decision,
     JobRow,
+    Plan,
+    RegisteredModel,
     RetrainingCycle,
     Role,
+    User,
 )
 
 
@@ -164,3 +169,67 @@ def test_a_late_failure_does_not_touch_a_cycle_that_waits_for_an_answer(
     before = session.get_one(RetrainingCycle, cycle_id).state
     fail_cycle(session, cycle_id=cycle_id, reason="an old step")
     assert session.get_one(RetrainingCycle, cycle_id).state is before
+
+
+def _person(agency: Agency, name: str, role: Role = Role.OPERATOR) -> Principal:
+    return Principal(agency.id, role, ActorKind.USER, new_id(), name, "test")
+
+
+def _strict(session: TenantSession, workshop: Workshop, **policy: object) -> None:
+    model = session.get_one(RegisteredModel, workshop.model.id)
+    model.policy = policy
+    session.flush()
+
+
+def test_a_premium_client_s_retrain_waits_for_a_second_person(
+    session: TenantSession, workshop: Workshop, agency: Agency
+) -> None:
+    session.get_one(Client, workshop.client.id).plan = Plan.PREMIUM
+    ann, bob = _person(agency, "Ann"), _person(agency, "Bob")
+    cycle_id = workshop.asked(session)
+    assert approve_retrain(session, principal=ann, cycle_id=cycle_id, digest=PLAN).state is CycleState.PROPOSED
+    with pytest.raises(Conflict, match=r"you approved this at .*; it waits for 1 more person"):
+        approve_retrain(session, principal=ann, cycle_id=cycle_id, digest=PLAN)
+    assert _jobs(session) == []
+    assert approve_retrain(session, principal=bob, cycle_id=cycle_id, digest=PLAN).state is CycleState.APPROVED
+    (question,) = questions(session, cycle_id)
+    assert (question.decided_by, question.decided_from) == ("Ann and Bob", "test")
+    assert _jobs(session) == [TrainCandidate.name]
+    assert _actions(session) == ["approval.vote", "approval.vote", "approval.approved", "cycle.approved"]
+
+
+def test_one_person_s_key_is_no_second_person(session: TenantSession, workshop: Workshop, agency: Agency) -> None:
+    _strict(session, workshop, approvals_needed=2)
+    user = User(email="ann@north.example", name="Ann")
+    session.add(user)
+    session.flush()
+    ann = Principal(agency.id, Role.OWNER, ActorKind.USER, user.id, "Ann", "web")
+    key, _ = create_key(session, principal=ann, name="ann's script", role=Role.OPERATOR, client=None)
+    script = Principal(agency.id, Role.OPERATOR, ActorKind.API_KEY, key.id, key.name, "api")
+    cycle_id = workshop.asked(session)
+    approve_retrain(session, principal=ann, cycle_id=cycle_id, digest=PLAN)
+    with pytest.raises(Conflict, match="you approved this"):
+        approve_retrain(session, principal=script, cycle_id=cycle_id, digest=PLAN)
+
+
+def test_with_four_eyes_nobody_approves_their_own_proposal(
+    session: TenantSession, workshop: Workshop, agency: Agency
+) -> None:
+    _strict(session, workshop, four_eyes=True)
+    ann, bob = _person(agency, "Ann"), _person(agency, "Bob")
+    cycle = workshop.cycle(session)
+    ask(session, cycle, ApprovalKind.RETRAIN, digest=PLAN, valid_for=timedelta(hours=1), asked_by=ann)
+    with pytest.raises(NotAllowed, match="somebody else must approve"):
+        approve_retrain(session, principal=ann, cycle_id=cycle.id, digest=PLAN)
+    assert approve_retrain(session, principal=bob, cycle_id=cycle.id, digest=PLAN).state is CycleState.APPROVED
+    promotion = ask(session, cycle, ApprovalKind.PROMOTION, digest=PLAN, valid_for=timedelta(hours=1))
+    assert promotion.requested_by == f"user:{ann.actor_id}"
+
+
+def test_one_no_outweighs_any_yes(session: TenantSession, workshop: Workshop, agency: Agency) -> None:
+    _strict(session, workshop, approvals_needed=3)
+    cycle_id = workshop.asked(session)
+    approve_retrain(session, principal=_person(agency, "Ann"), cycle_id=cycle_id, digest=PLAN)
+    bob = _person(agency, "Bob")
+    assert reject(session, principal=bob, cycle_id=cycle_id, digest=PLAN).state is CycleState.REJECTED
+    assert questions(session, cycle_id)[0].decided_by == "Bob"

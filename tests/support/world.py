@@ -25,12 +25,14 @@ from tuneloop.tables import (
     ApiKey,
     Approval,
     ApprovalKind,
+    ApprovalVote,
     AuditEvent,
     BaseModel,
     Candidate,
     Client,
     Comparison,
     DataFinding,
+    Decision,
     DisagreementRun,
     Document,
     EvalAnswer,
@@ -43,6 +45,7 @@ from tuneloop.tables import (
     JobRow,
     Membership,
     Monitor,
+    OneTimeLink,
     Pool,
     Prediction,
     Reading,
@@ -55,6 +58,11 @@ from tuneloop.tables import (
     Schedule,
     ScheduledTask,
     ShareLink,
+    SlackChannel,
+    SlackIdentity,
+    SlackInstallation,
+    SlackMessage,
+    SlackReceipt,
     Snapshot,
     SnapshotItem,
     Source,
@@ -186,6 +194,23 @@ def make_world(
         messages=[{"role": "user", "content": "How long does it take?"}],
     )
     user = User(email=f"ann@{agency.slug}-{client_slug}.example", name="Ann")
+    approval = Approval(
+        **mine,
+        cycle_id=cycle.id,
+        kind=ApprovalKind.RETRAIN,
+        subject_digest="1" * 64,
+        expires_at=now() + timedelta(days=1),
+    )
+    workspace = SlackInstallation(
+        agency_id=agency.id,
+        team_id=f"T-{client.id}",
+        team_name=client_slug.title(),
+        app_id="A1",
+        bot_user_id="U0",
+        bot_token="sealed",
+        scopes="chat:write",
+        installer="U1",
+    )
     rows: list[Row] = [
         client,
         model,
@@ -216,12 +241,9 @@ def make_world(
         alert,
         job,
         cycle,
-        Approval(
-            **mine,
-            cycle_id=cycle.id,
-            kind=ApprovalKind.RETRAIN,
-            subject_digest="1" * 64,
-            expires_at=now() + timedelta(days=1),
+        approval,
+        ApprovalVote(
+            **mine, approval_id=approval.id, voter="user:1", name="Ann", decision=Decision.APPROVED, origin="slack"
         ),
         Comparison(
             **mine,
@@ -276,6 +298,29 @@ def make_world(
             subject_id=str(model.id),
         ),
         user,
+        workspace,
+        SlackChannel(**mine, installation_id=workspace.id, channel="C1"),
+        SlackIdentity(
+            agency_id=agency.id, installation_id=workspace.id, slack_user_id="U1", user_id=user.id, how="link"
+        ),
+        SlackReceipt(
+            agency_id=agency.id, installation_id=workspace.id, key="k", kind="action", slack_user_id="U1", payload={}
+        ),
+        SlackMessage(
+            **mine,
+            installation_id=workspace.id,
+            subject_kind="cycle",
+            subject_id=cycle.id,
+            channel="C1",
+            wanted="1",
+        ),
+        OneTimeLink(
+            **mine,
+            purpose="approve",
+            token_hash=new_token().digest,
+            payload={},
+            expires_at=now() + timedelta(days=1),
+        ),
         Membership(agency_id=agency.id, user_id=user.id, role=Role.VIEWER),
         ApiKey(
             agency_id=agency.id,

@@ -25,6 +25,22 @@ class Settings(BaseSettings):
     serve_url: str = Field(default="http://127.0.0.1:8100", description="serving host of the local engine")
     serve_token: SecretStr = SecretStr("")
 
+    public_url: str = Field(default="", description="how browsers and Slack reach us; `web_url` when empty")
+    secret_key: SecretStr = Field(
+        default=SecretStr(""), description="encrypts stored credentials; comma-separated, the newest first"
+    )
+
+    slack_api_url: str = "https://slack.com/api/"
+    slack_authorize_url: str = "https://slack.com/oauth/v2/authorize"
+    slack_client_id: str = ""
+    slack_client_secret: SecretStr = SecretStr("")
+    slack_signing_secret: SecretStr = SecretStr("")
+    slack_app_token: SecretStr = Field(default=SecretStr(""), description="turns Socket Mode on in the bot process")
+    slack_sandbox_port: int = Field(default=8200, description="of the local Slack that `up` opens without credentials")
+
+    smtp_url: SecretStr = Field(default=SecretStr(""), description="smtp[s]://user:password@host:port of outgoing mail")
+    mail_from: str = "Tuneloop <tuneloop@localhost>"
+
     threads: int = Field(default=0, ge=0, description="CPU threads for training and inference; 0 takes all cores")
     log_level: str = "INFO"
     log_json: bool = True
@@ -36,6 +52,10 @@ class Settings(BaseSettings):
     @property
     def web_url(self) -> str:
         return f"http://{self.web_host}:{self.web_port}"
+
+    @property
+    def site_url(self) -> str:
+        return (self.public_url or self.web_url).rstrip("/")
 
     @property
     def storage(self) -> str:

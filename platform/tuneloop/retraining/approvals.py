@@ -1,25 +1,58 @@
-"""Questions to the operators: bound to a digest, answered once, by somebody who may."""
+"""Questions to the operators: bound to a digest, answered once, by enough people who may."""
 
 from datetime import timedelta
 from uuid import UUID
 
-from sqlmodel import Session, select
+from sqlmodel import Session, col, select
 
 from tuneloop.audit.service import record
 from tuneloop.identity.principal import Principal
 from tuneloop.kit.clock import now
-from tuneloop.kit.errors import Conflict, NotFound
-from tuneloop.tables import Approval, ApprovalKind, Decision, RetrainingCycle, Role
+from tuneloop.kit.errors import Conflict, NotAllowed, NotFound
+from tuneloop.registry.service import policy_of
+from tuneloop.tables import (
+    ActorKind,
+    ApiKey,
+    Approval,
+    ApprovalKind,
+    ApprovalVote,
+    Client,
+    Decision,
+    Plan,
+    RegisteredModel,
+    RetrainingCycle,
+    Role,
+)
+
+APPROVALS_OF_PLAN = {Plan.PREMIUM: 2}
 
 
-def ask(session: Session, cycle: RetrainingCycle, kind: ApprovalKind, *, digest: str, valid_for: timedelta) -> Approval:
-    """Open a question about exactly the thing that `digest` names."""
+def ask(
+    session: Session,
+    cycle: RetrainingCycle,
+    kind: ApprovalKind,
+    *,
+    digest: str,
+    valid_for: timedelta,
+    asked_by: Principal | None = None,
+) -> Approval:
+    """Open a question about exactly the thing that `digest` names.
+
+    Behind the promotion stands whoever proposed the cycle, if `asked_by` names nobody else.
+    """
+    model = session.get_one(RegisteredModel, cycle.model_id)
+    policy = policy_of(model)
+    plan = session.get_one(Client, model.client_id).plan
+    earlier = [question.requested_by for question in questions(session, cycle.id)]
     approval = Approval(
         client_id=cycle.client_id,
         cycle_id=cycle.id,
         kind=kind,
         subject_digest=digest,
         expires_at=now() + valid_for,
+        approvals_needed=policy.approvals_needed or APPROVALS_OF_PLAN.get(plan, 1),
+        four_eyes=policy.four_eyes,
+        requested_by=voter_of(session, asked_by) if asked_by else next(iter(earlier), None),
     )
     session.add(approval)
     session.flush()
@@ -36,10 +69,14 @@ def decide(
     decision: Decision,
     note: str | None = None,
 ) -> Approval:
-    """Answer the question. The first valid answer counts; the row lock decides a race. "No" never expires.
+    """Add a person's answer. It decides when enough people have approved; one rejection decides at once.
+
+    The row lock settles a race. "No" never expires. While approvals are missing, `decision` stays None.
 
     Raises:
-        Conflict: already decided (says by whom and when), expired, or about another digest.
+        Conflict: already decided (says by whom and when), approved by the same person before, expired, or about
+            another digest.
+        NotAllowed: role too low, or one's own proposal where four eyes are on.
     """
     principal.require(Role.OPERATOR)
     query = select(Approval).where(Approval.cycle_id == cycle_id, Approval.kind == kind).with_for_update()
@@ -63,7 +100,12 @@ def decide(
             asked=approval.subject_digest,
             answered=digest,
         )
-    approval.decision, approval.decided_by, approval.decided_at = decision, principal.name, now()
+    _vote(session, approval, principal, decision, note)
+    given = [vote for vote in votes(session, approval) if vote.decision is Decision.APPROVED]
+    if decision is Decision.APPROVED and len(given) < approval.approvals_needed:
+        return approval
+    approval.decision, approval.decided_at, approval.decided_from = decision, now(), principal.origin
+    approval.decided_by = principal.name if decision is Decision.REJECTED else " and ".join(v.name for v in given)
     approval.note = note
     session.add(approval)
     record(
@@ -76,9 +118,74 @@ def decide(
         kind=kind,
         digest=digest,
         note=note,
+        **({"by": approval.decided_by} if len(given) > 1 else {}),
     )
     return approval
 
 
+def votes(session: Session, approval: Approval) -> list[ApprovalVote]:
+    """In the order they were given."""
+    query = select(ApprovalVote).where(ApprovalVote.approval_id == approval.id)
+    return list(session.exec(query.order_by(col(ApprovalVote.at))))
+
+
 def questions(session: Session, cycle_id: UUID) -> list[Approval]:
-    return list(session.exec(select(Approval).where(Approval.cycle_id == cycle_id)))
+    """Oldest first."""
+    query = select(Approval).where(Approval.cycle_id == cycle_id)
+    return list(session.exec(query.order_by(col(Approval.requested_at))))
+
+
+def open_question(session: Session, cycle_id: UUID) -> Approval | None:
+    """What people are being asked about a cycle now."""
+    return next((each for each in reversed(questions(session, cycle_id)) if each.decision is None), None)
+
+
+def voter_of(session: Session, principal: Principal) -> str:
+    """The person behind a caller: a key counts as whoever made it, so that nobody approves twice."""
+    if principal.kind is ActorKind.API_KEY and principal.actor_id is not None:
+        key = session.get(ApiKey, principal.actor_id)
+        if key is not None and key.created_by is not None:
+            return f"user:{key.created_by}"
+    if principal.actor_id is None:
+        return f"{principal.kind}:{principal.name}"
+    return f"{principal.kind}:{principal.actor_id}"
+
+
+def _vote(session: Session, approval: Approval, principal: Principal, decision: Decision, note: str | None) -> None:
+    voter = voter_of(session, principal)
+    if decision is Decision.APPROVED and approval.four_eyes and voter == approval.requested_by:
+        raise NotAllowed("you proposed this, and four eyes are on: somebody else must approve it", needed="four eyes")
+    known = next((vote for vote in votes(session, approval) if vote.voter == voter), None)
+    if known is not None and decision is Decision.APPROVED:
+        missing = approval.approvals_needed - len(votes(session, approval))
+        raise Conflict(
+            f"you approved this at {known.at:%Y-%m-%d %H:%M:%S} UTC; it waits for {missing} more "
+            f"{'person' if missing == 1 else 'people'}",
+            needed=approval.approvals_needed,
+        )
+    if known is not None:
+        return
+    session.add(
+        ApprovalVote(
+            client_id=approval.client_id,
+            approval_id=approval.id,
+            voter=voter,
+            name=principal.name,
+            decision=decision,
+            origin=principal.origin,
+            note=note,
+        )
+    )
+    session.flush()
+    if approval.approvals_needed > 1 and decision is Decision.APPROVED:
+        record(
+            session,
+            principal,
+            "approval.vote",
+            "cycle",
+            approval.cycle_id,
+            client_id=approval.client_id,
+            kind=approval.kind,
+            digest=approval.subject_digest,
+            note=note,
+        )

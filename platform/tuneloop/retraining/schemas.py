@@ -37,7 +37,10 @@ class QuestionRead(BaseModel):
     decision: Decision | None
     decided_by: str | None
     decided_at: datetime | None
+    decided_from: str | None
     note: str | None
+    approvals_needed: int
+    four_eyes: bool
 
 
 class ComparisonRead(BaseModel):

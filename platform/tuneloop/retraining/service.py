@@ -83,7 +83,7 @@ def propose(
     plan = plan_digest(
         contract_of(model), recipe, training.digest, golden.digest, production.digest if production else None
     )
-    ask(session, cycle, ApprovalKind.RETRAIN, digest=plan, valid_for=_validity(model))
+    ask(session, cycle, ApprovalKind.RETRAIN, digest=plan, valid_for=_validity(model), asked_by=principal)
     record(session, principal, "cycle.proposed", "cycle", cycle.id, client_id=cycle.client_id, plan=plan)
     return cycle
 
@@ -103,8 +103,9 @@ def plan_digest(contract: Contract, recipe: Recipe, training: str, golden: str, 
 def approve_retrain(
     session: Session, *, principal: Principal, cycle_id: UUID, digest: str, note: str | None = None
 ) -> RetrainingCycle:
+    """Start the training once enough people have approved its plan; until then the cycle stays proposed."""
     cycle = lock_cycle(session, cycle_id)
-    decide(
+    question = decide(
         session,
         principal=principal,
         cycle_id=cycle_id,
@@ -113,6 +114,8 @@ def approve_retrain(
         decision=Decision.APPROVED,
         note=note,
     )
+    if question.decision is None:
+        return cycle
     advance(session, cycle, CycleState.APPROVED, principal=principal, plan=digest)
     start_step(session, cycle, TrainCandidate(cycle_id=cycle.id))
     return cycle
@@ -135,7 +138,7 @@ def approve_promotion(
         principal.require(Role.ADMIN)
         if not (note or "").strip():
             raise InvalidInput("the gate did not say promote; give a reason to override it", outcome=outcome)
-    decide(
+    question = decide(
         session,
         principal=principal,
         cycle_id=cycle_id,
@@ -150,7 +153,8 @@ def approve_promotion(
         record(
             session, principal, "gate.override", "cycle", cycle_id, client_id=cycle.client_id, digest=digest, note=note
         )
-    start_step(session, cycle, DeployCandidate(cycle_id=cycle.id))
+    if question.decision is not None:
+        start_step(session, cycle, DeployCandidate(cycle_id=cycle.id))
     return cycle
 
 

@@ -24,6 +24,7 @@ from tuneloop.tables.registry import AdapterVersion, Alias, BaseModel, Registere
 from tuneloop.tables.retraining import (
     Approval,
     ApprovalKind,
+    ApprovalVote,
     Candidate,
     CycleState,
     Decision,
@@ -43,6 +44,14 @@ from tuneloop.tables.review import (
     ReviewState,
     ShareLink,
 )
+from tuneloop.tables.slack import (
+    OneTimeLink,
+    SlackChannel,
+    SlackIdentity,
+    SlackInstallation,
+    SlackMessage,
+    SlackReceipt,
+)
 
 __all__ = [
     "ActorKind",
@@ -58,6 +67,7 @@ __all__ = [
     "ApiKey",
     "Approval",
     "ApprovalKind",
+    "ApprovalVote",
     "AuditEvent",
     "BaseModel",
     "Candidate",
@@ -83,6 +93,7 @@ __all__ = [
     "Membership",
     "Monitor",
     "MonitorStatus",
+    "OneTimeLink",
     "Plan",
     "Pool",
     "Prediction",
@@ -97,6 +108,11 @@ __all__ = [
     "Schedule",
     "ScheduledTask",
     "ShareLink",
+    "SlackChannel",
+    "SlackIdentity",
+    "SlackInstallation",
+    "SlackMessage",
+    "SlackReceipt",
     "Snapshot",
     "SnapshotItem",
     "Source",

@@ -71,7 +71,10 @@ class Decision(StrEnum):
 
 
 class Approval(ClientOwned, table=True):
-    """A question put to the operators, bound to the exact digest it is about, answered at most once."""
+    """A question put to the operators, bound to the exact digest it is about, answered at most once.
+
+    `requested_by` names the person behind it (see `ApprovalVote.voter`); with `four_eyes` they cannot approve.
+    """
 
     __table_args__ = (Index("uq_approval_cycle_kind", "cycle_id", "kind", unique=True),)
 
@@ -83,7 +86,28 @@ class Approval(ClientOwned, table=True):
     decision: Decision | None = Field(default=None, sa_type=text_enum(Decision))
     decided_by: str | None = None
     decided_at: datetime | None = None
+    decided_from: str | None = None
     note: str | None = None
+    approvals_needed: int = 1
+    four_eyes: bool = False
+    requested_by: str | None = None
+    reminded_at: datetime | None = None
+    escalated_at: datetime | None = None
+
+
+class ApprovalVote(ClientOwned, table=True):
+    """What one person said to a question. `voter` is the same for a person and for their API keys."""
+
+    __tablename__ = "approval_vote"
+    __table_args__ = (UniqueConstraint("approval_id", "voter"),)
+
+    approval_id: UUID = Field(foreign_key="approval.id")
+    voter: str
+    name: str
+    decision: Decision = Field(sa_type=text_enum(Decision))
+    origin: str
+    note: str | None = None
+    at: datetime = Field(default_factory=now)
 
 
 class Candidate(ClientOwned, table=True):

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 class Queue(StrEnum):
     DEFAULT = "default"
     GPU = "gpu"
+    CHAT = "chat"
 
 
 class Job(BaseModel):
