@@ -132,6 +132,8 @@ def environment_of(settings: Settings) -> dict[str, str]:
         "TUNELOOP_SLACK_SANDBOX_PORT": str(settings.slack_sandbox_port),
         "TUNELOOP_SMTP_URL": settings.smtp_url.get_secret_value(),
         "TUNELOOP_MAIL_FROM": settings.mail_from,
+        "TUNELOOP_MAILBOX_SMTP_PORT": str(settings.mailbox_smtp_port),
+        "TUNELOOP_MAILBOX_PORT": str(settings.mailbox_port),
         "TUNELOOP_THREADS": str(settings.threads),
     }
 

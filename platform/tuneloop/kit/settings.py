@@ -38,8 +38,15 @@ class Settings(BaseSettings):
     slack_app_token: SecretStr = Field(default=SecretStr(""), description="turns Socket Mode on in the bot process")
     slack_sandbox_port: int = Field(default=8200, description="of the local Slack that `up` opens without credentials")
 
-    smtp_url: SecretStr = Field(default=SecretStr(""), description="smtp[s]://user:password@host:port of outgoing mail")
-    mail_from: str = "Tuneloop <tuneloop@localhost>"
+    smtp_url: SecretStr = Field(
+        default=SecretStr(""),
+        description="smtp://USER:PASSWORD@HOST:587 (STARTTLS) or smtps://…:465; left empty, mail goes to the mailbox",
+    )
+    mail_from: str = Field(
+        default="Tuneloop <no-reply@tuneloop.localhost>", description="sender of mail of agencies without their own"
+    )
+    mailbox_smtp_port: int = Field(default=8025, description="where the local mailbox takes mail in")
+    mailbox_port: int = Field(default=8026, description="where the mail of the local mailbox can be read")
 
     threads: int = Field(default=0, ge=0, description="CPU threads for training and inference; 0 takes all cores")
     log_level: str = "INFO"
@@ -56,6 +63,11 @@ class Settings(BaseSettings):
     @property
     def site_url(self) -> str:
         return (self.public_url or self.web_url).rstrip("/")
+
+    @property
+    def smtp(self) -> SecretStr:
+        local = SecretStr(f"smtp://127.0.0.1:{self.mailbox_smtp_port}?tls=off")
+        return self.smtp_url if self.smtp_url.get_secret_value() else local
 
     @property
     def storage(self) -> str:
