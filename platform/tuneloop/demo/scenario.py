@@ -4,7 +4,8 @@ import json
 import random
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -29,12 +30,16 @@ class Item:
 
 @dataclass(frozen=True)
 class Traffic:
-    """Requests in a week before the change and after it, the share of new kinds among these, and labels a week."""
+    """Requests in a week before the change and after it, the share of new kinds among these, and labels a week.
+
+    `weeks` counts those before the change; after it, traffic goes on for as long again at most.
+    """
 
     before: int
     after: int
     late_share: float
     labels: int
+    weeks: int = 3
 
 
 @dataclass(frozen=True)
@@ -141,8 +146,30 @@ def topic(fact: str) -> str:
     return next((name for name, facts in TOPICS.items() if fact in facts), "shop")
 
 
-def from_folder(folder: Path, *, established: int = 21, new: int = 3, seed: int = 0) -> Scenario:
+def built_in(task: str) -> Scenario:
+    """The demo's own data: `classify` or `generate`."""
+    return support() if task == "classify" else answers()
+
+
+class Drift(StrEnum):
+    """What changes half-way: a kind of message that nobody has seen, or the right answer to kinds that are known."""
+
+    NEW_KINDS = "new-kinds"
+    CHANGED_ANSWERS = "changed-answers"
+
+
+def from_folder(
+    folder: Path,
+    *,
+    drift: Drift = Drift.NEW_KINDS,
+    weeks: int = 3,
+    established: int = 21,
+    changing: int = 3,
+    seed: int = 0,
+) -> Scenario:
     """The same story on labelled messages: `train.jsonl` and `test.jsonl` with {"text", "label"} a line.
+
+    With `CHANGED_ANSWERS`, messages of `changing` labels are from then on to be answered with another known label.
 
     Raises:
         InvalidInput: a file is missing or has too few labels.
@@ -154,10 +181,10 @@ def from_folder(folder: Path, *, established: int = 21, new: int = 3, seed: int 
             f"{folder} needs train.jsonl and test.jsonl with text and label in every line: {error}"
         ) from error
     labels = sorted({row["label"] for row in train} & {row["label"] for row in test})
-    if len(labels) < established + new:
-        raise InvalidInput(f"{folder} has {len(labels)} labels, the demo needs {established + new}")
+    if len(labels) < established + changing:
+        raise InvalidInput(f"{folder} has {len(labels)} labels, the demo needs {established + changing}")
     shuffled = random.Random(seed)  # noqa: S311  (a reproducible choice of examples)
-    chosen = shuffled.sample(labels, established + new)
+    chosen = shuffled.sample(labels, established + changing)
     old_labels, new_labels = sorted(chosen[:established]), sorted(chosen[established:])
     pool, exam = _by_label(train, shuffled), _by_label(test, shuffled)
     contract = {
@@ -165,21 +192,37 @@ def from_folder(folder: Path, *, established: int = 21, new: int = 3, seed: int 
         "system_prompt": "Sort the customer's message into one category.",
         "labels": old_labels,
     }
-    return Scenario(
+    usual = 2 * 48 * weeks // established + 1
+    scenario = Scenario(
         model="support",
         title=f"messages from {folder.name}",
         contract=contract,
         contract_late={**contract, "labels": old_labels + new_labels},
-        policy={"gate_share": 0.0},
+        policy={},
         recipe={},
         train=_take(pool, old_labels, 0, 21),
         golden=_take(exam, old_labels, 0, 15),
-        stream=_take(pool, old_labels, 21, 35),
+        stream=_take(pool, old_labels, 21, 21 + usual),
         golden_late=_take(exam, new_labels, 0, 25),
         late=_take(pool, new_labels, 0, 45),
         stale=frozenset(),
-        traffic=Traffic(before=48, after=48, late_share=0.6, labels=24),
+        traffic=Traffic(before=48, after=48, late_share=0.6, labels=24, weeks=weeks),
     )
+    if drift is Drift.NEW_KINDS:
+        return scenario
+    moved = dict(zip(old_labels[:changing], old_labels[changing:], strict=False))
+    return replace(
+        scenario,
+        title=f"{scenario.title}; the right answer to {', '.join(moved)} changes",
+        contract_late=contract,
+        golden_late=_answered_anew(_take(exam, moved, 15, 40), moved),
+        late=_answered_anew(_take(pool, moved, 21 + usual, 21 + usual + 45), moved),
+        stale=frozenset(item.text for item in _take(pool, moved, 0, None) + _take(exam, moved, 0, 15)),
+    )
+
+
+def _answered_anew(items: Iterable[Item], moved: dict[str, str]) -> list[Item]:
+    return [Item(item.text, moved[item.answer], moved[item.answer]) for item in items]
 
 
 def _rows(text: str) -> list[dict[str, Any]]:
@@ -202,5 +245,5 @@ def _by_label(rows: Iterable[dict[str, Any]], shuffled: random.Random) -> dict[s
     return found
 
 
-def _take(pool: dict[str, list[Item]], labels: Iterable[str], first: int, last: int) -> list[Item]:
+def _take(pool: dict[str, list[Item]], labels: Iterable[str], first: int, last: int | None) -> list[Item]:
     return [item for label in labels for item in pool[label][first:last]]
