@@ -62,11 +62,12 @@ class Subset(NamedTuple):
     new: frozenset[str]
 
 
-def choose(data: Path, seed: int) -> Subset:
+def choose(data: Path, seed: int, *, alphabetical: bool) -> Subset:
     rng = np.random.default_rng(seed)
     train_by, test_by = by_intent(data / "train.jsonl"), by_intent(data / "test.jsonl")
     eligible = sorted(intent for intent, texts in train_by.items() if len(texts) >= 60)
-    intents = [eligible[i] for i in rng.permutation(len(eligible))[: ESTABLISHED + NEW]]
+    order = range(len(eligible)) if alphabetical else rng.permutation(len(eligible))
+    intents = [eligible[i] for i in order[: ESTABLISHED + NEW]]
     first, arrived, dev, test = [], [], [], []
     for number, (intent, letter) in enumerate(zip(intents, LETTERS, strict=True)):
         texts = [train_by[intent][i] for i in rng.permutation(len(train_by[intent]))]
@@ -224,6 +225,7 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, required=True, help="Hugging Face folder of the base model")
     parser.add_argument("--work", type=Path, default=Path("/tmp/tuneloop-banking77"), help="emptied first")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--alphabetical", action="store_true", help="the first 24 intents, not a random choice")
     parser.add_argument("--peak-lr", type=float, default=5e-4)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--json", type=Path, help="write every figure to this file")
@@ -231,7 +233,7 @@ def main() -> None:
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     rmtree(options.work, ignore_errors=True)
-    console, subset = Console(), choose(options.data, options.seed)
+    console, subset = Console(), choose(options.data, options.seed, alphabetical=options.alphabetical)
     common = {
         "batch_size": 16,
         "peak_lr": options.peak_lr,

@@ -12,8 +12,11 @@ from tuneloop_workers.training.spec import Group
 
 Batch = tuple[int, ...]
 
-_WINDOW = 16
-"""Batches whose examples are sorted by length together: little padding, yet every window is a random sample."""
+_WINDOW = 4
+"""Batches whose examples are sorted by length together, to save padding.
+
+Batches of like length are less of a random sample: a window of 16 cost 5 points of accuracy on Banking77.
+"""
 
 
 def plan_batches(
