@@ -28,6 +28,7 @@ from tuneloop.kit.errors import TuneloopError
 from tuneloop.kit.logging import configure_logging
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.storage import Storage
+from tuneloop.monitoring.alert_controller import AlertController
 from tuneloop.monitoring.controller import MonitoringController
 from tuneloop.monitoring.health_controller import HealthController
 from tuneloop.predictions.controller import FeedbackController, PredictionController
@@ -47,6 +48,7 @@ API: Sequence[ControllerRouterHandler] = (
     FeedbackController,
     MonitoringController,
     HealthController,
+    AlertController,
     EvalController,
     CycleController,
     JobController,

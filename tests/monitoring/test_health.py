@@ -17,16 +17,10 @@ from tuneloop.monitoring.status import monitor_of, refresh_status
 from tuneloop.tables import Agency, FeedbackKind, MonitorStatus
 
 
-def _week(traffic: Traffic, right: int, wrong: int) -> None:
-    rows = traffic.answers(right + wrong, at=now())
-    traffic.label(rows[:right], "order")
-    traffic.label(rows[right:], "rental")
-
-
 def test_accuracy_is_measured_on_labels_and_shown_with_n_and_interval(
     session: TenantSession, workshop: Workshop, traffic: Traffic
 ) -> None:
-    _week(traffic, 54, 6)
+    traffic.week(54, 6)
     traffic.report(traffic.answers(40)[:5], FeedbackKind.ERROR)
     read(session, workshop)
     health = model_health(session, workshop.model)
@@ -45,7 +39,7 @@ def test_few_labels_are_taken_together_over_several_readings(
     session: TenantSession, workshop: Workshop, traffic: Traffic
 ) -> None:
     for right, wrong in ((20, 0), (18, 2), (18, 2)):
-        _week(traffic, right, wrong)
+        traffic.week(right, wrong)
         read(session, workshop)
     health = model_health(session, workshop.model)
     assert health.accuracy is not None
@@ -58,7 +52,7 @@ def test_silence_is_not_good_news(session: TenantSession, workshop: Workshop, tr
     health = model_health(session, workshop.model)
     assert health.status is MonitorStatus.NO_DATA
     assert "application calls this model" in health.reason
-    _week(traffic, 10, 1)
+    traffic.week(10, 1)
     read(session, workshop)
     health = model_health(session, workshop.model)
     assert health.status is MonitorStatus.TOO_FEW_LABELS
@@ -68,7 +62,7 @@ def test_silence_is_not_good_news(session: TenantSession, workshop: Workshop, tr
 def test_the_state_s_beginning_moves_only_when_the_state_does(
     session: TenantSession, workshop: Workshop, traffic: Traffic
 ) -> None:
-    _week(traffic, 27, 3)
+    traffic.week(27, 3)
     read(session, workshop)
     first = model_health(session, workshop.model).since
     read(session, workshop)
@@ -85,7 +79,7 @@ def test_the_portfolio_puts_the_most_urgent_first(
 ) -> None:
     """A model that fell, then one that nobody deployed."""
     make_model(database, make_client(database, agency, "beta"), workshop.base, "triage")
-    _week(traffic, 30, 30)
+    traffic.week(30, 30)
     read(session, workshop)
     first, second = portfolio(session)
     assert (first.client, first.model, first.version, first.open_alerts) == ("acme", "support", "1.0", 1)
@@ -100,13 +94,13 @@ def test_the_portfolio_puts_the_most_urgent_first(
 def test_history_has_every_period_and_marks_what_happened(
     session: TenantSession, workshop: Workshop, traffic: Traffic, principal: Principal
 ) -> None:
-    _week(traffic, 54, 6)
+    traffic.week(54, 6)
     read(session, workshop)
     newer = workshop.version(session, "1.1")
     workshop.run(session, newer, [True] * 95 + [False] * 5)
     deploy(session, principal=principal, model=workshop.model, version=newer)
     traffic.version = newer
-    _week(traffic, 38, 2)
+    traffic.week(38, 2)
     read(session, workshop)
     found = history(session, workshop.model)
     assert [(point.version, point.figure.n) for point in found.accuracy] == [("1.0", 60), ("1.1", 40)]

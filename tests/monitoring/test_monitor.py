@@ -6,10 +6,9 @@ from sqlmodel import select
 from tests.monitoring.traffic import Traffic, read
 from tests.support.cycles import Workshop
 from tuneloop.identity.principal import Principal
-from tuneloop.kit.clock import now
 from tuneloop.kit.errors import InvalidInput
 from tuneloop.kit.tenancy import TenantSession
-from tuneloop.monitoring.alerts import alerts_of, resolve_alerts
+from tuneloop.monitoring.alerts import alerts_of
 from tuneloop.monitoring.service import readings_of, start_monitor
 from tuneloop.registry.service import point
 from tuneloop.tables import (
@@ -24,16 +23,10 @@ from tuneloop.tables import (
 )
 
 
-def _bad_week(traffic: Traffic) -> None:
-    rows = traffic.answers(60)
-    traffic.label(rows[:30], "order")
-    traffic.label(rows[30:], "rental")
-
-
 def test_an_alert_says_what_fell_how_sure_and_on_how_many(
     session: TenantSession, workshop: Workshop, traffic: Traffic
 ) -> None:
-    _bad_week(traffic)
+    traffic.bad_week()
     readings = read(session, workshop)
     (alert,) = alerts_of(session, workshop.model.id)
     assert readings["labels"].alarm
@@ -50,31 +43,6 @@ def test_an_alert_says_what_fell_how_sure_and_on_how_many(
     assert evidence["fallen"] == ["rental"]
     assert (evidence["categories"]["rental"]["value"], evidence["categories"]["rental"]["n"]) == (0, 30)
     assert session.exec(select(AuditEvent.action)).all() == ["alert.open"]
-
-
-def test_a_repeated_alarm_adds_to_the_open_alert(session: TenantSession, workshop: Workshop, traffic: Traffic) -> None:
-    _bad_week(traffic)
-    read(session, workshop)
-    (first,) = alerts_of(session, workshop.model.id)
-    evidence = dict(first.evidence)
-    rows = traffic.answers(40, at=now())
-    traffic.label(rows, "rental")
-    read(session, workshop)
-    (alert,) = alerts_of(session, workshop.model.id)
-    assert {name: alert.evidence[name] for name in evidence} == evidence
-    assert alert.evidence["latest"]["current"]["n"] == 40
-
-
-def test_after_it_is_resolved_the_next_fall_is_a_new_alert(
-    session: TenantSession, workshop: Workshop, traffic: Traffic
-) -> None:
-    _bad_week(traffic)
-    read(session, workshop)
-    resolve_alerts(session, workshop.model.id)
-    traffic.label(traffic.answers(40, at=now()), "rental")
-    read(session, workshop)
-    states = [alert.state for alert in alerts_of(session, workshop.model.id)]
-    assert sorted(states) == [AlertState.OPEN, AlertState.RESOLVED]
 
 
 def test_no_alert_without_change(session: TenantSession, workshop: Workshop, traffic: Traffic) -> None:
@@ -153,7 +121,7 @@ def test_categories_are_held_against_the_monitor_s_own_baseline(
 def test_the_other_client_s_model_is_untouched(
     session: TenantSession, workshop: Workshop, traffic: Traffic, principal: Principal
 ) -> None:
-    _bad_week(traffic)
+    traffic.bad_week()
     read(session, workshop)
     session.flush()
     session.client_id = principal.agency_id

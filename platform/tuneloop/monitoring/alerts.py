@@ -1,24 +1,44 @@
-"""An alert says what fell, how sure that is and on how many labels; its evidence is frozen when it opens."""
+"""Alerts from opening to end. One alert is open per model and kind; whatever happens to it adds an event.
 
-from collections.abc import Sequence
+The evidence of an alert is that of its opening, for good. Bot and console read the events.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlmodel import Session, col, select
 
 from tuneloop.audit.service import record
-from tuneloop.evals.service import rate_of
 from tuneloop.identity.principal import Principal
 from tuneloop.kit.clock import now
-from tuneloop.registry.service import policy_of
-from tuneloop.stats.charts import DriftChart
-from tuneloop.stats.intervals import Rate, describe
-from tuneloop.tables import Alert, AlertState, EvalRun, Monitor, Reading, RegisteredModel
+from tuneloop.kit.errors import Conflict, InvalidInput, NotFound
+from tuneloop.monitoring.restart import restart_charts
+from tuneloop.monitoring.status import monitor_of, refresh_status
+from tuneloop.tables import (
+    Alert,
+    AlertChange,
+    AlertEvent,
+    AlertKind,
+    AlertLevel,
+    AlertState,
+    Monitor,
+    Role,
+)
 
-FALLEN_FROM = 5
-"""Fewest labels in a category before it is named as fallen."""
+NOTIFY_AGAIN = timedelta(days=7)
+LONGEST_SNOOZE = timedelta(days=60)
 
-READINGS_POOLED = 4
-"""Readings whose labels are taken together for a category: one week has too few."""
+
+@dataclass(frozen=True)
+class Finding:
+    """What a stream has found. `fallen` names the categories that a retrain should mend."""
+
+    kind: AlertKind
+    level: AlertLevel
+    summary: str
+    evidence: dict[str, Any]
 
 
 def alerts_of(session: Session, model_id: UUID) -> list[Alert]:
@@ -27,85 +47,206 @@ def alerts_of(session: Session, model_id: UUID) -> list[Alert]:
     return list(session.exec(query.order_by(col(Alert.opened_at).desc())))
 
 
-def resolve_alerts(session: Session, model_id: UUID) -> None:
-    """A new version in production ends the alert about the old one."""
-    for alert in session.exec(select(Alert).where(Alert.model_id == model_id, Alert.state == AlertState.OPEN)):
-        alert.state, alert.resolved_at = AlertState.RESOLVED, now()
-        session.add(alert)
+def find_alert(session: Session, alert_id: UUID) -> Alert:
+    alert = session.get(Alert, alert_id)
+    if alert is None:
+        raise NotFound("alert", alert_id)
+    return alert
 
 
-def open_alert(session: Session, model: RegisteredModel, monitor: Monitor, readings: Sequence[Reading]) -> Alert:
-    """One open alert a model: a repeated alarm adds its evidence under `latest`, and the first evidence stays."""
-    labels, confidence, reports = readings
-    chart = DriftChart.from_dict(monitor.charts["labels"])
-    recent = Rate(round((labels.value or 0) * labels.n), labels.n)
-    fallen = fallen_categories(session, monitor)
-    evidence = {
-        "baseline": rate_of(chart.baseline),
-        "current": rate_of(recent),
-        "weeks": [list(week) for week in chart.weeks],
-        "statistic": labels.statistic,
-        "threshold": labels.threshold,
-        "false_alarms_a_year": policy_of(model).false_alarm_rate,
-        "categories": labels.detail["categories"],
-        "fallen": fallen,
-        "confidence": {"value": confidence.value, "p_value": confidence.p_value, "n": confidence.n} | confidence.detail,
-        "reports": reports.detail["reported"],
-    }
-    known = session.exec(select(Alert).where(Alert.model_id == model.id, Alert.state == AlertState.OPEN)).one_or_none()
-    if known is not None:
-        known.evidence = {**known.evidence, "latest": evidence}
-        session.add(known)
-        return known
-    names = f" Most of it: {', '.join(fallen)}." if fallen else ""
-    alert = Alert(
-        client_id=model.client_id,
-        model_id=model.id,
-        monitor_id=monitor.id,
-        summary=(
-            f"Accuracy on sampled traffic fell from {describe(chart.baseline)} to {describe(recent)}. "
-            f"A model that had not changed would raise such an alarm in less than "
-            f"{100 * policy_of(model).false_alarm_rate:.0f} % of years.{names}"
-        ),
-        evidence=evidence,
-    )
-    session.add(alert)
-    session.flush()
-    record(
+def events_of(session: Session, alert_id: UUID) -> list[AlertEvent]:
+    """Oldest first."""
+    query = select(AlertEvent).where(AlertEvent.alert_id == alert_id)
+    return list(session.exec(query.order_by(col(AlertEvent.at), col(AlertEvent.id))))
+
+
+def open_alert_of(session: Session, model_id: UUID, kind: AlertKind) -> Alert | None:
+    query = select(Alert).where(Alert.model_id == model_id, Alert.kind == kind, Alert.state == AlertState.OPEN)
+    return session.exec(query.with_for_update()).one_or_none()
+
+
+def raise_alert(session: Session, monitor: Monitor, finding: Finding, *, at: datetime | None = None) -> Alert:
+    """Open an alert, or add to the open one of the same kind: it may be raised, never lowered."""
+    at = at or now()
+    alert = open_alert_of(session, monitor.model_id, finding.kind)
+    if alert is None:
+        return _open(session, monitor, finding, at)
+    alert.monitor_id = monitor.id
+    raised = finding.level is AlertLevel.ALERT and alert.level is AlertLevel.WARN
+    if raised:
+        alert.level, alert.summary, alert.snoozed_until, alert.notified_at = finding.level, finding.summary, None, at
+    _add(
         session,
-        Principal.system(model.agency_id, "monitor"),
-        "alert.open",
-        "alert",
-        alert.id,
-        client_id=model.client_id,
-        summary=alert.summary,
+        alert,
+        AlertChange.RAISED if raised else AlertChange.REPEATED,
+        at=at,
+        actor="monitor",
+        summary=finding.summary,
+        evidence=finding.evidence,
     )
     return alert
 
 
-def fallen_categories(session: Session, monitor: Monitor) -> list[str]:
-    """Categories whose accuracy is clearly below the baseline's: their whole interval is. Worst first."""
-    baseline = session.get_one(EvalRun, monitor.baseline_run_id)
-    found: list[tuple[float, str]] = []
-    for category, rate in _pooled(session, monitor).items():
-        before = baseline.categories.get(category)
-        level = before["correct"] / before["n"] if before else baseline.correct / baseline.n
-        if rate.n >= FALLEN_FROM and rate.interval.high < level:
-            found.append((rate.value, category))
-    return [category for _, category in sorted(found)]
+def notify_again(session: Session, model_id: UUID, *, at: datetime | None = None) -> list[Alert]:
+    """Remind of alerts that stay open for long and are not, or no longer, snoozed."""
+    at = at or now()
+    reminded = []
+    for alert in session.exec(select(Alert).where(Alert.model_id == model_id, Alert.state == AlertState.OPEN)):
+        if alert.notified_at > at - NOTIFY_AGAIN or (alert.snoozed_until and alert.snoozed_until > at):
+            continue
+        alert.notified_at = at
+        days = (at - alert.opened_at).days
+        _add(
+            session,
+            alert,
+            AlertChange.NOTIFIED,
+            at=at,
+            actor="monitor",
+            summary=f"Open for {days} {'day' if days == 1 else 'days'}: {alert.summary}",
+        )
+        reminded.append(alert)
+    return reminded
 
 
-def _pooled(session: Session, monitor: Monitor) -> dict[str, Rate]:
-    """Labels of the latest readings by category."""
-    latest = session.exec(
-        select(Reading)
-        .where(Reading.monitor_id == monitor.id, Reading.stream == "labels")
-        .order_by(col(Reading.at).desc())
-        .limit(READINGS_POOLED)
+def snooze(session: Session, *, principal: Principal, alert_id: UUID, until: datetime, reason: str) -> Alert:
+    """Be quiet about an open alert until then, unless it gets worse. Its state still shows.
+
+    Raises:
+        InvalidInput: the time is past, or too far away. Conflict: the alert is closed.
+    """
+    alert = _changing(session, principal, alert_id)
+    if not now() < until <= now() + LONGEST_SNOOZE:
+        raise InvalidInput(
+            f"snooze until a time within the next {LONGEST_SNOOZE.days} days, not {until:%Y-%m-%d %H:%M}", param="until"
+        )
+    alert.snoozed_until = until
+    summary = f"Snoozed until {until:%Y-%m-%d %H:%M} UTC: {_reason(reason)}"
+    _decided(session, principal, alert, AlertChange.SNOOZED, summary, reason)
+    return alert
+
+
+def dismiss(session: Session, *, principal: Principal, alert_id: UUID, reason: str) -> Alert:
+    """It was no problem: close it and collect evidence anew. Raises Conflict when the alert is closed."""
+    return _close(session, principal, alert_id, AlertState.DISMISSED, AlertChange.DISMISSED, reason)
+
+
+def resolve(session: Session, *, principal: Principal, alert_id: UUID, reason: str) -> Alert:
+    """The problem is solved: close it and collect evidence anew. Raises Conflict when the alert is closed."""
+    return _close(session, principal, alert_id, AlertState.RESOLVED, AlertChange.RESOLVED, reason)
+
+
+def resolve_by_monitor(
+    session: Session, alert: Alert, reason: str, *, at: datetime | None = None, evidence: dict[str, Any] | None = None
+) -> None:
+    """What the monitor itself found to be over."""
+    _end(alert, AlertState.RESOLVED, "monitor", reason, at or now())
+    _add(
+        session,
+        alert,
+        AlertChange.RESOLVED,
+        at=alert.resolved_at,
+        actor="monitor",
+        summary=reason,
+        evidence=evidence or {},
     )
-    pooled: dict[str, Rate] = {}
-    for reading in latest:
-        for category, rate in reading.detail["categories"].items():
-            so_far = pooled.get(category, Rate(0, 0))
-            pooled[category] = Rate(so_far.correct + round(rate["value"] * rate["n"]), so_far.n + rate["n"])
-    return pooled
+    _audit(session, Principal.system(alert.agency_id, "monitor"), alert, "alert.resolve", reason=reason)
+
+
+def _open(session: Session, monitor: Monitor, finding: Finding, at: datetime) -> Alert:
+    alert = Alert(
+        client_id=monitor.client_id,
+        model_id=monitor.model_id,
+        monitor_id=monitor.id,
+        kind=finding.kind,
+        level=finding.level,
+        summary=finding.summary,
+        evidence={"fallen": [], **finding.evidence},
+        opened_at=at,
+        notified_at=at,
+    )
+    session.add(alert)
+    session.flush()
+    _add(
+        session,
+        alert,
+        AlertChange.OPENED,
+        at=at,
+        actor="monitor",
+        summary=finding.summary,
+        evidence=alert.evidence,
+    )
+    _audit(session, Principal.system(alert.agency_id, "monitor"), alert, "alert.open", summary=alert.summary)
+    return alert
+
+
+def _close(
+    session: Session, principal: Principal, alert_id: UUID, state: AlertState, change: AlertChange, reason: str
+) -> Alert:
+    alert = _changing(session, principal, alert_id)
+    _end(alert, state, principal.name, _reason(reason), now())
+    monitor = monitor_of(session, alert.model_id)
+    if monitor is not None:
+        restart_charts(session, monitor, alert.kind)
+    _decided(session, principal, alert, change, f"{state.value.capitalize()}: {_reason(reason)}", reason)
+    return alert
+
+
+def _changing(session: Session, principal: Principal, alert_id: UUID) -> Alert:
+    principal.require(Role.OPERATOR)
+    alert = session.exec(select(Alert).where(Alert.id == alert_id).with_for_update()).one_or_none()
+    if alert is None:
+        raise NotFound("alert", alert_id)
+    if alert.state is not AlertState.OPEN:
+        by = f" by {alert.resolved_by}" if alert.resolved_by else ""
+        raise Conflict(f"this alert was {alert.state}{by} already", alert_id=str(alert_id), state=alert.state)
+    return alert
+
+
+def _reason(reason: str) -> str:
+    if not reason.strip():
+        raise InvalidInput("say why, for those who read it later", param="reason")
+    return reason.strip()
+
+
+def _end(alert: Alert, state: AlertState, by: str, reason: str, at: datetime) -> None:
+    alert.state, alert.resolved_at, alert.resolved_by, alert.resolution = state, at, by, reason
+
+
+def _decided(
+    session: Session, principal: Principal, alert: Alert, change: AlertChange, summary: str, reason: str
+) -> None:
+    _add(session, alert, change, actor=principal.name, summary=summary)
+    _audit(session, principal, alert, f"alert.{change.value}", reason=reason.strip())
+    session.flush()
+    monitor = monitor_of(session, alert.model_id)
+    if monitor is not None:
+        refresh_status(session, monitor)
+
+
+def _add(
+    session: Session,
+    alert: Alert,
+    change: AlertChange,
+    *,
+    actor: str,
+    summary: str,
+    at: datetime | None = None,
+    evidence: dict[str, Any] | None = None,
+) -> None:
+    session.add(alert)
+    session.add(
+        AlertEvent(
+            client_id=alert.client_id,
+            alert_id=alert.id,
+            at=at or now(),
+            change=change,
+            level=alert.level,
+            actor=actor,
+            summary=summary,
+            evidence=evidence or {},
+        )
+    )
+
+
+def _audit(session: Session, principal: Principal, alert: Alert, action: str, **detail: Any) -> None:
+    record(session, principal, action, "alert", alert.id, client_id=alert.client_id, **detail)

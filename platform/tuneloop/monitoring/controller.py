@@ -1,4 +1,4 @@
-"""HTTP: readings, alerts, and labelling a random sample of the traffic."""
+"""HTTP: readings, and labelling a random sample of the traffic."""
 
 from datetime import datetime
 from typing import Any
@@ -11,15 +11,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tuneloop.identity.principal import Principal
 from tuneloop.jobs.controller import JobRead, find_job
-from tuneloop.kit.errors import Conflict, NotFound
+from tuneloop.kit.errors import Conflict
 from tuneloop.kit.jobs import enqueue
 from tuneloop.kit.tenancy import TenantSession
-from tuneloop.monitoring.alerts import alerts_of
 from tuneloop.monitoring.jobs import ReadMonitor
 from tuneloop.monitoring.service import readings_of
 from tuneloop.registry.service import find_model
 from tuneloop.review.service import draw_sample, label
-from tuneloop.tables import Alert, AlertState, Role
+from tuneloop.tables import Role
 
 
 class ReadingRead(BaseModel):
@@ -34,17 +33,6 @@ class ReadingRead(BaseModel):
     p_value: float | None
     alarm: bool
     detail: dict[str, Any]
-
-
-class AlertRead(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-
-    id: UUID
-    state: AlertState
-    summary: str
-    evidence: dict[str, Any]
-    opened_at: datetime
-    resolved_at: datetime | None
 
 
 class SampleItem(BaseModel):
@@ -104,22 +92,6 @@ class MonitoringController(Controller):
         if job_id is None:
             raise Conflict("a reading of this model is under way")
         return JobRead.model_validate(find_job(session, job_id))
-
-    @get("/models/{client:str}/{model:str}/alerts", role=Role.CLIENT_VIEWER, sync_to_thread=True)
-    def alerts(
-        self, session: NamedDependency[TenantSession], client: FromPath[str], model: FromPath[str]
-    ) -> list[AlertRead]:
-        """Alerts of a model, newest first."""
-        found = find_model(session, client=client, model=model)
-        return [AlertRead.model_validate(row) for row in alerts_of(session, found.id)]
-
-    @get("/alerts/{alert_id:uuid}", role=Role.CLIENT_VIEWER, sync_to_thread=True)
-    def alert(self, session: NamedDependency[TenantSession], alert_id: FromPath[UUID]) -> AlertRead:
-        """One alert with its evidence."""
-        row = session.get(Alert, alert_id)
-        if row is None:
-            raise NotFound("alert", alert_id)
-        return AlertRead.model_validate(row)
 
     @get("/models/{client:str}/{model:str}/sample", role=Role.OPERATOR, sync_to_thread=True)
     def sample(

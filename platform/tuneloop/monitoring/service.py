@@ -8,7 +8,9 @@ from sqlmodel import Session, col, select
 from tuneloop.evals.service import latest_run
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import InvalidInput
-from tuneloop.monitoring.alerts import open_alert
+from tuneloop.monitoring.alerts import notify_again, raise_alert
+from tuneloop.monitoring.findings import accuracy_finding
+from tuneloop.monitoring.resolution import resolve_outlived
 from tuneloop.monitoring.status import refresh_status
 from tuneloop.monitoring.streams import Judge, read_confidence, read_labels, read_reports
 from tuneloop.registry.service import aliases, policy_of
@@ -58,19 +60,25 @@ def read_monitor(
     )
     if monitor is None:
         raise InvalidInput("there is nothing to monitor: deploy an evaluated version first")
-    readings = [
-        read_labels(session, monitor, judge, until=until),
-        read_confidence(session, monitor, until=until),
-        read_reports(session, monitor, until=until),
-    ]
-    session.add_all(readings)
+    readings = {
+        reading.stream: reading
+        for reading in (
+            read_labels(session, monitor, judge, until=until),
+            read_confidence(session, monitor, until=until),
+            read_reports(session, monitor, until=until),
+        )
+    }
+    session.add_all(readings.values())
     monitor.read_until, monitor.updated_at = until, now()
     session.add(monitor)
     session.flush()
-    if readings[0].alarm:
-        open_alert(session, model, monitor, readings)
+    if readings["labels"].alarm:
+        raise_alert(session, monitor, accuracy_finding(session, model, monitor, readings), at=until)
+    resolve_outlived(session, monitor, readings["labels"], at=until)
+    notify_again(session, model.id, at=until)
+    session.flush()
     refresh_status(session, monitor, at=until)
-    return readings
+    return list(readings.values())
 
 
 def readings_of(session: Session, model_id: UUID, *, limit: int = 300) -> list[Reading]:

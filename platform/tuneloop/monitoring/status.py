@@ -14,6 +14,8 @@ DATA_WINDOW = timedelta(days=14)
 FEWEST_LABELS = 20
 """Fewest labels within `LABEL_WINDOW` with which silence of the chart means anything."""
 
+OUTLIVED = " That was an earlier version; labels of the one in production now will show whether it is mended."
+
 
 def monitor_of(session: Session, model_id: UUID) -> Monitor | None:
     """The monitor of the version in production."""
@@ -39,7 +41,10 @@ def recent_labels(session: Session, monitor: Monitor, at: datetime) -> int:
 
 
 def refresh_status(session: Session, monitor: Monitor, *, at: datetime | None = None) -> MonitorStatus:
-    """Work the state out again from open alerts, traffic and labels, and store it."""
+    """Work the state out again from open alerts, traffic and labels, and store it.
+
+    An alert about an earlier version only warns: the new one has yet to show that it is mended.
+    """
     at = at or now()
     status = _status(session, monitor, at)
     if status is not monitor.status:
@@ -53,7 +58,7 @@ def explain(session: Session, monitor: Monitor | None, alerts: list[Alert], at: 
     if monitor is None:
         return "Nothing is watched: train, evaluate and deploy a first version."
     if monitor.status in (MonitorStatus.ALERT, MonitorStatus.WARN) and alerts:
-        return alerts[0].summary
+        return alerts[0].summary + (OUTLIVED if all(alert.monitor_id != monitor.id for alert in alerts) else "")
     if monitor.status is MonitorStatus.NO_DATA:
         return (
             f"Production gave no answers in the last {DATA_WINDOW.days} days: check that the client's application "
@@ -69,10 +74,10 @@ def explain(session: Session, monitor: Monitor | None, alerts: list[Alert], at: 
 
 
 def _status(session: Session, monitor: Monitor, at: datetime) -> MonitorStatus:
-    levels = {alert.level for alert in open_alerts(session, monitor.model_id)}
-    if AlertLevel.ALERT in levels:
+    alerts = open_alerts(session, monitor.model_id)
+    if any(alert.level is AlertLevel.ALERT and alert.monitor_id == monitor.id for alert in alerts):
         return MonitorStatus.ALERT
-    if AlertLevel.WARN in levels:
+    if alerts:
         return MonitorStatus.WARN
     answered = select(Prediction.id).where(
         Prediction.version_id == monitor.version_id, col(Prediction.at) > at - DATA_WINDOW

@@ -5,7 +5,6 @@ import structlog
 
 from tuneloop.deployment.service import deploy
 from tuneloop.kit.errors import Conflict
-from tuneloop.monitoring.alerts import resolve_alerts
 from tuneloop.retraining.jobs import DeployCandidate
 from tuneloop.retraining.service import lock_cycle
 from tuneloop.retraining.states import advance
@@ -37,7 +36,6 @@ def deploy_candidate(context: Context, job: DeployCandidate) -> None:
         version = session.get_one(AdapterVersion, cycle.candidate_version_id)
         deploy(session, principal=context.principal, model=model, version=version)
         advance(session, cycle, CycleState.DEPLOYED, principal=context.principal, digest=version.digest)
-        resolve_alerts(session, model.id)
 
 
 def preload(context: Context, digest: str) -> None:
