@@ -39,20 +39,25 @@ def test_a_model_is_trained_served_retrained_promoted_and_rolled_back(running: R
     assert 0.0 < answer.confidence <= 1.0
 
     operator.upload(f"{path}/examples", items(LABELS, range(50, 60)), pool="training")
-    second = approved(running, operator.post(f"{path}/cycles", {"recipe": {"method": "continue", "blend": 0.5}}))
-    assert second["candidate"] == "acme/support@v1.1", second
+    second = approved(running, operator.post(f"{path}/cycles", {"recipe": {"blends": [0.5, 1.0], "epochs": 1}}))
+    tried = {(each["method"], each["blend"]): each for each in second["candidates"]}  # type: ignore[union-attr]
+    assert set(tried) == {("continue", 0.5), ("continue", 1.0), ("from_base", 1.0)}, second
+    (chosen,) = [each for each in tried.values() if each["chosen"]]
+    assert chosen["dev"]["old"]["n"] == chosen["dev"]["old"]["production"]["n"] > 0
+    assert second["candidate"] == f"acme/support@v{'2.0' if chosen['method'] == 'from_base' else '1.1'}"
+    newer = str(second["candidate"])
     assert second["comparison"]["table"]["rows"][0]["n"] == 36  # type: ignore[index]
 
     with LiveTraffic(running.app, items(LABELS, range(60, 70))) as traffic:
         traffic.wait_for("acme/support@v1.0")
         if second["state"] == "awaiting_promotion":
             promoted(running, second)
-            traffic.wait_for("acme/support@v1.1")
+            traffic.wait_for(newer)
             previous = operator.get(f"{path}/versions/previous")
             assert operator.post(f"{path}/rollback", {"digest": previous["digest"]})["production"] == previous["name"]
             traffic.wait_for("acme/support@v1.0")
     assert traffic.failures == []
-    assert set(traffic.versions) <= {"acme/support@v1.0", "acme/support@v1.1"}
+    assert set(traffic.versions) <= {"acme/support@v1.0", newer}
 
 
 def training_has_begun(running: Running, job_id: str) -> bool:

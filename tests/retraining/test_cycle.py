@@ -90,9 +90,9 @@ def test_later_examples_are_not_in_an_earlier_proposal(
 def test_without_a_version_there_is_nothing_to_continue(
     session: TenantSession, model: RegisteredModel, operator: Principal
 ) -> None:
-    cycle = propose(session, principal=operator, model=model, recipe=Recipe(method=Method.CONTINUE, blend=0.5))
+    cycle = propose(session, principal=operator, model=model, recipe=Recipe(methods=(Method.CONTINUE,), blends=(0.5,)))
     recipe = Recipe.model_validate(cycle.recipe)
-    assert (recipe.method, recipe.blend, cycle.parent_version_id) == (Method.FROM_BASE, 1.0, None)
+    assert (recipe.methods, recipe.blends, cycle.parent_version_id) == ((Method.FROM_BASE,), (1.0,), None)
 
 
 def test_with_a_version_the_plan_names_its_parent(
@@ -100,9 +100,9 @@ def test_with_a_version_the_plan_names_its_parent(
 ) -> None:
     version = workshop.version(session, "1.0")
     point(session, model, Alias.PRODUCTION, version.id)
-    cycle = propose(session, principal=operator, model=model, recipe=Recipe(blend=0.5))
+    cycle = propose(session, principal=operator, model=model, recipe=Recipe(blends=(0.5,)))
     recipe = Recipe.model_validate(cycle.recipe)
-    assert (recipe.method, recipe.blend) == (Method.CONTINUE, 0.5)
+    assert (recipe.methods, recipe.blends) == ((Method.CONTINUE, Method.FROM_BASE), (0.5,))
     assert (cycle.parent_version_id, cycle.trigger) == (version.id, Trigger.MANUAL)
 
 

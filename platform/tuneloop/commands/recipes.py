@@ -12,11 +12,17 @@ _OPTIONS: dict[str, Any] = {
     "rank": Annotated[int | None, typer.Option(help="Rank of the adapter.", min=1, max=256)],
     "alpha": Annotated[int | None, typer.Option(help="Scale of the adapter.", min=1, max=1024)],
     "new_share": Annotated[float | None, typer.Option(help="Share of new examples in each batch, from 0 to 1.")],
-    "blend": Annotated[float | None, typer.Option(help="Share of the new adapter in what is served, up to 1.")],
+    "blends": Annotated[
+        list[float] | None,
+        typer.Option("--blend", help="Share of the new adapter in what is served, up to 1; may be repeated."),
+    ],
     "dev_share": Annotated[float | None, typer.Option(help="Share of the data held back for stopping early.")],
     "seed": Annotated[int | None, typer.Option(help="Same seed, data and machine: same weights.", min=0)],
 }
-_FROM_BASE = Annotated[bool, typer.Option("--from-base", help="Start from the base instead of from production.")]
+_METHODS = {
+    "continue_only": ("continue", "Only go on from production: cheaper than trying a fresh start too."),
+    "from_base": ("from_base", "Only start from the base instead of from production."),
+}
 
 
 def with_recipe(body: Callable[..., None]) -> Callable[..., None]:
@@ -25,11 +31,12 @@ def with_recipe(body: Callable[..., None]) -> Callable[..., None]:
     The recipe holds what was chosen; the rest is left to the server's defaults.
     """
 
-    def run(*given: Any, from_base: bool, **named: Any) -> None:
-        recipe: dict[str, Any] = {"method": "from_base"} if from_base else {}
+    def run(*given: Any, **named: Any) -> None:
+        methods = [method for name, (method, _) in _METHODS.items() if named.pop(name)]
+        recipe: dict[str, Any] = {"methods": methods} if methods else {}
         for name in _OPTIONS:
             value = named.pop(name)
-            if value is not None:
+            if value not in (None, []):
                 recipe[name] = value
         body(*given, recipe=recipe, **named)
 
@@ -44,6 +51,13 @@ def _parameters(body: Callable[..., None]) -> list[inspect.Parameter]:
     chosen = [
         inspect.Parameter(name, keyword, default=None, annotation=annotation) for name, annotation in _OPTIONS.items()
     ]
-    from_base = inspect.Parameter("from_base", keyword, default=False, annotation=_FROM_BASE)
+    methods = [
+        inspect.Parameter(name, keyword, default=False, annotation=_flag(name, text))
+        for name, (_, text) in _METHODS.items()
+    ]
     own = [parameter.replace(kind=keyword) for parameter in rest if parameter.name != "recipe"]
-    return [first, *own, from_base, *chosen]
+    return [first, *own, *methods, *chosen]
+
+
+def _flag(name: str, text: str) -> Any:
+    return Annotated[bool, typer.Option(f"--{name.replace('_', '-')}", help=text)]

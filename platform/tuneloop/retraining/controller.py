@@ -26,6 +26,7 @@ from tuneloop.retraining.service import (
     approve_promotion,
     approve_retrain,
     cancel,
+    candidates_of,
     comparison_of,
     cycles_of,
     propose,
@@ -44,6 +45,7 @@ def read_cycle(session: TenantSession, cycle: RetrainingCycle) -> CycleRead:
         parent=f"{name}@v{parent.number}" if parent else None,
         candidate=f"{name}@v{candidate.number}" if candidate else None,
         candidate_digest=candidate.digest if candidate else None,
+        candidates=candidates_of(session, cycle.id),
         questions=questions(session, cycle.id),
         comparison=comparison_of(session, cycle.id),
     )

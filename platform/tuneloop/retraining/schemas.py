@@ -8,7 +8,16 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tuneloop.registry.contract import Sha256
 from tuneloop.retraining.recipe import Recipe
-from tuneloop.tables import Approval, ApprovalKind, Comparison, CycleState, Decision, RetrainingCycle, Trigger
+from tuneloop.tables import (
+    Approval,
+    ApprovalKind,
+    Candidate,
+    Comparison,
+    CycleState,
+    Decision,
+    RetrainingCycle,
+    Trigger,
+)
 
 
 class CycleCreate(BaseModel):
@@ -55,6 +64,17 @@ class ComparisonRead(BaseModel):
     created_at: datetime
 
 
+class CandidateRead(BaseModel):
+    """`dev` by stratum: n, right answers and mean score, with production's beside them; or why training failed."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    method: str
+    blend: float
+    dev: dict[str, Any]
+    chosen: bool
+
+
 class CycleRead(BaseModel):
     id: UUID
     model: str
@@ -68,6 +88,7 @@ class CycleRead(BaseModel):
     job_id: UUID | None
     failure: str | None
     questions: list[QuestionRead]
+    candidates: list[CandidateRead]
     comparison: ComparisonRead | None
     created_at: datetime
     updated_at: datetime
@@ -81,6 +102,7 @@ class CycleRead(BaseModel):
         parent: str | None,
         candidate: str | None,
         candidate_digest: str | None,
+        candidates: list[Candidate],
         questions: list[Approval],
         comparison: Comparison | None,
     ) -> Self:
@@ -94,6 +116,7 @@ class CycleRead(BaseModel):
             candidate_digest=candidate_digest,
             recipe=Recipe.model_validate(cycle.recipe),
             questions=[QuestionRead.model_validate(question) for question in questions],
+            candidates=[CandidateRead.model_validate(each) for each in candidates],
             comparison=ComparisonRead.model_validate(comparison) if comparison else None,
         )
 

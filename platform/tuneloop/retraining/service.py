@@ -25,6 +25,7 @@ from tuneloop.tables import (
     Alias,
     Approval,
     ApprovalKind,
+    Candidate,
     Comparison,
     CycleState,
     Decision,
@@ -64,8 +65,8 @@ def propose(
     production = aliases(session, model.id).get(Alias.PRODUCTION)
     if production is None:
         trigger = Trigger.INITIAL
-    if production is None or recipe.method is Method.FROM_BASE:
-        recipe = recipe.model_copy(update={"method": Method.FROM_BASE, "blend": 1.0})
+    if production is None or Method.CONTINUE not in recipe.methods:
+        recipe = recipe.without_parent()
     golden = take_snapshot(session, model=model, pool=Pool.GOLDEN)
     training = take_snapshot(session, model=model, pool=Pool.TRAINING)
     cycle = RetrainingCycle(
@@ -237,7 +238,15 @@ def lock_cycle(session: Session, cycle_id: UUID) -> RetrainingCycle:
 
 
 def comparison_of(session: Session, cycle_id: UUID) -> Comparison | None:
-    return session.exec(select(Comparison).where(Comparison.cycle_id == cycle_id)).one_or_none()
+    """The latest look."""
+    query = select(Comparison).where(Comparison.cycle_id == cycle_id).order_by(col(Comparison.look).desc())
+    return session.exec(query.limit(1)).one_or_none()
+
+
+def candidates_of(session: Session, cycle_id: UUID) -> list[Candidate]:
+    """Everything that was tried, as trained."""
+    query = select(Candidate).where(Candidate.cycle_id == cycle_id)
+    return list(session.exec(query.order_by(col(Candidate.created_at), col(Candidate.id))))
 
 
 def cycles_of(session: Session, model: RegisteredModel | None = None, *, limit: int = 50) -> list[RetrainingCycle]:

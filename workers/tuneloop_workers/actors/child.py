@@ -20,8 +20,8 @@ class TrainerDied(RuntimeError):
     """The child ended without saying why, as a kill or a lack of memory makes it."""
 
 
-def run_trainer(context: Context, spec_file: Path) -> Done:
-    """Start the trainer and follow it to its end.
+def run_trainer(context: Context, spec_file: Path, *, run: str) -> Done:
+    """Start the trainer and follow it to its end; `run` names it where its progress is shown.
 
     Raises:
         InvalidInput: the trainer refused, with its reason.
@@ -42,7 +42,7 @@ def run_trainer(context: Context, spec_file: Path) -> Done:
         with child.stdout:
             for line in child.stdout:
                 last = _parse(line) or last
-                _report(context, last)
+                _report(context, last, run)
                 context.check()
     except BaseException:
         child.send_signal(signal.SIGTERM)
@@ -66,11 +66,13 @@ def _parse(line: bytes) -> Event | None:
         return None
 
 
-def _report(context: Context, event: Event | None) -> None:
+def _report(context: Context, event: Event | None, run: str) -> None:
     match event:
         case Progress():
-            context.report(stage="training", **event.model_dump(exclude={"event"}))
+            context.report(stage=f"training ({run})", **event.model_dump(exclude={"event"}))
         case Proof():
-            context.report(stage="warm start proven", parent_loss=event.parent_loss, start_loss=event.start_loss)
+            context.report(
+                stage=f"warm start proven ({run})", parent_loss=event.parent_loss, start_loss=event.start_loss
+            )
         case Dev() | Checkpoint() | Done() | Failed() | Stopped() | None:
             pass

@@ -1,16 +1,17 @@
 """What a training run is ordered to do: everything it needs, read in one transaction."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from uuid import UUID
 
 from tuneloop.datasets.service import snapshot_examples
 from tuneloop.kit.errors import Conflict
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.registry.contract import BaseRef, Contract, Quantisation
-from tuneloop.registry.names import next_number
-from tuneloop.registry.service import contract_of, full_name, list_versions
+from tuneloop.registry.policy import Policy
+from tuneloop.registry.service import contract_of, full_name, list_versions, policy_of
 from tuneloop.retraining.approvals import questions
-from tuneloop.retraining.recipe import Method, Recipe
+from tuneloop.retraining.recipe import Recipe
 from tuneloop.retraining.service import plan_digest
 from tuneloop.tables import (
     AdapterVersion,
@@ -21,17 +22,19 @@ from tuneloop.tables import (
     RetrainingCycle,
     Snapshot,
 )
+from tuneloop_workers.artifacts import Artifacts
 
 
 @dataclass(frozen=True)
 class Order:
-    """`known` are the ids that the parent was trained on."""
+    """`known` are the ids that the parent was trained on, `numbers` those of the versions that exist."""
 
     cycle_id: UUID
     name: str
-    number: str
+    numbers: list[str]
     contract: Contract
     recipe: Recipe
+    policy: Policy
     base: BaseModel
     parent: AdapterVersion | None
     snapshot: Snapshot
@@ -39,6 +42,15 @@ class Order:
     known: frozenset[UUID]
     golden: list[Example]
     quantisation: Quantisation | None
+    artifacts: Artifacts
+
+    @property
+    def base_gguf(self) -> Path:
+        return self.artifacts.path(self.base.gguf_sha256)
+
+    @property
+    def base_weights(self) -> Path:
+        return self.artifacts.folder(self.base.weights_sha256)
 
     @property
     def base_ref(self) -> BaseRef:
@@ -50,7 +62,7 @@ class Order:
         )
 
 
-def read_order(session: TenantSession, cycle: RetrainingCycle) -> Order:
+def read_order(session: TenantSession, cycle: RetrainingCycle, artifacts: Artifacts) -> Order:
     """Raises Conflict when the contract has changed since the plan was approved."""
     model = session.get_one(RegisteredModel, cycle.model_id)
     recipe = Recipe.model_validate(cycle.recipe)
@@ -66,13 +78,13 @@ def read_order(session: TenantSession, cycle: RetrainingCycle) -> Order:
     if parent is not None:
         seen = session.get_one(Snapshot, parent.snapshot_id)
         known = frozenset(example.id for example in snapshot_examples(session, seen))
-    numbers = [version.number for version in list_versions(session, model)]
     return Order(
         cycle_id=cycle.id,
         name=full_name(session, model),
-        number=next_number(numbers, from_base=recipe.method is Method.FROM_BASE),
+        numbers=[version.number for version in list_versions(session, model)],
         contract=contract,
         recipe=recipe,
+        policy=policy_of(model),
         base=session.get_one(BaseModel, model.base_id),
         parent=parent,
         snapshot=training,
@@ -80,4 +92,5 @@ def read_order(session: TenantSession, cycle: RetrainingCycle) -> Order:
         known=known,
         golden=snapshot_examples(session, golden),
         quantisation=Quantisation(model.quantisation) if model.quantisation else None,
+        artifacts=artifacts,
     )

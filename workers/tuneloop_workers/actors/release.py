@@ -1,6 +1,7 @@
 """From a trained adapter to a servable version: export, blend, parity, bundle, manifest, all in the object store."""
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from tuneloop.kit.storage import pack_folder
 from tuneloop.registry.contract import AdapterPart, Manifest, Quantisation
 from tuneloop_workers.actors.judging import conversation_of
 from tuneloop_workers.actors.order import Order
-from tuneloop_workers.artifacts import Artifacts
+from tuneloop_workers.actors.trials import Part, Trial
 from tuneloop_workers.bases.gguf_file import GgufFile
 from tuneloop_workers.export.bundle import ReleaseFiles, write_bundle
 from tuneloop_workers.export.card import ModelCard
@@ -21,36 +22,21 @@ from tuneloop_workers.export.validate import read_adapter as read_checked
 from tuneloop_workers.llama import identity
 from tuneloop_workers.runtime import Context
 from tuneloop_workers.training.adapter import read_adapter, write_adapter
-from tuneloop_workers.training.blend import blend, fit
-from tuneloop_workers.training.spec import TrainSpec
+from tuneloop_workers.training.blend import blend
 
 PARITY_PROMPTS = 24
 
 
 @dataclass(frozen=True)
-class Part:
-    """One adapter of a version in both forms."""
-
-    folder: Path
-    gguf: Path
-    peft_sha256: str
-    gguf_sha256: str
-    scale: float
-
-    def row(self) -> dict[str, Any]:
-        return {"peft_sha256": self.peft_sha256, "gguf_sha256": self.gguf_sha256, "scale": self.scale}
-
-
-@dataclass(frozen=True)
 class Release:
     manifest: Manifest
-    parts: list[Part]
+    parts: list[dict[str, Any]]
     parity: dict[str, Any]
     files: list[dict[str, Any]]
 
 
-def make_release(context: Context, artifacts: Artifacts, *, trained: Path, spec: TrainSpec, order: Order) -> Release:
-    """Export the adapter, prove that the exported form answers like the trained one, and store everything.
+def make_release(context: Context, trial: Trial, *, number: str, order: Order) -> Release:
+    """Prove that the exported form answers like the trained one, and store everything.
 
     Raises:
         Conflict: the parity check failed. CorruptArtifact: the adapter does not fit the base.
@@ -58,22 +44,17 @@ def make_release(context: Context, artifacts: Artifacts, *, trained: Path, spec:
     folder = context.workspace / "release"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    base_gguf = artifacts.path(order.base.gguf_sha256)
-    share = order.recipe.blend if spec.parent else 1.0
-    parts = [_part(context, folder, "new", trained, base_gguf, share)]
-    if share < 1.0:
-        parts.insert(0, _part(context, folder, "start", _start(spec, folder), base_gguf, 1.0 - share))
     manifest = Manifest(
         contract=order.contract,
         base=order.base_ref,
-        adapters=tuple(AdapterPart(sha256=part.gguf_sha256, scale=part.scale) for part in parts),
+        adapters=tuple(AdapterPart(sha256=part.gguf_sha256, scale=part.scale) for part in trial.parts),
         engine=identity(),
     )
     context.report(stage="checking parity")
     figures = parity(
-        spec.base_weights,
-        [AdapterPair(part.folder, part.gguf, part.scale) for part in parts],
-        base_gguf,
+        order.base_weights,
+        [AdapterPair(part.folder, part.gguf, part.scale) for part in trial.parts],
+        order.base_gguf,
         order.contract,
         [conversation_of(example) for example in order.golden[:PARITY_PROMPTS]],
         threads=context.settings.cpu_threads,
@@ -81,7 +62,8 @@ def make_release(context: Context, artifacts: Artifacts, *, trained: Path, spec:
     check(figures, Tolerance())
     context.check()
     context.report(stage="packing")
-    bundle = _bundle(context, folder, parts, base_gguf, manifest, order)
+    parts = [_stored(context, folder, part) for part in trial.parts]
+    bundle = _bundle(context, folder, trial.parts, manifest, number, order)
     stored = context.storage.put_bytes(manifest.canonical())
     assert stored == manifest.digest
     return Release(
@@ -100,26 +82,17 @@ def make_release(context: Context, artifacts: Artifacts, *, trained: Path, spec:
     )
 
 
-def _start(spec: TrainSpec, folder: Path) -> Path:
-    """The adapter that training started from, as one PEFT folder."""
-    if len(spec.parent) == 1:
-        return spec.parent[0].folder
-    adapters = [(read_adapter(part.folder), part.scale) for part in spec.parent]
-    start = folder / "start-peft"
-    start.mkdir()
-    write_adapter(fit(blend(adapters), spec.rank, spec.alpha), start)
-    return start
-
-
-def _part(context: Context, folder: Path, name: str, adapter: Path, base_gguf: Path, scale: float) -> Part:
-    gguf = folder / f"{name}.gguf"
-    export_lora(adapter, base_gguf, gguf)
-    packed = pack_folder(adapter, folder / f"{name}.tar")
-    return Part(adapter, gguf, context.storage.put_file(packed), context.storage.put_file(gguf), scale)
+def _stored(context: Context, folder: Path, part: Part) -> dict[str, Any]:
+    packed = pack_folder(part.folder, folder / "part.tar")
+    return {
+        "peft_sha256": context.storage.put_file(packed),
+        "gguf_sha256": context.storage.put_file(part.gguf),
+        "scale": part.scale,
+    }
 
 
 def _bundle(
-    context: Context, folder: Path, parts: list[Part], base_gguf: Path, manifest: Manifest, order: Order
+    context: Context, folder: Path, parts: Sequence[Part], manifest: Manifest, number: str, order: Order
 ) -> Path:
     """Files for use elsewhere: a blend becomes one adapter of the summed rank, which is the same update."""
     adapter, gguf = parts[0].folder, parts[0].gguf
@@ -127,11 +100,11 @@ def _bundle(
         adapter, gguf = folder / "folded", folder / "folded.gguf"
         adapter.mkdir()
         write_adapter(blend([(read_adapter(part.folder), part.scale) for part in parts]), adapter)
-        export_lora(adapter, base_gguf, gguf)
-    merged = _merged(context, folder, adapter, base_gguf, order.quantisation)
+        export_lora(adapter, order.base_gguf, gguf)
+    merged = _merged(context, folder, adapter, order.base_gguf, order.quantisation)
     card = ModelCard(
         name=order.name,
-        version=f"v{order.number}",
+        version=f"v{number}",
         digest=manifest.digest,
         licence=order.base.licence,
         base_model=order.base.name,

@@ -1,23 +1,26 @@
-"""Train a candidate: data and parent from the cycle, the trainer as a child, then the release of a new version."""
+"""Train a cycle's adapters, try them and their blends on the dev split, and release the chosen one as a version."""
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import structlog
+
+from tuneloop.kit.errors import InvalidInput
+from tuneloop.registry.names import next_number
 from tuneloop.registry.service import point
+from tuneloop.retraining.choice import Dev, choose, row_of
 from tuneloop.retraining.jobs import EvaluateCandidate, FailCycle, TrainCandidate
 from tuneloop.retraining.recipe import Method
 from tuneloop.retraining.service import fail_cycle, lock_cycle, start_step
 from tuneloop.retraining.states import advance
-from tuneloop.tables import (
-    AdapterVersion,
-    Alias,
-    CycleState,
-    RegisteredModel,
-)
+from tuneloop.tables import AdapterVersion, Alias, Candidate, CycleState, RegisteredModel
 from tuneloop_workers.actors.child import run_trainer
-from tuneloop_workers.actors.data import split, write_examples
+from tuneloop_workers.actors.data import Split, split, write_examples
 from tuneloop_workers.actors.order import Order, read_order
 from tuneloop_workers.actors.release import Release, make_release
+from tuneloop_workers.actors.trials import Trial, trials_of, try_all
 from tuneloop_workers.artifacts import Artifacts
 from tuneloop_workers.runtime import Context, handles
 from tuneloop_workers.training.adapter import read_adapter
@@ -25,33 +28,48 @@ from tuneloop_workers.training.record import read_record
 from tuneloop_workers.training.spec import Method as TrainMethod
 from tuneloop_workers.training.spec import ParentPart, TrainSpec
 
+log = structlog.get_logger(__name__)
+
+HIGHEST_RANK = 256
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A trial and how it did; `dev` is empty where there was nothing to choose between."""
+
+    trial: Trial
+    dev: Dev
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the training step found: all that was tried, production's own scores, and why a method gave nothing."""
+
+    tried: list[Tried]
+    production: Dev
+    chosen: int
+    failures: dict[Method, str]
+
+    @property
+    def winner(self) -> Trial:
+        return self.tried[self.chosen].trial
+
 
 @handles(TrainCandidate)
 def train_candidate(context: Context, job: TrainCandidate) -> None:
-    order = _open(context, job.cycle_id)
+    artifacts = Artifacts(context.storage, context.settings.data_dir.resolve() / "unpacked")
+    order = _open(context, job.cycle_id, artifacts)
     if order is None:
         return
-    artifacts = Artifacts(context.storage, context.settings.data_dir.resolve() / "unpacked")
-    spec = _write_spec(context, order, artifacts)
-    spec_file = context.workspace / "spec.json"
-    spec_file.write_text(spec.model_dump_json())
-    done = run_trainer(context, spec_file)
-    context.report(stage="exporting")
-    release = make_release(
-        context,
-        artifacts,
-        trained=done.adapter,
-        spec=spec,
-        order=order,
-    )
-    record = read_record(done.adapter)
-    assert record is not None
-    training = record.model_dump(mode="json", exclude={"spec": {"base_weights", "examples", "dev", "output", "parent"}})
-    training["recipe"] = order.recipe.model_dump(mode="json")
-    _close(context, order, release, training)
+    parts = split(order.examples, known=order.known, dev_share=order.recipe.dev_share)
+    trials, failures = _train_all(context, order, parts)
+    outcome = _choose(context, trials, failures, order, parts)
+    number = next_number(order.numbers, from_base=outcome.winner.method is Method.FROM_BASE)
+    release = make_release(context, outcome.winner, number=number, order=order)
+    _close(context, order, release, number, outcome)
 
 
-def _open(context: Context, cycle_id: UUID) -> Order | None:
+def _open(context: Context, cycle_id: UUID, artifacts: Artifacts) -> Order | None:
     """Start or take up the training step; None when the cycle is past it."""
     with context.unit() as session:
         cycle = lock_cycle(session, cycle_id)
@@ -59,31 +77,63 @@ def _open(context: Context, cycle_id: UUID) -> Order | None:
             advance(session, cycle, CycleState.TRAINING, principal=context.principal)
         elif cycle.state is not CycleState.TRAINING:
             return None
-        return read_order(session, cycle)
+        return read_order(session, cycle, artifacts)
 
 
-def _write_spec(context: Context, order: Order, artifacts: Artifacts) -> TrainSpec:
-    folder, recipe = context.workspace, order.recipe
-    parts = split(order.examples, known=order.known, dev_share=recipe.dev_share)
+def _train_all(context: Context, order: Order, parts: Split) -> tuple[list[Trial], dict[Method, str]]:
+    """One adapter for each method. A method that the trainer refuses is left out, unless nothing would be left."""
+    folder = context.workspace
     write_examples(folder / "train.jsonl", parts.train, parts.new)
     write_examples(folder / "dev.jsonl", parts.dev, parts.new)
-    going_on = recipe.method is Method.CONTINUE and order.parent is not None
+    trials: list[Trial] = []
+    failures: dict[Method, str] = {}
+    for place, method in enumerate(order.recipe.methods, start=1):
+        own = folder / method
+        own.mkdir(exist_ok=True)
+        spec = _spec(context, order, method, own)
+        spec_file = own / "spec.json"
+        spec_file.write_text(spec.model_dump_json())
+        try:
+            done = run_trainer(context, spec_file, run=f"{method}, {place} of {len(order.recipe.methods)}")
+        except InvalidInput as error:
+            log.warning("method_refused", cycle_id=str(order.cycle_id), method=method, reason=error.message)
+            failures[method] = error.message
+            continue
+        context.report(stage="exporting")
+        trials += trials_of(own, method, done.adapter, spec, order)
+    if not trials:
+        raise InvalidInput("; ".join(failures.values()))
+    return trials, failures
+
+
+def _choose(context: Context, trials: list[Trial], failures: dict[Method, str], order: Order, parts: Split) -> Outcome:
+    if len(trials) == 1:
+        return Outcome([Tried(trials[0], {})], {}, 0, failures)
+    production, scores = try_all(context, trials, order, parts)
+    tried = [Tried(trial, dev) for trial, dev in zip(trials, scores, strict=True)]
+    return Outcome(tried, production, choose(production, scores, order.policy), failures)
+
+
+def _spec(context: Context, order: Order, method: Method, own: Path) -> TrainSpec:
+    recipe = order.recipe
+    going_on = method is Method.CONTINUE and order.parent is not None
     parent = tuple(
-        ParentPart(folder=artifacts.folder(part["peft_sha256"]), scale=part["scale"])
+        ParentPart(folder=order.artifacts.folder(part["peft_sha256"]), scale=part["scale"])
         for part in (order.parent.parts if going_on and order.parent else ())
     )
     # A blend keeps its exact value only at the summed rank of its parts.
-    rank = sum(read_adapter(part.folder).rank for part in parent) if len(parent) > 1 else recipe.rank
+    summed = sum(read_adapter(part.folder).rank for part in parent)
+    rank = min(summed or recipe.rank, HIGHEST_RANK)
     chosen: dict[str, Any] = {
         name: value for name in ("epochs", "peak_lr") if (value := getattr(recipe, name)) is not None
     }
     return TrainSpec(
-        base_weights=artifacts.folder(order.base.weights_sha256),
+        base_weights=order.base_weights,
         base_sha256=order.base.weights_sha256,
         contract=order.contract,
-        examples=folder / "train.jsonl",
-        dev=folder / "dev.jsonl",
-        output=folder / "out",
+        examples=context.workspace / "train.jsonl",
+        dev=context.workspace / "dev.jsonl",
+        output=own / "out",
         method=TrainMethod.CONTINUE if going_on else TrainMethod.FROM_BASE,
         parent=parent,
         rank=rank,
@@ -95,30 +145,60 @@ def _write_spec(context: Context, order: Order, artifacts: Artifacts) -> TrainSp
     )
 
 
-def _close(context: Context, order: Order, release: Release, training: dict[str, Any]) -> None:
-    """Register the version and hand over to evaluation, in one transaction."""
+def _close(context: Context, order: Order, release: Release, number: str, outcome: Outcome) -> None:
+    """Register the version with all that was tried, and hand over to evaluation, in one transaction."""
     with context.unit() as session:
         cycle = lock_cycle(session, order.cycle_id)
         model = session.get_one(RegisteredModel, cycle.model_id)
         version = AdapterVersion(
             client_id=model.client_id,
             model_id=model.id,
-            number=order.number,
+            number=number,
             digest=release.manifest.digest,
             manifest=release.manifest.model_dump(mode="json"),
-            parts=[part.row() for part in release.parts],
+            parts=release.parts,
             files=release.files,
             parity=release.parity,
             parent_id=order.parent.id if order.parent else None,
             snapshot_id=order.snapshot.id,
-            training=training,
+            training=_training(order, outcome),
         )
         session.add(version)
+        session.add_all(_candidates(cycle.client_id, order, outcome))
         session.flush()
         point(session, model, Alias.CANDIDATE, version.id)
         cycle.candidate_version_id = version.id
         advance(session, cycle, CycleState.EVALUATING, principal=context.principal, digest=version.digest)
         start_step(session, cycle, EvaluateCandidate(cycle_id=cycle.id))
+
+
+def _training(order: Order, outcome: Outcome) -> dict[str, Any]:
+    """How the released adapter came about."""
+    record = read_record(outcome.winner.trained)
+    assert record is not None
+    training = record.model_dump(mode="json", exclude={"spec": {"base_weights", "examples", "dev", "output", "parent"}})
+    training["recipe"] = order.recipe.model_dump(mode="json")
+    training["chosen"] = {"method": outcome.winner.method, "blend": outcome.winner.blend, "of": len(outcome.tried)}
+    return training
+
+
+def _candidates(client_id: UUID, order: Order, outcome: Outcome) -> list[Candidate]:
+    tried = [
+        Candidate(
+            client_id=client_id,
+            cycle_id=order.cycle_id,
+            method=each.trial.method,
+            blend=each.trial.blend,
+            dev=row_of(each.dev, outcome.production),
+            chosen=place == outcome.chosen,
+        )
+        for place, each in enumerate(outcome.tried)
+    ]
+    refused = [
+        Candidate(client_id=client_id, cycle_id=order.cycle_id, method=method, blend=1.0, dev={"failure": reason})
+        for method, reason in outcome.failures.items()
+    ]
+    return tried + refused
 
 
 @handles(FailCycle)
