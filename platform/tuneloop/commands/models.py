@@ -160,7 +160,7 @@ def render_model(model: dict[str, Any]) -> Group:
                 ("Decoding", f"up to {decoding['max_tokens']} tokens, temperature {decoding['temperature']:g}"),
                 ("Merged files", model["quantisation"]),
                 *((alias.capitalize(), f"{model['name']}@{number}") for alias, number in model["aliases"].items()),
-                ("Policy", ", ".join(f"{name}={value:g}" for name, value in model["policy"].items())),
+                ("Policy", ", ".join(f"{name}={_setting(value)}" for name, value in model["policy"].items())),
             ]
         )
     )
@@ -181,3 +181,9 @@ def _read(path: Path | None) -> str | None:
 
 def _lines(text: str | None) -> list[str]:
     return [line.strip() for line in (text or "").splitlines() if line.strip()]
+
+
+def _setting(value: float | bool | None) -> str:
+    if value is None:
+        return "by plan"
+    return str(value).lower() if isinstance(value, bool) else f"{value:g}"
