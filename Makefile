@@ -51,8 +51,7 @@ up: install ## Start everything and stay; Ctrl-C stops it
 	$(BIN)/tuneloop up
 
 .PHONY: test
-test: install ## The whole test suite, on real engines and a real browser
-	.ci/install-debian.sh
+test: install ## The whole test suite, on real engines
 	$(BIN)/python -m pytest -q $(ARGS)
 
 .PHONY: lint

@@ -15,8 +15,6 @@ from litestar.types import ControllerRouterHandler
 
 from tuneloop.audit.controller import AuditController
 from tuneloop.clients.controller import ClientController
-from tuneloop.console.failures import answer_domain, answer_http, answer_other
-from tuneloop.console.router import console_router
 from tuneloop.datasets.controller import DatasetController
 from tuneloop.gateway.app import gateway_handlers, gateway_lifespan
 from tuneloop.health import healthz, metrics, readyz
@@ -25,6 +23,7 @@ from tuneloop.identity.request import provide_principal, provide_session
 from tuneloop.jobs.controller import JobController
 from tuneloop.kit.db import Database, make_engine
 from tuneloop.kit.errors import TuneloopError
+from tuneloop.kit.http import answer_domain_error, answer_http_error, answer_unexpected
 from tuneloop.kit.logging import configure_logging
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.storage import Storage
@@ -34,6 +33,7 @@ from tuneloop.monitoring.health_controller import HealthController
 from tuneloop.predictions.controller import FeedbackController, PredictionController
 from tuneloop.registry.controller import BaseController, ModelController
 from tuneloop.retraining.controller import CycleController, EvalController
+from tuneloop.review.controller import ReviewController
 
 API: Sequence[ControllerRouterHandler] = (
     SessionController,
@@ -49,6 +49,7 @@ API: Sequence[ControllerRouterHandler] = (
     MonitoringController,
     HealthController,
     AlertController,
+    ReviewController,
     EvalController,
     CycleController,
     JobController,
@@ -62,7 +63,7 @@ def create_app(
     *,
     lifespan: Sequence[Callable[[Litestar], AbstractAsyncContextManager[None]]] = (gateway_lifespan,),
 ) -> Litestar:
-    """The web application: API, pages, gateway, health.
+    """The web application: API, gateway, health.
 
     Raises:
         RuntimeError: a route names neither `role=` nor `public=True`.
@@ -76,14 +77,14 @@ def create_app(
         },
     )
     app = Litestar(
-        route_handlers=[api, console_router(), *gateway_handlers, healthz, readyz, metrics],
+        route_handlers=[api, *gateway_handlers, healthz, readyz, metrics],
         state=State({"settings": settings, "database": database, "storage": storage}),
         lifespan=list(lifespan),
         logging_config=None,
         exception_handlers={
-            TuneloopError: answer_domain,
-            HTTPException: answer_http,
-            Exception: answer_other,
+            TuneloopError: answer_domain_error,
+            HTTPException: answer_http_error,
+            Exception: answer_unexpected,
         },
         openapi_config=OpenAPIConfig(
             title="Tuneloop",

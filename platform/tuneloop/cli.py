@@ -31,6 +31,7 @@ from tuneloop.commands import (
     models,
     monitoring,
     predictions,
+    review,
     training,
     versions,
 )
@@ -76,6 +77,7 @@ for name, part in {
     "version": versions,
     "base": bases,
     "dataset": datasets,
+    "review": review,
     "cycle": cycles,
     "job": jobs,
     "alert": alerts,

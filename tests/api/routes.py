@@ -22,6 +22,7 @@ from tuneloop.tables import (
     JobRow,
     Prediction,
     RetrainingCycle,
+    ReviewItem,
     Role,
 )
 
@@ -81,12 +82,13 @@ def own(world: World) -> dict[str, str]:
         "run_id": str(world.row(EvalRun).id),
         "cycle_id": str(world.row(RetrainingCycle).id),
         "job_id": str(world.row(JobRow).id),
+        "item_id": str(world.row(ReviewItem).id),
     }
 
 
 def missing() -> dict[str, str]:
     """Values of the same form that name nothing."""
-    ids = ("user_id", "key_id", "example_id", "feedback_id", "alert_id", "run_id", "cycle_id", "job_id")
+    ids = ("user_id", "key_id", "example_id", "feedback_id", "alert_id", "run_id", "cycle_id", "job_id", "item_id")
     return {
         "client": "nowhere",
         "model": "nothing",
@@ -114,6 +116,9 @@ JSON: dict[str, Any] = {
     "POST /api/v1/models/{client}/{model}/feedback/accept": {"ids": [str(new_id())]},
     "POST /api/v1/models/{client}/{model}/feedback/{feedback_id}/accept": {},
     "POST /api/v1/models/{client}/{model}/labels": {"prediction_id": str(new_id()), "expected": "order"},
+    "POST /api/v1/models/{client}/{model}/review/fill": {"budget": 20},
+    "POST /api/v1/review/{item_id}/label": {"expected": "order"},
+    "POST /api/v1/review/{item_id}/settle": {"expected": "order"},
     "POST /api/v1/models/{client}/{model}/cycles": {},
     "POST /api/v1/alerts/{alert_id}/snooze": {"until": "2999-01-01T00:00:00Z", "reason": "later"},
     "POST /api/v1/alerts/{alert_id}/dismiss": {"reason": "nothing"},

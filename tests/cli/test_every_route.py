@@ -36,6 +36,7 @@ from tuneloop.tables import (
     Membership,
     Prediction,
     RetrainingCycle,
+    ReviewItem,
     Role,
     VersionAlias,
 )
@@ -94,6 +95,14 @@ COMMANDS = {
     "POST /api/v1/alerts/{alert_id}/resolve": "alert resolve <alert> --reason mended",
     f"GET {MODEL}/sample": "sample acme/support",
     f"POST {MODEL}/labels": "label acme/support <prediction> order",
+    f"GET {MODEL}/review": "review show acme/support",
+    f"POST {MODEL}/review/fill": "review fill acme/support --budget 20",
+    f"POST {MODEL}/review/next": "review next acme/support",
+    "GET /api/v1/review/{item_id}": "review read <item>",
+    "POST /api/v1/review/{item_id}/label": "review label <item> order",
+    "POST /api/v1/review/{item_id}/skip": "review skip <item>",
+    "POST /api/v1/review/{item_id}/undo": "review undo <item>",
+    "POST /api/v1/review/{item_id}/settle": "review settle <item> order",
     f"GET {MODEL}/evals": "eval acme/support",
     "GET /api/v1/evals/{run_id}/answers": "eval acme/support --answers",
     f"GET {MODEL}/cycles": "cycle list acme/support",
@@ -172,6 +181,7 @@ def names(world: World, database: Database, agency: Agency, storage: Storage, sh
         "job": JobRow,
         "key": ApiKey,
         "prediction": Prediction,
+        "item": ReviewItem,
     }
     return {
         **{name: str(world.row(table).id) for name, table in rows.items()},

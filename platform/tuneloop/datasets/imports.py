@@ -42,7 +42,7 @@ def import_examples(
     """
     principal.require(Role.OPERATOR)
     lock_pools(session, model)
-    intake = Intake(session, model=model, pool=pool, source=Source.IMPORT)
+    intake = Intake(session, model=model, pool=pool, source=Source.IMPORT, added_by=principal.name)
     report = ImportReport()
     with session.begin_nested():
         for batch in _batches(rows):

@@ -38,6 +38,7 @@ class Intake:
         pool: Pool,
         source: Source,
         prediction_id: UUID | None = None,
+        added_by: str | None = None,
     ) -> None:
         self._session = session
         self._model = model
@@ -45,6 +46,7 @@ class Intake:
         self._pool = pool
         self._source = source
         self._prediction_id = prediction_id
+        self._added_by = added_by
         self._hints_left = LISTED_PROBLEMS
 
     def take(self, rows: Iterable[ParsedRow | RowProblem]) -> Batch:
@@ -85,6 +87,7 @@ class Intake:
             content_hash=content_hash(part for message in messages for part in (message.role, message.content)),
             minhash=sketch(shingles(user_text(messages))),
             prediction_id=self._prediction_id,
+            added_by=self._added_by,
         )
 
     def _without_known(

@@ -16,6 +16,7 @@ from tuneloop.datasets.leakage import Sketched, collisions, excerpt, lock_pools,
 from tuneloop.datasets.rows import LISTED_PROBLEMS, ExportFormat, ParsedRow, ProblemKind
 from tuneloop.datasets.writers import write_rows
 from tuneloop.identity.principal import Principal
+from tuneloop.kit.clock import now
 from tuneloop.kit.errors import Conflict, InvalidInput, NotFound
 from tuneloop.registry.templates import Message
 from tuneloop.tables import Example, Pool, RegisteredModel, Role, Snapshot, SnapshotItem, Source
@@ -50,7 +51,9 @@ def add_example(
     """
     principal.require(Role.OPERATOR)
     lock_pools(session, model)
-    intake = Intake(session, model=model, pool=pool, source=source, prediction_id=prediction_id)
+    intake = Intake(
+        session, model=model, pool=pool, source=source, prediction_id=prediction_id, added_by=principal.name
+    )
     taken = intake.take([ParsedRow(1, tuple(messages), expected.strip(), category)])
     for problem in taken.problems:
         error = InvalidInput if problem.kind is ProblemKind.UNKNOWN_LABEL else Conflict
@@ -122,9 +125,18 @@ def retire(
     for batch in _chunks(iter(examples)):
         _refuse_leaks(session, model, batch, _MEASURING, leaving=ids)
     for example in examples:
-        example.pool = Pool.TRAINING
+        example.pool, example.retired_at = Pool.TRAINING, now()
         session.add(example)
-        record(session, principal, "example.retire", "example", example.id, client_id=model.client_id)
+        record(
+            session,
+            principal,
+            "example.retire",
+            "example",
+            example.id,
+            client_id=model.client_id,
+            before=Pool.ROLLING,
+            pool=Pool.TRAINING,
+        )
     session.flush()
     return examples
 

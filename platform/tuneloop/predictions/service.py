@@ -69,7 +69,7 @@ def report_feedback(
     if prediction is None:
         raise NotFound("completion", completion_id(answer_id))
     if correction is not None:
-        correction = _checked(contract_of(session.get_one(RegisteredModel, prediction.model_id)), correction)
+        correction = require_label(contract_of(session.get_one(RegisteredModel, prediction.model_id)), correction)
     row = Feedback(
         agency_id=prediction.agency_id,
         client_id=prediction.client_id,
@@ -94,6 +94,18 @@ def report_feedback(
         .with_for_update()
     ).one()
     return stored if inserted else _replace(session, stored, row)
+
+
+def require_label(contract: Contract, text: str) -> str:
+    """Raises InvalidInput for a text that is none of a classify model's labels."""
+    if contract.task is Task.CLASSIFY and text not in contract.labels:
+        shown = ", ".join(contract.labels[:NEAREST_SHOWN])
+        more = len(contract.labels) - NEAREST_SHOWN
+        raise InvalidInput(
+            f"{text!r} is no label of this model; it knows {shown}" + (f" and {more} more" if more > 0 else ""),
+            param="correction",
+        )
+    return text
 
 
 def list_feedback(
@@ -122,17 +134,6 @@ def list_feedback(
         query = query.where(Feedback.state == state)
     rows = session.exec(query.order_by(col(Feedback.at).desc(), col(Feedback.id).desc()).limit(limit))
     return [Reported(feedback, prediction) for feedback, prediction in rows]
-
-
-def _checked(contract: Contract, correction: str) -> str:
-    if contract.task is Task.CLASSIFY and correction not in contract.labels:
-        shown = ", ".join(contract.labels[:NEAREST_SHOWN])
-        more = len(contract.labels) - NEAREST_SHOWN
-        raise InvalidInput(
-            f"{correction!r} is no label of this model; it knows {shown}" + (f" and {more} more" if more > 0 else ""),
-            param="correction",
-        )
-    return correction
 
 
 def _replace(session: Session, stored: Feedback, said: Feedback) -> Feedback:

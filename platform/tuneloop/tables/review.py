@@ -12,6 +12,7 @@ from sqlmodel import Field
 from tuneloop.kit.clock import now
 from tuneloop.kit.columns import text_enum
 from tuneloop.kit.tenancy import ClientOwned
+from tuneloop.tables.datasets import Source
 
 
 class ReviewPurpose(StrEnum):
@@ -56,6 +57,7 @@ class ReviewItem(ClientOwned, table=True):
 
     model_id: UUID = Field(foreign_key="registered_model.id")
     purpose: ReviewPurpose = Field(sa_type=text_enum(ReviewPurpose))
+    source: Source = Field(default=Source.REVIEWED, sa_type=text_enum(Source))
     reason: str
     state: ReviewState = Field(default=ReviewState.OPEN, sa_type=text_enum(ReviewState))
     priority: float = 0.0
@@ -71,6 +73,9 @@ class ReviewItem(ClientOwned, table=True):
     expected: str | None = None
     category: str | None = None
     example_id: UUID | None = Field(default=None, foreign_key="example.id", index=True)
+    outcome: str | None = Field(default=None, description="why a settled item became no example")
+    claimed_by: str | None = None
+    claimed_until: datetime | None = None
     created_at: datetime = Field(default_factory=now)
     closed_at: datetime | None = None
 
@@ -150,4 +155,6 @@ class ShareLink(ClientOwned, table=True):
     created_by: str
     created_at: datetime = Field(default_factory=now)
     expires_at: datetime
+    uses: int = 0
+    used_at: datetime | None = None
     revoked_at: datetime | None = None

@@ -1,0 +1,29 @@
+"""What a labeller may see before answering: a person who sees the model's answer agrees with it too often."""
+
+from typing import NamedTuple
+
+from tuneloop.registry.contract import Contract, Task
+from tuneloop.tables import ReviewItem, ReviewPurpose
+
+
+class Shown(NamedTuple):
+    """Answers to choose from, without names, in an order that says nothing; none where labelling is blind."""
+
+    answers: list[str]
+    blind: bool
+
+
+def is_blind(contract: Contract, item: ReviewItem) -> bool:
+    """Labels are chosen blind. Free text can't be: nobody writes out an answer that is there to be corrected."""
+    return contract.task is Task.CLASSIFY and item.purpose is not ReviewPurpose.PROPOSED
+
+
+def shown(contract: Contract, item: ReviewItem) -> Shown:
+    if is_blind(contract, item):
+        return Shown([], blind=True)
+    answers = item.answers
+    if item.purpose is ReviewPurpose.GATE:
+        pair = [answers["production"], answers["candidate"]]
+        return Shown(pair if item.id.int % 2 else pair[::-1], blind=False)
+    said = [*answers.get("users", []), answers.get("client"), answers.get("proposed"), answers.get("production")]
+    return Shown(list(dict.fromkeys(text for text in said if text)), blind=False)

@@ -1,0 +1,155 @@
+"""What labellers said: read by monitoring, by the gate and by the pages that show agreement and pace."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlalchemy import func
+from sqlmodel import Session, col, select
+
+from tuneloop.datasets.similarity import canonical
+from tuneloop.identity.principal import Principal
+from tuneloop.registry.contract import Task
+from tuneloop.registry.service import contract_of
+from tuneloop.tables import (
+    ActorKind,
+    Prediction,
+    RegisteredModel,
+    ReviewItem,
+    ReviewLabel,
+    ReviewPurpose,
+    ReviewState,
+)
+
+
+class Settled(NamedTuple):
+    """A labelled answer of production; `item.expected` is the label that counts."""
+
+    item: ReviewItem
+    prediction: Prediction
+
+
+class QueueCount(NamedTuple):
+    purpose: ReviewPurpose
+    state: ReviewState
+    n: int
+
+
+class Pace(NamedTuple):
+    """Labels of a period; `median_seconds` is None while fewer than three were timed."""
+
+    labels: int
+    median_seconds: float | None
+
+
+def labeller_of(principal: Principal) -> str:
+    """Two people of the same name are two labellers, and a person stays one after a change of role."""
+    if principal.kind is ActorKind.SYSTEM or principal.actor_id is None:
+        return principal.name
+    return f"{principal.name} ({principal.actor_id.hex[-8:]})"
+
+
+def of_item(session: Session, item_id: UUID) -> list[ReviewLabel]:
+    """Labels that stand, oldest first."""
+    query = select(ReviewLabel).where(ReviewLabel.item_id == item_id, col(ReviewLabel.undone_at).is_(None))
+    return list(session.exec(query.order_by(col(ReviewLabel.at), col(ReviewLabel.id))))
+
+
+def of_alert(session: Session, alert_id: UUID) -> list[Settled]:
+    """Settled burst items of an alert: chosen, so they say how bad its region is and never how good the model."""
+    return _settled(session, ReviewItem.alert_id == alert_id, ReviewItem.purpose == ReviewPurpose.BURST)
+
+
+def of_cycle(session: Session, cycle_id: UUID) -> list[Settled]:
+    """Settled gate items of a cycle, in the order in which they were settled."""
+    return _settled(session, ReviewItem.cycle_id == cycle_id, ReviewItem.purpose == ReviewPurpose.GATE)
+
+
+def sampled(
+    session: Session, *, model_id: UUID, since: datetime | None = None, until: datetime | None = None
+) -> list[Settled]:
+    """Settled items of the random sample whose answers were given in (since, until]; this alone measures accuracy."""
+    conditions: list[object] = [ReviewItem.model_id == model_id, ReviewItem.purpose == ReviewPurpose.SAMPLE]
+    if since is not None:
+        conditions.append(col(Prediction.at) > since)
+    if until is not None:
+        conditions.append(col(Prediction.at) <= until)
+    return _settled(session, *conditions)
+
+
+def waiting(session: Session, *conditions: object) -> int:
+    query = select(func.count(col(ReviewItem.id))).where(
+        col(ReviewItem.state).in_([ReviewState.OPEN, ReviewState.DISPUTED]),
+        *conditions,  # type: ignore[arg-type]
+    )
+    return session.exec(query).one()
+
+
+def queue_counts(session: Session, model: RegisteredModel) -> list[QueueCount]:
+    query = (
+        select(ReviewItem.purpose, ReviewItem.state, func.count())
+        .where(ReviewItem.model_id == model.id)
+        .group_by(col(ReviewItem.purpose), col(ReviewItem.state))
+        .order_by(col(ReviewItem.purpose), col(ReviewItem.state))
+    )
+    return [QueueCount(ReviewPurpose(purpose), ReviewState(state), n) for purpose, state, n in session.exec(query)]
+
+
+def pairs(session: Session, model: RegisteredModel) -> tuple[list[str], list[str]]:
+    """First and second labels of the answers that two people labelled, for agreement. Third opinions don't count."""
+    query = (
+        select(ReviewLabel)
+        .join(ReviewItem, col(ReviewItem.id) == ReviewLabel.item_id)
+        .where(ReviewItem.model_id == model.id, ReviewItem.wanted_labels > 1, col(ReviewLabel.undone_at).is_(None))
+        .order_by(col(ReviewLabel.at), col(ReviewLabel.id))
+    )
+    by_item: dict[UUID, list[str]] = defaultdict(list)
+    for label in session.exec(query):
+        by_item[label.item_id].append(label.expected)
+    both = [labels[:2] for labels in by_item.values() if len(labels) > 1]
+    if contract_of(model).task is Task.GENERATE:
+        both = [[canonical(text) for text in pair] for pair in both]
+    return [first for first, _ in both], [second for _, second in both]
+
+
+def pace(session: Session, model: RegisteredModel, *, since: datetime) -> Pace:
+    query = (
+        select(ReviewLabel.seconds)
+        .join(ReviewItem, col(ReviewItem.id) == ReviewLabel.item_id)
+        .where(ReviewItem.model_id == model.id, ReviewLabel.at >= since, col(ReviewLabel.undone_at).is_(None))
+    )
+    found = list(session.exec(query))
+    timed = sorted(seconds for seconds in found if seconds is not None)
+    return Pace(len(found), timed[len(timed) // 2] if len(timed) > 2 else None)
+
+
+def same(model: RegisteredModel, left: str, right: str) -> bool:
+    """Whether two labels say the same: labels by letter, free text in canonical form."""
+    if contract_of(model).task is Task.CLASSIFY:
+        return left == right
+    return canonical(left) == canonical(right)
+
+
+def verdict(model: RegisteredModel, labels: Sequence[ReviewLabel], wanted: int) -> tuple[ReviewState, int]:
+    """The state that these labels give an item, and the index of the label that counts.
+
+    Two that differ make a dispute; a third opinion settles it, by joining one of them or by its own word.
+    """
+    if len(labels) < wanted:
+        return ReviewState.DISPUTED if wanted > 2 and len(labels) >= 2 else ReviewState.OPEN, 0
+    for index, label in enumerate(labels):
+        if 2 * sum(same(model, label.expected, other.expected) for other in labels) > len(labels):
+            return ReviewState.DONE, index
+    return (ReviewState.DISPUTED, 0) if len(labels) == 2 else (ReviewState.DONE, len(labels) - 1)
+
+
+def _settled(session: Session, *conditions: object) -> list[Settled]:
+    query = (
+        select(ReviewItem, Prediction)
+        .join(Prediction, col(Prediction.id) == ReviewItem.prediction_id)
+        .where(ReviewItem.state == ReviewState.DONE, *conditions)  # type: ignore[arg-type]
+        .order_by(col(ReviewItem.closed_at), col(ReviewItem.id))
+    )
+    return [Settled(item, prediction) for item, prediction in session.exec(query)]

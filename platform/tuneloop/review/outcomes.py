@@ -1,0 +1,118 @@
+"""What a settled item becomes: an example that measures, an example that trains, or a look of the gate."""
+
+from uuid import UUID
+
+from sqlmodel import Session, col, select
+
+from tuneloop.audit.service import record
+from tuneloop.datasets.deletion import delete_example
+from tuneloop.datasets.service import add_example
+from tuneloop.identity.principal import Principal
+from tuneloop.kit.errors import Conflict, InvalidInput
+from tuneloop.kit.jobs import enqueue
+from tuneloop.registry.templates import Message
+from tuneloop.retraining.jobs import RejudgeCandidate
+from tuneloop.review.labels import same, waiting
+from tuneloop.tables import (
+    Example,
+    Feedback,
+    FeedbackState,
+    Pool,
+    RegisteredModel,
+    RetrainingCycle,
+    ReviewItem,
+    ReviewPurpose,
+    ReviewState,
+    SnapshotItem,
+)
+
+
+def become(session: Session, *, principal: Principal, model: RegisteredModel, item: ReviewItem) -> None:
+    """Only the random sample measures; what was chosen trains, and is never counted as accuracy."""
+    if item.purpose is ReviewPurpose.GATE:
+        _look_again(session, item)
+    elif item.state is ReviewState.DONE:
+        pool = Pool.ROLLING if item.purpose is ReviewPurpose.SAMPLE else Pool.TRAINING
+        _store(session, principal, model, item, pool)
+    if item.purpose is ReviewPurpose.FLAGGED:
+        _answer_feedback(session, principal, model, item)
+
+
+def unbecome(session: Session, *, principal: Principal, model: RegisteredModel, item: ReviewItem) -> None:
+    """Take back what a settled item became.
+
+    Raises:
+        Conflict: its example is in a snapshot.
+    """
+    example = session.get(Example, item.example_id) if item.example_id is not None else None
+    if example is not None and _is_own(example, item):
+        used = select(SnapshotItem.id).where(SnapshotItem.example_id == example.id).limit(1)
+        if session.exec(used).first() is not None:
+            raise Conflict("the example is in a snapshot; delete it instead", example=str(example.id))
+        delete_example(session, principal=principal, model=model, example_id=example.id)
+    for feedback in _feedback(session, item):
+        feedback.state = FeedbackState.OPEN
+        session.add(feedback)
+    item.example_id = item.closed_at = item.expected = item.category = item.outcome = None
+    session.add(item)
+
+
+def _store(session: Session, principal: Principal, model: RegisteredModel, item: ReviewItem, pool: Pool) -> None:
+    assert item.expected is not None
+    try:
+        with session.begin_nested():
+            example = add_example(
+                session,
+                principal=principal,
+                model=model,
+                pool=pool,
+                messages=[Message.model_validate(message) for message in item.messages],
+                expected=item.expected,
+                category=item.category or None,
+                source=item.source,
+                prediction_id=item.prediction_id,
+            )
+    except (Conflict, InvalidInput) as error:
+        item.outcome = error.message
+    else:
+        item.example_id = example.id
+    session.add(item)
+    session.flush()
+
+
+def _is_own(example: Example, item: ReviewItem) -> bool:
+    """Whether this item made the example, rather than found one that says the same."""
+    return item.closed_at is not None and example.added_at >= item.closed_at
+
+
+def _look_again(session: Session, item: ReviewItem) -> None:
+    """The gate judges again once nothing of the cycle waits for a label."""
+    if item.cycle_id is None or waiting(
+        session, ReviewItem.cycle_id == item.cycle_id, ReviewItem.purpose == ReviewPurpose.GATE
+    ):
+        return
+    cycle = session.get_one(RetrainingCycle, item.cycle_id)
+    enqueue(
+        session,
+        RejudgeCandidate(cycle_id=cycle.id),
+        agency_id=cycle.agency_id,
+        client_id=cycle.client_id,
+        dedupe_key=f"{RejudgeCandidate.name}:{cycle.id}",
+    )
+
+
+def _answer_feedback(session: Session, principal: Principal, model: RegisteredModel, item: ReviewItem) -> None:
+    """What users said is accepted when the label finds the model's answer wrong, else dismissed."""
+    for feedback in _feedback(session, item):
+        if feedback.state is not FeedbackState.OPEN:
+            continue
+        wrong = item.expected is not None and not same(model, item.expected, item.answers["production"])
+        feedback.state = FeedbackState.ACCEPTED if wrong else FeedbackState.DISMISSED
+        session.add(feedback)
+        record(session, principal, f"feedback.{feedback.state}", "feedback", feedback.id, client_id=feedback.client_id)
+    session.flush()
+
+
+def _feedback(session: Session, item: ReviewItem) -> list[Feedback]:
+    ids = [UUID(each) for each in item.answers.get("feedback", [])]
+    return list(session.exec(select(Feedback).where(col(Feedback.id).in_(ids)))) if ids else []

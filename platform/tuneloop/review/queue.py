@@ -1,0 +1,155 @@
+"""The review queue: what is put into it, what is taken from it. Its budget is split by METHOD: half measures."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from sqlalchemy import ColumnElement, and_
+from sqlmodel import Session, col, select
+
+from tuneloop.predictions.reserve import reserved
+from tuneloop.registry.service import policy_of
+from tuneloop.review.answering import ask_again, next_item, settle, skip, submit_label, undo
+from tuneloop.review.choice import consider, contradicting, contradiction_item, flagged, uncertain
+from tuneloop.review.items import item_of, put
+from tuneloop.review.sampling import add_sample
+from tuneloop.tables import (
+    Alert,
+    Prediction,
+    RegisteredModel,
+    RetrainingCycle,
+    ReviewItem,
+    ReviewPurpose,
+    ReviewState,
+)
+
+__all__ = [
+    "Filled",
+    "GatePair",
+    "add_burst",
+    "add_gate_items",
+    "add_sample",
+    "ask_again",
+    "fill",
+    "next_item",
+    "settle",
+    "skip",
+    "submit_label",
+    "undo",
+]
+
+SAMPLE_SHARE = 0.5
+DOUBT_SHARE = 0.3
+
+
+class Filled(NamedTuple):
+    """How many items were added for each purpose; `budget` is what was asked for."""
+
+    budget: int
+    sample: int
+    uncertain: int
+    contradicting: int
+    flagged: int
+
+    @property
+    def added(self) -> int:
+        return self.sample + self.uncertain + self.contradicting + self.flagged
+
+
+class GatePair(NamedTuple):
+    """A production query that the two versions answered differently."""
+
+    prediction: Prediction
+    production_answer: str
+    candidate_answer: str
+
+
+def fill(session: Session, model: RegisteredModel, budget: int) -> Filled:
+    """Put up to `budget` answers into the queue: half at random, 30 % unsure and new, 20 % flags and contradictions.
+
+    What flags and contradictions leave goes to unsure answers; the random half never takes from the others nor gives.
+    """
+    sample = add_sample(session, model, round(budget * SAMPLE_SHARE))
+    doubts = round(budget * DOUBT_SHARE)
+    rest = budget - round(budget * SAMPLE_SHARE) - doubts
+    flags = flagged(session, model, _free(session, model), rest)
+    put(session, model, flags)
+    considered = consider(session, model, _free(session, model), doubts + rest)
+    against = contradicting(session, model, considered, rest - len(flags))
+    unlike = [contradiction_item(considered.predictions[index], alike) for index, alike in against]
+    room = doubts + rest - len(flags) - len(unlike)
+    doubtful = uncertain(
+        considered, room, without=[index for index, _ in against], taken=_waiting_texts(session, model)
+    )
+    put(session, model, [*unlike, *doubtful])
+    return Filled(budget, len(sample), len(doubtful), len(unlike), len(flags))
+
+
+def add_burst(
+    session: Session, *, model: RegisteredModel, predictions: Sequence[Prediction], alert: Alert | None, reason: str
+) -> list[ReviewItem]:
+    """Answers of the region that a tripwire flagged; those in the queue for it already, or reserved, are left out."""
+    wanted = {prediction.id: prediction for prediction in predictions}
+    free = session.exec(
+        select(Prediction.id).where(
+            col(Prediction.id).in_(wanted), ~_in_queue(ReviewPurpose.BURST), ~reserved(session, model)
+        )
+    )
+    order = {prediction_id: index for index, prediction_id in enumerate(wanted)}
+    items = [
+        item_of(
+            wanted[prediction_id],
+            ReviewPurpose.BURST,
+            reason,
+            rank=1 - order[prediction_id] / len(wanted),
+            alert_id=alert.id if alert else None,
+        )
+        for prediction_id in sorted(free, key=lambda each: order[each])
+    ]
+    return put(session, model, items)
+
+
+def add_gate_items(session: Session, *, cycle: RetrainingCycle, pairs: Sequence[GatePair]) -> list[ReviewItem]:
+    """Questions for the gate, in the order of the pairs. Who answers sees neither which version said what."""
+    model = session.get_one(RegisteredModel, cycle.model_id)
+    known = set(
+        session.exec(
+            select(ReviewItem.prediction_id).where(
+                ReviewItem.cycle_id == cycle.id, ReviewItem.purpose == ReviewPurpose.GATE
+            )
+        )
+    )
+    fresh = list({pair.prediction.id: pair for pair in pairs if pair.prediction.id not in known}.values())
+    items = [
+        item_of(
+            pair.prediction,
+            ReviewPurpose.GATE,
+            "Production and candidate answer this differently; your label says which is right.",
+            rank=1 - index / len(fresh),
+            answers={"production": pair.production_answer, "candidate": pair.candidate_answer},
+            cycle_id=cycle.id,
+        )
+        for index, pair in enumerate(fresh)
+    ]
+    return put(session, model, items)
+
+
+def budget_of(model: RegisteredModel) -> int:
+    return policy_of(model).review_budget
+
+
+def _free(session: Session, model: RegisteredModel) -> ColumnElement[bool]:
+    """Answers in no item of the queue, and not kept for the gate."""
+    return and_(~_in_queue(), ~reserved(session, model))
+
+
+def _in_queue(purpose: ReviewPurpose | None = None) -> ColumnElement[bool]:
+    query = select(ReviewItem.id).where(ReviewItem.prediction_id == Prediction.id)
+    return (query if purpose is None else query.where(ReviewItem.purpose == purpose)).exists()
+
+
+def _waiting_texts(session: Session, model: RegisteredModel) -> list[str]:
+    query = select(ReviewItem).where(ReviewItem.model_id == model.id, ReviewItem.state == ReviewState.OPEN)
+    return [
+        "\n".join(message["content"] for message in item.messages if message["role"] == "user")
+        for item in session.exec(query.limit(500))
+    ]
