@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tuneloop.stats.charts import DriftChart, Reading, smallest_detectable_drop
+from tuneloop.stats.charts import DriftChart, Reading, fit_overdispersion, smallest_detectable_drop
 from tuneloop.stats.intervals import Rate
-from tuneloop.stats.shiryaev_roberts import DROPS, Grid, Recursion
+from tuneloop.stats.shiryaev_roberts import DROPS, Design, Grid, Recursion
 
 YEAR = 52
 
@@ -108,6 +108,32 @@ def test_more_labels_find_smaller_drops() -> None:
         smallest_detectable_drop((348, 400), 0)
 
 
+def test_overdispersed_weeks_are_beta_binomial() -> None:
+    design = Design.after(Rate(87, 100), overdispersion=0.01)
+    grid = Grid.of(design)
+    size = 1 / 0.01 - 1
+    rates = np.array([0.8, 0.9])
+    ratio = np.diff(grid.log_likelihood(np.array([70]), 100, rates)[0])
+    exact = np.diff(stats.betabinom.logpmf(70, 100, rates * size, (1 - rates) * size))
+    assert ratio == pytest.approx(exact)
+
+
+def test_overdispersion_makes_a_bad_week_weigh_less() -> None:
+    plain, wobbly = (DriftChart((348, 400), overdispersion=value) for value in (0.0, 0.01))
+    assert wobbly.observe(75, 100).statistic < plain.observe(75, 100).statistic
+    assert DriftChart.from_dict(json.loads(json.dumps(wobbly.to_dict()))).observe(80, 100) == wobbly.observe(80, 100)
+
+
+def test_overdispersion_is_recovered_from_quiet_weeks() -> None:
+    generator = np.random.default_rng(1)
+    rates = np.clip(generator.normal(0.87, 0.03, 1500), 0, 1)
+    wobbly = [(int(k), 100) for k in generator.binomial(100, rates)]
+    steady = [(int(k), 100) for k in generator.binomial(100, 0.87, 400)]
+    assert fit_overdispersion(wobbly) == pytest.approx(0.03**2 / (0.87 * 0.13), rel=0.3)
+    assert fit_overdispersion(steady) < 0.001
+    assert fit_overdispersion(steady[:3]) == fit_overdispersion([(10, 10)] * 9) == fit_overdispersion([]) == 0.0
+
+
 def test_a_chart_without_a_usable_design_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one labelled item"):
         DriftChart((0, 0))
@@ -117,6 +143,8 @@ def test_a_chart_without_a_usable_design_is_refused() -> None:
         DriftChart((5, 10), false_alarm_rate=0.0)
     with pytest.raises(ValueError, match="horizon >= 1"):
         DriftChart((5, 10), horizon=0)
+    with pytest.raises(ValueError, match="overdispersion"):
+        DriftChart((5, 10), overdispersion=1.0)
 
 
 def test_a_week_without_labels_is_no_observation() -> None:

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuneloop.stats.checks import Finding
-from tuneloop.stats.gate import Outcome, Policy, decide
+from tuneloop.stats.gate import Disagreements, Outcome, Policy, decide
 from tuneloop.stats.paired import PairedCounts
+from tuneloop.stats.sequential import DisagreementTest
 from tuneloop.stats.strata import Flags, Strata, stratify
 
 EQUAL = PairedCounts(460, 6, 6, 28)
@@ -77,7 +78,7 @@ def test_a_stratum_without_items_asks_for_a_first_batch() -> None:
     nothing = PairedCounts(0, 0, 0, 0)
     verdict = decide(Strata(nothing, target=nothing))
     assert verdict.outcome is Outcome.NEED_MORE_LABELS
-    assert [check.labels_needed for check in verdict.checks] == [550, 20]
+    assert [check.labels_needed for check in verdict.checks] == [1240, 20]
     assert all("not measured (n=0)" in reason for reason in verdict.reasons)
 
 
@@ -97,9 +98,40 @@ def test_the_estimate_of_missing_labels_settles_the_question_with_the_promised_p
     assert np.mean(settled) == pytest.approx(0.8, abs=0.06)
 
 
+def test_labelled_disagreements_prove_what_the_items_are_too_few_for() -> None:
+    few = Strata(PairedCounts(84, 4, 3, 9), target=GAINED, strong=PairedCounts(80, 2, 2, 6))
+    kept = DisagreementTest(1500, 90).observe(30, 25, 35)
+    strong = DisagreementTest(1500, 90, margin=0.03 * 0.9).observe(25, 24, 41)
+    assert decide(few).outcome is Outcome.NEED_MORE_LABELS
+    assert decide(few, disagreement=kept).outcome is Outcome.NEED_MORE_LABELS
+    verdict = decide(few, disagreement=Disagreements(kept, strong=strong))
+    assert verdict.outcome is Outcome.PROMOTE
+    assert any("90 labels of 90 differing answers to 1500 queries" in reason for reason in verdict.reasons)
+
+
+def test_a_gain_on_the_target_may_be_proven_by_disagreements() -> None:
+    gain = DisagreementTest(1500, 90).observe(30, 4, 56)
+    verdict = decide(Strata(EQUAL, target=PairedCounts(3, 2, 1, 4)), disagreement=Disagreements(gain, target=gain))
+    assert verdict.outcome is Outcome.PROMOTE
+
+
+def test_disagreements_that_prove_harm_reject_and_open_ones_ask_for_labels() -> None:
+    harmful = DisagreementTest(1000, 90).observe(5, 70, 5)
+    assert decide(Strata(EQUAL), disagreement=harmful).outcome is Outcome.REJECT
+    unsettled = DisagreementTest(1000, 90).observe(5, 4, 6)
+    verdict = decide(Strata(EQUAL), disagreement=unsettled)
+    assert (verdict.outcome, verdict.labels_needed) == (Outcome.NEED_MORE_LABELS, unsettled.labels_needed)
+    assert "more labelled disagreements would tell" in verdict.reasons[0]
+
+
+def test_harm_that_the_items_prove_stands_whatever_the_disagreements_say() -> None:
+    kept = DisagreementTest(1500, 90).observe(30, 25, 35)
+    assert decide(Strata(HARMED), disagreement=kept).outcome is Outcome.REJECT
+
+
 def test_reasons_carry_rates_intervals_n_and_the_bound() -> None:
     strong = PairedCounts(221, 3, 5, 11)
-    reasons = decide(Strata(EQUAL, strong=strong)).reasons
+    reasons = decide(Strata(EQUAL, strong=strong), Policy(strong_margin=0.05)).reasons
     assert (
         "Previously strong categories: 94 % (90-96 %) → 93 % (89-96 %) on 240 items, 3 fixed, 5 broken; "
         "a loss of more than 5 points is ruled out (lower bound -3.1)."
@@ -144,7 +176,8 @@ def test_bad_candidates_are_promoted_in_at_most_five_percent(
 
 
 def test_a_good_candidate_is_promoted_when_there_are_items_enough() -> None:
-    assert _promoted(400, 40, strong=(0.015, 0.025), new=(0.50, 0.03)) >= 0.9
+    tolerant = Policy(overall_margin=0.03, strong_margin=0.05)
+    assert _promoted(400, 40, (0.015, 0.025), (0.50, 0.03), tolerant) >= 0.9
 
 
 def test_stratify_groups_items_and_turns_faults_into_rates_of_clean_answers() -> None:
@@ -169,7 +202,9 @@ def test_a_policy_outside_its_range_is_refused() -> None:
         Policy(strong_margin=5)
 
 
-def _promoted(n_strong: int, n_new: int, strong: tuple[float, float], new: tuple[float, float]) -> float:
+def _promoted(
+    n_strong: int, n_new: int, strong: tuple[float, float], new: tuple[float, float], policy: Policy | None = None
+) -> float:
     """Share of 800 simulated comparisons that promote; pairs are the true shares (fixed, broken)."""
     generator = np.random.default_rng(11)
     old_draws = generator.multinomial(n_strong, [*strong, 1 - sum(strong)], size=800).tolist()
@@ -180,7 +215,8 @@ def _promoted(n_strong: int, n_new: int, strong: tuple[float, float], new: tuple
                 PairedCounts(r1 + r2, f1 + f2, b1 + b2, 0),
                 target=PairedCounts(r2, f2, b2, 0),
                 strong=PairedCounts(r1, f1, b1, 0),
-            )
+            ),
+            policy,
         ).outcome
         for (f1, b1, r1), (f2, b2, r2) in zip(old_draws, new_draws, strict=True)
     ]

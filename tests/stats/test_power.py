@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tuneloop.stats.paired import Alternative, PairedCounts, mcnemar_mid_p, tango_lower
-from tuneloop.stats.power import items_for_superiority, items_to_separate
+from tuneloop.stats.power import items_for_superiority, items_to_separate, more_labels
 
 
 def test_non_inferiority_sizes_follow_the_closed_form() -> None:
@@ -32,3 +32,11 @@ def test_questions_that_no_number_of_items_settles_are_refused() -> None:
         items_for_superiority(0.1, 0.0)
     with pytest.raises(ValueError, match="separates"):
         items_to_separate(0.1, -0.03, -0.03)
+
+
+def test_more_labels_a_week_see_smaller_drops() -> None:
+    table = more_labels((348, 400), 100)
+    assert [row.labels for row in table] == [100, 200, 400]
+    assert table[0].smallest_drop == pytest.approx(0.07, abs=0.0101)
+    drops = [row.smallest_drop for row in table if row.smallest_drop is not None]
+    assert drops == sorted(drops, reverse=True)

@@ -8,9 +8,9 @@ from tuneloop.registry.contract import Frozen
 class Policy(Frozen):
     """Tolerances are in points of accuracy (0.03 = 3 points) and are proven or refuted by tests, never read off."""
 
-    overall_margin: float = Field(default=0.03, gt=0, le=0.5, description="largest overall loss to rule out")
+    overall_margin: float = Field(default=0.02, gt=0, le=0.5, description="largest overall loss to rule out")
     strong_margin: float = Field(
-        default=0.05, gt=0, le=0.5, description="largest loss to rule out on strong categories"
+        default=0.03, gt=0, le=0.5, description="largest loss to rule out on strong categories"
     )
     category_margin: float = Field(default=0.10, gt=0, le=0.5, description="largest loss in one category")
     hallucination_margin: float = Field(default=0.03, gt=0, le=0.5)

@@ -4,18 +4,19 @@ A rule such as "alarm 4 points below the baseline" raises a false alarm in most 
 accumulates evidence and keeps the probability of any false alarm within the horizon at `false_alarm_rate`.
 """
 
-import math
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple, Self, TypedDict
 
 import numpy as np
+from scipy import optimize, stats
 
 from tuneloop.stats.intervals import Rate
-from tuneloop.stats.shiryaev_roberts import Array, Grid, Recursion
+from tuneloop.stats.shiryaev_roberts import Design, Grid, Recursion
+from tuneloop.stats.thresholds import RUNS, calibrated, guaranteed, simulate
 
-_RUNS = 4000
-_SEED = 20250101
-_WEEKLY_SIZES = np.array([5, 10, 15, 25, 35, 50, 75, 100, 150, 200, 300, 400, 600, 800])
+_FEWEST_WEEKS = 4
+_LARGEST_OVERDISPERSION = 0.2
 
 
 class Week(NamedTuple):
@@ -29,6 +30,7 @@ class ChartState(TypedDict):
     baseline: list[int]
     false_alarm_rate: float
     horizon: int
+    overdispersion: float
     weeks: list[list[int]]
 
 
@@ -47,18 +49,29 @@ class DriftChart:
     Two thresholds: the guaranteed one, log(horizon / false_alarm_rate), follows from Doob's inequality (exactly for a
     known baseline, on average over its posterior otherwise); the calibrated one is the quantile of simulated years
     without change, drawn from the baseline's posterior at the usual weekly number of labels. The lower one alarms.
-    Labels must be a random sample of the traffic; weeks beyond the horizon need a new chart.
+    `overdispersion` (see `fit_overdispersion`) allows for weeks that wobble harmlessly. Labels must be a random sample
+    of the traffic; weeks beyond the horizon need a new chart.
     """
 
-    def __init__(self, baseline: tuple[int, int], *, false_alarm_rate: float = 0.05, horizon: int = 52) -> None:
+    def __init__(
+        self,
+        baseline: tuple[int, int],
+        *,
+        false_alarm_rate: float = 0.05,
+        horizon: int = 52,
+        overdispersion: float = 0.0,
+    ) -> None:
         self._baseline = Rate(*baseline)
         if not self._baseline.n:
             raise ValueError("a drift chart needs a baseline with at least one labelled item")
         if not 0 < false_alarm_rate < 1 or horizon < 1:
             raise ValueError(f"needs 0 < rate < 1 and horizon >= 1, got {false_alarm_rate} and {horizon}")
+        if not 0 <= overdispersion < 1:
+            raise ValueError(f"an overdispersion lies between 0 and 1, got {overdispersion}")
         self._false_alarm_rate = false_alarm_rate
         self._horizon = horizon
-        self._recursion = Recursion(Grid.around(self._baseline), runs=1)
+        self._design = Design.after(self._baseline, overdispersion)
+        self._recursion = Recursion(Grid.of(self._design), runs=1)
         self._weeks: list[Week] = []
 
     @property
@@ -71,7 +84,7 @@ class DriftChart:
 
     @property
     def guaranteed_threshold(self) -> float:
-        return math.log(self._horizon / self._false_alarm_rate)
+        return guaranteed(self._false_alarm_rate, self._horizon)
 
     def observe(self, correct: int, n: int) -> Reading:
         """Adds one week of fresh labels; a week without labels is not an observation."""
@@ -87,9 +100,8 @@ class DriftChart:
         """Calibrated for the average number of labels a week so far."""
         if not self._weeks:
             return self.guaranteed_threshold
-        typical = _nearest_size(sum(week.n for week in self._weeks) / len(self._weeks))
-        calibrated = _calibrated_threshold(self._baseline, typical, self._false_alarm_rate, self._horizon)
-        return min(calibrated, self.guaranteed_threshold)
+        typical = sum(week.n for week in self._weeks) / len(self._weeks)
+        return calibrated(self._design, typical, self._false_alarm_rate, self._horizon)
 
     def _add(self, week: Week) -> float:
         self._weeks.append(week)
@@ -100,6 +112,7 @@ class DriftChart:
             "baseline": [self._baseline.correct, self._baseline.n],
             "false_alarm_rate": self._false_alarm_rate,
             "horizon": self._horizon,
+            "overdispersion": self._design.overdispersion,
             "weeks": [[week.correct, week.n] for week in self._weeks],
         }
 
@@ -107,12 +120,38 @@ class DriftChart:
     def from_dict(cls, state: ChartState) -> Self:
         """Replays the weeks; nothing derived is stored, so nothing stored can disagree with the statistic."""
         correct, n = state["baseline"]
-        chart = cls((correct, n), false_alarm_rate=state["false_alarm_rate"], horizon=state["horizon"])
+        chart = cls(
+            (correct, n),
+            false_alarm_rate=state["false_alarm_rate"],
+            horizon=state["horizon"],
+            overdispersion=state.get("overdispersion", 0.0),
+        )
         for week in state["weeks"]:
             chart._add(Week(*week))
         return chart
 
 
+def fit_overdispersion(weeks: Sequence[tuple[int, int]]) -> float:
+    """Correlation of labels within a week, from (correct, n) of quiet weeks: beta-binomial maximum likelihood.
+
+    0 with fewer than four weeks: nothing can be told from them.
+    """
+    labelled = np.array([(correct, n) for correct, n in weeks if n], dtype=float).reshape(-1, 2)
+    correct, n = labelled.T
+    if len(labelled) < _FEWEST_WEEKS or not 0 < correct.sum() < n.sum():
+        return 0.0
+    rate = correct.sum() / n.sum()
+
+    def loss(overdispersion: float) -> float:
+        size = 1 / overdispersion - 1
+        return -float(stats.betabinom.logpmf(correct, n, rate * size, (1 - rate) * size).sum())
+
+    fit = optimize.minimize_scalar(loss, bounds=(1e-6, _LARGEST_OVERDISPERSION), method="bounded")
+    even = -float(stats.binom.logpmf(correct, n, rate).sum())
+    return float(fit.x) if fit.fun < even - 1e-6 else 0.0
+
+
+@lru_cache(maxsize=512)
 def smallest_detectable_drop(
     baseline: tuple[int, int],
     labels_per_week: int,
@@ -130,16 +169,14 @@ def smallest_detectable_drop(
     rate = Rate(*baseline)
     if not rate.n or labels_per_week < 1:
         raise ValueError(f"needs labels in the baseline and every week, got {rate.n} and {labels_per_week}")
-    threshold = min(
-        _calibrated_threshold(rate, _nearest_size(labels_per_week), false_alarm_rate, horizon),
-        math.log(horizon / false_alarm_rate),
-    )
+    design = Design.after(rate)
+    threshold = calibrated(design, labels_per_week, false_alarm_rate, horizon)
     candidates = np.arange(0.01, rate.value, 0.005)
 
     def found(drop: float) -> bool:
-        truth = np.full((_RUNS // 2, quiet_weeks + weeks), rate.value)
+        truth = np.full((RUNS // 2, quiet_weeks + weeks), rate.value)
         truth[:, quiet_weeks:] -= drop
-        path = _simulate(rate, truth, labels_per_week)
+        path = simulate(design, truth, labels_per_week)
         quiet = path[:, :quiet_weeks].max(axis=1, initial=-np.inf) < threshold
         return float(np.mean(path[quiet, quiet_weeks:].max(axis=1) >= threshold)) >= probability
 
@@ -148,25 +185,3 @@ def smallest_detectable_drop(
         middle = (low + high) // 2
         low, high = (low, middle) if found(float(candidates[middle])) else (middle + 1, high)
     return round(float(candidates[low]), 3) if low < len(candidates) else None
-
-
-@lru_cache(maxsize=256)
-def _calibrated_threshold(baseline: Rate, labels: int, false_alarm_rate: float, horizon: int) -> float:
-    generator = np.random.default_rng(_SEED)
-    wrong = baseline.n - baseline.correct
-    truth = generator.beta(baseline.correct + 0.5, wrong + 0.5, size=_RUNS)
-    path = _simulate(baseline, np.repeat(truth[:, None], horizon, axis=1), labels)
-    return float(np.quantile(path.max(axis=1), 1 - false_alarm_rate, method="higher"))
-
-
-def _simulate(baseline: Rate, truth: Array, labels: int) -> Array:
-    """Statistic of every week (runs, weeks) when the true rates are `truth` (runs, weeks)."""
-    generator = np.random.default_rng(_SEED + 1)
-    correct = generator.binomial(labels, truth)
-    recursion = Recursion(Grid.around(baseline), runs=len(truth))
-    return np.stack([recursion.observe(week, labels) for week in correct.T], axis=1)
-
-
-def _nearest_size(labels: float) -> int:
-    """Rounds to the nearest size on a log scale, so that few thresholds are simulated; large weeks share one."""
-    return int(_WEEKLY_SIZES[np.argmin(np.abs(np.log(_WEEKLY_SIZES / labels)))])

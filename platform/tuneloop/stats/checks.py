@@ -10,6 +10,7 @@ import numpy as np
 from tuneloop.stats.intervals import Rate, describe_interval
 from tuneloop.stats.paired import Alternative, PairedCounts, holm, mcnemar_mid_p, tango_lower, tango_upper
 from tuneloop.stats.power import items_for_superiority, items_to_separate
+from tuneloop.stats.sequential import Decision
 
 _SMALLEST_BATCH = 10
 _LARGEST_ESTIMATE = 2000
@@ -79,6 +80,25 @@ def superiority(name: str, counts: PairedCounts, worthwhile: float, levels: Leve
     return _open(name, counts, f"{evidence}; a gain is not proven ({_p(p_value)})", missing)
 
 
+def kept_by_disagreement(name: str, decision: Decision, margin: float) -> Check:
+    """Non-inferiority by `margin` as the labelled disagreements decide it."""
+    evidence, claim = _labelled(name, decision), f"a loss of more than {_points(margin)} points"
+    if decision.harmful:
+        return Check(name, Finding.HARM, f"{evidence}; {claim} is proven.")
+    if decision.non_inferior:
+        return Check(name, Finding.PROVEN, f"{evidence}; {claim} is ruled out.")
+    return _undecided(name, f"{evidence}; {claim} is not ruled out", decision)
+
+
+def gain_by_disagreement(name: str, decision: Decision) -> Check:
+    evidence = _labelled(name, decision)
+    if decision.superior:
+        return Check(name, Finding.PROVEN, f"{evidence}; the gain is proven.")
+    if decision.harmful:
+        return Check(name, Finding.HARM, f"{evidence}; a loss is proven.")
+    return _undecided(name, f"{evidence}; a gain is not proven", decision)
+
+
 def category_losses(categories: Mapping[str, PairedCounts], tolerance: float, alpha: float) -> Check:
     """Did any category lose more than chance explains (mid-p McNemar, Holm) and at least `tolerance`?
 
@@ -99,6 +119,19 @@ def category_losses(categories: Mapping[str, PairedCounts], tolerance: float, al
     if beyond:
         return Check(title, Finding.HARM, f"Loss beyond chance of {_points(tolerance)} points or more: {listed}.")
     return Check(title, Finding.PROVEN, f"Loss beyond chance, but under {_points(tolerance)} points: {listed}.")
+
+
+def _undecided(name: str, question: str, decision: Decision) -> Check:
+    needed = max(decision.labels_needed, 1)
+    more = f"about {needed} more labelled disagreements" if needed < _LARGEST_ESTIMATE else "a larger sample of queries"
+    return Check(name, Finding.OPEN, f"{question}; {more} would tell.", needed)
+
+
+def _labelled(name: str, decision: Decision) -> str:
+    where = f"{decision.labels_used} labels of {decision.disagreements} differing answers to {decision.queries} queries"
+    low, high = decision.difference
+    ends = f"{_signed(low)} to {_signed(high)}" if decision.labels_used else "anything is possible"
+    return f"{name}, by {where}: {_signed(decision.estimate)} points of all traffic ({ends})"
 
 
 def _open(name: str, counts: PairedCounts, question: str, needed: int) -> Check:

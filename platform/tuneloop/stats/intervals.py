@@ -38,14 +38,16 @@ class Rate:
 
 def wilson(rate: Rate, level: float = 0.95) -> Interval:
     """Score interval (Wilson 1927): coverage close to `level` on average."""
-    if not rate.n:
-        return Interval(0.0, 1.0)
+    return wilson_of(rate.value, rate.n, level) if rate.n else Interval(0.0, 1.0)
+
+
+def wilson_of(share: float, n: float, level: float = 0.95) -> Interval:
+    """Score interval of a share that is worth `n` > 0 independent items, whole or not (effective sample sizes)."""
     z = normal_quantile(level)
-    n, p = rate.n, rate.value
-    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    low = 0.0 if rate.correct == 0 else max(0.0, centre - half)
-    high = 1.0 if rate.correct == n else min(1.0, centre + half)
+    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    low = 0.0 if share == 0 else max(0.0, centre - half)
+    high = 1.0 if share == 1 else min(1.0, centre + half)
     return Interval(low, high)
 
 

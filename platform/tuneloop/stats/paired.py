@@ -133,14 +133,19 @@ def tango_score(counts: PairedCounts, difference: float) -> float:
     The variance uses the maximum-likelihood share of broken items given the hypothesis.
     """
     n, fixed, broken = counts.n, counts.fixed, counts.broken
-    linear = -fixed - broken + (2 * n - fixed + broken) * difference
-    constant = -broken * difference * (1 - difference)
-    share_broken = (math.sqrt(max(linear * linear - 8 * n * constant, 0.0)) - linear) / (4 * n)
-    variance = n * (2 * share_broken + difference * (1 - difference))
+    variance = n * (null_discordance(n, fixed, broken, difference) - difference**2)
     distance = fixed - broken - n * difference
     if variance <= 0:
         return 0.0 if distance == 0 else math.copysign(math.inf, distance)
     return distance / math.sqrt(variance)
+
+
+def null_discordance(n: int, fixed: float, broken: float, difference: float) -> float:
+    """Maximum-likelihood share of discordant items among `n`, if the true difference were `difference` (Tango 1998)."""
+    linear = -fixed - broken + (2 * n - fixed + broken) * difference
+    constant = -broken * difference * (1 - difference)
+    share_broken = (math.sqrt(max(linear * linear - 8 * n * constant, 0.0)) - linear) / (4 * n)
+    return 2 * share_broken + difference
 
 
 def holm(p_values: NDArray[np.float64]) -> NDArray[np.float64]:

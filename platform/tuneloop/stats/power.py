@@ -1,11 +1,31 @@
-"""How many paired items a test needs: the normal-approximation power calculation, inverted.
+"""What labels buy: the smallest drop a chart finds, and how many paired items a test needs.
+
+The item counts are the normal-approximation power calculation, inverted.
 
 `discordance` is the share of items on which exactly one version is right; `difference` is candidate minus production.
 """
 
 import math
+from typing import NamedTuple
 
 from scipy import stats
+
+from tuneloop.stats.charts import smallest_detectable_drop
+
+_LABELS_A_WEEK = (25, 50, 100, 200, 400)
+
+
+class Sensitivity(NamedTuple):
+    """With `labels` a week a fall by `smallest_drop` is found in eight weeks in nine of ten cases; None: no fall is."""
+
+    labels: int
+    smallest_drop: float | None
+
+
+def more_labels(baseline: tuple[int, int], labels_per_week: int) -> list[Sensitivity]:
+    """What the present number of labels a week can see, and what the next larger ones could."""
+    larger = [labels for labels in _LABELS_A_WEEK if labels > labels_per_week]
+    return [Sensitivity(labels, smallest_detectable_drop(baseline, labels)) for labels in [labels_per_week, *larger]]
 
 
 def items_for_superiority(discordance: float, difference: float, *, alpha: float = 0.05, power: float = 0.8) -> int:

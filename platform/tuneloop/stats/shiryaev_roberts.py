@@ -7,11 +7,11 @@ posterior given all labels so far. Sources: Shin, Ramdas, Rinaldo 2022 (e-detect
 """
 
 from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special, stats
 
 from tuneloop.stats.intervals import Rate
 
@@ -23,28 +23,62 @@ _LOWEST_RATE = 0.005
 _CEILING = 1e100  # keeps the products finite; far beyond every threshold
 
 
+class Design(NamedTuple):
+    """What a chart knows at its start: Beta(right, wrong) of the baseline rate, and the `drops` that it looks for.
+
+    `overdispersion` is the correlation of two labels of one week: 0 if the true rate stays the same from week to week,
+    s^2 / (p (1 - p)) if it wobbles around p with standard deviation s.
+    """
+
+    right: float
+    wrong: float
+    drops: tuple[float, ...] = DROPS
+    overdispersion: float = 0.0
+
+    @classmethod
+    def after(cls, baseline: Rate, overdispersion: float = 0.0) -> Self:
+        """Jeffreys posterior of a baseline that was labelled once."""
+        wrong = baseline.n - baseline.correct
+        return cls(baseline.correct + 0.5, wrong + 0.5, overdispersion=overdispersion)
+
+
 @dataclass(frozen=True)
 class Grid:
-    """Hypotheses: `rates` (g,) with log prior `log_weight` (g,), and log rates after each drop (g, d)."""
+    """Hypotheses: `rates` (g,) with log prior `log_weight` (g,), and the rates `fallen` (g, d) after each drop."""
 
     rates: Array
     log_weight: Array
-    log_gain_correct: Array
-    log_gain_wrong: Array
+    fallen: Array
+    overdispersion: float
 
     @classmethod
     def around(cls, baseline: Rate) -> Self:
-        """Rates that the baseline's Jeffreys posterior holds possible, each standing for an equal step."""
-        posterior = stats.beta(baseline.correct + 0.5, baseline.n - baseline.correct + 0.5)
+        return cls.of(Design.after(baseline))
+
+    @classmethod
+    def of(cls, design: Design) -> Self:
+        """Rates that the design's posterior holds possible, each standing for an equal step."""
+        posterior = stats.beta(design.right, design.wrong)
         low, high = max(posterior.ppf(1e-4), 2 * _LOWEST_RATE), min(posterior.ppf(1 - 1e-4), 1 - 1e-6)
         rates = np.linspace(min(low, high), high, _BASELINES)
-        fallen = np.maximum(rates[:, None] - np.array(DROPS), _LOWEST_RATE)
         return cls(
             rates=rates,
             log_weight=posterior.logpdf(rates),
-            log_gain_correct=np.log(fallen / rates[:, None]),
-            log_gain_wrong=np.log((1 - fallen) / (1 - rates[:, None])),
+            fallen=np.maximum(rates[:, None] - np.array(design.drops), _LOWEST_RATE),
+            overdispersion=design.overdispersion,
         )
+
+    def log_likelihood(self, correct: NDArray[np.int64], n: int, rates: Array) -> Array:
+        """Of `correct` (c,) of `n` labels of a week, at each of the `rates` (...); shape (c, ...).
+
+        Binomial, or beta-binomial where weeks wobble; without the factor that all rates share.
+        """
+        right = correct.reshape(-1, *([1] * rates.ndim)).astype(float)
+        if not self.overdispersion:
+            return np.asarray(right * np.log(rates) + (n - right) * np.log1p(-rates))
+        size = 1 / self.overdispersion - 1
+        a, b = rates * size, (1 - rates) * size
+        return np.asarray(special.betaln(right + a, n - right + b) - special.betaln(a, b))
 
 
 class Recursion:
@@ -52,21 +86,21 @@ class Recursion:
 
     def __init__(self, grid: Grid, runs: int) -> None:
         self._grid = grid
-        self._evidence: Array = np.zeros((runs, *grid.log_gain_correct.shape))
+        self._evidence: Array = np.zeros((runs, *grid.fallen.shape))
         self._log_weight: Array = np.tile(grid.log_weight, (runs, 1))
 
     def observe(self, correct: NDArray[np.int64], n: int) -> Array:
         """Takes one week per run, `correct` (runs,) of `n` labels; returns the log of each run's statistic (runs,)."""
         grid = self._grid
         counts, of_run = np.unique(correct, return_inverse=True)
-        right = counts[:, None, None]
-        gain = np.exp(np.minimum(right * grid.log_gain_correct + (n - right) * grid.log_gain_wrong, 400.0))
+        before = grid.log_likelihood(counts, n, grid.rates)
+        after = grid.log_likelihood(counts, n, grid.fallen)
+        gain = np.exp(np.minimum(after - before[:, :, None], 400.0))
         self._evidence += 1
         self._evidence *= gain[of_run]
         np.minimum(self._evidence, _CEILING, out=self._evidence)
-        k = correct[:, None]
-        self._log_weight += k * np.log(grid.rates) + (n - k) * np.log1p(-grid.rates)
+        self._log_weight += before[of_run]
         weight = np.exp(self._log_weight - self._log_weight.max(axis=1, keepdims=True))
         weight /= weight.sum(axis=1, keepdims=True)
-        statistic: Array = np.einsum("rg,rgd->r", weight, self._evidence) / len(DROPS)
+        statistic: Array = np.einsum("rg,rgd->r", weight, self._evidence) / grid.fallen.shape[1]
         return np.asarray(np.log(np.maximum(statistic, 1e-300)))
