@@ -51,7 +51,8 @@ up: install ## Start everything and stay; Ctrl-C stops it
 	$(BIN)/tuneloop up
 
 .PHONY: test
-test: install ## The whole test suite, on real engines
+test: install ## The whole test suite, on real engines and a real browser
+	.ci/install-debian.sh
 	$(BIN)/python -m pytest -q $(ARGS)
 
 .PHONY: lint

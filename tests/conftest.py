@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
+from playwright.sync_api import Browser
 from sqlalchemy import Engine
 
+from tests.support.browser import chromium
 from tests.support.factories import make_agency, make_client, make_key
 from tuneloop.asgi import create_app
 from tuneloop.identity.principal import Principal
@@ -32,6 +34,12 @@ def engine(urls: EngineUrls) -> Iterator[Engine]:
     engine = make_engine(urls.database)
     yield engine
     engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with chromium() as launched:
+        yield launched
 
 
 @pytest.fixture

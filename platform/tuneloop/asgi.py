@@ -15,6 +15,8 @@ from litestar.types import ControllerRouterHandler
 
 from tuneloop.audit.controller import AuditController
 from tuneloop.clients.controller import ClientController
+from tuneloop.console.failures import answer_domain, answer_http, answer_other
+from tuneloop.console.router import console_router
 from tuneloop.datasets.controller import DatasetController
 from tuneloop.gateway.app import gateway_handlers, gateway_lifespan
 from tuneloop.health import healthz, metrics, readyz
@@ -23,7 +25,6 @@ from tuneloop.identity.request import provide_principal, provide_session
 from tuneloop.jobs.controller import JobController
 from tuneloop.kit.db import Database, make_engine
 from tuneloop.kit.errors import TuneloopError
-from tuneloop.kit.http import answer_domain_error, answer_http_error, answer_unexpected
 from tuneloop.kit.logging import configure_logging
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.storage import Storage
@@ -63,7 +64,7 @@ def create_app(
     *,
     lifespan: Sequence[Callable[[Litestar], AbstractAsyncContextManager[None]]] = (gateway_lifespan,),
 ) -> Litestar:
-    """The web application: API, gateway, health.
+    """The web application: API, pages, gateway, health.
 
     Raises:
         RuntimeError: a route names neither `role=` nor `public=True`.
@@ -77,14 +78,14 @@ def create_app(
         },
     )
     app = Litestar(
-        route_handlers=[api, *gateway_handlers, healthz, readyz, metrics],
+        route_handlers=[api, console_router(), *gateway_handlers, healthz, readyz, metrics],
         state=State({"settings": settings, "database": database, "storage": storage}),
         lifespan=list(lifespan),
         logging_config=None,
         exception_handlers={
-            TuneloopError: answer_domain_error,
-            HTTPException: answer_http_error,
-            Exception: answer_unexpected,
+            TuneloopError: answer_domain,
+            HTTPException: answer_http,
+            Exception: answer_other,
         },
         openapi_config=OpenAPIConfig(
             title="Tuneloop",

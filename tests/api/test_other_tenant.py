@@ -26,11 +26,16 @@ PUBLIC = {
     "POST /v1/feedback",
     "GET /v1/models",
     "GET /v1/models/{name}",
+    "GET /sign-in",
+    "POST /sign-in",
+    "GET /assets/{name}",
     "GET /healthz",
     "GET /readyz",
     "GET /metrics",
 }
 NAMELESS = {
+    "GET /",
+    "POST /sign-out",
     "GET /api/v1/session",
     "DELETE /api/v1/session",
     "GET /api/v1/members",

@@ -10,7 +10,7 @@ from litestar.di import NamedDependency
 from litestar.handlers import BaseRouteHandler
 
 from tuneloop.identity.principal import Principal
-from tuneloop.identity.service import principal_of_browser, principal_of_key
+from tuneloop.identity.service import principal_of_key, visit_of_browser
 from tuneloop.kit.db import Database
 from tuneloop.kit.errors import NotAuthenticated
 from tuneloop.kit.tenancy import TenantSession
@@ -28,20 +28,29 @@ def database_of(connection: ASGIConnection[Any, Any, Any, State]) -> Database:
     return database
 
 
-def authenticate(request: HttpRequest) -> Principal:
-    """Raises NotAuthenticated without a valid API key or browser session."""
+def authenticate(request: HttpRequest, *, form_token: str | None = None) -> Principal:
+    """The caller. A browser's CSRF token comes in the header or, from a form, as `form_token`.
+
+    Leaves the token that the page's own forms must carry in `request.state.csrf_token`.
+
+    Raises:
+        NotAuthenticated: neither a valid API key nor a browser session.
+    """
+    request.state.csrf_token = ""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     with database_of(request).all_agencies() as session:
         if scheme.lower() == "bearer" and token:
             origin = "cli" if request.headers.get("user-agent", "").startswith("tuneloop-cli") else "api"
             return principal_of_key(session, token=token.strip(), origin=origin)
         if cookie := request.cookies.get(COOKIE):
-            return principal_of_browser(
+            visit = visit_of_browser(
                 session,
                 token=cookie,
-                csrf_token=request.headers.get("x-csrf-token"),
+                csrf_token=request.headers.get("x-csrf-token") or form_token,
                 changes=request.method not in SAFE_METHODS,
             )
+            request.state.csrf_token = visit.csrf_token
+            return visit.principal
     raise NotAuthenticated("send an API key as 'Authorization: Bearer tl_…' or sign in")
 
 

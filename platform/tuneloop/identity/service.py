@@ -30,6 +30,13 @@ class Browser(NamedTuple):
     expires_at: datetime
 
 
+class Visit(NamedTuple):
+    """A request of a signed-in browser; its forms must carry the token."""
+
+    principal: Principal
+    csrf_token: str
+
+
 def create_agency(session: Session, *, slug: str, name: str) -> Agency:
     """Needs a session across agencies."""
     if session.exec(select(Agency).where(Agency.slug == slug)).one_or_none():
@@ -139,7 +146,7 @@ def sign_out(session: Session, *, token: str) -> None:
         session.delete(row)
 
 
-def principal_of_browser(session: Session, *, token: str, csrf_token: str | None, changes: bool) -> Principal:
+def visit_of_browser(session: Session, *, token: str, csrf_token: str | None, changes: bool) -> Visit:
     """Needs a session across agencies. A changing request must carry the browser session's CSRF token."""
     found = session.exec(
         select(WebSession, User, Membership)
@@ -152,7 +159,7 @@ def principal_of_browser(session: Session, *, token: str, csrf_token: str | None
     web_session, user, membership = found
     if changes and csrf_token != web_session.csrf_token:
         raise NotAuthenticated("the X-CSRF-Token header is missing or wrong; reload the page")
-    return Principal(
+    principal = Principal(
         agency_id=membership.agency_id,
         role=membership.role,
         kind=ActorKind.USER,
@@ -161,6 +168,7 @@ def principal_of_browser(session: Session, *, token: str, csrf_token: str | None
         origin="web",
         client_id=membership.member_client_id,
     )
+    return Visit(principal, web_session.csrf_token)
 
 
 def create_key(

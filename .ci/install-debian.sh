@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# System packages that the browser tests need, on Debian and Ubuntu: checks first, installs what is missing.
+set -euo pipefail
+
+missing=()
+command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
+  || test -n "${TUNELOOP_CHROMIUM:-}" || missing+=(chromium)
+test -n "$(find /usr/share/fonts -name 'DejaVuSans.ttf' 2>/dev/null | head -1)" || missing+=(fonts-dejavu-core)
+[ ${#missing[@]} -eq 0 ] && exit 0
+
+command -v apt-get >/dev/null || { echo "Please install: ${missing[*]} (no apt-get here)"; exit 0; }
+root=()
+if [ "$(id -u)" != 0 ]; then
+  sudo -n true 2>/dev/null || { echo "Please run: sudo apt-get install ${missing[*]}"; exit 0; }
+  root=(sudo -n)
+fi
+echo "installing ${missing[*]} …"
+export DEBIAN_FRONTEND=noninteractive
+"${root[@]}" apt-get update -qq
+"${root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null

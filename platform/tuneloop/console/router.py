@@ -1,0 +1,27 @@
+"""All pages under one router, with the dependencies that they share."""
+
+from collections.abc import Sequence
+
+from litestar import Router
+from litestar.di import Provide
+from litestar.types import ControllerRouterHandler
+
+from tuneloop.console.assets import asset
+from tuneloop.console.pages.portfolio import PortfolioPage
+from tuneloop.console.pages.sign_in import SignInPage
+from tuneloop.console.visitor import provide_form, provide_session, provide_visitor
+
+PAGES: Sequence[ControllerRouterHandler] = (SignInPage, PortfolioPage)
+
+
+def console_router() -> Router:
+    return Router(
+        "/",
+        route_handlers=[asset, *PAGES],
+        dependencies={
+            "form": Provide(provide_form),
+            "principal": Provide(provide_visitor),
+            "session": Provide(provide_session),
+        },
+        include_in_schema=False,
+    )

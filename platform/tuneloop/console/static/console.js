@@ -1,0 +1,128 @@
+// Behaviour of the pages. Everything works without it but charts, live progress and trying a prompt.
+const root = document.documentElement;
+
+function isDark() {
+  return root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+}
+
+// ---- times: the server writes UTC, the reader sees the local clock
+const clock = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+function localise(within) {
+  for (const time of within.querySelectorAll("time[datetime]")) time.title = clock.format(new Date(time.dateTime));
+}
+
+// ---- charts: each .chart holds its Vega-Lite specification
+const drawn = new Map();
+let library;
+function charts() {
+  const address = document.querySelector('meta[name="charts"]').content;
+  library ??= new Promise((done, failed) => {
+    const script = document.createElement("script");
+    script.src = address;
+    script.onload = done;
+    script.onerror = () => failed(new Error("the chart library did not load"));
+    document.head.append(script);
+  });
+  return library;
+}
+async function draw(place) {
+  const data = place.querySelector("script[type='application/json']");
+  if (!data) return;
+  await charts();
+  const spec = JSON.parse(data.textContent);
+  const themes = spec.usermeta?.themes ?? {};
+  const target = place.querySelector(".canvas");
+  drawn.get(place)?.finalize();
+  const result = await vegaEmbed(target, spec, {
+    ast: true, actions: false, renderer: "svg", defaultStyle: false, config: themes[isDark() ? "dark" : "light"],
+    tooltip: { disableDefaultStyle: true },
+  });
+  drawn.set(place, result);
+  place.dataset.drawn = "yes";
+}
+const seen = new IntersectionObserver((entries) => {
+  for (const entry of entries) {
+    if (!entry.isIntersecting) continue;
+    seen.unobserve(entry.target);
+    draw(entry.target);
+  }
+}, { rootMargin: "300px" });
+function redraw() {
+  for (const place of drawn.keys()) draw(place);
+}
+
+// ---- theme
+document.addEventListener("click", (event) => {
+  const toggle = event.target.closest("[data-toggle-theme]");
+  if (!toggle) return;
+  root.dataset.theme = isDark() ? "light" : "dark";
+  localStorage.setItem("theme", root.dataset.theme);
+  redraw();
+});
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+
+// ---- a step that can't be taken back asks once more
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.dataset.confirm && !form.dataset.sure) {
+    event.preventDefault();
+    const dialog = document.getElementById("confirm");
+    dialog.querySelector("p").textContent = form.dataset.confirm;
+    dialog.onclose = () => {
+      if (dialog.returnValue !== "yes") return;
+      form.dataset.sure = "yes";
+      form.requestSubmit();
+    };
+    dialog.returnValue = "";
+    dialog.showModal();
+    return;
+  }
+  if (form.method === "post" && !form.hasAttribute("hx-post")) {
+    for (const button of form.querySelectorAll("button")) setTimeout(() => (button.disabled = true));
+  }
+});
+addEventListener("pageshow", () => {
+  for (const button of document.querySelectorAll("form button[disabled]")) button.disabled = false;
+});
+
+// ---- keys: "g" and a letter goes somewhere, "?" lists them
+let goes = 0;
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, dialog")) return;
+  if (event.key === "?") {
+    document.getElementById("keys")?.showModal();
+  } else if (event.key === "g") {
+    goes = event.timeStamp;
+  } else if (event.timeStamp - goes < 1500) {
+    goes = 0;
+    document.querySelector(`[data-key="${CSS.escape(event.key)}"]`)?.click();
+  }
+});
+
+// ---- live progress by server-sent events
+function follow(place) {
+  const source = new EventSource(place.dataset.events);
+  const bar = place.querySelector("progress");
+  const words = place.querySelector("[data-words]");
+  source.addEventListener("progress", (event) => {
+    const now = JSON.parse(event.data);
+    if (bar) now.share == null ? bar.removeAttribute("value") : (bar.value = now.share);
+    if (words && words.textContent !== now.words) words.textContent = now.words;
+    const figure = place.querySelector(".chart");
+    if (figure && now.loss?.length) {
+      const view = drawn.get(figure)?.view;
+      view?.change("loss", vega.changeset().remove(() => true).insert(now.loss)).runAsync();
+    }
+  });
+  source.addEventListener("state", () => location.reload());
+  source.addEventListener("end", () => source.close());
+  addEventListener("pagehide", () => source.close());
+}
+
+function enliven(within) {
+  localise(within);
+  for (const place of within.querySelectorAll(".chart")) seen.observe(place);
+  for (const place of within.querySelectorAll("[data-events]")) follow(place);
+}
+document.addEventListener("htmx:load", (event) => event.detail.elt !== document.body && enliven(event.detail.elt));
+enliven(document);

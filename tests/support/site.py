@@ -1,0 +1,40 @@
+"""The web application, served over HTTP to a browser, on committed rows."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.gateway.server import serve
+from tests.support.committed import Committed
+from tests.support.factories import owner_of
+from tuneloop.asgi import create_app
+from tuneloop.identity.service import add_member
+from tuneloop.kit.settings import Settings
+from tuneloop.kit.storage import Storage
+from tuneloop.tables import Role
+
+PASSWORD = "a long enough password"
+
+
+@contextmanager
+def served(home: Committed, folder: Path) -> Iterator[str]:
+    """The address of the site."""
+    storage = Storage((folder / "objects").as_uri(), cache=folder / "cache")
+    with serve(create_app(Settings(data_dir=folder), home.database, storage, lifespan=())) as address:
+        yield address
+
+
+def make_person(home: Committed, role: Role, *, client: str | None = None) -> str:
+    """The e-mail address of a new member; the password is PASSWORD."""
+    email = f"{role}-{client or 'all'}@{home.agency.slug}.example"
+    with home.database.unit(home.agency.id) as session:
+        add_member(
+            session,
+            principal=owner_of(home.agency),
+            email=email,
+            name=f"{role.replace('_', ' ').title()} Smith",
+            role=role,
+            password=PASSWORD,
+            client=client,
+        )
+    return email
