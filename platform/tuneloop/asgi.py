@@ -35,6 +35,7 @@ from tuneloop.predictions.controller import FeedbackController, PredictionContro
 from tuneloop.registry.controller import BaseController, ModelController
 from tuneloop.retraining.controller import CycleController, EvalController
 from tuneloop.review.controller import ReviewController
+from tuneloop_billing.controllers import BILLING
 
 API: Sequence[ControllerRouterHandler] = (
     SessionController,
@@ -54,6 +55,7 @@ API: Sequence[ControllerRouterHandler] = (
     EvalController,
     CycleController,
     JobController,
+    *BILLING,
 )
 
 

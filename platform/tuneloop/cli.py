@@ -30,6 +30,7 @@ from tuneloop.commands import (
     members,
     models,
     monitoring,
+    plans,
     predictions,
     review,
     training,
@@ -83,6 +84,7 @@ for name, part in {
     "alert": alerts,
     "feedback": feedback,
     "prediction": predictions,
+    "plan": plans,
 }.items():
     app.add_typer(part.app, name=name, rich_help_panel=OBJECTS)
 app.add_typer(monitoring.monitor, name="monitor", rich_help_panel=OBJECTS)

@@ -24,6 +24,7 @@ from tuneloop.tables import (
     RetrainingCycle,
     ReviewItem,
     Role,
+    ServiceUse,
 )
 
 
@@ -83,6 +84,8 @@ def own(world: World) -> dict[str, str]:
         "cycle_id": str(world.row(RetrainingCycle).id),
         "job_id": str(world.row(JobRow).id),
         "item_id": str(world.row(ReviewItem).id),
+        "plan": f"{world.client.slug}-plan",
+        "use_id": str(world.row(ServiceUse).id),
     }
 
 
@@ -92,6 +95,8 @@ def missing() -> dict[str, str]:
     return {
         "client": "nowhere",
         "model": "nothing",
+        "plan": "no-plan",
+        "use_id": str(new_id()),
         "version": "9" * 64,
         "name": "adapter.gguf",
         "completion": completion_id(new_id()),
@@ -127,6 +132,11 @@ JSON: dict[str, Any] = {
     "POST /api/v1/cycles/{cycle_id}/promote": {"digest": DIGEST},
     "POST /api/v1/cycles/{cycle_id}/reject": {"digest": DIGEST},
     "POST /api/v1/models/{client}/{model}/rollback": {"digest": DIGEST},
+    "POST /api/v1/plans": {"slug": "gold", "tier": "premium"},
+    "PATCH /api/v1/plans/{plan}": {"price": 300_000},
+    "PUT /api/v1/clients/{client}/plan": {"plan": "acme-plan"},
+    "POST /api/v1/clients/{client}/plan/cancel": {},
+    "POST /api/v1/clients/{client}/extras": {"feature": "retrain"},
 }
 OTHER: dict[str, Any] = {
     "POST /api/v1/models/{client}/{model}/examples": {

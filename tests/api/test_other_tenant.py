@@ -49,6 +49,8 @@ NAMELESS = {
     "GET /api/v1/models",
     "GET /api/v1/jobs",
     "GET /api/v1/portfolio",
+    "GET /api/v1/plans",
+    "POST /api/v1/plans",
 }
 WITHOUT_THE_THING = {
     "GET /api/v1/models/{client}/{model}/versions/{version}/files/{name}": "the version has no files",

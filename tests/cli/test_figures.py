@@ -8,7 +8,7 @@ from tuneloop.commands import arguments, datasets, figures
 from tuneloop.datasets.rows import ExportFormat
 from tuneloop.evals.service import rate_of
 from tuneloop.stats.intervals import Rate
-from tuneloop.tables import Domain, FeedbackKind, FeedbackState, Plan, Pool, Role
+from tuneloop.tables import Domain, Feature, FeedbackKind, FeedbackState, Plan, Pool, Role
 
 
 def test_a_rate_carries_n_and_interval() -> None:
@@ -48,6 +48,7 @@ def test_sizes(count: float, shown: str) -> None:
         (arguments.Pool, Pool),
         (arguments.FeedbackKind, FeedbackKind),
         (arguments.FeedbackState, FeedbackState),
+        (arguments.Feature, Feature),
         (datasets.ExportFormat, ExportFormat),
     ],
 )

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlmodel import Session
 
+from tests.support.billing import billing_rows
 from tests.support.factories import SUPPORT
 from tuneloop.identity.secrets import new_token
 from tuneloop.kit.clock import now
@@ -297,6 +298,7 @@ def make_world(
             subject_kind="model",
             subject_id=str(model.id),
         ),
+        *billing_rows(session, agency, client),
         user,
         workspace,
         SlackChannel(**mine, installation_id=workspace.id, channel="C1"),

@@ -15,6 +15,7 @@ Plan = Literal["basic", "standard", "premium"]
 Pool = Literal["training", "golden", "rolling"]
 FeedbackKind = Literal["rating", "error", "correction"]
 FeedbackState = Literal["open", "accepted", "dismissed"]
+Feature = Literal["monitoring", "retrain", "ab_test", "new_category", "labels", "gpu_minutes", "report"]
 """Written out so that a command need not load the tables to know them; tests hold them equal to the enums."""
 
 

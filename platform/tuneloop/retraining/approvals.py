@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlmodel import Session, col, select
 
 from tuneloop.audit.service import record
+from tuneloop.clients.entitlements import quorum
 from tuneloop.identity.principal import Principal
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import Conflict, NotAllowed, NotFound
@@ -50,7 +51,7 @@ def ask(
         kind=kind,
         subject_digest=digest,
         expires_at=now() + valid_for,
-        approvals_needed=policy.approvals_needed or APPROVALS_OF_PLAN.get(plan, 1),
+        approvals_needed=policy.approvals_needed or quorum(session, model.client_id) or APPROVALS_OF_PLAN.get(plan, 1),
         four_eyes=policy.four_eyes,
         requested_by=voter_of(session, asked_by) if asked_by else next(iter(earlier), None),
     )

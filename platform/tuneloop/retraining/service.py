@@ -8,6 +8,8 @@ import orjson
 from sqlmodel import Session, col, select
 
 from tuneloop.audit.service import record
+from tuneloop.clients.entitlements import CYCLE
+from tuneloop.clients.entitlements import require as require_included
 from tuneloop.datasets.service import take_snapshot
 from tuneloop.identity.principal import Principal
 from tuneloop.kit.errors import Conflict, InvalidInput, NotFound
@@ -29,6 +31,7 @@ from tuneloop.tables import (
     Comparison,
     CycleState,
     Decision,
+    Feature,
     Pool,
     RegisteredModel,
     RetrainingCycle,
@@ -51,6 +54,7 @@ def propose(
     Raises:
         InvalidInput: no golden set, or no training data.
         Conflict: another cycle of the model is under way.
+        NotIncluded, OnHold: the client's plan has no retrain left, or its subscription is on hold.
     """
     principal.require(Role.OPERATOR)
     live = session.exec(
@@ -81,6 +85,8 @@ def propose(
     )
     session.add(cycle)
     session.flush()
+    if production is not None:
+        require_included(session, client_id=model.client_id, feature=Feature.RETRAIN, subject=f"{CYCLE}{cycle.id}")
     plan = plan_digest(
         contract_of(model), recipe, training.digest, golden.digest, production.digest if production else None
     )

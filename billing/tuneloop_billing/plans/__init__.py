@@ -1,0 +1,1 @@
+"""What an agency sells: its maintenance plans."""

@@ -1,0 +1,1 @@
+"""Which plan a client is on, and how it changes."""

@@ -1,0 +1,91 @@
+"""What a plan doesn't include: offered with a price, ordered or declined by a person."""
+
+from uuid import UUID
+
+from sqlmodel import Session, col, select
+
+from tuneloop.audit.service import record
+from tuneloop.clients.entitlements import COUNTED, allowance, contract_of
+from tuneloop.clients.service import find_client
+from tuneloop.identity.principal import Principal
+from tuneloop.kit.errors import Conflict, InvalidInput, NotFound
+from tuneloop.tables import Client, Feature, Role, ServiceUse, UseState
+from tuneloop_billing.plans.service import SELLABLE
+
+
+def order_extra(
+    session: Session, *, principal: Principal, client: str, feature: Feature, quantity: int = 1, reason: str = ""
+) -> list[ServiceUse]:
+    """Order beyond the plan, at the plan's price: one row for each retrain, test or category, one for all labels.
+
+    Raises:
+        NotFound: the client has no subscription. InvalidInput: the plan has no price for it, or it can't be ordered.
+    """
+    principal.require(Role.OPERATOR)
+    row = find_client(session, client)
+    if feature is Feature.GPU_MINUTES:
+        raise InvalidInput("GPU minutes needn't be ordered: what exceeds the plan is metered and invoiced")
+    each = [1] * quantity if feature in COUNTED else [quantity]
+    uses = [_priced(session, row, feature, count, reason) for count in each]
+    for use in uses:
+        use.state, use.decided_by = UseState.ACCEPTED, principal.name
+    session.add_all(uses)
+    session.flush()
+    details = {"feature": feature.value, "quantity": quantity, "unit_price": uses[0].unit_price}
+    record(session, principal, "extra.order", "client", row.id, client_id=row.id, **details)
+    return uses
+
+
+def decide_offer(session: Session, *, principal: Principal, use_id: UUID, accept: bool) -> ServiceUse:
+    """Raises Conflict when it has been decided already."""
+    principal.require(Role.OPERATOR)
+    query = select(ServiceUse).where(ServiceUse.id == use_id).with_for_update()
+    use = session.exec(query.execution_options(populate_existing=True)).one_or_none()
+    if use is None:
+        raise NotFound("offer", use_id)
+    if use.state is not UseState.OFFERED:
+        raise Conflict(f"this offer was {use.state} by {use.decided_by or 'the plan'}", state=use.state)
+    use.state, use.decided_by = (UseState.ACCEPTED if accept else UseState.DECLINED), principal.name
+    session.add(use)
+    record(session, principal, f"extra.{use.state}", "offer", use.id, client_id=use.client_id, feature=use.feature)
+    return use
+
+
+def offer_extra(session: Session, *, client: Client, feature: Feature, reason: str) -> ServiceUse:
+    """Put an extra to the operators that a machine would need; one open offer of a feature is enough."""
+    query = select(ServiceUse).where(ServiceUse.client_id == client.id, ServiceUse.feature == feature)
+    if found := session.exec(query.where(ServiceUse.state == UseState.OFFERED)).first():
+        return found
+    use = _priced(session, client, feature, 1, reason)
+    session.add(use)
+    session.flush()
+    return use
+
+
+def extras_of(session: Session, client: Client) -> list[ServiceUse]:
+    """Newest first."""
+    query = select(ServiceUse).where(ServiceUse.client_id == client.id, col(ServiceUse.extra))
+    return list(session.exec(query.order_by(col(ServiceUse.at).desc(), col(ServiceUse.id).desc())))
+
+
+def _priced(session: Session, client: Client, feature: Feature, quantity: int, reason: str) -> ServiceUse:
+    contract = contract_of(session, client.id)
+    if contract is None:
+        raise NotFound("subscription of client", client.slug)
+    price = allowance(session, client.id, feature).price
+    if feature not in SELLABLE or price is None:
+        raise InvalidInput(
+            f"plan {contract.plan.slug} has no price for an extra {feature}; set one with 'tuneloop plan change'",
+            plan=contract.plan.slug,
+            feature=feature,
+        )
+    return ServiceUse(
+        client_id=client.id,
+        feature=feature,
+        state=UseState.OFFERED,
+        extra=True,
+        quantity=quantity,
+        unit_price=price.amount,
+        currency=price.currency,
+        reason=reason,
+    )

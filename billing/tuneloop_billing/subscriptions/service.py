@@ -1,0 +1,175 @@
+"""Subscribe, upgrade, downgrade, pause, resume, cancel: changes here, in one transaction, sent to Stripe by a job."""
+
+from datetime import datetime, timedelta
+
+from sqlmodel import Session, select
+
+from tuneloop.audit.service import record
+from tuneloop.clients.service import find_client
+from tuneloop.identity.principal import Principal
+from tuneloop.kit.clock import now
+from tuneloop.kit.errors import Conflict, InvalidInput, NotFound
+from tuneloop.kit.jobs import enqueue
+from tuneloop.tables import Client, MaintenancePlan, Role, Subscription, SubscriptionState
+from tuneloop_billing.jobs import SyncSubscription
+from tuneloop_billing.plans.service import find_plan
+
+S = SubscriptionState
+
+
+def choose_plan(
+    session: Session,
+    *,
+    principal: Principal,
+    client: str,
+    plan: str,
+    trial_days: int = 0,
+    coupon: str | None = None,
+    moment: datetime | None = None,
+) -> Subscription:
+    """Subscribe a client, or move it: to a dearer plan at once and prorated, to a cheaper one at the period's end.
+
+    Raises:
+        Conflict: it is on this plan, or isn't in a state to change.
+        InvalidInput: the plan is archived, in another currency, or a trial or coupon is given for a change.
+    """
+    principal.require(Role.ADMIN)
+    row, chosen, at = find_client(session, client), find_plan(session, plan), moment or now()
+    if chosen.archived_at is not None:
+        raise InvalidInput(f"plan {plan} is archived; choose another one", plan=plan)
+    found = _locked(session, row)
+    if found is None or found.state is S.CANCELLED:
+        subscription = _subscribe(session, row, chosen, found, trial_days=trial_days, coupon=coupon, at=at)
+    elif trial_days or coupon:
+        raise InvalidInput("a trial or a coupon is for a first subscription; leave it out to change the plan")
+    else:
+        subscription = _move(session, found, chosen)
+        if found.next_plan_id is None:
+            row.plan = chosen.tier
+    session.add(row)
+    _changed(session, principal, subscription, "subscription.plan", plan=plan, at_period_end=subscription.next_plan_id)
+    return subscription
+
+
+def _subscribe(
+    session: Session,
+    client: Client,
+    plan: MaintenancePlan,
+    ended: Subscription | None,
+    *,
+    trial_days: int,
+    coupon: str | None,
+    at: datetime,
+) -> Subscription:
+    """A client that comes back keeps its row, and its customer at Stripe."""
+    subscription = ended or Subscription(client_id=client.id, plan_id=plan.id, state=S.ACTIVE, revision=0)
+    subscription.plan_id, subscription.next_plan_id = plan.id, None
+    subscription.state, subscription.state_since, subscription.started_at = (
+        (S.TRIAL if trial_days else S.ACTIVE),
+        at,
+        at,
+    )
+    subscription.trial_ends_at = at + timedelta(days=trial_days) if trial_days else None
+    subscription.coupon, subscription.cancel_at_period_end, subscription.stripe_subscription = coupon, False, None
+    client.plan = plan.tier
+    session.add(subscription)
+    session.flush()
+    return subscription
+
+
+def _move(session: Session, subscription: Subscription, chosen: MaintenancePlan) -> Subscription:
+    current = session.get_one(MaintenancePlan, subscription.plan_id)
+    if chosen.currency != current.currency:
+        raise InvalidInput(
+            f"{current.slug} is in {current.currency.upper()}, {chosen.slug} in {chosen.currency.upper()}; "
+            "cancel the subscription and start another one to change the currency"
+        )
+    if subscription.next_plan_id is None and chosen.id == current.id:
+        raise Conflict(f"the client is on {chosen.slug} already", plan=chosen.slug)
+    if subscription.state not in (S.TRIAL, S.ACTIVE):
+        raise Conflict(
+            f"the subscription is {subscription.state}; settle that before changing its plan", state=subscription.state
+        )
+    if chosen.id == current.id:
+        subscription.next_plan_id = None
+    elif chosen.price < current.price and subscription.state is S.ACTIVE:
+        subscription.next_plan_id = chosen.id
+    else:
+        subscription.plan_id, subscription.next_plan_id = chosen.id, None
+    return subscription
+
+
+def pause(session: Session, *, principal: Principal, client: str) -> Subscription:
+    """Put all maintenance on hold and invoice nothing. Models keep serving."""
+    subscription = _to_change(session, principal, client, (S.TRIAL, S.ACTIVE, S.PAST_DUE), "paused")
+    _enter(subscription, S.PAUSED)
+    return _changed(session, principal, subscription, "subscription.pause")
+
+
+def resume(session: Session, *, principal: Principal, client: str) -> Subscription:
+    """End a pause, or take a cancellation back that hasn't happened yet."""
+    subscription = _to_change(session, principal, client, (S.TRIAL, S.ACTIVE, S.PAST_DUE, S.PAUSED), "resumed")
+    if subscription.state is not S.PAUSED and not subscription.cancel_at_period_end:
+        raise Conflict("the subscription is neither paused nor cancelled", state=subscription.state)
+    subscription.cancel_at_period_end = False
+    if subscription.state is S.PAUSED:
+        _enter(subscription, S.ACTIVE)
+    return _changed(session, principal, subscription, "subscription.resume")
+
+
+def cancel(session: Session, *, principal: Principal, client: str, at_once: bool = False) -> Subscription:
+    """At the end of the paid period, or at once. Models keep serving and data is kept."""
+    subscription = _to_change(session, principal, client, (S.TRIAL, S.ACTIVE, S.PAST_DUE, S.PAUSED), "cancelled")
+    if at_once or subscription.state is S.PAUSED:
+        _enter(subscription, S.CANCELLED)
+        subscription.next_plan_id = None
+    else:
+        subscription.cancel_at_period_end = True
+    return _changed(session, principal, subscription, "subscription.cancel", at_once=at_once)
+
+
+def find_subscription(session: Session, client: Client) -> Subscription:
+    found = session.exec(select(Subscription).where(Subscription.client_id == client.id)).one_or_none()
+    if found is None:
+        raise NotFound("subscription of client", client.slug)
+    return found
+
+
+def _to_change(
+    session: Session, principal: Principal, client: str, states: tuple[SubscriptionState, ...], what: str
+) -> Subscription:
+    principal.require(Role.ADMIN)
+    row = find_client(session, client)
+    subscription = _locked(session, row)
+    if subscription is None:
+        raise NotFound("subscription of client", row.slug)
+    if subscription.state not in states:
+        raise Conflict(f"the subscription is {subscription.state}; it can't be {what}", state=subscription.state)
+    return subscription
+
+
+def _locked(session: Session, client: Client) -> Subscription | None:
+    query = select(Subscription).where(Subscription.client_id == client.id).with_for_update()
+    return session.exec(query.execution_options(populate_existing=True)).one_or_none()
+
+
+def _enter(subscription: Subscription, state: SubscriptionState) -> None:
+    subscription.state, subscription.state_since = state, now()
+
+
+def _changed(
+    session: Session, principal: Principal, subscription: Subscription, action: str, **detail: object
+) -> Subscription:
+    subscription.revision += 1
+    session.add(subscription)
+    session.flush()
+    details = {name: str(value) for name, value in detail.items() if value}
+    record(session, principal, action, "subscription", subscription.id, client_id=subscription.client_id, **details)
+    enqueue(
+        session,
+        SyncSubscription(subscription_id=subscription.id),
+        agency_id=subscription.agency_id,
+        client_id=subscription.client_id,
+        dedupe_key=f"billing.sync:{subscription.id}:{subscription.revision}",
+    )
+    return subscription

@@ -1,0 +1,54 @@
+"""What is on hold while a subscription is unpaid, paused or cancelled. Models keep serving and data is kept, always."""
+
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from tuneloop.tables import Feature, Subscription, SubscriptionState
+
+
+class Step(NamedTuple):
+    """Reached `after` the payment failed."""
+
+    after: timedelta
+    name: str
+    on_hold: frozenset[Feature]
+    sentence: str
+
+
+_WORK = frozenset({Feature.RETRAIN, Feature.AB_TEST, Feature.NEW_CATEGORY})
+_EVERYTHING = frozenset(Feature)
+
+STEPS = (
+    Step(timedelta(), "grace", frozenset(), "nothing is on hold yet"),
+    Step(timedelta(days=7), "no new work", _WORK, "retrains, A/B tests and new categories are on hold"),
+    Step(
+        timedelta(days=14),
+        "alerts only",
+        _WORK | {Feature.LABELS, Feature.REPORT},
+        "only monitoring goes on; new work, labelling and reports are on hold",
+    ),
+    Step(timedelta(days=28), "serving only", _EVERYTHING, "all maintenance is on hold"),
+)
+PAUSED = Step(timedelta(), "paused", _EVERYTHING, "all maintenance is on hold until it is resumed")
+CANCELLED = Step(timedelta(), "cancelled", _EVERYTHING, "maintenance has ended")
+IN_ORDER = Step(timedelta(), "in order", frozenset(), "nothing is on hold")
+
+
+def step_of(subscription: Subscription, *, moment: datetime) -> Step:
+    if subscription.state is SubscriptionState.PAUSED:
+        return PAUSED
+    if subscription.state is SubscriptionState.CANCELLED:
+        return CANCELLED
+    if subscription.state is not SubscriptionState.PAST_DUE:
+        return IN_ORDER
+    overdue = moment - subscription.state_since
+    return next(step for step in reversed(STEPS) if overdue >= step.after or step is STEPS[0])
+
+
+def next_step(subscription: Subscription, *, moment: datetime) -> tuple[Step, datetime] | None:
+    """The step that an unpaid subscription comes to next, and when."""
+    if subscription.state is not SubscriptionState.PAST_DUE:
+        return None
+    later = (step for step in STEPS if subscription.state_since + step.after > moment)
+    found = next(later, None)
+    return (found, subscription.state_since + found.after) if found else None

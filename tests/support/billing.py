@@ -1,0 +1,71 @@
+"""A row in every table of billing."""
+
+from sqlmodel import Session, select
+
+from tuneloop.identity.secrets import new_token
+from tuneloop.kit.clock import now
+from tuneloop.kit.tenancy import Row
+from tuneloop.tables import (
+    Activity,
+    Agency,
+    BillingAccount,
+    Client,
+    Feature,
+    Invoice,
+    MaintenancePlan,
+    MonthClose,
+    Plan,
+    ReconcileFinding,
+    ServiceUse,
+    StripeEvent,
+    StripeLink,
+    Subscription,
+    SubscriptionState,
+    Unit,
+    UsageRecord,
+    UseState,
+    WorkEntry,
+)
+from tuneloop_billing.plans.templates import TEMPLATES
+
+MONTH = "2026-10"
+
+
+def billing_rows(session: Session, agency: Agency, client: Client) -> list[Row]:
+    """In the order of their references. Rows that an agency has once are made with its first client."""
+    ours, mine = {"agency_id": agency.id}, {"agency_id": agency.id, "client_id": client.id}
+    template = TEMPLATES[Plan.STANDARD]
+    account = session.exec(select(BillingAccount).where(BillingAccount.agency_id == agency.id)).one_or_none()
+    plan = MaintenancePlan(
+        **ours,
+        slug=f"{client.slug}-plan",
+        name=template.name,
+        tier=Plan.STANDARD,
+        price=template.price,
+        currency="usd",
+        entitlements=template.entitlements.model_dump(mode="json"),
+        extras={feature.value: price for feature, price in template.extras.items()},
+    )
+    return [
+        account or BillingAccount(**ours, webhook_token=new_token().token),
+        plan,
+        Subscription(**mine, plan_id=plan.id, state=SubscriptionState.ACTIVE),
+        ServiceUse(**mine, feature=Feature.RETRAIN, state=UseState.OFFERED, extra=True, unit_price=70_000),
+        WorkEntry(**mine, person="Ann", activity=Activity.COLLECT, seconds=1800),
+        UsageRecord(**mine, month=MONTH, unit=Unit.ANSWERS, quantity=1),
+        StripeLink(**ours, kind="product", key=client.slug, stripe_id=f"prod_{client.slug}"),
+        StripeEvent(**ours, stripe_id=f"evt_{client.slug}", kind="invoice.paid", object_id="in_1", body="{}"),
+        Invoice(
+            **mine,
+            stripe_id=f"in_{client.slug}",
+            month=MONTH,
+            status="open",
+            currency="usd",
+            total=200_000,
+            amount_paid=0,
+            amount_remaining=200_000,
+            issued_at=now(),
+        ),
+        MonthClose(**mine, month=MONTH),
+        ReconcileFinding(**ours, key=f"invoice:in_{client.slug}", summary="It differs."),
+    ]
