@@ -31,6 +31,7 @@ from tuneloop.kit.storage import Storage
 from tuneloop.monitoring.alert_controller import AlertController
 from tuneloop.monitoring.controller import MonitoringController
 from tuneloop.monitoring.health_controller import HealthController
+from tuneloop.monitoring.schedule_controller import ScheduleController
 from tuneloop.predictions.controller import FeedbackController, PredictionController
 from tuneloop.registry.controller import BaseController, ModelController
 from tuneloop.retraining.controller import CycleController, EvalController
@@ -52,6 +53,7 @@ API: Sequence[ControllerRouterHandler] = (
     HealthController,
     AlertController,
     ReviewController,
+    ScheduleController,
     EvalController,
     CycleController,
     JobController,

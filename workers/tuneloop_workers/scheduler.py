@@ -1,7 +1,6 @@
 """The one scheduler: rings for due jobs, takes expired leases back, and makes work due by the calendar."""
 
 import threading
-from datetime import timedelta
 from functools import partial
 
 import structlog
@@ -9,23 +8,18 @@ from psycopg import OperationalError as ListenError
 from psycopg import connect
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
-from sqlmodel import col, select
 
-from tuneloop.kit.clock import now
 from tuneloop.kit.db import Database, make_engine
-from tuneloop.kit.jobs import enqueue, ring_due, sweep
+from tuneloop.kit.jobs import ring_due, sweep
 from tuneloop.kit.jobs.relay import CHANNEL, Ring
 from tuneloop.kit.settings import Settings
-from tuneloop.kit.tenancy import TenantSession
-from tuneloop.monitoring.jobs import ReadMonitor
-from tuneloop.tables import Alias, Monitor, VersionAlias
+from tuneloop.monitoring.due import start_due_tasks
 from tuneloop_workers.broker import make_broker, ring
 from tuneloop_workers.signals import stop_on_signals
 
 log = structlog.get_logger(__name__)
 
 PAUSE_SECONDS = 1.0
-READ_EVERY = timedelta(days=7)
 ADVISORY_LOCK = 7_318_264_152
 
 
@@ -57,22 +51,5 @@ def tick(database: Database, ring: Ring) -> None:
         if not session.execute(text("select pg_try_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK}).scalar():
             return
         sweep(session)
-        make_readings_due(session)
+        start_due_tasks(session)
         ring_due(session, ring)
-
-
-def make_readings_due(session: TenantSession) -> None:
-    """Enqueue the weekly reading of every version in production."""
-    due = session.exec(
-        select(Monitor)
-        .join(VersionAlias, col(VersionAlias.version_id) == Monitor.version_id)
-        .where(VersionAlias.name == Alias.PRODUCTION, col(Monitor.read_until) < now() - READ_EVERY)
-    )
-    for monitor in due:
-        enqueue(
-            session,
-            ReadMonitor(model_id=monitor.model_id),
-            agency_id=monitor.agency_id,
-            client_id=monitor.client_id,
-            dedupe_key=f"monitoring.read:{monitor.model_id}",
-        )

@@ -36,21 +36,25 @@ def render_health(found: Mapping[str, Any]) -> Group:
         )
         if found["alerts"]
         else None,
-        table(
-            "Next",
-            right("Every"),
-            whole("At"),
-            rows=[
-                (
-                    each["task"],
-                    f"{each['every_days']} days",
-                    "paused" if each["paused"] else figures.moment(each["next_at"]),
-                )
-                for each in found["tasks"]
-            ],
-        )
-        if found["tasks"]
-        else None,
+        render_tasks(found["tasks"]) if found["tasks"] else None,
+    )
+
+
+def render_tasks(tasks: Sequence[Mapping[str, Any]]) -> Table:
+    return table(
+        "Next",
+        right("Every"),
+        whole("At"),
+        "",
+        rows=[
+            (
+                each["task"],
+                f"{each['every_days']} days",
+                "paused" if each["paused"] else figures.moment(each["next_at"]),
+                "changed" if each["custom"] else "by plan and domain",
+            )
+            for each in tasks
+        ],
     )
 
 

@@ -1,6 +1,7 @@
 """`tuneloop monitor`, `sample` and `label`: watch production, and label the random sample that measures it."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -9,9 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from tuneloop.commands import figures
-from tuneloop.commands.arguments import Model, NoWait
+from tuneloop.commands.arguments import Model, NoWait, ScheduledTask
 from tuneloop.commands.follow import follow_job
-from tuneloop.commands.health_view import render_health, render_history, render_portfolio
+from tuneloop.commands.health_view import render_health, render_history, render_portfolio, render_tasks
 from tuneloop.commands.http import model_path
 from tuneloop.commands.jobs import render_job
 from tuneloop.commands.output import last_message, right, table, whole
@@ -28,6 +29,41 @@ def read(terminal: Terminal, model: Model, no_wait: NoWait = False) -> None:
     """Take a reading now instead of at the next scheduled time."""
     reply = terminal.api.post(f"{model_path(model.client, model.model)}/readings")
     terminal.out.show(reply if no_wait else follow_job(terminal, reply.value["id"]), render_job)
+
+
+@command(monitor, "canary")
+def canary(terminal: Terminal, model: Model, no_wait: NoWait = False) -> None:
+    """Let production answer its golden set again: did our own pipeline change?"""
+    reply = terminal.api.post(f"{model_path(model.client, model.model)}/canary")
+    terminal.out.show(reply if no_wait else follow_job(terminal, reply.value["id"]), render_job)
+
+
+@command(monitor, "schedules")
+def schedules(terminal: Terminal, model: Model) -> None:
+    """What will happen by itself, the next first."""
+    terminal.out.show(terminal.api.get(f"{model_path(model.client, model.model)}/schedules"), render_tasks)
+
+
+@command(monitor, "schedule")
+def schedule(
+    terminal: Terminal,
+    model: Model,
+    task: Annotated[ScheduledTask, typer.Argument(help="What is to happen.")],
+    every: Annotated[int | None, typer.Option(help="Days between two runs.", min=1, max=366)] = None,
+    at: Annotated[datetime | None, typer.Option(help="When it is due next, in local time.")] = None,
+    pause: Annotated[bool | None, typer.Option("--pause/--go-on", help="Stop it for now, or go on.")] = None,
+    suggested: Annotated[bool, typer.Option("--suggested", help="What plan and domain suggest.")] = False,
+) -> None:
+    """Change when something happens by itself."""
+    body = {
+        "task": task,
+        "every_days": every,
+        "next_at": at.astimezone().isoformat() if at else None,
+        "paused": pause,
+        "suggested": suggested,
+    }
+    reply = terminal.api.patch(f"{model_path(model.client, model.model)}/schedules", body)
+    terminal.out.show(reply, render_tasks)
 
 
 @command(monitor, "readings")

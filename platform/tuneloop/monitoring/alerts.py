@@ -15,6 +15,7 @@ from tuneloop.identity.principal import Principal
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import Conflict, InvalidInput, NotFound
 from tuneloop.monitoring.restart import restart_charts
+from tuneloop.monitoring.schedules import bring_retrain_forward
 from tuneloop.monitoring.status import monitor_of, refresh_status
 from tuneloop.tables import (
     Alert,
@@ -26,6 +27,9 @@ from tuneloop.tables import (
     Monitor,
     Role,
 )
+
+MENDED_BY_TRAINING = {AlertKind.ACCURACY, AlertKind.CATEGORY, AlertKind.TRAFFIC}
+"""Kinds that a retrain can mend; a changed pipeline it can't, and reports alone prove nothing."""
 
 NOTIFY_AGAIN = timedelta(days=7)
 LONGEST_SNOOZE = timedelta(days=60)
@@ -68,6 +72,8 @@ def open_alert_of(session: Session, model_id: UUID, kind: AlertKind) -> Alert | 
 def raise_alert(session: Session, monitor: Monitor, finding: Finding, *, at: datetime | None = None) -> Alert:
     """Open an alert, or add to the open one of the same kind: it may be raised, never lowered."""
     at = at or now()
+    if finding.level is AlertLevel.ALERT and finding.kind in MENDED_BY_TRAINING:
+        bring_retrain_forward(session, monitor, at=at)
     alert = open_alert_of(session, monitor.model_id, finding.kind)
     if alert is None:
         return _open(session, monitor, finding, at)

@@ -12,13 +12,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from tuneloop.identity.principal import Principal
 from tuneloop.jobs.controller import JobRead, find_job
 from tuneloop.kit.errors import Conflict
-from tuneloop.kit.jobs import enqueue
+from tuneloop.kit.jobs import Job, enqueue
 from tuneloop.kit.tenancy import TenantSession
-from tuneloop.monitoring.jobs import ReadMonitor
+from tuneloop.monitoring.jobs import ReadMonitor, RunCanary
 from tuneloop.monitoring.service import readings_of
 from tuneloop.registry.service import find_model
 from tuneloop.review.service import draw_sample, label
-from tuneloop.tables import Role
+from tuneloop.tables import RegisteredModel, Role
 
 
 class ReadingRead(BaseModel):
@@ -82,16 +82,19 @@ class MonitoringController(Controller):
     ) -> JobRead:
         """Take a reading now instead of at the next scheduled time."""
         found = find_model(session, client=client, model=model)
-        job_id = enqueue(
-            session,
-            ReadMonitor(model_id=found.id),
-            agency_id=principal.agency_id,
-            client_id=found.client_id,
-            dedupe_key=f"monitoring.read:{found.id}",
-        )
-        if job_id is None:
-            raise Conflict("a reading of this model is under way")
-        return JobRead.model_validate(find_job(session, job_id))
+        return _start(session, principal, found, ReadMonitor(model_id=found.id), "a reading of this model is under way")
+
+    @post("/models/{client:str}/{model:str}/canary", role=Role.OPERATOR, sync_to_thread=True)
+    def canary_now(
+        self,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        client: FromPath[str],
+        model: FromPath[str],
+    ) -> JobRead:
+        """Let production answer its golden set again now."""
+        found = find_model(session, client=client, model=model)
+        return _start(session, principal, found, RunCanary(model_id=found.id), "this model's canary is under way")
 
     @get("/models/{client:str}/{model:str}/sample", role=Role.OPERATOR, sync_to_thread=True)
     def sample(
@@ -125,3 +128,16 @@ class MonitoringController(Controller):
             category=data.category,
         )
         return Labelled(example_id=example.id)
+
+
+def _start(session: TenantSession, principal: Principal, model: RegisteredModel, job: Job, under_way: str) -> JobRead:
+    job_id = enqueue(
+        session,
+        job,
+        agency_id=principal.agency_id,
+        client_id=model.client_id,
+        dedupe_key=f"{job.name}:{model.id}",
+    )
+    if job_id is None:
+        raise Conflict(under_way)
+    return JobRead.model_validate(find_job(session, job_id))

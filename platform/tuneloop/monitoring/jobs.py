@@ -1,14 +1,40 @@
-"""The monitor's job."""
+"""The monitor's jobs."""
 
 from typing import ClassVar
 from uuid import UUID
 
-from tuneloop.kit.jobs.job import Job
+from tuneloop.kit.jobs.job import Job, Queue
 
 
 class ReadMonitor(Job):
     """Take one reading of what a model's production version did since the last one."""
 
     name: ClassVar[str] = "monitoring.read"
+
+    model_id: UUID
+
+
+class RunCanary(Job):
+    """Let production answer its golden set again: did our own pipeline change?"""
+
+    name: ClassVar[str] = "monitoring.canary"
+    queue: ClassVar[Queue] = Queue.GPU
+    time_limit_seconds: ClassVar[int] = 4 * 3600
+
+    model_id: UUID
+
+
+class SettleTraffic(Job):
+    """The answers that a traffic alert asked for are labelled: is the change harmful?"""
+
+    name: ClassVar[str] = "monitoring.settle"
+
+    alert_id: UUID
+
+
+class ProposeRetrain(Job):
+    """Ask for approval of the retrain that the calendar, or an alert, has made due."""
+
+    name: ClassVar[str] = "monitoring.propose_retrain"
 
     model_id: UUID

@@ -11,6 +11,7 @@ from tuneloop.kit.errors import InvalidInput
 from tuneloop.monitoring.alerts import notify_again, raise_alert
 from tuneloop.monitoring.findings import accuracy_finding
 from tuneloop.monitoring.resolution import resolve_outlived
+from tuneloop.monitoring.schedules import begin_schedules
 from tuneloop.monitoring.status import refresh_status
 from tuneloop.monitoring.streams import Judge, read_confidence, read_labels, read_reports
 from tuneloop.registry.service import aliases, policy_of
@@ -40,6 +41,7 @@ def start_monitor(session: Session, version: AdapterVersion) -> Monitor | None:
     )
     session.add(monitor)
     session.flush()
+    begin_schedules(session, monitor)
     return monitor
 
 

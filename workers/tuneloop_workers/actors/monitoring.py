@@ -1,7 +1,9 @@
-"""Take a reading of a model's production version."""
+"""Take readings of a model's production version, and propose the retrain that is due."""
 
 from tuneloop.kit.errors import NotFound
-from tuneloop.monitoring.jobs import ReadMonitor
+from tuneloop.kit.tenancy import TenantSession
+from tuneloop.monitoring.jobs import ProposeRetrain, ReadMonitor
+from tuneloop.monitoring.proposal import propose_due_retrain
 from tuneloop.monitoring.service import read_monitor
 from tuneloop.registry.service import contract_of
 from tuneloop.tables import RegisteredModel
@@ -12,7 +14,18 @@ from tuneloop_workers.runtime import Context, handles
 @handles(ReadMonitor)
 def read_one_monitor(context: Context, job: ReadMonitor) -> None:
     with context.unit() as session:
-        model = session.get(RegisteredModel, job.model_id)
-        if model is None:
-            raise NotFound("model", job.model_id)
+        model = _model(session, job)
         read_monitor(session, model=model, judge=judge_of(contract_of(model)))
+
+
+@handles(ProposeRetrain)
+def propose_retrain(context: Context, job: ProposeRetrain) -> None:
+    with context.unit() as session:
+        propose_due_retrain(session, principal=context.principal, model=_model(session, job))
+
+
+def _model(session: TenantSession, job: ReadMonitor | ProposeRetrain) -> RegisteredModel:
+    model = session.get(RegisteredModel, job.model_id)
+    if model is None:
+        raise NotFound("model", job.model_id)
+    return model

@@ -1,0 +1,59 @@
+"""HTTP: when a model is read, checked and retrained."""
+
+from litestar import Controller, get, patch
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from tuneloop.identity.principal import Principal
+from tuneloop.kit.tenancy import TenantSession
+from tuneloop.monitoring.health import Task, tasks_of
+from tuneloop.monitoring.schedules import MOST_DAYS, change_schedule
+from tuneloop.registry.service import find_model
+from tuneloop.tables import Role, ScheduledTask
+
+
+class ScheduleChange(BaseModel):
+    """What is left out stays as it is; `suggested` goes back to what plan and domain suggest."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"task": "retrain", "every_days": 14}]})
+
+    task: ScheduledTask
+    every_days: int | None = Field(default=None, ge=1, le=MOST_DAYS)
+    next_at: AwareDatetime | None = None
+    paused: bool | None = None
+    suggested: bool = False
+
+
+class ScheduleController(Controller):
+    path = "/api/v1/models/{client:str}/{model:str}/schedules"
+    tags = ("monitoring",)
+
+    @get(role=Role.CLIENT_VIEWER, sync_to_thread=True)
+    def index(self, session: NamedDependency[TenantSession], client: FromPath[str], model: FromPath[str]) -> list[Task]:
+        """What will happen by itself, the next first."""
+        return tasks_of(session, find_model(session, client=client, model=model).id)
+
+    @patch(role=Role.OPERATOR, sync_to_thread=True)
+    def change(
+        self,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        client: FromPath[str],
+        model: FromPath[str],
+        data: JSONBody[ScheduleChange],
+    ) -> list[Task]:
+        """Change one task's interval or next date, or pause it."""
+        found = find_model(session, client=client, model=model)
+        change_schedule(
+            session,
+            principal=principal,
+            model=found,
+            task=data.task,
+            every_days=data.every_days,
+            next_at=data.next_at,
+            paused=data.paused,
+            suggested_again=data.suggested,
+        )
+        session.flush()
+        return tasks_of(session, found.id)
