@@ -8,10 +8,11 @@ from litestar.types import ControllerRouterHandler
 
 from tuneloop.console.assets import asset
 from tuneloop.console.pages.portfolio import PortfolioPage
+from tuneloop.console.pages.review import ReviewPage
 from tuneloop.console.pages.sign_in import SignInPage
 from tuneloop.console.visitor import provide_form, provide_session, provide_visitor
 
-PAGES: Sequence[ControllerRouterHandler] = (SignInPage, PortfolioPage)
+PAGES: Sequence[ControllerRouterHandler] = (SignInPage, PortfolioPage, ReviewPage)
 
 
 def console_router() -> Router:

@@ -125,6 +125,20 @@ def pace(session: Session, model: RegisteredModel, *, since: datetime) -> Pace:
     return Pace(len(found), timed[len(timed) // 2] if len(timed) > 2 else None)
 
 
+def labels_by(session: Session, model: RegisteredModel, labeller: str, *, since: datetime) -> int:
+    query = (
+        select(func.count(col(ReviewLabel.id)))
+        .join(ReviewItem, col(ReviewItem.id) == ReviewLabel.item_id)
+        .where(
+            ReviewItem.model_id == model.id,
+            ReviewLabel.labeller == labeller,
+            ReviewLabel.at >= since,
+            col(ReviewLabel.undone_at).is_(None),
+        )
+    )
+    return session.exec(query).one()
+
+
 def same(model: RegisteredModel, left: str, right: str) -> bool:
     """Whether two labels say the same: labels by letter, free text in canonical form."""
     if contract_of(model).task is Task.CLASSIFY:
