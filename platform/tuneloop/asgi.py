@@ -28,6 +28,7 @@ from tuneloop.kit.errors import TuneloopError
 from tuneloop.kit.logging import configure_logging
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.storage import Storage
+from tuneloop.mail.controller import MailController
 from tuneloop.monitoring.alert_controller import AlertController
 from tuneloop.monitoring.controller import MonitoringController
 from tuneloop.monitoring.health_controller import HealthController
@@ -58,6 +59,7 @@ API: Sequence[ControllerRouterHandler] = (
     CycleController,
     JobController,
     *BILLING,
+    MailController,
 )
 
 

@@ -27,6 +27,7 @@ from tuneloop.commands import (
     gateway,
     jobs,
     keys,
+    mail,
     members,
     models,
     monitoring,
@@ -85,6 +86,7 @@ for name, part in {
     "feedback": feedback,
     "prediction": predictions,
     "plan": plans,
+    "mail": mail,
 }.items():
     app.add_typer(part.app, name=name, rich_help_panel=OBJECTS)
 app.add_typer(monitoring.monitor, name="monitor", rich_help_panel=OBJECTS)
@@ -225,6 +227,25 @@ def serve(
 
     with process(ctx, logs=True) as settings:
         run_serve(settings, base=base)
+
+
+@local.command(rich_help_panel=PROCESSES)
+def mailbox(ctx: typer.Context) -> None:
+    """The local mailbox: takes all mail in, delivers none, and shows it on a page."""
+    from tuneloop.mail.sandbox.run import run_mailbox
+
+    with process(ctx, logs=True) as settings:
+        run_mailbox(settings)
+
+
+@mail.app.command("bounce")
+def bounce(ctx: typer.Context) -> None:
+    """Note a bounce that came back: reads one message from standard input, as a mail server pipes it."""
+    from tuneloop.mail.intake import take_bounce
+
+    with process(ctx) as settings, engines_of(settings) as running:
+        state = take_bounce(running, sys.stdin.buffer.read())
+        Output(json=ctx.obj.json).say(f"noted: the mail is {state}")
 
 
 @local.command(rich_help_panel=PROCESSES)

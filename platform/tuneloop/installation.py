@@ -20,6 +20,7 @@ from tuneloop.kit.settings import Settings
 from tuneloop.supervisor import Supervisor
 
 CHILDREN = (("scheduler",), ("worker", "--queues", "default"), ("worker", "--queues", "gpu"), ("serve",), ("web",))
+MAILBOX = ("mailbox",)
 READY_SECONDS = 120.0
 NOTE = "running.json"
 
@@ -32,6 +33,8 @@ def up(settings: Settings) -> None:
         signal.signal(number, lambda *_: stop.set())
     with installation(settings) as (running, _):
         console.print(f"[bold]Tuneloop is up[/] at {running.web_url}  (API: /schema, logs: {running.data_dir}/logs)")
+        if MAILBOX in children_of(running):
+            console.print(f"Mail goes to the local mailbox at http://{running.web_host}:{running.mailbox_port}")
         console.print("First time? [bold]tuneloop agency create --help[/]. Ctrl-C stops everything.")
         stop.wait()
         console.print("stopping …")
@@ -47,13 +50,18 @@ def installation(settings: Settings) -> Iterator[tuple[Settings, Supervisor]]:
     if (other := _running(settings)) is not None:
         raise Conflict(f"Tuneloop is running in {settings.data_dir} already, at {other.web_url}; stop it first")
     with running_engines(settings) as running:
-        supervisor = Supervisor(CHILDREN, environment_of(running), running.data_dir / "logs")
+        supervisor = Supervisor(children_of(running), environment_of(running), running.data_dir / "logs")
         supervisor.start()
         try:
             wait_ready(f"{running.web_url}/readyz")
             yield running, supervisor
         finally:
             supervisor.stop()
+
+
+def children_of(settings: Settings) -> tuple[tuple[str, ...], ...]:
+    """The processes of an installation: with a stand-in for each outside service that no setting names."""
+    return CHILDREN if settings.smtp_url.get_secret_value() else (*CHILDREN, MAILBOX)
 
 
 @contextmanager
@@ -132,6 +140,7 @@ def environment_of(settings: Settings) -> dict[str, str]:
         "TUNELOOP_SLACK_SANDBOX_PORT": str(settings.slack_sandbox_port),
         "TUNELOOP_SMTP_URL": settings.smtp_url.get_secret_value(),
         "TUNELOOP_MAIL_FROM": settings.mail_from,
+        "TUNELOOP_MAIL_BOUNCES": settings.mail_bounces,
         "TUNELOOP_MAILBOX_SMTP_PORT": str(settings.mailbox_smtp_port),
         "TUNELOOP_MAILBOX_PORT": str(settings.mailbox_port),
         "TUNELOOP_THREADS": str(settings.threads),

@@ -20,6 +20,8 @@ from tuneloop.tables import (
     Example,
     Feedback,
     JobRow,
+    Mail,
+    MailBlock,
     Prediction,
     RetrainingCycle,
     ReviewItem,
@@ -83,6 +85,8 @@ def own(world: World) -> dict[str, str]:
         "run_id": str(world.row(EvalRun).id),
         "cycle_id": str(world.row(RetrainingCycle).id),
         "job_id": str(world.row(JobRow).id),
+        "mail_id": str(world.row(Mail).id),
+        "block_id": str(world.row(MailBlock).id),
         "item_id": str(world.row(ReviewItem).id),
         "plan": f"{world.client.slug}-plan",
         "use_id": str(world.row(ServiceUse).id),
@@ -91,7 +95,19 @@ def own(world: World) -> dict[str, str]:
 
 def missing() -> dict[str, str]:
     """Values of the same form that name nothing."""
-    ids = ("user_id", "key_id", "example_id", "feedback_id", "alert_id", "run_id", "cycle_id", "job_id", "item_id")
+    ids = (
+        "user_id",
+        "key_id",
+        "example_id",
+        "feedback_id",
+        "alert_id",
+        "run_id",
+        "cycle_id",
+        "job_id",
+        "item_id",
+        "mail_id",
+        "block_id",
+    )
     return {
         "client": "nowhere",
         "model": "nothing",
@@ -109,6 +125,7 @@ JSON: dict[str, Any] = {
     "POST /api/v1/members": {"email": "bo@x.example", "name": "Bo", "role": "viewer", "password": "long enough it is"},
     "PUT /api/v1/members/{user_id}/role": {"role": "operator"},
     "POST /api/v1/keys": {"name": "ci", "role": "viewer"},
+    "PUT /api/v1/mail/sender": {"email": "reports@north.example", "name": "North"},
     "POST /api/v1/clients": {"slug": "new", "name": "New"},
     "POST /api/v1/models/{client}": {
         "slug": "new",

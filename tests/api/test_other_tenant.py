@@ -29,11 +29,17 @@ PUBLIC = {
     "GET /sign-in",
     "POST /sign-in",
     "GET /assets/{name}",
+    "GET /mail/unsubscribe/{token}",
+    "POST /mail/unsubscribe/{token}",
     "GET /healthz",
     "GET /readyz",
     "GET /metrics",
 }
 NAMELESS = {
+    "GET /api/v1/mail",
+    "GET /api/v1/mail/blocks",
+    "GET /api/v1/mail/sender",
+    "PUT /api/v1/mail/sender",
     "GET /",
     "POST /sign-out",
     "GET /api/v1/session",

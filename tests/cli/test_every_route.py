@@ -33,6 +33,8 @@ from tuneloop.tables import (
     Example,
     Feedback,
     JobRow,
+    Mail,
+    MailBlock,
     Membership,
     Prediction,
     RetrainingCycle,
@@ -117,6 +119,12 @@ COMMANDS = {
     "POST /api/v1/cycles/{cycle_id}/reject": "reject acme/support --note no",
     "POST /api/v1/cycles/{cycle_id}/cancel": "cycle cancel <cycle>",
     f"POST {MODEL}/rollback": "rollback acme/support",
+    "GET /api/v1/mail": "mail list",
+    "GET /api/v1/mail/{mail_id}": "mail show <mail>",
+    "GET /api/v1/mail/blocks": "mail blocks",
+    "DELETE /api/v1/mail/blocks/{block_id}": "mail unblock <block>",
+    "GET /api/v1/mail/sender": "mail sender",
+    "PUT /api/v1/mail/sender": "mail sender reports@north.example --name North",
     "GET /api/v1/jobs": "job list",
     "GET /api/v1/jobs/{job_id}": "job show <job>",
     "POST /api/v1/jobs/{job_id}/cancel": "job cancel <job>",
@@ -139,7 +147,19 @@ COMMANDS = {
     "POST /v1/feedback": "feedback send <completion> --rating 5",
 }
 FURTHER = {"retrain", "compare", "cycle follow", "job follow"}
-LOCAL = {"up", "demo", "web", "worker", "scheduler", "serve", "migrate", "agency create", "base add"}
+LOCAL = {
+    "up",
+    "demo",
+    "web",
+    "worker",
+    "scheduler",
+    "serve",
+    "mailbox",
+    "mail bounce",
+    "migrate",
+    "agency create",
+    "base add",
+}
 FOR_MACHINES = re.compile(r"/(healthz|readyz|metrics|schema.*)")
 
 
@@ -198,6 +218,8 @@ def names(world: World, database: Database, agency: Agency, storage: Storage, sh
         "job": JobRow,
         "key": ApiKey,
         "offer": ServiceUse,
+        "mail": Mail,
+        "block": MailBlock,
         "prediction": Prediction,
         "item": ReviewItem,
     }

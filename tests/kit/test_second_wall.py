@@ -30,6 +30,7 @@ from tuneloop.tables import (
     Example,
     GateLook,
     Reading,
+    ReportSnapshot,
     Snapshot,
     SnapshotItem,
 )
@@ -46,6 +47,7 @@ APPEND_ONLY = (
     EvalRun,
     GateLook,
     Reading,
+    ReportSnapshot,
     Snapshot,
     SnapshotItem,
 )

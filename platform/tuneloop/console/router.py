@@ -10,9 +10,11 @@ from tuneloop.console.assets import asset
 from tuneloop.console.pages.portfolio import PortfolioPage
 from tuneloop.console.pages.review import ReviewPage
 from tuneloop.console.pages.sign_in import SignInPage
+from tuneloop.console.pages.unsubscribe import UnsubscribePage
 from tuneloop.console.visitor import provide_form, provide_session, provide_visitor
 
 PAGES: Sequence[ControllerRouterHandler] = (SignInPage, PortfolioPage, ReviewPage)
+PAGES: Sequence[ControllerRouterHandler] = (SignInPage, PortfolioPage, UnsubscribePage)
 
 
 def console_router() -> Router:

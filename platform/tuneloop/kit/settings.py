@@ -45,6 +45,9 @@ class Settings(BaseSettings):
     mail_from: str = Field(
         default="Tuneloop <no-reply@tuneloop.localhost>", description="sender of mail of agencies without their own"
     )
+    mail_bounces: str = Field(
+        default="", description="address for bounces, bounces@DOMAIN; pipe what arrives there to `tuneloop mail bounce`"
+    )
     mailbox_smtp_port: int = Field(default=8025, description="where the local mailbox takes mail in")
     mailbox_port: int = Field(default=8026, description="where the mail of the local mailbox can be read")
 

@@ -25,6 +25,7 @@ from tuneloop.tables.billing import (
 from tuneloop.tables.datasets import Example, Pool, Snapshot, SnapshotItem, Source
 from tuneloop.tables.evals import Comparison, EvalAnswer, EvalRun
 from tuneloop.tables.identity import ApiKey, WebSession
+from tuneloop.tables.mail import AttemptOutcome, BlockReason, Mail, MailAttempt, MailBlock, MailSender, MailState
 from tuneloop.tables.monitoring import (
     Alert,
     AlertChange,
@@ -40,6 +41,7 @@ from tuneloop.tables.monitoring import (
 )
 from tuneloop.tables.predictions import Feedback, FeedbackKind, FeedbackState, Prediction
 from tuneloop.tables.registry import AdapterVersion, Alias, BaseModel, RegisteredModel, VersionAlias
+from tuneloop.tables.reports import Report, ReportFile, ReportLink, ReportSnapshot, ReportState, ReportStyle
 from tuneloop.tables.retraining import (
     Approval,
     ApprovalKind,
@@ -88,10 +90,12 @@ __all__ = [
     "Approval",
     "ApprovalKind",
     "ApprovalVote",
+    "AttemptOutcome",
     "AuditEvent",
     "BaseModel",
     "BillingAccount",
     "BillingMode",
+    "BlockReason",
     "Candidate",
     "Client",
     "Comparison",
@@ -114,6 +118,11 @@ __all__ = [
     "Invoice",
     "JobRow",
     "JobState",
+    "Mail",
+    "MailAttempt",
+    "MailBlock",
+    "MailSender",
+    "MailState",
     "MaintenancePlan",
     "Membership",
     "Monitor",
@@ -126,6 +135,12 @@ __all__ = [
     "Reading",
     "ReconcileFinding",
     "RegisteredModel",
+    "Report",
+    "ReportFile",
+    "ReportLink",
+    "ReportSnapshot",
+    "ReportState",
+    "ReportStyle",
     "RetrainingCycle",
     "ReviewItem",
     "ReviewLabel",

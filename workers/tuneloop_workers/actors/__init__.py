@@ -1,5 +1,5 @@
 """Handlers of the jobs; importing this package registers them all."""
 
-from tuneloop_workers.actors import canary, comparison, deployment, evaluation, monitoring, training
+from tuneloop_workers.actors import canary, comparison, deployment, evaluation, mail, monitoring, training
 
-__all__ = ["canary", "comparison", "deployment", "evaluation", "monitoring", "training"]
+__all__ = ["canary", "comparison", "deployment", "evaluation", "mail", "monitoring", "training"]

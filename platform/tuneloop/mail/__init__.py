@@ -1,0 +1,1 @@
+"""Mail to people: queued in the caller's transaction, delivered by a job, every attempt kept."""

@@ -1,0 +1,30 @@
+"""The process of the local mailbox."""
+
+import os
+
+from granian.constants import Interfaces
+from granian.server import Server
+
+from tuneloop.kit.settings import Settings
+from tuneloop.mail.sandbox.box import Mailbox
+from tuneloop.mail.sandbox.page import FOLDER
+from tuneloop.mail.sandbox.server import mailbox_server
+
+
+def run_mailbox(settings: Settings) -> None:
+    """Take mail in and show it, until SIGTERM."""
+    folder = settings.data_dir.resolve() / "mailbox"
+    smtp = mailbox_server(Mailbox(folder), settings.web_host, settings.mailbox_smtp_port)
+    smtp.start()
+    os.environ[FOLDER] = str(folder)
+    try:
+        Server(
+            "tuneloop.mail.sandbox.page:page_from_environment",
+            factory=True,
+            address=settings.web_host,
+            port=settings.mailbox_port,
+            interface=Interfaces.ASGI,
+            log_access=False,
+        ).serve()
+    finally:
+        smtp.stop()

@@ -1,0 +1,232 @@
+"""What a report shows, as frozen data. It is stored once, named by its digest, and everything is made from it."""
+
+from datetime import date, datetime
+from enum import StrEnum
+from hashlib import sha256
+from typing import Annotated, Any
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field
+
+from tuneloop.tables import AlertKind, AlertLevel, AlertState, CycleState, Plan, Trigger
+from tuneloop_reports.style import Style
+
+FORMAT = 1
+
+
+class Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Figure(Frozen):
+    """A share with its 95 % interval; `value` is None where nothing was measured."""
+
+    value: float | None
+    n: int
+    low: float
+    high: float
+
+
+class Difference(Frozen):
+    """Second minus first, with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def clear(self) -> bool:
+        """Whether chance alone is ruled out as its cause."""
+        return self.low > 0 or self.high < 0
+
+
+class Light(StrEnum):
+    GREEN = "green"
+    AMBER = "amber"
+    RED = "red"
+    GREY = "grey"
+
+
+class LightRule(StrEnum):
+    """Which line of the stated rule decided; the first that applies, in this order."""
+
+    OPEN_ALERT = "open_alert"
+    FEW_LABELS = "few_labels"
+    OPEN_WARNING = "open_warning"
+    BELOW_BASELINE = "below_baseline"
+    ROLLED_BACK = "rolled_back"
+    ON_TRACK = "on_track"
+
+
+class MonthPoint(Frozen):
+    month: str
+    accuracy: Figure
+
+
+class EventKind(StrEnum):
+    DEPLOYED = "deployed"
+    ALERT = "alert"
+
+
+class Event(Frozen):
+    at: datetime
+    kind: EventKind
+    version: str | None = None
+
+
+class CategoryKind(StrEnum):
+    NEW = "new"
+    KNOWN = "known"
+
+
+class Category(Frozen):
+    """`answers` are those of this month; `before` is the version's own evaluation."""
+
+    name: str
+    kind: CategoryKind
+    now: Figure
+    before: Figure | None
+    change: Difference | None
+
+
+class ComparedRow(Frozen):
+    key: str
+    title: str
+    n: int
+    production: Figure
+    candidate: Figure
+    difference: Difference
+
+
+class Retrain(Frozen):
+    """One cycle of the month, with what the side-by-side comparison showed if it got that far."""
+
+    started: datetime
+    trigger: Trigger
+    state: CycleState
+    alert: str | None
+    production: str | None
+    candidate: str | None
+    examples: int | None
+    new_examples: int | None
+    rows: tuple[ComparedRow, ...]
+    fixed: int
+    broken: int
+    outcome: str | None
+    labels_needed: int | None
+    decided_by: str | None
+    failure: str | None
+
+
+class FixedExample(Frozen):
+    category: str
+    question: str
+    expected: str
+    before: str
+    after: str
+
+
+class AlertEntry(Frozen):
+    opened_at: datetime
+    kind: AlertKind
+    level: AlertLevel
+    state: AlertState
+    summary: str
+    resolved_at: datetime | None
+    resolution: str | None
+
+
+class Task(Frozen):
+    task: str
+    every_days: int
+    next_at: datetime
+
+
+class Average(Frozen):
+    """Mean of a quantity between 0 and 1, with its 95 % interval."""
+
+    value: float | None
+    n: int
+    low: float
+    high: float
+
+
+class VersionEntry(Frozen):
+    number: str
+    digest: str
+    base: str
+
+
+class Work(Frozen):
+    """What was done for a model in the month. `examples` by source."""
+
+    examples: dict[str, int]
+    labels: int
+    labellers: int
+    deployed: tuple[str, ...]
+    rollbacks: int
+
+
+class ModelReport(Frozen):
+    slug: str
+    task: str
+    version: VersionEntry | None
+    light: Light
+    rule: LightRule
+    accuracy: Figure
+    before: Figure
+    before_month: str | None
+    change: Difference | None
+    baseline: Figure | None
+    answers: int
+    answers_before: int
+    months: tuple[MonthPoint, ...]
+    events: tuple[Event, ...]
+    categories: tuple[Category, ...]
+    hallucination: Figure | None
+    hallucination_before: Figure | None
+    confidence: Average
+    confidence_before: Average
+    reported: Figure
+    reported_before: Figure
+    work: Work
+    retrains: tuple[Retrain, ...]
+    fixed: tuple[FixedExample, ...]
+    alerts: tuple[AlertEntry, ...]
+    tasks: tuple[Task, ...]
+    labels_due: int
+    smallest_drop: float | None
+    labels_per_week: int | None
+
+
+class Content(Frozen):
+    """`numbers` of one client and month, and how they are presented."""
+
+    format: int = FORMAT
+    agency: str
+    client: str
+    client_slug: str
+    month: str
+    start: datetime
+    end: datetime
+    plan: Plan
+    models: tuple[ModelReport, ...]
+    note: Annotated[str, Field(max_length=4000)] = ""
+    style: Style
+
+    @property
+    def light(self) -> Light:
+        """The worst of the models."""
+        order = [Light.RED, Light.AMBER, Light.GREY, Light.GREEN]
+        return min((model.light for model in self.models), key=order.index, default=Light.GREY)
+
+    def stored(self) -> dict[str, Any]:
+        return self.model_dump(mode="json")
+
+    @property
+    def digest(self) -> str:
+        return sha256(orjson.dumps(self.stored(), option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def day(moment: datetime) -> date:
+    return moment.date()
