@@ -1,6 +1,6 @@
 """What a report shows, as frozen data. It is stored once, named by its digest, and everything is made from it."""
 
-from datetime import date, datetime
+from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
 from typing import Annotated, Any
@@ -200,7 +200,7 @@ class ModelReport(Frozen):
 
 
 class Content(Frozen):
-    """`numbers` of one client and month, and how they are presented."""
+    """One client and month."""
 
     format: int = FORMAT
     agency: str
@@ -209,6 +209,7 @@ class Content(Frozen):
     month: str
     start: datetime
     end: datetime
+    time_zone: str
     plan: Plan
     models: tuple[ModelReport, ...]
     note: Annotated[str, Field(max_length=4000)] = ""
@@ -226,7 +227,3 @@ class Content(Frozen):
     @property
     def digest(self) -> str:
         return sha256(orjson.dumps(self.stored(), option=orjson.OPT_SORT_KEYS)).hexdigest()
-
-
-def day(moment: datetime) -> date:
-    return moment.date()

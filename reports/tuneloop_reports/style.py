@@ -3,9 +3,7 @@
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, EmailStr, Field, StringConstraints, field_validator
-
-from tuneloop_reports.month import time_zone
+from pydantic import BaseModel, ConfigDict, EmailStr, Field, StringConstraints
 
 Colour = Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -42,7 +40,6 @@ class Style(BaseModel):
 
     language: Language = Language.ENGLISH
     page_size: PageSize = PageSize.A4
-    time_zone: str = "UTC"
     brand: str = Field(default="", max_length=120, description="name on the report; the agency's when empty")
     accent: Colour = "#2457c5"
     font: Font = Font.SANS
@@ -53,9 +50,3 @@ class Style(BaseModel):
     approve_by_itself: bool = Field(default=False, description="send at month's end without somebody's approval")
     further_recipients: tuple[Recipient, ...] = Field(default=(), max_length=20)
     link_days: int = Field(default=90, ge=1, le=366, description="how long the link in the mail works")
-
-    @field_validator("time_zone")
-    @classmethod
-    def is_a_zone(cls, value: str) -> str:
-        time_zone(value)
-        return value

@@ -160,12 +160,12 @@ LOCAL = {
     "agency create",
     "base add",
 }
-FOR_MACHINES = re.compile(r"/(healthz|readyz|metrics|schema.*)")
+API = re.compile(r"/(api/)?v1/.*")
 
 
 def routes(app: Litestar) -> Iterator[str]:
     for route in app.routes:
-        if not FOR_MACHINES.fullmatch(route.path_format):
+        if API.fullmatch(route.path_format):
             methods = getattr(route, "methods", ())
             yield from (f"{method} {route.path_format}" for method in methods if method != "OPTIONS")
 

@@ -1,0 +1,1 @@
+"""Computes what a report shows from what happened in its month."""

@@ -1,0 +1,170 @@
+"""Puts the content of a report together."""
+
+from zoneinfo import ZoneInfo
+
+from sqlmodel import Session, col, or_, select
+
+from tuneloop.clients.months import Month, Span, zone_of_agency
+from tuneloop.monitoring.health import labels_due, model_health, tasks_of
+from tuneloop.stats.intervals import Rate
+from tuneloop.tables import (
+    AdapterVersion,
+    Agency,
+    Alert,
+    AlertState,
+    AuditEvent,
+    BaseModel,
+    Client,
+    EvalRun,
+    RegisteredModel,
+)
+from tuneloop_reports.content import AlertEntry, Content, Event, EventKind, Figure, ModelReport, Task, VersionEntry
+from tuneloop_reports.gather import accuracy, traffic, work
+from tuneloop_reports.gather.light import COLOURS, rule_of
+from tuneloop_reports.style import Style
+
+
+def collect(session: Session, *, client: Client, month: Month, style: Style) -> Content:
+    """Everything about a client's month. The same rows give the same content, whenever it is collected."""
+    zone = zone_of_agency(session)
+    span = month.span(zone)
+    models = session.exec(
+        select(RegisteredModel)
+        .where(RegisteredModel.client_id == client.id, col(RegisteredModel.created_at) < span.end)
+        .order_by(col(RegisteredModel.slug))
+    ).all()
+    return Content(
+        agency=session.get_one(Agency, client.agency_id).name,
+        client=client.name,
+        client_slug=client.slug,
+        month=str(month),
+        start=span.start,
+        end=span.end,
+        time_zone=zone.key,
+        plan=client.plan,
+        models=tuple(_model(session, model, month, zone, style) for model in models),
+        style=style,
+    )
+
+
+def _model(session: Session, model: RegisteredModel, month: Month, zone: ZoneInfo, style: Style) -> ModelReport:
+    span, earlier = month.span(zone), month.previous.span(zone)
+    readings = accuracy.by_month(session, model, month, zone)
+    now = accuracy.accuracy(readings.get(month, []))
+    before_month = max((each for each in readings if each < month), default=None)
+    before = accuracy.accuracy(readings[before_month]) if before_month else accuracy.accuracy([])
+    version = _version_at(session, model, span)
+    run, run_before = _run(session, version), _run(session, _version_at(session, model, earlier))
+    baseline = accuracy.figure(Rate(run.correct, run.n)) if run else None
+    alerts = _alerts(session, model, span)
+    done = work.work(session, model, span)
+    cycles = work.retrains(session, model, span)
+    released = {version.id} if version else set()
+    rule = rule_of(accuracy=now, baseline=baseline, alerts=alerts, rollbacks=done.rollbacks)
+    health = model_health(session, model, at=span.end)
+    year = Span(min((each.span(zone).start for each in readings), default=span.start), span.end)
+    return ModelReport(
+        slug=model.slug,
+        task=str(model.contract["task"]),
+        version=_entry(session, model, version),
+        light=COLOURS[rule],
+        rule=rule,
+        accuracy=now,
+        before=before,
+        before_month=str(before_month) if before_month else None,
+        change=accuracy.difference(before, now),
+        baseline=baseline,
+        answers=traffic.answers(session, model, span),
+        answers_before=traffic.answers(session, model, earlier),
+        months=accuracy.points(readings),
+        events=tuple(work.deployments(session, model, year) + _opened(session, model, year)),
+        categories=accuracy.categories(readings.get(month, []), run),
+        hallucination=_hallucination(run),
+        hallucination_before=_hallucination(run_before) if run_before is not run else None,
+        confidence=traffic.confidence(session, model, span),
+        confidence_before=traffic.confidence(session, model, earlier),
+        reported=traffic.reported(session, model, span),
+        reported_before=traffic.reported(session, model, earlier),
+        work=done,
+        retrains=tuple(each for _, each in cycles),
+        fixed=work.fixed_examples(session, [cycle for cycle, _ in cycles], released) if style.show_examples else (),
+        alerts=alerts,
+        tasks=tuple(
+            Task(task=task.task, every_days=task.every_days, next_at=task.next_at)
+            for task in tasks_of(session, model.id)
+            if not task.paused
+        ),
+        labels_due=labels_due(session, model.id),
+        smallest_drop=health.sensitivity.smallest_drop if health.sensitivity else None,
+        labels_per_week=health.sensitivity.labels_per_week if health.sensitivity else None,
+    )
+
+
+def _version_at(session: Session, model: RegisteredModel, span: Span) -> AdapterVersion | None:
+    """The version that was in production when the period ended."""
+    event = session.exec(
+        select(AuditEvent)
+        .where(AuditEvent.action == "version.deploy", AuditEvent.subject_id == str(model.id))
+        .where(col(AuditEvent.at) < span.end)
+        .order_by(col(AuditEvent.at).desc(), col(AuditEvent.id).desc())
+        .limit(1)
+    ).one_or_none()
+    if event is None:
+        return None
+    query = select(AdapterVersion).where(
+        AdapterVersion.model_id == model.id, AdapterVersion.digest == event.detail["digest"]
+    )
+    return session.exec(query).one_or_none()
+
+
+def _run(session: Session, version: AdapterVersion | None) -> EvalRun | None:
+    """The version's first evaluation: what it was released with."""
+    if version is None:
+        return None
+    query = select(EvalRun).where(EvalRun.version_id == version.id)
+    return session.exec(query.order_by(col(EvalRun.created_at)).limit(1)).one_or_none()
+
+
+def _entry(session: Session, model: RegisteredModel, version: AdapterVersion | None) -> VersionEntry | None:
+    if version is None:
+        return None
+    return VersionEntry(
+        number=version.number, digest=version.digest, base=session.get_one(BaseModel, model.base_id).name
+    )
+
+
+def _hallucination(run: EvalRun | None) -> Figure | None:
+    return accuracy.figure(Rate(run.hallucinated, run.n)) if run else None
+
+
+def _alerts(session: Session, model: RegisteredModel, span: Span) -> tuple[AlertEntry, ...]:
+    """Open at some time of the period, as they stood at its end, oldest first."""
+    rows = session.exec(
+        select(Alert)
+        .where(Alert.model_id == model.id, col(Alert.opened_at) < span.end)
+        .where(or_(col(Alert.resolved_at).is_(None), col(Alert.resolved_at) >= span.start))
+        .order_by(col(Alert.opened_at))
+    )
+    return tuple(_alert(row, span) for row in rows)
+
+
+def _alert(row: Alert, span: Span) -> AlertEntry:
+    settled = row.resolved_at is not None and row.resolved_at < span.end
+    return AlertEntry(
+        opened_at=row.opened_at,
+        kind=row.kind,
+        level=row.level,
+        state=row.state if settled else AlertState.OPEN,
+        summary=row.summary,
+        resolved_at=row.resolved_at if settled else None,
+        resolution=row.resolution if settled else None,
+    )
+
+
+def _opened(session: Session, model: RegisteredModel, span: Span) -> list[Event]:
+    rows = session.exec(
+        select(Alert.opened_at).where(
+            Alert.model_id == model.id, col(Alert.opened_at) >= span.start, col(Alert.opened_at) < span.end
+        )
+    )
+    return [Event(at=at, kind=EventKind.ALERT) for at in rows]

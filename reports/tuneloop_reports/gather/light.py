@@ -1,0 +1,32 @@
+"""The traffic light of a model: a stated rule on computed numbers, the first line that applies."""
+
+from collections.abc import Sequence
+
+from tuneloop.tables import AlertLevel, AlertState
+from tuneloop_reports.content import AlertEntry, Figure, Light, LightRule
+
+FEWEST_LABELS = 30
+TOLERANCE = 0.02
+
+COLOURS = {
+    LightRule.OPEN_ALERT: Light.RED,
+    LightRule.FEW_LABELS: Light.GREY,
+    LightRule.OPEN_WARNING: Light.AMBER,
+    LightRule.BELOW_BASELINE: Light.AMBER,
+    LightRule.ROLLED_BACK: Light.AMBER,
+    LightRule.ON_TRACK: Light.GREEN,
+}
+
+
+def rule_of(*, accuracy: Figure, baseline: Figure | None, alerts: Sequence[AlertEntry], rollbacks: int) -> LightRule:
+    """`alerts` as they stood at the end of the month."""
+    unsettled = [alert for alert in alerts if alert.state is AlertState.OPEN]
+    if any(alert.level is AlertLevel.ALERT for alert in unsettled):
+        return LightRule.OPEN_ALERT
+    if accuracy.n < FEWEST_LABELS:
+        return LightRule.FEW_LABELS
+    if unsettled:
+        return LightRule.OPEN_WARNING
+    if baseline is not None and baseline.value is not None and accuracy.high < baseline.value - TOLERANCE:
+        return LightRule.BELOW_BASELINE
+    return LightRule.ROLLED_BACK if rollbacks else LightRule.ON_TRACK

@@ -1,0 +1,162 @@
+"""What was done for a model in a period, and why."""
+
+from uuid import UUID
+
+from sqlmodel import Session, col, func, select
+
+from tuneloop.clients.months import Span
+from tuneloop.retraining.states import ENDED
+from tuneloop.tables import (
+    AdapterVersion,
+    Alert,
+    Approval,
+    ApprovalKind,
+    AuditEvent,
+    Comparison,
+    Example,
+    Pool,
+    RegisteredModel,
+    RetrainingCycle,
+    ReviewItem,
+    ReviewLabel,
+    Snapshot,
+    SnapshotItem,
+)
+from tuneloop_reports.content import ComparedRow, Difference, Event, EventKind, Figure, FixedExample, Retrain, Work
+from tuneloop_reports.redact import redact, shorten
+
+MOST_EXAMPLES = 5
+LONGEST_TEXT = 260
+
+
+def work(session: Session, model: RegisteredModel, span: Span) -> Work:
+    sources = session.exec(
+        select(Example.source, func.count(col(Example.id)))
+        .where(Example.model_id == model.id, col(Example.added_at) >= span.start, col(Example.added_at) < span.end)
+        .group_by(col(Example.source))
+    ).all()
+    labels, labellers = session.exec(
+        select(func.count(col(ReviewLabel.id)), func.count(func.distinct(ReviewLabel.labeller)))
+        .join(ReviewItem, col(ReviewItem.id) == ReviewLabel.item_id)
+        .where(ReviewItem.model_id == model.id, col(ReviewLabel.undone_at).is_(None))
+        .where(col(ReviewLabel.at) >= span.start, col(ReviewLabel.at) < span.end)
+    ).one()
+    return Work(
+        examples={str(source): n for source, n in sorted(sources)},
+        labels=labels,
+        labellers=labellers,
+        deployed=tuple(event.version for event in deployments(session, model, span) if event.version),
+        rollbacks=len(_cycle_events(session, model, "cycle.rolled_back", span)),
+    )
+
+
+def deployments(session: Session, model: RegisteredModel, span: Span) -> list[Event]:
+    """Oldest first."""
+    rows = session.exec(
+        select(AuditEvent)
+        .where(AuditEvent.action == "version.deploy", AuditEvent.subject_id == str(model.id))
+        .where(col(AuditEvent.at) >= span.start, col(AuditEvent.at) < span.end)
+        .order_by(col(AuditEvent.at))
+    )
+    return [Event(at=row.at, kind=EventKind.DEPLOYED, version=row.detail["number"]) for row in rows]
+
+
+def retrains(session: Session, model: RegisteredModel, span: Span) -> list[tuple[RetrainingCycle, Retrain]]:
+    """Cycles that began or ended in the period, oldest first."""
+    rows = session.exec(
+        select(RetrainingCycle)
+        .where(RetrainingCycle.model_id == model.id, col(RetrainingCycle.created_at) < span.end)
+        .where(col(RetrainingCycle.updated_at) >= span.start)
+        .order_by(col(RetrainingCycle.created_at))
+    ).all()
+    began = [row for row in rows if row.created_at >= span.start or row.state not in ENDED or row.updated_at < span.end]
+    return [(row, _retrain(session, row)) for row in began]
+
+
+def fixed_examples(session: Session, cycles: list[RetrainingCycle], versions: set[UUID]) -> tuple[FixedExample, ...]:
+    """Questions that production got wrong and the version which replaced it gets right, with personal data removed."""
+    found: list[FixedExample] = []
+    for cycle in reversed(cycles):
+        comparison = _comparison(session, cycle)
+        if comparison is None or cycle.candidate_version_id not in versions:
+            continue
+        for item in comparison.table.get("fixed", []):
+            example = session.get(Example, UUID(item["example_id"]))
+            if example is None or example.deleted_at is not None or len(found) == MOST_EXAMPLES:
+                continue
+            asked = next((m["content"] for m in reversed(example.messages) if m["role"] == "user"), "")
+            found.append(
+                FixedExample(
+                    category=item["category"],
+                    question=_safe(asked),
+                    expected=_safe(item["expected"]),
+                    before=_safe(item["production"]),
+                    after=_safe(item["candidate"]),
+                )
+            )
+    return tuple(found)
+
+
+def _safe(text: str) -> str:
+    return shorten(redact(text), LONGEST_TEXT)
+
+
+def _retrain(session: Session, cycle: RetrainingCycle) -> Retrain:
+    comparison = _comparison(session, cycle)
+    table = comparison.table if comparison else {}
+    parent = session.get(AdapterVersion, cycle.parent_version_id) if cycle.parent_version_id else None
+    candidate = session.get(AdapterVersion, cycle.candidate_version_id) if cycle.candidate_version_id else None
+    snapshot = session.get(Snapshot, cycle.training_snapshot_id) if cycle.training_snapshot_id else None
+    alert = session.get(Alert, cycle.alert_id) if cycle.alert_id else None
+    promotion = session.exec(
+        select(Approval).where(Approval.cycle_id == cycle.id, Approval.kind == ApprovalKind.PROMOTION)
+    ).one_or_none()
+    return Retrain(
+        started=cycle.created_at,
+        trigger=cycle.trigger,
+        state=cycle.state,
+        alert=alert.summary if alert else None,
+        production=parent.number if parent else None,
+        candidate=candidate.number if candidate else None,
+        examples=snapshot.size if snapshot and snapshot.pool is Pool.TRAINING else None,
+        new_examples=_new_examples(session, snapshot, parent) if snapshot else None,
+        rows=tuple(_row(each) for each in table.get("rows", [])),
+        fixed=len(table.get("fixed", [])),
+        broken=len(table.get("broken", [])),
+        outcome=comparison.outcome if comparison else None,
+        labels_needed=comparison.labels_needed if comparison else None,
+        decided_by=promotion.decided_by if promotion else None,
+        failure=cycle.failure,
+    )
+
+
+def _new_examples(session: Session, snapshot: Snapshot, parent: AdapterVersion | None) -> int | None:
+    """Examples that the version before had not seen."""
+    if parent is None or snapshot.pool is not Pool.TRAINING:
+        return None
+    known = select(SnapshotItem.example_id).where(SnapshotItem.snapshot_id == parent.snapshot_id)
+    query = select(func.count(col(SnapshotItem.id))).where(SnapshotItem.snapshot_id == snapshot.id)
+    return session.exec(query.where(col(SnapshotItem.example_id).not_in(known))).one()
+
+
+def _row(row: dict[str, object]) -> ComparedRow:
+    return ComparedRow(
+        key=str(row["key"]),
+        title=str(row["title"]),
+        n=int(str(row["n"])),
+        production=Figure.model_validate(row["production"]),
+        candidate=Figure.model_validate(row["candidate"]),
+        difference=Difference.model_validate(row["difference"]),
+    )
+
+
+def _comparison(session: Session, cycle: RetrainingCycle) -> Comparison | None:
+    query = select(Comparison).where(Comparison.cycle_id == cycle.id)
+    return session.exec(query.order_by(col(Comparison.look).desc()).limit(1)).one_or_none()
+
+
+def _cycle_events(session: Session, model: RegisteredModel, action: str, span: Span) -> list[AuditEvent]:
+    cycles = select(RetrainingCycle.id).where(RetrainingCycle.model_id == model.id)
+    ids = [str(each) for each in session.exec(cycles)]
+    query = select(AuditEvent).where(AuditEvent.action == action, col(AuditEvent.subject_id).in_(ids))
+    return list(session.exec(query.where(col(AuditEvent.at) >= span.start, col(AuditEvent.at) < span.end)))
