@@ -13,8 +13,7 @@ from tuneloop.console.pages.sign_in import SignInPage
 from tuneloop.console.pages.unsubscribe import UnsubscribePage
 from tuneloop.console.visitor import provide_form, provide_session, provide_visitor
 
-PAGES: Sequence[ControllerRouterHandler] = (SignInPage, PortfolioPage, ReviewPage)
-PAGES: Sequence[ControllerRouterHandler] = (SignInPage, PortfolioPage, UnsubscribePage)
+PAGES: Sequence[ControllerRouterHandler] = (SignInPage, PortfolioPage, ReviewPage, UnsubscribePage)
 
 
 def console_router() -> Router:
