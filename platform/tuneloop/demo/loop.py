@@ -56,6 +56,7 @@ class Loop:
         self.path = f"/api/v1/models/{self.name}"
         self.random = random.Random(7)  # noqa: S311  (reproducible traffic)
         self.weeks: list[dict[str, Any]] = []
+        self.truth: dict[str, Item] = {}
 
     def run(self) -> dict[str, Any]:
         with self.show.stage("set_up", "Set up: an agency, an operator, a client, a base model, a registered model"):
@@ -90,6 +91,8 @@ class Loop:
         )
         self.url = self.settings.web_url
         self.operator = Operator(self.url, key)
+        second = self.operator.post("/api/v1/keys", {"name": "Otto Operator", "role": "operator"})["key"]
+        self.labellers = (self.operator, Operator(self.url, second))
         self.operator.post("/api/v1/clients", {"slug": "acme", "name": "Acme Outfitters", "domain": "ecommerce"})
         self.operator.post(
             "/api/v1/models/acme",
@@ -185,10 +188,14 @@ class Loop:
             for answer in self.app.ask_all(messages):
                 served.append(answer)
                 bar.update(done=len(served))
-        sampled = self.label_sample({each.item.text: each.item for each in served})
-        reported = self.report_errors([each for each in served if each.item.text not in sampled])
-        job = self.operator.post(f"{self.path}/readings")
-        self.operator.finished(job["id"])
+        self.truth |= {each.item.text: each.item for each in served}
+        reported = self.report_errors(served)
+        self.operator.post(f"{self.path}/review/fill", {"budget": 2 * self.scenario.traffic.labels})
+        labels = self.label_queue()
+        self.take_reading()
+        burst = self.label_queue()
+        if burst:
+            self.take_reading()
         latest: dict[str, dict[str, Any]] = {}
         for row in self.operator.get(f"{self.path}/readings"):
             latest.setdefault(row["stream"], row)
@@ -200,16 +207,23 @@ class Loop:
         )
         self.weeks.append({"week": number, "labels": labels, "confidence": confidence, "corrections": reported})
 
-    def label_sample(self, truth: dict[str, Item]) -> set[str]:
-        """An operator labels a random sample without seeing the model's answers."""
-        drawn = self.operator.get(f"{self.path}/sample", size=self.scenario.traffic.labels)
-        labelled = set()
-        for each in drawn:
-            item = truth[each["messages"][-1]["content"]]
-            body = {"prediction_id": each["prediction_id"], "expected": item.answer, "category": item.category}
-            self.operator.post(f"{self.path}/labels", body)
-            labelled.add(item.text)
-        return labelled
+    def take_reading(self) -> None:
+        self.operator.finished(self.operator.post(f"{self.path}/readings")["id"])
+
+    def label_queue(self) -> int:
+        """Two operators answer what waits in the queue, without seeing the model's answers; returns the labels given.
+
+        The second one is asked for second opinions only.
+        """
+        given = 0
+        for labeller in self.labellers:
+            while item := labeller.post(f"{self.path}/review/next")["item"]:
+                known = self.truth[item["messages"][-1]["content"]]
+                labeller.post(
+                    f"/api/v1/review/{item['id']}/label", {"expected": known.answer, "category": known.category}
+                )
+                given += 1
+        return given
 
     def report_errors(self, served: list[Served]) -> int:
         """The client's users correct most of the answers that are wrong, and only those."""
