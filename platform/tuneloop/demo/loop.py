@@ -191,10 +191,9 @@ class Loop:
         self.truth |= {each.item.text: each.item for each in served}
         reported = self.report_errors(served)
         self.operator.post(f"{self.path}/review/fill", {"budget": 2 * self.scenario.traffic.labels})
-        labels = self.label_queue()
+        self.label_queue()
         self.take_reading()
-        burst = self.label_queue()
-        if burst:
+        if self.label_queue():
             self.take_reading()
         latest: dict[str, dict[str, Any]] = {}
         for row in self.operator.get(f"{self.path}/readings"):
