@@ -46,11 +46,13 @@ def test_an_alert_says_what_fell_how_sure_and_on_how_many(
 
 
 def test_no_alert_without_change(session: TenantSession, workshop: Workshop, traffic: Traffic) -> None:
-    rows = traffic.answers(60)
-    traffic.label(rows[:54], "order")
-    traffic.label(rows[54:], "refund")
+    """Every category is as good as in the evaluation, and so is the whole."""
+    orders, refunds = traffic.answers(30), traffic.answers(30, category="refund")
+    traffic.label([*orders[:27], *refunds[27:]], "order")
+    traffic.label([*refunds[:27], *orders[27:]], "refund")
     readings = read(session, workshop)
     assert not readings["labels"].alarm
+    assert readings["labels"].detail["category_alarms"] == []
     assert readings["labels"].value == 0.9
     assert session.exec(select(Alert)).all() == []
 
@@ -93,7 +95,7 @@ def test_each_answer_is_read_once(session: TenantSession, workshop: Workshop, tr
     traffic.label(traffic.answers(8), "order")
     assert read(session, workshop)["labels"].n == 8
     assert read(session, workshop)["labels"].n == 0
-    assert len(readings_of(session, workshop.model.id)) == 6
+    assert len(readings_of(session, workshop.model.id)) == 8
 
 
 def test_another_version_s_answers_are_not_counted(

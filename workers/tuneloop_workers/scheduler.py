@@ -13,7 +13,7 @@ from tuneloop.kit.db import Database, make_engine
 from tuneloop.kit.jobs import ring_due, sweep
 from tuneloop.kit.jobs.relay import CHANNEL, Ring
 from tuneloop.kit.settings import Settings
-from tuneloop.monitoring.due import start_due_tasks
+from tuneloop.monitoring.due import settle_labelled_bursts, start_due_tasks
 from tuneloop_workers.broker import make_broker, ring
 from tuneloop_workers.signals import stop_on_signals
 
@@ -52,4 +52,5 @@ def tick(database: Database, ring: Ring) -> None:
             return
         sweep(session)
         start_due_tasks(session)
+        settle_labelled_bursts(session)
         ring_due(session, ring)

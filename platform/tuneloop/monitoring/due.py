@@ -4,8 +4,9 @@ from sqlmodel import Session, col, select
 
 from tuneloop.kit.clock import now
 from tuneloop.kit.jobs import Job, enqueue
-from tuneloop.monitoring.jobs import ProposeRetrain, ReadMonitor, RunCanary
+from tuneloop.monitoring.jobs import ProposeRetrain, ReadMonitor, RunCanary, SettleTraffic
 from tuneloop.monitoring.schedules import begin_schedules, move_on
+from tuneloop.monitoring.two_stage import traffic_to_settle
 from tuneloop.tables import Alias, Monitor, Schedule, ScheduledTask, VersionAlias
 
 JOBS: dict[ScheduledTask, type[ReadMonitor | RunCanary | ProposeRetrain]] = {
@@ -42,6 +43,20 @@ def start_due_tasks(session: Session, *, limit: int = 200) -> int:
         )
         move_on(session, row, at=moment)
     return len(due)
+
+
+def settle_labelled_bursts(session: Session) -> int:
+    """Enqueue the verdict about changed traffic whose answers are all labelled."""
+    found = traffic_to_settle(session)
+    for alert in found:
+        enqueue(
+            session,
+            SettleTraffic(alert_id=alert.id),
+            agency_id=alert.agency_id,
+            client_id=alert.client_id,
+            dedupe_key=f"{SettleTraffic.name}:{alert.id}",
+        )
+    return len(found)
 
 
 def _begin_missing(session: Session) -> None:

@@ -1,14 +1,15 @@
 """From the readings of a period to what is wrong, in words, with everything that was known at that moment."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from sqlmodel import Session, col, select
 
 from tuneloop.evals.service import rate_of
+from tuneloop.monitoring.accuracy import agrees, chart_of, labels_are_trusted, rests_on_one_week
 from tuneloop.monitoring.alerts import Finding
 from tuneloop.monitoring.figures import pooled
 from tuneloop.registry.service import policy_of
-from tuneloop.stats.charts import DriftChart
 from tuneloop.stats.intervals import Rate, describe
 from tuneloop.tables import AlertKind, AlertLevel, EvalRun, Monitor, Reading, RegisteredModel
 
@@ -18,36 +19,110 @@ FALLEN_FROM = 5
 READINGS_POOLED = 4
 """Readings whose labels are taken together for a category: one week has too few."""
 
+Readings = Mapping[str, Reading]
 
-def accuracy_finding(
-    session: Session, model: RegisteredModel, monitor: Monitor, readings: Mapping[str, Reading]
-) -> Finding:
+
+def accuracy_finding(session: Session, model: RegisteredModel, monitor: Monitor, readings: Readings) -> Finding:
     """The chart of all labels has crossed its threshold."""
     labels = readings["labels"]
-    chart = DriftChart.from_dict(monitor.charts["labels"])
-    recent = Rate(round((labels.value or 0) * labels.n), labels.n)
+    chart = chart_of(monitor)
+    current = labels.detail["accuracy"]
     fallen = fallen_categories(session, monitor)
-    names = f" Most of it: {', '.join(fallen)}." if fallen else ""
     rate = policy_of(model).false_alarm_rate
+    doubts = doubts_about(labels, one_week=rests_on_one_week(chart), confirmed=_confirmed(readings))
+    said = [
+        f"Accuracy on sampled traffic fell from {describe(chart.baseline)} to {_shown(current)}.",
+        f"A model that had not changed would raise such an alarm in less than {100 * rate:.0f} % of years.",
+        *([f"Most of it: {', '.join(fallen)}."] if fallen else []),
+        *doubts,
+    ]
     return Finding(
         kind=AlertKind.ACCURACY,
-        level=AlertLevel.ALERT,
-        summary=(
-            f"Accuracy on sampled traffic fell from {describe(chart.baseline)} to {describe(recent)}. "
-            f"A model that had not changed would raise such an alarm in less than {100 * rate:.0f} % of years.{names}"
-        ),
+        level=AlertLevel.WARN if doubts else AlertLevel.ALERT,
+        summary=" ".join(said),
         evidence={
             "baseline": rate_of(chart.baseline),
-            "current": rate_of(recent),
+            "current": current,
             "weeks": [list(week) for week in chart.weeks],
             "statistic": labels.statistic,
             "threshold": labels.threshold,
             "false_alarms_a_year": rate,
             "categories": labels.detail["categories"],
-            "fallen": fallen,
+            "fallen": sorted({*fallen, *labels.detail.get("category_alarms", ())}),
+            "doubts": doubts,
+            "wrong": labels.detail["wrong"],
+            "labellers": labels.detail["labellers"],
             **_circumstances(readings),
         },
     )
+
+
+def category_finding(session: Session, model: RegisteredModel, monitor: Monitor, readings: Readings) -> Finding:
+    """Charts of single categories have crossed their common threshold."""
+    labels = readings["labels"]
+    names = labels.detail["category_alarms"]
+    recent = recent_categories(session, monitor)
+    run = session.get_one(EvalRun, monitor.baseline_run_id)
+    before = {name: Rate(run.categories[name]["correct"], run.categories[name]["n"]) for name in names}
+    rate = policy_of(model).false_alarm_rate
+    doubts = doubts_about(labels, one_week=not _alarmed_before(session, monitor, names), confirmed=_confirmed(readings))
+    told = "; ".join(f"{name} from {describe(before[name])} to {describe(recent[name])}" for name in names)
+    said = [
+        f"Accuracy on sampled traffic fell in {told}.",
+        f"Unchanged, any category would raise such an alarm in less than {100 * rate:.0f} % of years.",
+        *doubts,
+    ]
+    return Finding(
+        kind=AlertKind.CATEGORY,
+        level=AlertLevel.WARN if doubts else AlertLevel.ALERT,
+        summary=" ".join(said),
+        evidence={
+            "fallen": names,
+            "before": {name: rate_of(before[name]) for name in names},
+            "categories": {name: rate_of(recent[name]) for name in names},
+            "statistics": {name: labels.detail["category_statistics"][name] for name in names},
+            "false_alarms_a_year": rate,
+            "doubts": doubts,
+            "wrong": labels.detail["wrong"],
+            "labellers": labels.detail["labellers"],
+            **_circumstances(readings),
+        },
+    )
+
+
+def reports_finding(readings: Readings) -> Finding:
+    """Users report more answers than they used to."""
+    reports = readings["reports"]
+    now, before = reports.detail["reported"], reports.detail["baseline"]
+    return Finding(
+        kind=AlertKind.REPORTS,
+        level=AlertLevel.WARN,
+        summary=(
+            f"Users report more answers: {_shown(now, 1)}, where it was {_shown(before, 1)}. Who reports is no random "
+            "sample, so this says nothing about accuracy: look at what was reported, and label sampled answers."
+        ),
+        evidence={
+            "baseline": before,
+            "current": now,
+            "reporters": reports.detail["reporters"],
+            "statistic": reports.statistic,
+            "threshold": reports.threshold,
+        },
+    )
+
+
+def doubts_about(labels: Reading, *, one_week: bool, confirmed: bool) -> list[str]:
+    """Why labels alone might mislead, each with what settles it; none when there is no reason to wait."""
+    doubts = []
+    if not labels_are_trusted(labels.detail):
+        names = ", ".join(labels.detail["new_labellers"])
+        doubts.append(
+            f"Most labels are by {names}, new here: whether they agree with those before is not shown yet; let both "
+            "label the same answers."
+        )
+    if one_week and not confirmed:
+        doubts.append("It rests on the labels of one week; those of the next will confirm it or not.")
+    return doubts
 
 
 def fallen_categories(session: Session, monitor: Monitor) -> list[str]:
@@ -64,12 +139,7 @@ def fallen_categories(session: Session, monitor: Monitor) -> list[str]:
 
 def recent_categories(session: Session, monitor: Monitor) -> dict[str, Rate]:
     """Labels of the latest readings by category."""
-    latest = session.exec(
-        select(Reading)
-        .where(Reading.monitor_id == monitor.id, Reading.stream == "labels", col(Reading.n) > 0)
-        .order_by(col(Reading.at).desc())
-        .limit(READINGS_POOLED)
-    ).all()
+    latest = _latest_labels(session, monitor)
     names = sorted({category for reading in latest for category in reading.detail["categories"]})
     return {
         name: pooled(reading.detail["categories"][name] for reading in latest if name in reading.detail["categories"])
@@ -77,7 +147,29 @@ def recent_categories(session: Session, monitor: Monitor) -> dict[str, Rate]:
     }
 
 
-def _circumstances(readings: Mapping[str, Reading]) -> dict[str, object]:
+def _latest_labels(session: Session, monitor: Monitor) -> list[Reading]:
+    query = select(Reading).where(Reading.monitor_id == monitor.id, Reading.stream == "labels", col(Reading.n) > 0)
+    return list(session.exec(query.order_by(col(Reading.at).desc()).limit(READINGS_POOLED)))
+
+
+def _alarmed_before(session: Session, monitor: Monitor, names: list[str]) -> bool:
+    """Whether one of these categories alarmed in an earlier reading too."""
+    return any(set(names) & set(row.detail.get("category_alarms", ())) for row in _latest_labels(session, monitor)[1:])
+
+
+def _confirmed(readings: Readings) -> bool:
+    """Another stream saw something at the same time, or two labellers agree on this week's answers."""
+    others = readings["confidence"].alarm or readings["reports"].alarm
+    return others or agrees(readings["labels"].detail.get("double_labelled"))
+
+
+def _shown(rate: Mapping[str, Any], digits: int = 0) -> str:
+    """As `intervals.describe`, of a stored rate."""
+    low, high = 100 * rate["low"], 100 * rate["high"]
+    return f"{100 * rate['value']:.{digits}f} % ({low:.{digits}f}-{high:.{digits}f} %, n={rate['n']})"
+
+
+def _circumstances(readings: Readings) -> dict[str, object]:
     """What the other streams said at the same time."""
     confidence, reports = readings["confidence"], readings["reports"]
     return {

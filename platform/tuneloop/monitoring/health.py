@@ -147,7 +147,7 @@ def model_health(session: Session, model: RegisteredModel, *, at: datetime | Non
         label_free=_label_free(latest.get("label_free")),
         reports=figure_from(latest["reports"].detail["reported"]) if "reports" in latest else None,
         canary_noise=_noise(monitor),
-        sensitivity=_sensitivity(latest.get("labels")),
+        sensitivity=_sensitivity(monitor),
         labels_due=labels_due(session, model.id),
         streams=[_state(row) for row in latest.values()],
         alerts=[_brief(row) for row in alerts],
@@ -225,8 +225,8 @@ def _noise(monitor: Monitor | None) -> Figure | None:
     return figure_of(Rate(monitor.noise["flips"], monitor.noise["n"]))
 
 
-def _sensitivity(reading: Reading | None) -> Sensitivity | None:
-    power: dict[str, Any] | None = reading.detail.get("power") if reading else None
+def _sensitivity(monitor: Monitor | None) -> Sensitivity | None:
+    power: dict[str, Any] | None = monitor.charts.get("sensitivity") if monitor else None
     if not power:
         return None
     return Sensitivity(

@@ -1,5 +1,6 @@
-"""Alerts about an earlier version end when labels of the new one are quiet, and not before."""
+"""What ends by itself: alerts about an earlier version, and warnings that the next labels did not confirm."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from sqlmodel import Session, col, select
@@ -7,7 +8,35 @@ from sqlmodel import Session, col, select
 from tuneloop.monitoring.alerts import resolve_by_monitor
 from tuneloop.monitoring.figures import figure_from
 from tuneloop.monitoring.status import FEWEST_LABELS, recent_labels
-from tuneloop.tables import AdapterVersion, Alert, AlertState, Monitor, Reading
+from tuneloop.tables import AdapterVersion, Alert, AlertKind, AlertLevel, AlertState, Monitor, Reading
+
+
+def resolve_unconfirmed(session: Session, monitor: Monitor, readings: Mapping[str, Reading], *, at: datetime) -> None:
+    """Warnings of this version whose stream is quiet again. What was proven stays until somebody decides."""
+    labels, reports = readings["labels"], readings["reports"]
+    quiet = set()
+    if labels.n and not labels.alarm:
+        quiet.add(AlertKind.ACCURACY)
+        if not labels.detail.get("category_alarms"):
+            quiet.add(AlertKind.CATEGORY)
+    if reports.n and not reports.alarm:
+        quiet.add(AlertKind.REPORTS)
+    warnings = session.exec(
+        select(Alert).where(
+            Alert.monitor_id == monitor.id,
+            Alert.state == AlertState.OPEN,
+            Alert.level == AlertLevel.WARN,
+            col(Alert.kind).in_(quiet),
+        )
+    )
+    for alert in warnings.all():
+        stream = reports if alert.kind is AlertKind.REPORTS else labels
+        resolve_by_monitor(
+            session,
+            alert,
+            f"Not confirmed: {stream.n} {'answers' if stream is reports else 'labels'} since then show no such change.",
+            at=at,
+        )
 
 
 def resolve_outlived(session: Session, monitor: Monitor, labels: Reading, *, at: datetime) -> None:

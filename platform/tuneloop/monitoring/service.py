@@ -1,4 +1,4 @@
-"""Watch a version in production: one reading a period, an alert when the labels prove a fall."""
+"""Watch a version in production: a reading a week, and an alert when a stream has found something."""
 
 from datetime import datetime
 from uuid import UUID
@@ -8,12 +8,17 @@ from sqlmodel import Session, col, select
 from tuneloop.evals.service import latest_run
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import InvalidInput
+from tuneloop.monitoring.accuracy import read_labels
 from tuneloop.monitoring.alerts import notify_again, raise_alert
-from tuneloop.monitoring.findings import accuracy_finding
-from tuneloop.monitoring.resolution import resolve_outlived
+from tuneloop.monitoring.findings import Readings, accuracy_finding, category_finding, reports_finding
+from tuneloop.monitoring.label_free import read_label_free
+from tuneloop.monitoring.reports import read_reports
+from tuneloop.monitoring.resolution import resolve_outlived, resolve_unconfirmed
 from tuneloop.monitoring.schedules import begin_schedules
 from tuneloop.monitoring.status import refresh_status
-from tuneloop.monitoring.streams import Judge, read_confidence, read_labels, read_reports
+from tuneloop.monitoring.streams import Judge, Period
+from tuneloop.monitoring.tripwire import read_confidence
+from tuneloop.monitoring.two_stage import ask_about
 from tuneloop.registry.service import aliases, policy_of
 from tuneloop.stats.charts import DriftChart
 from tuneloop.tables import AdapterVersion, Alias, Monitor, Reading, RegisteredModel
@@ -48,7 +53,7 @@ def start_monitor(session: Session, version: AdapterVersion) -> Monitor | None:
 def read_monitor(
     session: Session, *, model: RegisteredModel, judge: Judge, until: datetime | None = None
 ) -> list[Reading]:
-    """Read all streams of the period since the last reading, and open an alert if the labels prove a fall.
+    """Read all streams of the period since the last reading, and open alerts for what they have found.
 
     Raises:
         InvalidInput: nothing is in production, or its version was never evaluated.
@@ -62,28 +67,41 @@ def read_monitor(
     )
     if monitor is None:
         raise InvalidInput("there is nothing to monitor: deploy an evaluated version first")
-    readings = {
-        reading.stream: reading
-        for reading in (
-            read_labels(session, monitor, judge, until=until),
-            read_confidence(session, monitor, until=until),
-            read_reports(session, monitor, until=until),
-        )
-    }
-    session.add_all(readings.values())
+    period = Period(model, monitor, monitor.read_until, until)
+    labels = read_labels(session, period, judge)
+    found = [
+        labels,
+        read_confidence(session, period),
+        read_reports(session, period),
+        read_label_free(session, period, labels),
+    ]
+    session.add_all(found)
     monitor.read_until, monitor.updated_at = until, now()
     session.add(monitor)
     session.flush()
-    if readings["labels"].alarm:
-        raise_alert(session, monitor, accuracy_finding(session, model, monitor, readings), at=until)
-    resolve_outlived(session, monitor, readings["labels"], at=until)
-    notify_again(session, model.id, at=until)
+    _act(session, period, {reading.stream: reading for reading in found})
     session.flush()
     refresh_status(session, monitor, at=until)
-    return list(readings.values())
+    return found
 
 
 def readings_of(session: Session, model_id: UUID, *, limit: int = 300) -> list[Reading]:
     """Newest first."""
     query = select(Reading).where(Reading.model_id == model_id)
     return list(session.exec(query.order_by(col(Reading.at).desc(), Reading.stream).limit(limit)))
+
+
+def _act(session: Session, period: Period, readings: Readings) -> None:
+    """Open, raise or end alerts. A fall of overall accuracy says more than one of its categories, so it goes first."""
+    model, monitor, at = period.model, period.monitor, period.until
+    if readings["labels"].alarm:
+        raise_alert(session, monitor, accuracy_finding(session, model, monitor, readings), at=at)
+    elif readings["labels"].detail.get("category_alarms"):
+        raise_alert(session, monitor, category_finding(session, model, monitor, readings), at=at)
+    if readings["reports"].alarm:
+        raise_alert(session, monitor, reports_finding(readings), at=at)
+    if readings["confidence"].alarm:
+        ask_about(session, period, readings["confidence"])
+    resolve_unconfirmed(session, monitor, readings, at=at)
+    resolve_outlived(session, monitor, readings["labels"], at=at)
+    notify_again(session, model.id, at=at)

@@ -2,9 +2,13 @@
 
 from tuneloop.kit.errors import NotFound
 from tuneloop.kit.tenancy import TenantSession
-from tuneloop.monitoring.jobs import ProposeRetrain, ReadMonitor
+from tuneloop.monitoring.alerts import find_alert
+from tuneloop.monitoring.jobs import ProposeRetrain, ReadMonitor, SettleTraffic
 from tuneloop.monitoring.proposal import propose_due_retrain
+from tuneloop.monitoring.sensitivity import measure, open_question, store
 from tuneloop.monitoring.service import read_monitor
+from tuneloop.monitoring.status import monitor_of
+from tuneloop.monitoring.two_stage import settle_traffic
 from tuneloop.registry.service import contract_of
 from tuneloop.tables import RegisteredModel
 from tuneloop_workers.actors.judging import judge_of
@@ -16,6 +20,20 @@ def read_one_monitor(context: Context, job: ReadMonitor) -> None:
     with context.unit() as session:
         model = _model(session, job)
         read_monitor(session, model=model, judge=judge_of(contract_of(model)))
+        monitor = monitor_of(session, model.id)
+        question = open_question(session, monitor) if monitor else None
+    if question is not None:
+        measured = measure(question)
+        with context.unit() as session:
+            store(session, question, measured)
+
+
+@handles(SettleTraffic)
+def settle_one_traffic(context: Context, job: SettleTraffic) -> None:
+    with context.unit() as session:
+        alert = find_alert(session, job.alert_id)
+        model = session.get_one(RegisteredModel, alert.model_id)
+        settle_traffic(session, alert, judge_of(contract_of(model)))
 
 
 @handles(ProposeRetrain)

@@ -1,0 +1,66 @@
+"""What would be found: the smallest fall that the charts see in time, and what more labels would buy.
+
+It is simulated, which takes seconds, so it is measured outside of any transaction and only when something changed.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import numpy as np
+from sqlmodel import Session, col, select
+
+from tuneloop.monitoring.streams import keep
+from tuneloop.stats.power import more_labels
+from tuneloop.tables import Monitor, Reading
+
+WEEKS = 8
+PROBABILITY = 0.9
+READINGS = 4
+
+_SIZES = np.array([10, 15, 25, 35, 50, 75, 100, 150, 200, 300])
+
+
+class Question(NamedTuple):
+    """`baseline` is (correct, n)."""
+
+    monitor_id: UUID
+    baseline: tuple[int, int]
+    labels_per_week: int
+
+
+def open_question(session: Session, monitor: Monitor) -> Question | None:
+    """What to measure; None while there are no labels, or when the answer is known."""
+    sizes = session.exec(
+        select(Reading.n)
+        .where(Reading.monitor_id == monitor.id, Reading.stream == "labels", col(Reading.n) > 0)
+        .order_by(col(Reading.at).desc())
+        .limit(READINGS)
+    ).all()
+    if not sizes:
+        return None
+    labels = int(_SIZES[np.argmin(np.abs(np.log(_SIZES / np.mean(sizes))))])
+    correct, n = monitor.charts["labels"]["baseline"]
+    known: Mapping[str, Any] = monitor.charts.get("sensitivity") or {}
+    if (known.get("labels_per_week"), known.get("baseline")) == (labels, [correct, n]):
+        return None
+    return Question(monitor.id, (correct, n), labels)
+
+
+def measure(question: Question) -> dict[str, Any]:
+    """Takes some seconds of computing."""
+    first, *more = more_labels(question.baseline, question.labels_per_week)
+    return {
+        "baseline": list(question.baseline),
+        "labels_per_week": first.labels,
+        "smallest_drop": first.smallest_drop,
+        "weeks": WEEKS,
+        "probability": PROBABILITY,
+        "more": [[each.labels, each.smallest_drop] for each in more],
+    }
+
+
+def store(session: Session, question: Question, measured: dict[str, Any]) -> None:
+    monitor = session.exec(select(Monitor).where(Monitor.id == question.monitor_id).with_for_update()).one()
+    keep(monitor, "sensitivity", measured)
+    session.add(monitor)
