@@ -1,13 +1,20 @@
-"""A client on a plan, through the API."""
+"""A client on a plan, and a local Stripe."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 
 import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 
+from tests.billing.sandbox import Shop, open_shop
 from tuneloop.tables import Client
+from tuneloop_billing.sandbox.process import Running, in_thread
+from tuneloop_billing.sandbox.spec import VERSION
+
+CACHE = Path(gettempdir()) / f"tuneloop-stripe-{VERSION}.json"
 
 Http = TestClient[Litestar]
 OnPlan = Callable[..., dict[str, Any]]
@@ -26,3 +33,15 @@ def on_plan(api: Http, client_row: Client) -> OnPlan:
         return found
 
     return put
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Iterator[Running]:
+    """A local Stripe; each test opens an account of its own there."""
+    with in_thread(CACHE) as running:
+        yield running
+
+
+@pytest.fixture
+def shop(sandbox: Running) -> Shop:
+    return open_shop(sandbox)

@@ -1,0 +1,91 @@
+"""Run the sandbox: as a process of an installation, or in a thread of a test."""
+
+import asyncio
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import httpx
+import structlog
+from granian.constants import Interfaces
+from granian.server.embed import Server
+from litestar import Litestar
+
+from tuneloop_billing.sandbox.app import create_sandbox
+from tuneloop_billing.sandbox.call import Call
+from tuneloop_billing.sandbox.delivery import deliver_due
+from tuneloop_billing.sandbox.passing import advance
+from tuneloop_billing.sandbox.spec import Specification, specification
+from tuneloop_billing.sandbox.world import World
+
+log = structlog.get_logger(__name__)
+
+TICK_SECONDS = 0.5
+
+
+class Running(NamedTuple):
+    url: str
+    world: World
+    spec: Specification
+
+
+def serve(data_dir: Path, *, host: str, port: int) -> None:
+    """Until SIGTERM. What it knows is kept in the data folder."""
+    spec = specification(data_dir / "cache" / "stripe-openapi.json")
+    world = World(data_dir / "stripe-sandbox.json")
+    over = threading.Event()
+    ticker = threading.Thread(target=_tick, args=(spec, world, f"http://{host}:{port}", over), daemon=True)
+    ticker.start()
+    try:
+        asyncio.run(_listen(create_sandbox(spec, world), host, port))
+    finally:
+        over.set()
+        ticker.join()
+
+
+async def _listen(app: Litestar, host: str, port: int) -> None:
+    server = Server(app, address=host, port=port, interface=Interfaces.ASGI, websockets=False)
+    for stop in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(stop, server.stop)
+    await server.serve()
+
+
+def _tick(spec: Specification, world: World, url: str, over: threading.Event) -> None:
+    """Time passes, webhooks go out."""
+    with httpx.Client(timeout=10) as http:
+        while not over.wait(TICK_SECONDS):
+            try:
+                with world.lock:
+                    for account in list(world.accounts.values()):
+                        advance(Call(world, account, spec, url, {}, {}), account.now)
+                if deliver_due(world, http):
+                    world.save()
+            except Exception:  # the thread's edge: the next tick may succeed
+                log.exception("sandbox_tick_failed")
+
+
+@contextmanager
+def in_thread(cache: Path) -> Iterator[Running]:
+    """A sandbox on loopback whose time passes, and whose webhooks go out, only when it is told so."""
+    spec, world = specification(cache), World()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    loop = asyncio.new_event_loop()
+    app = create_sandbox(spec, world)
+    server = Server(app, address="127.0.0.1", port=port, interface=Interfaces.ASGI, websockets=False)
+    thread = threading.Thread(target=loop.run_until_complete, args=(server.serve(),), daemon=True)
+    thread.start()
+    url = f"http://127.0.0.1:{port}"
+    with httpx.Client(transport=httpx.HTTPTransport(retries=8), base_url=url) as http:
+        http.get("/v1/account")
+    try:
+        yield Running(url, world, spec)
+    finally:
+        loop.call_soon_threadsafe(server.stop)
+        thread.join(10)
+        loop.close()
