@@ -238,6 +238,15 @@ def mailbox(ctx: typer.Context) -> None:
         run_mailbox(settings)
 
 
+@local.command("stripe-sandbox", rich_help_panel=PROCESSES)
+def stripe_sandbox(ctx: typer.Context) -> None:
+    """The local Stripe: its API, its pages for customers, its webhooks. No money moves."""
+    from tuneloop_billing.sandbox.process import serve as run
+
+    with process(ctx, logs=True) as settings:
+        run(settings)
+
+
 @mail.app.command("bounce")
 def bounce(ctx: typer.Context) -> None:
     """Note a bounce that came back: reads one message from standard input, as a mail server pipes it."""

@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from secrets import token_urlsafe
 from typing import Any
 
@@ -21,6 +22,8 @@ from tuneloop.supervisor import Supervisor
 
 CHILDREN = (("scheduler",), ("worker", "--queues", "default"), ("worker", "--queues", "gpu"), ("serve",), ("web",))
 MAILBOX = ("mailbox",)
+STRIPE = ("stripe-sandbox",)
+SANDBOX_KEY = "sk_test_sandbox_"
 READY_SECONDS = 120.0
 NOTE = "running.json"
 
@@ -35,6 +38,8 @@ def up(settings: Settings) -> None:
         console.print(f"[bold]Tuneloop is up[/] at {running.web_url}  (API: /schema, logs: {running.data_dir}/logs)")
         if MAILBOX in children_of(running):
             console.print(f"Mail goes to the local mailbox at http://{running.web_host}:{running.mailbox_port}")
+        if STRIPE in children_of(running):
+            console.print(f"Stripe is a sandbox at {running.stripe_sandbox_url}; no money moves")
         console.print("First time? [bold]tuneloop agency create --help[/]. Ctrl-C stops everything.")
         stop.wait()
         console.print("stopping …")
@@ -61,7 +66,9 @@ def installation(settings: Settings) -> Iterator[tuple[Settings, Supervisor]]:
 
 def children_of(settings: Settings) -> tuple[tuple[str, ...], ...]:
     """The processes of an installation: with a stand-in for each outside service that no setting names."""
-    return CHILDREN if settings.smtp_url.get_secret_value() else (*CHILDREN, MAILBOX)
+    mailbox = () if settings.smtp_url.get_secret_value() else (MAILBOX,)
+    stripe = (STRIPE,) if settings.stripe_platform_key.get_secret_value().startswith(SANDBOX_KEY) else ()
+    return (*CHILDREN, *mailbox, *stripe)
 
 
 @contextmanager
@@ -73,7 +80,8 @@ def running_engines(settings: Settings) -> Iterator[Settings]:
     with engines(settings) as urls:
         migrate(urls.migration)
         running = settings.model_copy(
-            update={
+            update=_stripe_of(settings)
+            | {
                 "database_url": urls.database,
                 "migration_url": urls.migration,
                 "broker_url": urls.broker,
@@ -88,6 +96,15 @@ def running_engines(settings: Settings) -> Iterator[Settings]:
             yield running
         finally:
             note.unlink(missing_ok=True)
+
+
+def _stripe_of(settings: Settings) -> dict[str, SecretStr]:
+    """Without a key of a Stripe account of ours, the platform is one of the sandbox's."""
+    if settings.stripe_platform_key.get_secret_value():
+        return {}
+    seed = kept_secret(settings).get_secret_value()
+    key, secret = (sha256(f"{name} {seed}".encode()).hexdigest()[:40] for name in ("key", "webhooks"))
+    return {"stripe_platform_key": SecretStr(SANDBOX_KEY + key), "stripe_webhook_secret": SecretStr(f"whsec_{secret}")}
 
 
 def _running(settings: Settings) -> Settings | None:
@@ -143,6 +160,10 @@ def environment_of(settings: Settings) -> dict[str, str]:
         "TUNELOOP_MAIL_BOUNCES": settings.mail_bounces,
         "TUNELOOP_MAILBOX_SMTP_PORT": str(settings.mailbox_smtp_port),
         "TUNELOOP_MAILBOX_PORT": str(settings.mailbox_port),
+        "TUNELOOP_STRIPE_URL": settings.stripe_url,
+        "TUNELOOP_STRIPE_PLATFORM_KEY": settings.stripe_platform_key.get_secret_value(),
+        "TUNELOOP_STRIPE_WEBHOOK_SECRET": settings.stripe_webhook_secret.get_secret_value(),
+        "TUNELOOP_STRIPE_SANDBOX_PORT": str(settings.stripe_sandbox_port),
         "TUNELOOP_THREADS": str(settings.threads),
     }
 

@@ -155,6 +155,7 @@ LOCAL = {
     "scheduler",
     "serve",
     "mailbox",
+    "stripe-sandbox",
     "mail bounce",
     "migrate",
     "agency create",

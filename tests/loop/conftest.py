@@ -57,6 +57,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         data_dir=folder / "data",
         web_port=free_port(),
         mailbox_port=free_port(),
+        stripe_sandbox_port=free_port(),
         mailbox_smtp_port=free_port(),
         serve_url=f"http://127.0.0.1:{free_port()}",
         threads=1,

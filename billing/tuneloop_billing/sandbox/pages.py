@@ -68,7 +68,7 @@ def _card(form: dict[str, str]) -> str:
 async def checkout(request: Http, account_id: FromPath[str], session_id: FromPath[str]) -> Response[str]:
     account = _call(request, account_id).account
     session = account.get("checkout.session", session_id)
-    return _page("checkout.html", account=account, session=session, problem="", **_who(account, session))
+    return _page("checkout.html", account=account, session=session, problem="", customer=_payer(account, session))
 
 
 @post("/checkout/{account_id:str}/{session_id:str}", status_code=200)
@@ -80,9 +80,13 @@ async def submit_checkout(request: Http, account_id: FromPath[str], session_id: 
             complete(call, session, _card(form))
             call.world.save()
     except ApiError as error:
-        context = _who(call.account, session)
         return _page(
-            "checkout.html", status=402, account=call.account, session=session, problem=error.message, **context
+            "checkout.html",
+            status=402,
+            account=call.account,
+            session=session,
+            problem=error.message,
+            customer=_payer(call.account, session),
         )
     return Redirect(session["success_url"].replace("{CHECKOUT_SESSION_ID}", session["id"]), status_code=303)
 
@@ -91,7 +95,7 @@ async def submit_checkout(request: Http, account_id: FromPath[str], session_id: 
 async def pay_page(request: Http, account_id: FromPath[str], invoice_id: FromPath[str]) -> Response[str]:
     account = _call(request, account_id).account
     invoice = account.get("invoice", invoice_id)
-    return _page("invoice.html", account=account, invoice=invoice, problem="", **_who(account, invoice))
+    return _page("invoice.html", account=account, invoice=invoice, problem="", customer=_payer(account, invoice))
 
 
 @post("/pay/{account_id:str}/{invoice_id:str}", status_code=200)
@@ -108,9 +112,13 @@ async def submit_payment(request: Http, account_id: FromPath[str], invoice_id: F
             pay(call, invoice)
             call.world.save()
     except ApiError as error:
-        context = _who(call.account, invoice)
         return _page(
-            "invoice.html", status=402, account=call.account, invoice=invoice, problem=error.message, **context
+            "invoice.html",
+            status=402,
+            account=call.account,
+            invoice=invoice,
+            problem=error.message,
+            customer=_payer(call.account, invoice),
         )
     return Redirect(f"/pay/{account_id}/{invoice_id}", status_code=303)
 
@@ -201,8 +209,8 @@ async def move_clock(request: Http, account_id: FromPath[str]) -> Page:
     return Redirect(f"/accounts/{account_id}", status_code=303)
 
 
-def _who(account: Account, subject: Object) -> dict[str, Object]:
-    return {"customer": account.get("customer", subject["customer"])}
+def _payer(account: Account, subject: Object) -> Object:
+    return account.get("customer", subject["customer"])
 
 
 PAGES: Sequence[ControllerRouterHandler] = (

@@ -15,12 +15,13 @@ from granian.constants import Interfaces
 from granian.server.embed import Server
 from litestar import Litestar
 
+from tuneloop.kit.settings import Settings
 from tuneloop_billing.sandbox.app import create_sandbox
 from tuneloop_billing.sandbox.call import Call
 from tuneloop_billing.sandbox.delivery import deliver_due
 from tuneloop_billing.sandbox.passing import advance
-from tuneloop_billing.sandbox.spec import Specification, specification
-from tuneloop_billing.sandbox.world import World
+from tuneloop_billing.sandbox.spec import VERSION, Specification, specification
+from tuneloop_billing.sandbox.world import KEY, World
 
 log = structlog.get_logger(__name__)
 
@@ -33,10 +34,12 @@ class Running(NamedTuple):
     spec: Specification
 
 
-def serve(data_dir: Path, *, host: str, port: int) -> None:
+def serve(settings: Settings) -> None:
     """Until SIGTERM. What it knows is kept in the data folder."""
-    spec = specification(data_dir / "cache" / "stripe-openapi.json")
-    world = World(data_dir / "stripe-sandbox.json")
+    host, port = "127.0.0.1", settings.stripe_sandbox_port
+    spec = specification(settings.data_dir / "cache" / f"stripe-{VERSION}.json")
+    world = World(settings.data_dir / "stripe-sandbox.json")
+    _open_platform(spec, world, settings)
     over = threading.Event()
     ticker = threading.Thread(target=_tick, args=(spec, world, f"http://{host}:{port}", over), daemon=True)
     ticker.start()
@@ -45,6 +48,25 @@ def serve(data_dir: Path, *, host: str, port: int) -> None:
     finally:
         over.set()
         ticker.join()
+
+
+def _open_platform(spec: Specification, world: World, settings: Settings) -> None:
+    """The account of the platform's key, whose webhooks about connected accounts go to us."""
+    key = settings.stripe_platform_key.get_secret_value()
+    if not key.startswith(KEY) or world.with_key(key) is not None:
+        return
+    account = world.open_account("Platform")
+    account.key = key
+    Call(world, account, spec, "", {}, {}).make(
+        "webhook_endpoint",
+        "we",
+        url=f"{settings.site_url}/webhooks/stripe/connect",
+        enabled_events=["*"],
+        status="enabled",
+        metadata={"_connect": "true"},
+        secret=settings.stripe_webhook_secret.get_secret_value(),
+    )
+    world.save()
 
 
 async def _listen(app: Litestar, host: str, port: int) -> None:

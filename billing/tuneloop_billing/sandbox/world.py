@@ -14,6 +14,9 @@ from tuneloop_billing.sandbox.errors import missing
 
 Object = dict[str, Any]
 
+KEY = "sk_test_sandbox_"
+"""By this beginning a key is known to be of the sandbox, and is never sent anywhere else."""
+
 
 @dataclass
 class Delivery:
@@ -83,7 +86,7 @@ class World:
 
     def open_account(self, name: str, *, owner: str | None = None) -> Account:
         """A platform of its own with a secret key, or an account connected to `owner`."""
-        key = None if owner else f"sk_test_{token_hex(24)}"
+        key = None if owner else f"{KEY}{token_hex(24)}"
         account = Account(f"acct_{token_hex(8)}", name, key, owner)
         self.accounts[account.id] = account
         return account

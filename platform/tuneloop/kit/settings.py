@@ -51,6 +51,13 @@ class Settings(BaseSettings):
     mailbox_smtp_port: int = Field(default=8025, description="where the local mailbox takes mail in")
     mailbox_port: int = Field(default=8026, description="where the mail of the local mailbox can be read")
 
+    stripe_url: str = Field(default="https://api.stripe.com", description="keys of the local Stripe never go there")
+    stripe_platform_key: SecretStr = Field(
+        default=SecretStr(""), description="of our own Stripe account, for agencies that connect theirs to it"
+    )
+    stripe_webhook_secret: SecretStr = Field(default=SecretStr(""), description="of the platform's Connect webhooks")
+    stripe_sandbox_port: int = Field(default=8210, description="of the local Stripe")
+
     threads: int = Field(default=0, ge=0, description="CPU threads for training and inference; 0 takes all cores")
     log_level: str = "INFO"
     log_json: bool = True
@@ -71,6 +78,10 @@ class Settings(BaseSettings):
     def smtp(self) -> SecretStr:
         local = SecretStr(f"smtp://127.0.0.1:{self.mailbox_smtp_port}?tls=off")
         return self.smtp_url if self.smtp_url.get_secret_value() else local
+
+    @property
+    def stripe_sandbox_url(self) -> str:
+        return f"http://127.0.0.1:{self.stripe_sandbox_port}"
 
     @property
     def storage(self) -> str:
