@@ -38,6 +38,11 @@ def test_a_model_is_trained_served_retrained_promoted_and_rolled_back(running: R
     assert answer.text in LABELS
     assert 0.0 < answer.confidence <= 1.0
 
+    policy = {"gate_share": 0.9, "fewest_queries": 20, "disagreement_queries": 40}
+    operator.patch(path, {"policy": policy})
+    for item in items(LABELS, range(41, 50)):
+        running.app.ask(item)
+    recorded(running, 28)
     operator.upload(f"{path}/examples", items(LABELS, range(50, 60)), pool="training")
     second = approved(running, operator.post(f"{path}/cycles", {"recipe": {"blends": [0.5, 1.0], "epochs": 1}}))
     tried = {(each["method"], each["blend"]): each for each in second["candidates"]}  # type: ignore[union-attr]
@@ -46,6 +51,10 @@ def test_a_model_is_trained_served_retrained_promoted_and_rolled_back(running: R
     assert chosen["dev"]["old"]["n"] == chosen["dev"]["old"]["production"]["n"] > 0
     assert second["candidate"] == f"acme/support@v{'2.0' if chosen['method'] == 'from_base' else '1.1'}"
     newer = str(second["candidate"])
+    gate = operator.get(f"/api/v1/cycles/{second['id']}/gate")
+    if second["state"] == "awaiting_promotion":
+        assert 20 <= gate["queries"] <= 28
+        assert gate["disagreements"] == gate["open"] + gate["labels"]
     assert second["comparison"]["table"]["rows"][0]["n"] == 36  # type: ignore[index]
 
     with LiveTraffic(running.app, items(LABELS, range(60, 70))) as traffic:
@@ -58,6 +67,13 @@ def test_a_model_is_trained_served_retrained_promoted_and_rolled_back(running: R
             traffic.wait_for("acme/support@v1.0")
     assert traffic.failures == []
     assert set(traffic.versions) <= {"acme/support@v1.0", newer}
+
+
+def recorded(running: Running, wanted: int) -> None:
+    """Wait until the production log has so many answers."""
+    pause = threading.Event()
+    while len(running.operator.get(f"{running.path}/predictions", limit=100)["items"]) < wanted:
+        pause.wait(0.1)
 
 
 def training_has_begun(running: Running, job_id: str) -> bool:

@@ -35,6 +35,7 @@ from tuneloop.tables import (
     FeedbackKind,
     FeedbackState,
     Pool,
+    RetrainingCycle,
     ReviewItem,
     ReviewLabel,
     ReviewPurpose,
@@ -195,7 +196,9 @@ def test_a_flagged_answer_trains_and_answers_the_user(session: TenantSession, tr
 
 def test_the_last_label_of_a_gate_asks_for_a_verdict(session: TenantSession, traffic: Traffic, ann: Principal) -> None:
     answers = traffic.answers(session, 2)
-    cycle = traffic.workshop.cycle(session)
+    cycle = session.get_one(
+        RetrainingCycle, traffic.workshop.judged(session, "need_more_labels", numbers=("2.0", "2.1"))
+    )
     items = add_gate_items(session, cycle=cycle, pairs=[GatePair(answer, "order", "refund") for answer in answers])
 
     def asked() -> list[JobRow]:

@@ -109,9 +109,9 @@ class Workshop:
         ask(session, cycle, kind, digest=digest, valid_for=valid_for)
         return cycle.id
 
-    def judged(self, session: Session, outcome: str) -> UUID:
-        """A cycle whose candidate v1.1 was compared with production v1.0 and waits for promotion."""
-        production, candidate = self.version(session, "1.0"), self.version(session, "1.1")
+    def judged(self, session: Session, outcome: str, *, numbers: tuple[str, str] = ("1.0", "1.1")) -> UUID:
+        """A cycle whose candidate was compared with production, both named by `numbers`, and waits for promotion."""
+        production, candidate = (self.version(session, number) for number in numbers)
         right = [True] * len(self.examples)
         runs = [self.run(session, version, right) for version in (production, candidate)]
         point(session, self.model, Alias.PRODUCTION, production.id)

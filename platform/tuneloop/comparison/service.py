@@ -1,21 +1,86 @@
 """Compare two eval runs item by item and judge the candidate."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlmodel import Session
 
+from tuneloop.comparison.disagreements import Judged, describe, weigh
+from tuneloop.comparison.ledger import Renewal, note_looks, renew
 from tuneloop.evals.service import answers_of, rate_of
 from tuneloop.kit.errors import Conflict
 from tuneloop.registry.policy import Policy
-from tuneloop.registry.service import manifest_of
-from tuneloop.stats.gate import Outcome, decide
+from tuneloop.registry.service import manifest_of, policy_of
+from tuneloop.stats.gate import Disagreements, Outcome, Verdict, decide
 from tuneloop.stats.gate import Policy as GatePolicy
 from tuneloop.stats.paired import PairedCounts, compare_counts
 from tuneloop.stats.strata import Flags, Strata, stratify
-from tuneloop.tables import AdapterVersion, Comparison, EvalAnswer, EvalRun, RetrainingCycle
+from tuneloop.tables import (
+    AdapterVersion,
+    Comparison,
+    DisagreementRun,
+    EvalAnswer,
+    EvalRun,
+    RegisteredModel,
+    RetrainingCycle,
+)
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """Labelled disagreements on production traffic, in the order in which they were settled."""
+
+    run: DisagreementRun
+    judged: Sequence[Judged]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Both versions on the golden items that this cycle may use."""
+
+    strata: Strata
+    production: Sequence[EvalAnswer]
+    candidate: Sequence[EvalAnswer]
+    renewal: Renewal
+
+
+def measure(
+    session: Session, *, cycle: RetrainingCycle, production: EvalRun, candidate: EvalRun, target: Collection[str]
+) -> Measured:
+    """Count what was fixed and broken.
+
+    Raises:
+        Conflict: the two runs differ in items, engine or base, so their difference would mean nothing.
+    """
+    _same_conditions(session, production, candidate)
+    old, new = answers_of(session, production), answers_of(session, candidate)
+    model = session.get_one(RegisteredModel, cycle.model_id)
+    renewal = renew(
+        session, cycle=cycle, items=[answer.example_id for answer in old], share=policy_of(model).renewed_share
+    )
+    old = [answer for answer in old if answer.example_id in renewal.used]
+    new = [answer for answer in new if answer.example_id in renewal.used]
+    strata = stratify(
+        Flags(_flags(old, "correct"), _flags(new, "correct")),
+        [answer.category for answer in old],
+        target=target,
+        hallucinated=Flags(_flags(old, "hallucinated"), _flags(new, "hallucinated")),
+    )
+    return Measured(strata, old, new, renewal)
+
+
+def judge(
+    measured: Measured, *, target: Collection[str], policy: Policy, traffic: Traffic | None = None
+) -> tuple[Verdict, Disagreements | None]:
+    """The gate's verdict on golden items and, where there are any, on the labelled disagreements of traffic."""
+    found = None
+    if traffic is not None:
+        items = measured.strata.target.n if measured.strata.target else 0
+        found = weigh(traffic.run, traffic.judged, target=target, target_items=items, policy=policy)
+    return decide(measured.strata, gate_policy(policy), found), found
 
 
 def compare_runs(
@@ -26,31 +91,28 @@ def compare_runs(
     candidate: EvalRun,
     target: Collection[str],
     policy: Policy,
+    traffic: Traffic | None = None,
+    look: int = 1,
 ) -> Comparison:
-    """The side-by-side table and the verdict.
-
-    Raises:
-        Conflict: the two runs differ in items, engine or base, so their difference would mean nothing.
-    """
-    _same_conditions(session, production, candidate)
-    old, new = answers_of(session, production), answers_of(session, candidate)
-    strata = stratify(
-        Flags(_flags(old, "correct"), _flags(new, "correct")),
-        [answer.category for answer in old],
-        target=target,
-        hallucinated=Flags(_flags(old, "hallucinated"), _flags(new, "hallucinated")),
-    )
-    verdict = decide(strata, gate_policy(policy))
+    """One look of the gate: the side-by-side table and the verdict. Raises as `measure`."""
+    measured = measure(session, cycle=cycle, production=production, candidate=candidate, target=target)
+    verdict, found = judge(measured, target=target, policy=policy, traffic=traffic)
+    note_looks(session, cycle=cycle, items=measured.renewal.used)
+    table = side_by_side(measured.strata, measured.production, measured.candidate, target)
+    table["renewal"] = measured.renewal.row()
+    if traffic is not None and found is not None:
+        table["disagreements"] = describe(traffic.run, traffic.judged, found, policy)
     comparison = Comparison(
         client_id=cycle.client_id,
         cycle_id=cycle.id,
+        look=look,
         production_run_id=production.id,
         candidate_run_id=candidate.id,
         production_digest=production.digest,
         candidate_digest=candidate.digest,
-        table=side_by_side(strata, old, new, target),
+        table=table,
         outcome=verdict.outcome,
-        reasons=list(verdict.reasons),
+        reasons=[*verdict.reasons, *measured.renewal.reasons],
         labels_needed=verdict.labels_needed if verdict.outcome is Outcome.NEED_MORE_LABELS else None,
     )
     session.add(comparison)
@@ -98,7 +160,11 @@ def _row(key: str, title: str, counts: PairedCounts) -> dict[str, Any]:
         "n": counts.n,
         "production": rate_of(counts.production),
         "candidate": rate_of(counts.candidate),
-        "difference": {"value": compared.difference, "low": compared.interval.low, "high": compared.interval.high},
+        "difference": {
+            "value": compared.difference if counts.n else None,
+            "low": compared.interval.low,
+            "high": compared.interval.high,
+        },
         "fixed": counts.fixed,
         "broken": counts.broken,
         "p_value": compared.p_value,

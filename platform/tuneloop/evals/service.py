@@ -90,8 +90,11 @@ def runs_of(session: Session, model_id: UUID) -> list[EvalRun]:
     return list(session.exec(query.order_by(col(EvalRun.created_at).desc())))
 
 
-def latest_run(session: Session, version_id: UUID) -> EvalRun | None:
+def latest_run(session: Session, version_id: UUID, snapshot_id: UUID | None = None) -> EvalRun | None:
+    """Of a version, on the snapshot if one is named."""
     query = select(EvalRun).where(EvalRun.version_id == version_id)
+    if snapshot_id is not None:
+        query = query.where(EvalRun.snapshot_id == snapshot_id)
     return session.exec(query.order_by(col(EvalRun.created_at).desc()).limit(1)).one_or_none()
 
 

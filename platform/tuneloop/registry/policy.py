@@ -32,6 +32,9 @@ class Policy(Frozen):
     gate_share: float = Field(
         default=0.25, ge=0, le=0.9, description="share of answers that teach nothing before a gate has used them"
     )
+    renewed_share: float = Field(
+        default=0.5, ge=0, le=1, description="least share of a comparison's golden items that the last one did not use"
+    )
     label_budget: int = Field(default=100, ge=10, le=2000, description="labels that a gate may ask for")
     approvals_needed: int | None = Field(
         default=None, ge=1, le=5, description="people who must approve; by plan when left out: Premium 2, others 1"

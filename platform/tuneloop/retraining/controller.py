@@ -19,6 +19,7 @@ from tuneloop.retraining.schemas import (
     DecisionCreate,
     EvalAnswerRead,
     EvalRunRead,
+    GateRead,
     RollbackCreate,
     RolledBack,
 )
@@ -32,6 +33,7 @@ from tuneloop.retraining.service import (
     propose,
     reject,
 )
+from tuneloop.retraining.verdicts import gate_state, settled_items
 from tuneloop.tables import AdapterVersion, EvalRun, RegisteredModel, RetrainingCycle, Role, Trigger
 
 
@@ -90,6 +92,14 @@ class CycleController(Controller):
         if cycle is None:
             raise NotFound("cycle", cycle_id)
         return read_cycle(session, cycle)
+
+    @get("/cycles/{cycle_id:uuid}/gate", role=Role.VIEWER, sync_to_thread=True)
+    def gate(self, session: NamedDependency[TenantSession], cycle_id: FromPath[UUID]) -> GateRead:
+        """What the gate asked, what people said, and what each of its looks found."""
+        cycle = session.get(RetrainingCycle, cycle_id)
+        if cycle is None:
+            raise NotFound("cycle", cycle_id)
+        return GateRead.of(gate_state(session, cycle), settled_items(session, cycle_id))
 
     @post("/cycles/{cycle_id:uuid}/approve", role=Role.OPERATOR, sync_to_thread=True)
     def approve(

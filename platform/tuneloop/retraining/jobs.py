@@ -40,6 +40,14 @@ class EvaluateCandidate(CycleStep):
     time_limit_seconds: ClassVar[int] = 4 * 3600
 
 
+class FindDisagreements(CycleStep):
+    """Have production and candidate answer recent traffic, and ask people about the answers that differ."""
+
+    name: ClassVar[str] = "retraining.disagree"
+    queue: ClassVar[Queue] = Queue.GPU
+    time_limit_seconds: ClassVar[int] = 8 * 3600
+
+
 class CompareCandidate(CycleStep):
     """Compare and ask for promotion."""
 

@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tuneloop.registry.contract import Sha256
 from tuneloop.retraining.recipe import Recipe
+from tuneloop.retraining.verdicts import GateState
+from tuneloop.stats.gate import Outcome
 from tuneloop.tables import (
     Approval,
     ApprovalKind,
@@ -16,6 +18,7 @@ from tuneloop.tables import (
     CycleState,
     Decision,
     RetrainingCycle,
+    ReviewItem,
     Trigger,
 )
 
@@ -55,6 +58,7 @@ class QuestionRead(BaseModel):
 class ComparisonRead(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
+    look: int
     production_digest: str
     candidate_digest: str
     table: dict[str, Any]
@@ -118,6 +122,66 @@ class CycleRead(BaseModel):
             questions=[QuestionRead.model_validate(question) for question in questions],
             candidates=[CandidateRead.model_validate(each) for each in candidates],
             comparison=ComparisonRead.model_validate(comparison) if comparison else None,
+        )
+
+
+class LookRead(BaseModel):
+    """One look of the gate; `labels` are those of differing answers that it knew."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    number: int
+    at: datetime
+    outcome: Outcome
+    labels: int
+    labels_needed: int | None
+
+
+class GateItemRead(BaseModel):
+    """A query that the two versions answer differently, and what people found right; None when it was skipped."""
+
+    id: UUID
+    question: str
+    production: str
+    candidate: str
+    expected: str | None
+    category: str | None
+
+
+class GateRead(BaseModel):
+    """`queries` is None where the golden set judges alone. `items` are settled, in that order."""
+
+    queries: int | None
+    disagreements: int | None
+    labels: int
+    open: int
+    labels_used: int
+    needed: int | None
+    budget: int
+    waits_for_labels: bool
+    outcome: Outcome | None
+    reasons: list[str]
+    decision: dict[str, Any] | None
+    looks: list[LookRead]
+    items: list[GateItemRead]
+
+    @classmethod
+    def of(cls, state: GateState, items: list[ReviewItem]) -> Self:
+        names = set(cls.model_fields) - {"looks", "items"}
+        return cls(
+            **{name: getattr(state, name) for name in names},
+            looks=[LookRead.model_validate(look) for look in state.looks],
+            items=[
+                GateItemRead(
+                    id=item.id,
+                    question=item.messages[-1]["content"],
+                    production=item.answers["production"],
+                    candidate=item.answers["candidate"],
+                    expected=item.expected,
+                    category=item.category,
+                )
+                for item in items
+            ],
         )
 
 

@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from sqlmodel import Session
+from sqlmodel import Session, col, select
 
 from tuneloop.audit.service import record
 from tuneloop.identity.principal import Principal
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import Conflict
 from tuneloop.tables import CycleState as S
-from tuneloop.tables import RetrainingCycle
+from tuneloop.tables import RetrainingCycle, ReviewItem, ReviewPurpose, ReviewState
 
 FOLLOWS: dict[S, frozenset[S]] = {
     S.PROPOSED: frozenset({S.APPROVED, S.REJECTED}),
@@ -37,6 +37,8 @@ def advance(session: Session, cycle: RetrainingCycle, state: S, *, principal: Pr
         raise Conflict(f"the cycle is {before}; it can't become {state}", cycle=str(cycle.id), state=before)
     cycle.state, cycle.updated_at = state, now()
     session.add(cycle)
+    if state in ENDED:
+        close_gate_items(session, cycle, why=f"the cycle is {state}")
     record(
         session,
         principal,
@@ -47,3 +49,16 @@ def advance(session: Session, cycle: RetrainingCycle, state: S, *, principal: Pr
         before=before,
         **detail,
     )
+
+
+def close_gate_items(session: Session, cycle: RetrainingCycle, *, why: str) -> None:
+    """Nobody is asked about a candidate whose fate is known."""
+    waiting = select(ReviewItem).where(
+        ReviewItem.cycle_id == cycle.id,
+        ReviewItem.purpose == ReviewPurpose.GATE,
+        col(ReviewItem.state).in_([ReviewState.OPEN, ReviewState.DISPUTED]),
+    )
+    for item in session.exec(waiting.with_for_update()):
+        item.state, item.closed_at, item.claimed_until, item.outcome = ReviewState.SKIPPED, now(), None, why
+        session.add(item)
+    session.flush()

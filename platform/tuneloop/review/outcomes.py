@@ -9,10 +9,9 @@ from tuneloop.datasets.deletion import delete_example
 from tuneloop.datasets.service import add_example
 from tuneloop.identity.principal import Principal
 from tuneloop.kit.errors import Conflict, InvalidInput
-from tuneloop.kit.jobs import enqueue
 from tuneloop.registry.templates import Message
-from tuneloop.retraining.jobs import RejudgeCandidate
-from tuneloop.review.labels import same, waiting
+from tuneloop.retraining.verdicts import request_rejudge
+from tuneloop.review.labels import same
 from tuneloop.tables import (
     Example,
     Feedback,
@@ -86,19 +85,8 @@ def _is_own(example: Example, item: ReviewItem) -> bool:
 
 
 def _look_again(session: Session, item: ReviewItem) -> None:
-    """The gate judges again once nothing of the cycle waits for a label."""
-    if item.cycle_id is None or waiting(
-        session, ReviewItem.cycle_id == item.cycle_id, ReviewItem.purpose == ReviewPurpose.GATE
-    ):
-        return
-    cycle = session.get_one(RetrainingCycle, item.cycle_id)
-    enqueue(
-        session,
-        RejudgeCandidate(cycle_id=cycle.id),
-        agency_id=cycle.agency_id,
-        client_id=cycle.client_id,
-        dedupe_key=f"{RejudgeCandidate.name}:{cycle.id}",
-    )
+    if item.cycle_id is not None:
+        request_rejudge(session, session.get_one(RetrainingCycle, item.cycle_id))
 
 
 def _answer_feedback(session: Session, principal: Principal, model: RegisteredModel, item: ReviewItem) -> None:

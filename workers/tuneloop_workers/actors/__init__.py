@@ -1,5 +1,23 @@
 """Handlers of the jobs; importing this package registers them all."""
 
-from tuneloop_workers.actors import canary, comparison, deployment, evaluation, mail, monitoring, training
+from tuneloop_workers.actors import (
+    canary,
+    comparison,
+    deployment,
+    disagreement,
+    evaluation,
+    mail,
+    monitoring,
+    training,
+)
 
-__all__ = ["canary", "comparison", "deployment", "evaluation", "mail", "monitoring", "training"]
+__all__ = [
+    "canary",
+    "comparison",
+    "deployment",
+    "disagreement",
+    "evaluation",
+    "mail",
+    "monitoring",
+    "training",
+]

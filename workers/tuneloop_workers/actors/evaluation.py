@@ -1,53 +1,33 @@
 """Evaluate the candidate, and production on the same items, by the artifacts that serve."""
 
 import time
-from dataclasses import dataclass
 
 from tuneloop.datasets.service import snapshot_examples
-from tuneloop.evals.service import ItemResult, known_answers, record_run
+from tuneloop.evals.service import ItemResult, record_run
 from tuneloop.kit.errors import InvalidInput
-from tuneloop.registry.contract import Contract, Manifest
-from tuneloop.registry.service import contract_of, full_name, manifest_of
-from tuneloop.retraining.jobs import CompareCandidate, EvaluateCandidate
+from tuneloop.kit.tenancy import TenantSession
+from tuneloop.predictions.reserve import gate_queries
+from tuneloop.registry.contract import Contract
+from tuneloop.registry.service import contract_of, policy_of
+from tuneloop.retraining.jobs import CompareCandidate, EvaluateCandidate, FindDisagreements
 from tuneloop.retraining.service import lock_cycle, start_step
 from tuneloop.retraining.states import advance
+from tuneloop.stats.gate import Outcome
 from tuneloop.tables import (
     AdapterVersion,
     BaseModel,
     CycleState,
-    EvalAnswer,
     Example,
     RegisteredModel,
+    RetrainingCycle,
     Snapshot,
 )
+from tuneloop_workers.actors.exams import Exam, Given, answer_all, exam_of
 from tuneloop_workers.actors.judging import conversation_of, item_of
-from tuneloop_workers.evals.runner import LocalRunner, Runner, cache_key
+from tuneloop_workers.actors.verdict import verdict_on_golden
 from tuneloop_workers.evals.scorers.choice import DEFAULT, SCORERS
 from tuneloop_workers.evals.scorers.grounding import is_hallucination
-from tuneloop_workers.evals.upstream import UpstreamRunner
 from tuneloop_workers.runtime import Context, handles
-from tuneloop_workers.serving.answer import Answer
-from tuneloop_workers.serving.engine import Engine
-
-
-@dataclass(frozen=True)
-class Exam:
-    """One version to examine, and the answers it has given already."""
-
-    version: AdapterVersion
-    name: str
-    manifest: Manifest
-    keys: list[str]
-    known: dict[str, EvalAnswer]
-
-
-@dataclass(frozen=True)
-class Given:
-    """What a version answered to one item."""
-
-    text: str
-    confidence: float
-    margin: float | None
 
 
 @handles(EvaluateCandidate)
@@ -60,16 +40,15 @@ def evaluate_candidate(context: Context, job: EvaluateCandidate) -> None:
         contract, base = contract_of(model), session.get_one(BaseModel, model.base_id)
         snapshot = session.get_one(Snapshot, cycle.golden_snapshot_id)
         examples = snapshot_examples(session, snapshot)
-        exams = []
-        for version_id in filter(None, (cycle.parent_version_id, cycle.candidate_version_id)):
-            version = session.get_one(AdapterVersion, version_id)
-            keys = [cache_key(version.digest, conversation_of(example)) for example in examples]
-            name = f"{full_name(session, model)}@v{version.number}"
-            exams.append(Exam(version, name, manifest_of(version), keys, known_answers(session, keys)))
+        conversations = [conversation_of(example) for example in examples]
+        exams = [
+            exam_of(session, model, session.get_one(AdapterVersion, version_id), conversations)
+            for version_id in filter(None, (cycle.parent_version_id, cycle.candidate_version_id))
+        ]
     if not examples:
         raise InvalidInput("the golden set is empty; import examples with their expected answers")
     started = time.monotonic()
-    given = _answer_all(context, exams, examples, base)
+    given = answer_all(context, exams, conversations, base, stage="evaluating")
     seconds = time.monotonic() - started
     with context.unit() as session:
         cycle = lock_cycle(session, job.cycle_id)
@@ -82,53 +61,22 @@ def evaluate_candidate(context: Context, job: EvaluateCandidate) -> None:
                 reused=len(exam.known),
                 seconds=seconds / len(exams),
             )
+        if traffic_can_judge(session, cycle):
+            start_step(session, cycle, FindDisagreements(cycle_id=cycle.id))
+            return
         advance(session, cycle, CycleState.COMPARED, principal=context.principal, n=len(examples))
         start_step(session, cycle, CompareCandidate(cycle_id=cycle.id))
 
 
-def _answer_all(
-    context: Context, exams: list[Exam], examples: list[Example], base: BaseModel
-) -> list[dict[str, Given]]:
-    """Answers by cache key for each exam; the engine is loaded once, and only if there is something to ask."""
-    if base.upstream_url:
-        return [
-            _answer(
-                context, exam, examples, UpstreamRunner(base.upstream_url, exam.version.digest, exam.manifest.contract)
-            )
-            for exam in exams
-        ]
-    if all(len(exam.known) == len(set(exam.keys)) for exam in exams):
-        return [_known(exam) for exam in exams]
-    engine = Engine(context.storage.path(base.gguf_sha256), threads=context.settings.cpu_threads)
-    try:
-        given = []
-        for exam in exams:
-            files = {part.sha256: context.storage.path(part.sha256) for part in exam.manifest.adapters}
-            given.append(_answer(context, exam, examples, LocalRunner(engine, exam.manifest, files)))
-    finally:
-        engine.close()
-    return given
-
-
-def _answer(context: Context, exam: Exam, examples: list[Example], runner: Runner) -> dict[str, Given]:
-    """Only items without a known answer are asked."""
-    missing = {
-        key: conversation_of(example) for key, example in zip(exam.keys, examples, strict=True) if key not in exam.known
-    }
-
-    def progress(done: int, wanted: int) -> None:
-        context.report(stage=f"evaluating {exam.name}", step=done, steps=wanted)
-        context.check()
-
-    answers: list[Answer] = runner.answer(list(missing.values()), progress) if missing else []
-    fresh = {
-        key: Given(answer.text, answer.confidence, answer.margin) for key, answer in zip(missing, answers, strict=True)
-    }
-    return _known(exam) | fresh
-
-
-def _known(exam: Exam) -> dict[str, Given]:
-    return {key: Given(row.answer, row.confidence, row.margin) for key, row in exam.known.items()}
+def traffic_can_judge(session: TenantSession, cycle: RetrainingCycle) -> bool:
+    """Whether enough queries are left that taught the candidate nothing, and the golden set has proven no harm yet."""
+    if cycle.parent_version_id is None:
+        return False
+    model = session.get_one(RegisteredModel, cycle.model_id)
+    fewest = policy_of(model).fewest_queries
+    if len(gate_queries(session, cycle=cycle, model=model, limit=fewest)) < fewest:
+        return False
+    return verdict_on_golden(session, cycle) != Outcome.REJECT
 
 
 def _score(examples: list[Example], exam: Exam, given: dict[str, Given], contract: Contract) -> list[ItemResult]:

@@ -1,0 +1,70 @@
+"""Production and candidate answer recent traffic; only where they differ are people asked who is right."""
+
+import random
+from collections import Counter
+
+from tuneloop.predictions.reserve import gate_queries
+from tuneloop.registry.contract import Task
+from tuneloop.registry.service import contract_of, policy_of
+from tuneloop.registry.templates import Message
+from tuneloop.retraining.jobs import CompareCandidate, FindDisagreements
+from tuneloop.retraining.service import lock_cycle, start_step
+from tuneloop.retraining.states import advance
+from tuneloop.review.queue import GatePair, add_gate_items
+from tuneloop.tables import AdapterVersion, BaseModel, CycleState, DisagreementRun, RegisteredModel
+from tuneloop_workers.actors.exams import answer_all, exam_of
+from tuneloop_workers.evals.equality import same_answer
+from tuneloop_workers.runtime import Context, handles
+
+
+@handles(FindDisagreements)
+def find_disagreements(context: Context, job: FindDisagreements) -> None:
+    with context.unit() as session:
+        cycle = lock_cycle(session, job.cycle_id)
+        if cycle.state is not CycleState.EVALUATING:
+            return
+        model = session.get_one(RegisteredModel, cycle.model_id)
+        contract, base = contract_of(model), session.get_one(BaseModel, model.base_id)
+        queries = gate_queries(session, cycle=cycle, model=model, limit=policy_of(model).disagreement_queries)
+        conversations = [
+            tuple(Message.model_validate(message) for message in prediction.messages) for prediction in queries
+        ]
+        versions = [
+            session.get_one(AdapterVersion, version_id)
+            for version_id in (cycle.parent_version_id, cycle.candidate_version_id)
+        ]
+        exams = [exam_of(session, model, version, conversations) for version in versions]
+    old, new = answer_all(context, exams, conversations, base, stage="answering recent traffic as")
+    pairs: list[GatePair] = []
+    agreed: Counter[str] = Counter()
+    for prediction, was, would in zip(queries, exams[0].keys, exams[1].keys, strict=True):
+        before, after = old[was].text, new[would].text
+        if same_answer(contract, before, after):
+            agreed[before.strip() if contract.task is Task.CLASSIFY else ""] += 1
+        else:
+            pairs.append(GatePair(prediction, before, after))
+    # Whoever labels only some of them has labelled a random sample.
+    random.Random(job.cycle_id.int).shuffle(pairs)  # noqa: S311  (no secret: the same order after a retry)
+    with context.unit() as session:
+        cycle = lock_cycle(session, job.cycle_id)
+        session.add(
+            DisagreementRun(
+                client_id=cycle.client_id,
+                cycle_id=cycle.id,
+                production_digest=versions[0].digest,
+                candidate_digest=versions[1].digest,
+                queries=len(queries),
+                disagreements=len(pairs),
+                agreed=dict(agreed),
+            )
+        )
+        add_gate_items(session, cycle=cycle, pairs=pairs)
+        advance(
+            session,
+            cycle,
+            CycleState.COMPARED,
+            principal=context.principal,
+            queries=len(queries),
+            disagreements=len(pairs),
+        )
+        start_step(session, cycle, CompareCandidate(cycle_id=cycle.id))

@@ -1,0 +1,93 @@
+"""Several versions answer the same conversations, as the artifacts that serve; known answers are not asked again."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tuneloop.evals.service import known_answers
+from tuneloop.kit.tenancy import TenantSession
+from tuneloop.registry.contract import Manifest
+from tuneloop.registry.service import full_name, manifest_of
+from tuneloop.tables import AdapterVersion, BaseModel, EvalAnswer, RegisteredModel
+from tuneloop_workers.evals.runner import Conversation, LocalRunner, Runner, cache_key
+from tuneloop_workers.evals.upstream import UpstreamRunner
+from tuneloop_workers.runtime import Context
+from tuneloop_workers.serving.answer import Answer
+from tuneloop_workers.serving.engine import Engine
+
+
+@dataclass(frozen=True)
+class Exam:
+    """One version to examine, and the answers it has given already; `keys` by conversation."""
+
+    version: AdapterVersion
+    name: str
+    manifest: Manifest
+    keys: list[str]
+    known: dict[str, EvalAnswer]
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a version answered to one item."""
+
+    text: str
+    confidence: float
+    margin: float | None
+
+
+def exam_of(
+    session: TenantSession, model: RegisteredModel, version: AdapterVersion, conversations: Sequence[Conversation]
+) -> Exam:
+    keys = [cache_key(version.digest, conversation) for conversation in conversations]
+    name = f"{full_name(session, model)}@v{version.number}"
+    return Exam(version, name, manifest_of(version), keys, known_answers(session, keys))
+
+
+def answer_all(
+    context: Context, exams: Sequence[Exam], conversations: Sequence[Conversation], base: BaseModel, *, stage: str
+) -> list[dict[str, Given]]:
+    """Answers by cache key for each exam; the engine is loaded once, and only if there is something to ask."""
+    if base.upstream_url:
+        return [
+            _answer(
+                context,
+                exam,
+                conversations,
+                UpstreamRunner(base.upstream_url, exam.version.digest, exam.manifest.contract),
+                stage,
+            )
+            for exam in exams
+        ]
+    if all(len(exam.known) == len(set(exam.keys)) for exam in exams):
+        return [_known(exam) for exam in exams]
+    engine = Engine(context.storage.path(base.gguf_sha256), threads=context.settings.cpu_threads)
+    try:
+        given = []
+        for exam in exams:
+            files = {part.sha256: context.storage.path(part.sha256) for part in exam.manifest.adapters}
+            runner = LocalRunner(engine, exam.manifest, files)
+            given.append(_answer(context, exam, conversations, runner, stage))
+    finally:
+        engine.close()
+    return given
+
+
+def _answer(
+    context: Context, exam: Exam, conversations: Sequence[Conversation], runner: Runner, stage: str
+) -> dict[str, Given]:
+    """Only conversations without a known answer are asked."""
+    missing = {key: asked for key, asked in zip(exam.keys, conversations, strict=True) if key not in exam.known}
+
+    def progress(done: int, wanted: int) -> None:
+        context.report(stage=f"{stage} {exam.name}", step=done, steps=wanted)
+        context.check()
+
+    answers: list[Answer] = runner.answer(list(missing.values()), progress) if missing else []
+    fresh = {
+        key: Given(answer.text, answer.confidence, answer.margin) for key, answer in zip(missing, answers, strict=True)
+    }
+    return _known(exam) | fresh
+
+
+def _known(exam: Exam) -> dict[str, Given]:
+    return {key: Given(row.answer, row.confidence, row.margin) for key, row in exam.known.items()}

@@ -1,0 +1,115 @@
+"""One look of the gate: what was evaluated and labelled so far, and what it proves."""
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+from tuneloop.comparison.disagreements import Judged
+from tuneloop.comparison.service import Traffic, compare_runs, judge, measure
+from tuneloop.datasets.service import snapshot_examples
+from tuneloop.evals.service import latest_run
+from tuneloop.kit.errors import Conflict
+from tuneloop.kit.tenancy import TenantSession
+from tuneloop.registry.contract import Contract
+from tuneloop.registry.service import contract_of, policy_of
+from tuneloop.registry.templates import Message
+from tuneloop.retraining.service import comparison_of
+from tuneloop.retraining.verdicts import disagreement_run, settled_items
+from tuneloop.tables import (
+    AdapterVersion,
+    Alert,
+    Comparison,
+    EvalRun,
+    RegisteredModel,
+    RetrainingCycle,
+    ReviewItem,
+    Snapshot,
+)
+from tuneloop_workers.evals.scorers.choice import DEFAULT, SCORERS
+from tuneloop_workers.evals.scorers.item import EvalItem
+
+
+class Runs(NamedTuple):
+    production: EvalRun
+    candidate: EvalRun
+
+
+def look(session: TenantSession, cycle: RetrainingCycle) -> Comparison:
+    """Judge the cycle's candidate by everything known now, and keep what came out."""
+    model = session.get_one(RegisteredModel, cycle.model_id)
+    runs, traffic, before = _runs(session, cycle), _traffic(session, cycle), comparison_of(session, cycle.id)
+    return compare_runs(
+        session,
+        cycle=cycle,
+        production=runs.production,
+        candidate=runs.candidate,
+        target=target_categories(session, cycle, measured_only=traffic is None),
+        policy=policy_of(model),
+        traffic=traffic,
+        look=before.look + 1 if before else 1,
+    )
+
+
+def verdict_on_golden(session: TenantSession, cycle: RetrainingCycle) -> str:
+    """What the golden items alone prove; nothing is kept of it."""
+    model = session.get_one(RegisteredModel, cycle.model_id)
+    runs, target = _runs(session, cycle), target_categories(session, cycle)
+    measured = measure(session, cycle=cycle, production=runs.production, candidate=runs.candidate, target=target)
+    verdict, _ = judge(measured, target=target, policy=policy_of(model))
+    return verdict.outcome
+
+
+def target_categories(session: TenantSession, cycle: RetrainingCycle, *, measured_only: bool = True) -> Collection[str]:
+    """What the retrain is for: categories its parent was not trained on, and those that the alert names as fallen.
+
+    With `measured_only` those of them that the golden set has.
+    """
+    parent = session.get_one(AdapterVersion, cycle.parent_version_id)
+    before = snapshot_examples(session, session.get_one(Snapshot, parent.snapshot_id))
+    after = snapshot_examples(session, session.get_one(Snapshot, cycle.training_snapshot_id))
+    new = {example.category for example in after} - {example.category for example in before}
+    alert = session.get(Alert, cycle.alert_id) if cycle.alert_id else None
+    target = new | (set(alert.evidence.get("fallen", ())) if alert else set())
+    if not measured_only:
+        return target
+    golden = snapshot_examples(session, session.get_one(Snapshot, cycle.golden_snapshot_id))
+    return target & {example.category for example in golden}
+
+
+def _runs(session: TenantSession, cycle: RetrainingCycle) -> Runs:
+    found = [
+        latest_run(session, version_id, cycle.golden_snapshot_id)
+        for version_id in (cycle.parent_version_id, cycle.candidate_version_id)
+        if version_id is not None
+    ]
+    runs = [run for run in found if run is not None]
+    if len(runs) != 2:
+        raise Conflict("production and candidate are not both evaluated; propose the cycle again")
+    return Runs(*runs)
+
+
+def _traffic(session: TenantSession, cycle: RetrainingCycle) -> Traffic | None:
+    run = disagreement_run(session, cycle.id)
+    if run is None:
+        return None
+    contract = contract_of(session.get_one(RegisteredModel, cycle.model_id))
+    return Traffic(run, [judged(item, contract) for item in settled_items(session, cycle.id)])
+
+
+def judged(item: ReviewItem, contract: Contract) -> Judged:
+    """Which of the two answers the label finds right; of a skipped item nobody can say."""
+    if item.expected is None:
+        return Judged("", production=False, candidate=False)
+    scorer = SCORERS[DEFAULT[contract.task]]
+    asked = EvalItem(
+        id=str(item.id),
+        messages=tuple(Message.model_validate(message) for message in item.messages),
+        expected=item.expected,
+        category=item.category or "",
+        facts=contract.facts,
+        labels=contract.labels,
+    )
+    return Judged(
+        asked.category,
+        production=scorer(asked, item.answers["production"]).correct,
+        candidate=scorer(asked, item.answers["candidate"]).correct,
+    )
