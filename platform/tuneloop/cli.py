@@ -182,6 +182,20 @@ def demo(
 
 
 @local.command(rich_help_panel=PROCESSES)
+def simulate(
+    ctx: typer.Context,
+    subject: Annotated[Literal["monitor", "gate"], typer.Argument(help="What to put to the test.")],
+    json: Json = False,
+) -> None:
+    """Play years of monitoring, or hundreds of gates, with made-up truths: what is reached, and what was aimed at."""
+    from tuneloop.commands.simulate import simulate as run
+
+    out = Output(json=json or ctx.obj.json)
+    with answering(out):
+        run(subject, out)
+
+
+@local.command(rich_help_panel=PROCESSES)
 def web(ctx: typer.Context) -> None:
     """API and gateway."""
     from tuneloop.server import web as run

@@ -22,7 +22,7 @@ def test_p_value_agrees_with_enumerating_every_relabelling() -> None:
         for chosen in itertools.combinations(range(12), 5)
     ]
     exact = np.mean(np.array(draws) >= observed - 1e-9)
-    assert _permutation_test(old, new)[1] == pytest.approx(exact, abs=0.02)
+    assert _permutation_test(old, new)[1] == pytest.approx(exact, abs=0.03)
 
 
 @pytest.mark.parametrize("digits", [6, 1], ids=["continuous", "heavily tied"])

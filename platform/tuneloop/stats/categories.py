@@ -22,7 +22,7 @@ __all__ = ["CategoryCharts", "CategoryState", "Shrunk", "pooled"]
 BATCH = 5
 """Labels that a category collects before they are tested together."""
 
-_DROPS = (0.10, 0.15, 0.20, 0.30, 0.45)
+_DROPS = (0.12, 0.20, 0.30)
 _STRENGTHS = np.array([5, 10, 20, 30, 45, 65, 100, 150, 250, 400, 800])
 
 
@@ -68,6 +68,17 @@ class CategoryCharts:
     @property
     def baselines(self) -> dict[str, Rate]:
         return dict(self._baselines)
+
+    @property
+    def designs(self) -> dict[str, Design]:
+        return {name: chart.design for name, chart in self._charts.items()}
+
+    def thresholds(self, labels: float) -> dict[str, float]:
+        """Of each category, when it gets about `labels` in a batch."""
+        return {
+            name: calibrated(_rounded(chart.design), labels, self._share, self._horizon)
+            for name, chart in self._charts.items()
+        }
 
     def observe(self, counts: Mapping[str, tuple[int, int]]) -> dict[str, Reading]:
         """Adds one week of fresh labels; returns the readings of the categories whose batch is full."""

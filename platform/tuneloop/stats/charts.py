@@ -79,6 +79,10 @@ class DriftChart:
         return self._baseline
 
     @property
+    def design(self) -> Design:
+        return self._design
+
+    @property
     def weeks(self) -> tuple[Week, ...]:
         return tuple(self._weeks)
 

@@ -18,7 +18,7 @@ from scipy import optimize, stats
 
 from tuneloop.stats.intervals import Interval
 from tuneloop.stats.paired import null_discordance
-from tuneloop.stats.spending import boundaries
+from tuneloop.stats.spending import Spending, boundaries
 
 USUAL_BUDGET = 100
 """Labels that a look at the gate is planned for."""
@@ -103,7 +103,7 @@ class DisagreementTest:
     """Sequential test of the paired difference; `disagreements` of `queries` answers differ.
 
     `budget` is the number of labels after which the test is meant to have decided (all disagreements if there are
-    fewer); nearly all of `alpha` is spent by then, and a tenth is kept for labels beyond. Each of the three claims,
+    fewer); nearly all of `alpha` is spent by then, and a twentieth is kept for labels beyond. Each of the three claims,
     non-inferior by `margin`, superior, and harmful (worse by more than `margin`), is false with at most `alpha`.
     """
 
@@ -125,8 +125,15 @@ class DisagreementTest:
         self._looks: list[tuple[int, int, int]] = []
         self._proven: set[str] = set()
         self._planned = min(budget, max(disagreements, 1))
-        self._boundaries = boundaries(self._planned, max(disagreements, 1), alpha)
+        self._spending = Spending(self._planned, max(disagreements, 1), alpha)
+        # Before the first label only what holds however all of them turn out; without disagreements there is none.
+        self._boundary = math.inf if disagreements else float(stats.norm.isf(alpha))
         self._judge()
+
+    @property
+    def proven(self) -> frozenset[str]:
+        """Which of "non_inferior", "superior" and "harmful" labels have proven so far."""
+        return frozenset(self._proven)
 
     @property
     def settled(self) -> bool:
@@ -159,9 +166,11 @@ class DisagreementTest:
 
     def add(self, fixed: int, broken: int, neither: int = 0) -> None:
         """As `observe`, without working out what to report."""
-        added = fixed + broken + neither
         if min(fixed, broken, neither) < 0:
             raise ValueError(f"counts can't be negative: {fixed}, {broken}, {neither}")
+        added = fixed + broken + neither
+        if not added:
+            return
         known = self._known
         if known.labels + added > known.disagreements:
             raise ValueError(f"{known.labels + added} labels, but only {known.disagreements} answers differ")
@@ -169,6 +178,7 @@ class DisagreementTest:
         self._known = Labelled(
             known.queries, known.disagreements, known.labels + added, known.fixed + fixed, known.broken + broken
         )
+        self._boundary = self._spending.look(self._known.labels)
         self._judge()
 
     def to_dict(self) -> SequentialState:
@@ -197,7 +207,7 @@ class DisagreementTest:
 
     def _judge(self) -> None:
         """Adds what this look proves; the first of non-inferior and harmful stands."""
-        known, needed = self._known, self._boundary()
+        known, needed = self._known, self._boundary
         if not self.settled:
             if any(case.score(-self._margin) >= bound for case, bound in self._cases(needed, worst=True)):
                 self._proven.add("non_inferior")
@@ -216,17 +226,11 @@ class DisagreementTest:
             end = Labelled(
                 known.queries, known.disagreements, self._planned, known.fixed + fixed, known.broken + broken
             )
-            yield end, self._boundaries[self._planned - 1]
-
-    def _boundary(self) -> float:
-        """Without any disagreement everything is known at once: a single look."""
-        if not self._known.disagreements:
-            return float(stats.norm.isf(self._alpha))
-        return self._boundaries[self._known.labels - 1] if self._known.labels else math.inf
+            yield end, self._spending.peek(self._planned)
 
     def _interval(self) -> Interval:
         """Differences that neither this look's boundary nor what is proven excludes (repeated confidence interval)."""
-        known, needed = self._known, self._boundary()
+        known, needed = self._known, self._boundary
         low, high = -1.0, 1.0
         if known.labels or not known.disagreements:
             low, high = _difference_at(known, needed), _difference_at(known, -needed)
@@ -245,10 +249,11 @@ class DisagreementTest:
         per_label = max(known.spread(-self._margin), 1e-9)
         if not distance:
             return _MOST_LABELS
+        ahead = boundaries(self._planned, max(known.disagreements, 1), self._alpha)
         for total in range(known.labels + 1, known.disagreements + 1):
-            if distance / math.sqrt(per_label / total) >= self._boundaries[total - 1] + _POWER_SCORE:
+            if distance / math.sqrt(per_label / total) >= ahead[total - 1] + _POWER_SCORE:
                 return total - known.labels
-        end = self._boundaries[self._planned - 1] + _POWER_SCORE
+        end = ahead[self._planned - 1] + _POWER_SCORE
         total = math.ceil(per_label * (end / distance) ** 2)
         return min(max(total, known.disagreements + 1) - known.labels, _MOST_LABELS)
 

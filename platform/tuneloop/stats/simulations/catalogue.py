@@ -1,0 +1,19 @@
+"""All simulations of a subject, in the order in which they are told."""
+
+from tuneloop.stats.simulations import categories, charts, gate, two_stage
+from tuneloop.stats.simulations.finding import Simulation
+
+MONITOR = (
+    Simulation("False alarms", charts.false_alarms),
+    Simulation("Falls that are found", charts.falls_found),
+    Simulation("Weeks that wobble", charts.wobbling_years),
+    Simulation("Ten categories", categories.ten_categories),
+    Simulation("Tripwire, labels, impact", two_stage.two_stages),
+)
+
+GATE = (
+    Simulation("One question on labelled differences", gate.equal_and_better),
+    Simulation("Against random labels", gate.random_labels),
+    Simulation("Candidates at the gate, at most 100 labels", gate.promotions),
+    Simulation("Quantisation", gate.quantisation),
+)
