@@ -18,6 +18,7 @@ from tuneloop.clients.controller import ClientController
 from tuneloop.console.failures import answer_domain, answer_http, answer_other
 from tuneloop.console.router import console_router
 from tuneloop.datasets.controller import DatasetController
+from tuneloop.datasets.quality_controller import DataQualityController
 from tuneloop.gateway.app import gateway_handlers, gateway_lifespan
 from tuneloop.health import healthz, metrics, readyz
 from tuneloop.identity.controller import ApiKeyController, MemberController, SessionController
@@ -37,6 +38,7 @@ from tuneloop.predictions.controller import FeedbackController, PredictionContro
 from tuneloop.registry.controller import BaseController, ModelController
 from tuneloop.retraining.controller import CycleController, EvalController
 from tuneloop.review.controller import ReviewController
+from tuneloop.review.sources_controller import SourcesController
 from tuneloop_billing.controllers import BILLING
 
 API: Sequence[ControllerRouterHandler] = (
@@ -54,6 +56,8 @@ API: Sequence[ControllerRouterHandler] = (
     HealthController,
     AlertController,
     ReviewController,
+    SourcesController,
+    DataQualityController,
     ScheduleController,
     EvalController,
     CycleController,

@@ -33,6 +33,7 @@ from tuneloop.commands import (
     monitoring,
     plans,
     predictions,
+    quality,
     review,
     training,
     versions,
@@ -90,6 +91,9 @@ for name, part in {
 }.items():
     app.add_typer(part.app, name=name, rich_help_panel=OBJECTS)
 app.add_typer(monitoring.monitor, name="monitor", rich_help_panel=OBJECTS)
+app.add_typer(quality.finding, name="finding", rich_help_panel=OBJECTS)
+app.add_typer(quality.document, name="document", rich_help_panel=OBJECTS)
+app.add_typer(quality.link, name="link", rich_help_panel=OBJECTS)
 app.add_typer(access.app)
 for name, part in {"key": keys, "member": members, "audit": audit}.items():
     app.add_typer(part.app, name=name, rich_help_panel=ACCESS)

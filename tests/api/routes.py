@@ -16,6 +16,7 @@ from tuneloop.predictions.names import completion_id
 from tuneloop.tables import (
     Alert,
     ApiKey,
+    DataFinding,
     EvalRun,
     Example,
     Feedback,
@@ -27,6 +28,7 @@ from tuneloop.tables import (
     ReviewItem,
     Role,
     ServiceUse,
+    ShareLink,
 )
 
 
@@ -87,6 +89,8 @@ def own(world: World) -> dict[str, str]:
         "job_id": str(world.row(JobRow).id),
         "mail_id": str(world.row(Mail).id),
         "block_id": str(world.row(MailBlock).id),
+        "finding_id": str(world.row(DataFinding).id),
+        "link_id": str(world.row(ShareLink).id),
         "item_id": str(world.row(ReviewItem).id),
         "plan": f"{world.client.slug}-plan",
         "use_id": str(world.row(ServiceUse).id),
@@ -96,6 +100,8 @@ def own(world: World) -> dict[str, str]:
 def missing() -> dict[str, str]:
     """Values of the same form that name nothing."""
     ids = (
+        "finding_id",
+        "link_id",
         "user_id",
         "key_id",
         "example_id",
@@ -138,6 +144,10 @@ JSON: dict[str, Any] = {
     "POST /api/v1/models/{client}/{model}/feedback/accept": {"ids": [str(new_id())]},
     "POST /api/v1/models/{client}/{model}/feedback/{feedback_id}/accept": {},
     "POST /api/v1/models/{client}/{model}/labels": {"prediction_id": str(new_id()), "expected": "order"},
+    "POST /api/v1/findings/{finding_id}/dismiss": {"reason": "it is ours"},
+    "POST /api/v1/findings/{finding_id}/fix": {},
+    "POST /api/v1/models/{client}/{model}/documents": {"title": "Returns", "text": "- How long may I wait for it?"},
+    "POST /api/v1/models/{client}/{model}/links": {"days": 30},
     "POST /api/v1/models/{client}/{model}/review/fill": {"budget": 20},
     "POST /api/v1/review/{item_id}/label": {"expected": "order"},
     "POST /api/v1/review/{item_id}/settle": {"expected": "order"},

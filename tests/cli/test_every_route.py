@@ -30,6 +30,7 @@ from tuneloop.tables import (
     ApiKey,
     Approval,
     ApprovalKind,
+    DataFinding,
     Example,
     Feedback,
     JobRow,
@@ -41,6 +42,7 @@ from tuneloop.tables import (
     ReviewItem,
     Role,
     ServiceUse,
+    ShareLink,
     VersionAlias,
 )
 
@@ -101,6 +103,18 @@ COMMANDS = {
     "POST /api/v1/alerts/{alert_id}/resolve": "alert resolve <alert> --reason mended",
     f"GET {MODEL}/sample": "sample acme/support",
     f"POST {MODEL}/labels": "label acme/support <prediction> order",
+    f"GET {MODEL}/findings": "finding list acme/support",
+    f"POST {MODEL}/findings": "finding scan acme/support --no-wait",
+    "POST /api/v1/findings/{finding_id}/dismiss": "finding dismiss <finding> --reason ours",
+    "POST /api/v1/findings/{finding_id}/fix": "finding fix <finding>",
+    f"GET {MODEL}/growth": "dataset growth acme/support",
+    f"GET {MODEL}/ledger": "dataset ledger acme/support",
+    f"GET {MODEL}/examples/{{example_id}}": "dataset show acme/support <example>",
+    f"GET {MODEL}/documents": "document list acme/support",
+    f"POST {MODEL}/documents": "document add acme/support <text>",
+    f"GET {MODEL}/links": "link list acme/support",
+    f"POST {MODEL}/links": "link add acme/support",
+    "DELETE /api/v1/links/{link_id}": "link revoke <link>",
     f"GET {MODEL}/review": "review show acme/support",
     f"POST {MODEL}/review/fill": "review fill acme/support --budget 20",
     f"POST {MODEL}/review/next": "review next acme/support",
@@ -211,6 +225,8 @@ def names(world: World, database: Database, agency: Agency, storage: Storage, sh
         )
     file = shell.data_dir.parent / "examples.jsonl"
     file.write_text('{"text": "My jacket came with a broken zip", "label": "repair"}\n')
+    text = shell.data_dir.parent / "returns.md"
+    text.write_text("# Returns\n- How long may I wait for it?\n")
     rows: dict[str, type[Row]] = {
         "alert": Alert,
         "cycle": RetrainingCycle,
@@ -223,12 +239,15 @@ def names(world: World, database: Database, agency: Agency, storage: Storage, sh
         "block": MailBlock,
         "prediction": Prediction,
         "item": ReviewItem,
+        "finding": DataFinding,
+        "link": ShareLink,
     }
     return {
         **{name: str(world.row(table).id) for name, table in rows.items()},
         "member": str(world.row(Membership).user_id),  # type: ignore[attr-defined]
         "completion": completion_id(world.row(Prediction).id),
         "file": str(file),
+        "text": str(text),
         "folder": str(shell.data_dir.parent / "files"),
     }
 

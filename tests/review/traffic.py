@@ -29,6 +29,13 @@ class Traffic:
     def model(self) -> RegisteredModel:
         return self.workshop.model
 
+    def change(self, session: TenantSession, **values: object) -> None:
+        """Both the stored model and the one that tests hold."""
+        for model in (self.model, session.get_one(RegisteredModel, self.model.id)):
+            for name, value in values.items():
+                setattr(model, name, value)
+        session.flush()
+
     def answers(self, session: TenantSession, n: int, *, confidence: float = 0.9) -> list[Prediction]:
         """Different questions, all answered with `order`, one a second; ids are the same in every run."""
         rows = [

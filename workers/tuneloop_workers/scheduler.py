@@ -14,6 +14,7 @@ from tuneloop.kit.jobs import ring_due, sweep
 from tuneloop.kit.jobs.relay import CHANNEL, Ring
 from tuneloop.kit.settings import Settings
 from tuneloop.monitoring.due import settle_labelled_bursts, start_due_tasks
+from tuneloop.review.tending import begin_tending
 from tuneloop_workers.broker import make_broker, ring
 from tuneloop_workers.signals import stop_on_signals
 
@@ -53,4 +54,5 @@ def tick(database: Database, ring: Ring) -> None:
         sweep(session)
         start_due_tasks(session)
         settle_labelled_bursts(session)
+        begin_tending(session)
         ring_due(session, ring)

@@ -17,6 +17,7 @@ from tuneloop.commands import figures
 from tuneloop.commands.arguments import Model, Pool, read_model
 from tuneloop.commands.http import CHUNK_BYTES, model_path
 from tuneloop.commands.output import Output, last_message, right, stack, table, whole
+from tuneloop.commands.quality import render_growth, render_ledger, render_lineage
 from tuneloop.commands.wiring import Terminal, command
 from tuneloop.registry.names import ModelName
 
@@ -119,6 +120,28 @@ def retire(
     """Move rolling examples to training: they stop measuring and may be learned from."""
     reply = terminal.api.post(f"{_path(model)}/retire", {"example_ids": [str(each) for each in examples]})
     terminal.out.show(reply, lambda moved: f"{len(moved)} examples are in the training pool")
+
+
+@command(app, "growth")
+def growth(terminal: Terminal, model: Model) -> None:
+    """Training data by source and month, against the guide."""
+    terminal.out.show(terminal.api.get(f"{model_path(model.client, model.model)}/growth"), render_growth)
+
+
+@command(app, "ledger")
+def ledger(terminal: Terminal, model: Model) -> None:
+    """Every move of an example into, between and out of the sets, newest first."""
+    terminal.out.show(terminal.api.get(f"{model_path(model.client, model.model)}/ledger"), render_ledger)
+
+
+@command(app, "show")
+def show(
+    terminal: Terminal,
+    model: Model,
+    example: Annotated[UUID, typer.Argument(metavar="EXAMPLE", help="The example's id.")],
+) -> None:
+    """One example: where it comes from, who labelled it, and which versions learned from it."""
+    terminal.out.show(terminal.api.get(f"{_path(model)}/{example}"), render_lineage)
 
 
 @command(snapshots, "take")

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from sqlmodel import Session
 
 from tuneloop.audit.service import record
+from tuneloop.datasets.findings import scan_soon
 from tuneloop.datasets.intake import Intake
 from tuneloop.datasets.leakage import lock_pools
 from tuneloop.datasets.rows import LISTED_PROBLEMS, ParsedRow, RowProblem
@@ -59,6 +60,8 @@ def import_examples(
             if not partial and report.rejected >= LISTED_PROBLEMS:
                 break
         _check(report, partial=partial)
+    if pool is Pool.TRAINING and report.added:
+        scan_soon(session, model)
     counts = {"added": report.added, "duplicates": report.duplicates, "rejected": report.rejected}
     record(session, principal, "examples.import", "model", model.id, client_id=model.client_id, pool=pool, **counts)
     return report

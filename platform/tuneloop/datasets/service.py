@@ -19,7 +19,17 @@ from tuneloop.identity.principal import Principal
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import Conflict, InvalidInput, NotFound
 from tuneloop.registry.templates import Message
-from tuneloop.tables import Example, Pool, RegisteredModel, Role, Snapshot, SnapshotItem, Source
+from tuneloop.tables import (
+    DataFinding,
+    Example,
+    FindingState,
+    Pool,
+    RegisteredModel,
+    Role,
+    Snapshot,
+    SnapshotItem,
+    Source,
+)
 
 _ROWS_AT_ONCE = 1_000
 _MEASURING = frozenset({Pool.GOLDEN, Pool.ROLLING})
@@ -142,7 +152,7 @@ def retire(
 
 
 def take_snapshot(session: Session, *, model: RegisteredModel, pool: Pool) -> Snapshot:
-    """Freeze what the pool holds now; the same content gives the same snapshot.
+    """Freeze what the pool holds now; the same content gives the same snapshot. Findings keep examples out of training.
 
     Raises:
         InvalidInput: the pool is empty.
@@ -153,7 +163,7 @@ def take_snapshot(session: Session, *, model: RegisteredModel, pool: Pool) -> Sn
     ids: list[UUID] = []
     categories: dict[str, int] = {}
     opposite = _MEASURING if pool is Pool.TRAINING else {Pool.TRAINING}
-    for batch in _chunks(_live(session, model, pool)):
+    for batch in _chunks(_live(session, model, pool, without_blocked=pool is Pool.TRAINING)):
         _refuse_leaks(session, model, batch, opposite)
         for example in batch:
             digest.update(_content(example))
@@ -210,9 +220,14 @@ def export(session: Session, *, model: RegisteredModel, pool: Pool, file_format:
     return write_rows(rows, file_format)
 
 
-def _live(session: Session, model: RegisteredModel, pool: Pool) -> Iterator[Example]:
+def _live(session: Session, model: RegisteredModel, pool: Pool, *, without_blocked: bool = False) -> Iterator[Example]:
     """Ordered by content, so that the same examples come in the same order on every machine."""
     query = select(Example).where(Example.model_id == model.id, Example.pool == pool, col(Example.deleted_at).is_(None))
+    if without_blocked:
+        suspicious = select(DataFinding.id).where(
+            DataFinding.example_id == Example.id, DataFinding.state == FindingState.OPEN
+        )
+        query = query.where(~suspicious.exists())
     ordered = query.order_by(col(Example.content_hash))
     return iter(session.exec(ordered, execution_options={"yield_per": _ROWS_AT_ONCE}))
 

@@ -8,6 +8,7 @@ from tuneloop_workers.actors import (
     evaluation,
     mail,
     monitoring,
+    quality,
     training,
 )
 
@@ -19,5 +20,6 @@ __all__ = [
     "evaluation",
     "mail",
     "monitoring",
+    "quality",
     "training",
 ]

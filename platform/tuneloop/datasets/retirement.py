@@ -1,0 +1,49 @@
+"""Labelled answers measure for some weeks, then they may train: never both at once."""
+
+from datetime import timedelta
+from uuid import UUID
+
+from sqlmodel import Session, col, select
+
+from tuneloop.datasets.findings import scan_soon
+from tuneloop.datasets.leakage import Sketched, collisions, lock_pools, stored_messages, user_text
+from tuneloop.datasets.service import retire
+from tuneloop.identity.principal import Principal
+from tuneloop.kit.clock import now
+from tuneloop.registry.service import policy_of
+from tuneloop.tables import Example, Pool, RegisteredModel
+
+MEASURING = frozenset({Pool.GOLDEN, Pool.ROLLING})
+
+
+def retire_due(session: Session, *, principal: Principal, model: RegisteredModel) -> list[Example]:
+    """Move what has measured for the policy's weeks to training; near-duplicates of what goes on measuring stay."""
+    lock_pools(session, model)
+    due = due_examples(session, model)
+    leaving = {example.id: example for example in due}
+    while leaving and (stuck := _near_to_measuring(session, model, list(leaving.values()))):
+        for example_id in stuck:
+            del leaving[example_id]
+    if not leaving:
+        return []
+    moved = retire(session, principal=principal, model=model, example_ids=list(leaving))
+    scan_soon(session, model)
+    return moved
+
+
+def due_examples(session: Session, model: RegisteredModel) -> list[Example]:
+    before = now() - timedelta(weeks=policy_of(model).rolling_weeks)
+    query = select(Example).where(
+        Example.model_id == model.id,
+        Example.pool == Pool.ROLLING,
+        col(Example.added_at) <= before,
+        col(Example.deleted_at).is_(None),
+    )
+    return list(session.exec(query.order_by(col(Example.added_at), col(Example.id))))
+
+
+def _near_to_measuring(session: Session, model: RegisteredModel, examples: list[Example]) -> list[UUID]:
+    batch = [Sketched(user_text(stored_messages(example)), example.minhash) for example in examples]
+    ids = [example.id for example in examples]
+    found = collisions(session, model_id=model.id, pools=MEASURING, batch=batch, leaving=ids)
+    return [ids[index] for index in found]

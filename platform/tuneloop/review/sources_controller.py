@@ -1,0 +1,140 @@
+"""HTTP: where items come from beside production: documents, and links for clients."""
+
+from datetime import datetime
+from uuid import UUID
+
+from litestar import Controller, delete, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
+from pydantic import BaseModel, ConfigDict, Field
+
+from tuneloop.identity.principal import Principal
+from tuneloop.identity.request import HttpRequest
+from tuneloop.kit.tenancy import TenantSession
+from tuneloop.registry.service import find_model
+from tuneloop.review.documents import LONGEST, add_document, list_documents
+from tuneloop.review.links import LONGEST_LIFE_DAYS, create_link, list_links, revoke_link
+from tuneloop.tables import Role
+
+
+class DocumentCreate(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"title": "Returns", "text": "## How long?\n30 days."}]}
+    )
+
+    title: str = Field(min_length=1, max_length=200)
+    text: str = Field(min_length=1, max_length=LONGEST)
+
+
+class DocumentRead(BaseModel):
+    """`proposed` items came from it; they train once a person confirms them."""
+
+    id: UUID
+    title: str
+    added_by: str
+    added_at: datetime
+    proposed: int
+    waiting: int
+    confirmed: int
+
+
+class ProposedRead(BaseModel):
+    """`job_id` is set while production is asked what it would answer."""
+
+    id: UUID
+    proposed: int
+    job_id: UUID | None
+
+
+class LinkCreate(BaseModel):
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"days": 30}]})
+
+    days: int = Field(default=30, ge=1, le=LONGEST_LIFE_DAYS)
+
+
+class LinkRead(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    created_by: str
+    created_at: datetime
+    expires_at: datetime
+    revoked_at: datetime | None
+    uses: int
+    used_at: datetime | None
+
+
+class NewLinkRead(BaseModel):
+    """`url` is shown once."""
+
+    link: LinkRead
+    url: str
+
+
+class SourcesController(Controller):
+    path = "/api/v1"
+    tags = ("review",)
+
+    @get("/models/{client:str}/{model:str}/documents", role=Role.VIEWER, sync_to_thread=True)
+    def documents(
+        self, session: NamedDependency[TenantSession], client: FromPath[str], model: FromPath[str]
+    ) -> list[DocumentRead]:
+        """Documents, newest first, and what became of their proposals."""
+        found = find_model(session, client=client, model=model)
+        return [
+            DocumentRead(
+                **each.document.model_dump(include={"id", "title", "added_by", "added_at"}),
+                proposed=each.proposed,
+                waiting=each.waiting,
+                confirmed=each.confirmed,
+            )
+            for each in list_documents(session, found)
+        ]
+
+    @post("/models/{client:str}/{model:str}/documents", role=Role.OPERATOR, sync_to_thread=True)
+    def add(
+        self,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        client: FromPath[str],
+        model: FromPath[str],
+        data: JSONBody[DocumentCreate],
+    ) -> ProposedRead:
+        """Propose examples from documentation or an SOP."""
+        found = find_model(session, client=client, model=model)
+        made = add_document(session, principal=principal, model=found, title=data.title, text=data.text)
+        return ProposedRead(id=made.document.id, proposed=len(made.items), job_id=made.job_id)
+
+    @get("/models/{client:str}/{model:str}/links", role=Role.OPERATOR, sync_to_thread=True)
+    def links(
+        self, session: NamedDependency[TenantSession], client: FromPath[str], model: FromPath[str]
+    ) -> list[LinkRead]:
+        """Links for the client, newest first."""
+        found = find_model(session, client=client, model=model)
+        return [LinkRead.model_validate(link) for link in list_links(session, found)]
+
+    @post("/models/{client:str}/{model:str}/links", role=Role.OPERATOR, sync_to_thread=True)
+    def create(
+        self,
+        request: HttpRequest,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        client: FromPath[str],
+        model: FromPath[str],
+        data: JSONBody[LinkCreate],
+    ) -> NewLinkRead:
+        """A link with which the client says what answers should have been, without an account."""
+        found = find_model(session, client=client, model=model)
+        made = create_link(session, principal=principal, model=found, days=data.days)
+        url = f"{request.base_url}".rstrip("/") + f"/fix/{made.token}"
+        return NewLinkRead(link=LinkRead.model_validate(made.link), url=url)
+
+    @delete("/links/{link_id:uuid}", role=Role.OPERATOR, status_code=200, sync_to_thread=True)
+    def revoke(
+        self,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        link_id: FromPath[UUID],
+    ) -> LinkRead:
+        """End a link."""
+        return LinkRead.model_validate(revoke_link(session, principal=principal, link_id=link_id))

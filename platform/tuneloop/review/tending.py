@@ -1,0 +1,41 @@
+"""Every model in production has one job a day that looks after its queue and its rolling set."""
+
+from datetime import timedelta
+from math import ceil
+
+from sqlalchemy import Text, cast, func
+from sqlmodel import Session, col, select
+
+from tuneloop.datasets.retirement import retire_due
+from tuneloop.identity.principal import Principal
+from tuneloop.kit.jobs import JobRow, JobState, enqueue
+from tuneloop.review.jobs import TendQueue
+from tuneloop.review.queue import budget_of, fill
+from tuneloop.tables import Alias, RegisteredModel, VersionAlias
+
+A_DAY = timedelta(days=1)
+DAYS_A_WEEK = 7
+
+
+def begin_tending(session: Session) -> int:
+    """Plan tomorrow's job of each model that has none. Needs a session across agencies."""
+    planned = select(JobRow.id).where(
+        JobRow.dedupe_key == func.concat(f"{TendQueue.name}:", cast(VersionAlias.model_id, Text)),
+        col(JobRow.state).in_([JobState.QUEUED, JobState.RUNNING]),
+    )
+    without = session.exec(select(VersionAlias).where(VersionAlias.name == Alias.PRODUCTION, ~planned.exists())).all()
+    for alias in without:
+        enqueue(
+            session,
+            TendQueue(model_id=alias.model_id),
+            agency_id=alias.agency_id,
+            client_id=alias.client_id,
+            dedupe_key=f"{TendQueue.name}:{alias.model_id}",
+            delay=A_DAY,
+        )
+    return len(without)
+
+
+def tend(session: Session, *, principal: Principal, model: RegisteredModel) -> None:
+    retire_due(session, principal=principal, model=model)
+    fill(session, model, ceil(budget_of(model) / DAYS_A_WEEK))

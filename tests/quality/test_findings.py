@@ -1,0 +1,129 @@
+"""A finding holds an example back until a person decides; the job that looks is the real one."""
+
+import threading
+from pathlib import Path
+
+import pytest
+from sqlmodel import select
+
+from tests.support.cycles import Workshop, make_workshop
+from tuneloop.datasets.findings import Found, dismiss_finding, fix_finding, list_findings, store_findings
+from tuneloop.datasets.imports import import_examples
+from tuneloop.datasets.jobs import ScanExamples
+from tuneloop.datasets.rows import ParsedRow
+from tuneloop.datasets.service import snapshot_examples, take_snapshot
+from tuneloop.identity.principal import Principal
+from tuneloop.kit.db import Database
+from tuneloop.kit.errors import Conflict, InvalidInput
+from tuneloop.kit.jobs import JobRow, claim
+from tuneloop.kit.settings import Settings
+from tuneloop.kit.storage import Storage
+from tuneloop.kit.tenancy import TenantSession
+from tuneloop.registry.templates import Message
+from tuneloop.tables import Agency, AuditEvent, Example, FindingKind, FindingState, Pool
+from tuneloop_workers.actors.quality import scan_examples
+from tuneloop_workers.runtime import Context
+
+TEXTS = {
+    "where is the parcel that I ordered on monday morning": "order",
+    "where is the parcel that I ordered on monday mornings": "refund",
+    "please repair the torn sleeve of my winter coat": "repair",
+    "send it to jane.roe@example.com, the blue one I paid for": "order",
+}
+
+
+@pytest.fixture
+def workshop(database: Database, agency: Agency) -> Workshop:
+    return make_workshop(database, agency, ["order"])
+
+
+@pytest.fixture
+def examples(session: TenantSession, workshop: Workshop, principal: Principal) -> dict[str, Example]:
+    rows = [
+        ParsedRow(number, (Message(role="user", content=text),), label, None)
+        for number, (text, label) in enumerate(TEXTS.items(), start=1)
+    ]
+    import_examples(session, principal=principal, model=workshop.model, pool=Pool.TRAINING, rows=rows)
+    found = session.exec(select(Example).where(Example.pool == Pool.TRAINING)).all()
+    return {example.messages[0]["content"]: example for example in found}
+
+
+def training_texts(session: TenantSession, workshop: Workshop) -> set[str]:
+    snapshot = take_snapshot(session, model=workshop.model, pool=Pool.TRAINING)
+    return {example.messages[0]["content"] for example in snapshot_examples(session, snapshot)}
+
+
+def test_an_import_is_looked_at_and_what_is_found_does_not_train(
+    session: TenantSession,
+    database: Database,
+    workshop: Workshop,
+    examples: dict[str, Example],
+    storage: Storage,
+    tmp_path: Path,
+) -> None:
+    (row,) = session.exec(select(JobRow).where(JobRow.name == ScanExamples.name)).all()
+    with database.all_agencies() as everywhere:
+        held = claim(everywhere, row.id, worker="test")
+    assert held is not None
+    context = Context(database, storage, Settings(data_dir=tmp_path), held, threading.Event())
+    scan_examples(context, ScanExamples(model_id=workshop.model.id))
+    session.expire_all()
+    texts = list(TEXTS)
+    kinds = {
+        (each.example.messages[0]["content"], each.finding.kind)
+        for each in list_findings(session, model=workshop.model)
+    }
+    assert kinds == {
+        (texts[0], FindingKind.CONFLICT),
+        (texts[1], FindingKind.CONFLICT),
+        (texts[3], FindingKind.PERSONAL_DATA),
+    }
+    assert training_texts(session, workshop) == {texts[2]}
+
+
+@pytest.fixture
+def conflicts(session: TenantSession, workshop: Workshop, examples: dict[str, Example]) -> list[Found]:
+    found = [
+        Found(examples[text].id, FindingKind.CONFLICT, "they differ", {"overlap": 0.9}) for text in list(TEXTS)[:2]
+    ]
+    store_findings(session, model=workshop.model, found=found)
+    return found
+
+
+def test_a_dismissed_finding_lets_the_example_train_and_is_not_raised_again(
+    session: TenantSession, workshop: Workshop, conflicts: list[Found], principal: Principal
+) -> None:
+    first = list_findings(session, model=workshop.model)[0]
+    with pytest.raises(InvalidInput, match="say why"):
+        dismiss_finding(session, principal=principal, finding_id=first.finding.id, reason="  ")
+    dismiss_finding(session, principal=principal, finding_id=first.finding.id, reason="both are meant")
+    assert first.example.messages[0]["content"] in training_texts(session, workshop)
+    assert store_findings(session, model=workshop.model, found=conflicts) == []
+    assert len(list_findings(session, model=workshop.model)) == 1
+    with pytest.raises(Conflict, match="dismissed already"):
+        fix_finding(session, principal=principal, finding_id=first.finding.id, expected="order")
+    (event,) = session.exec(select(AuditEvent).where(AuditEvent.action == "finding.dismissed")).all()
+    assert event.detail["reason"] == "both are meant"
+
+
+def test_fixing_gives_another_answer_or_deletes(
+    session: TenantSession, workshop: Workshop, conflicts: list[Found], principal: Principal
+) -> None:
+    first, second = list_findings(session, model=workshop.model)
+    with pytest.raises(InvalidInput, match="no label"):
+        fix_finding(session, principal=principal, finding_id=first.finding.id, expected="refnd")
+    fix_finding(session, principal=principal, finding_id=first.finding.id, expected="refund")
+    assert (first.example.expected, first.example.category) == ("refund", "refund")
+    fix_finding(session, principal=principal, finding_id=second.finding.id)
+    assert second.example.deleted_at is not None
+    assert list_findings(session, model=workshop.model) == []
+
+
+def test_what_is_no_longer_found_is_closed_by_the_scan(
+    session: TenantSession, workshop: Workshop, conflicts: list[Found]
+) -> None:
+    store_findings(session, model=workshop.model, found=[])
+    states = {each.finding.state for each in list_findings(session, model=workshop.model, state=None)}
+    assert states == {FindingState.FIXED}
+    store_findings(session, model=workshop.model, found=conflicts)
+    assert len(list_findings(session, model=workshop.model)) == 2

@@ -1,0 +1,1 @@
+"""Checks of examples with libraries that only a worker's child process loads."""

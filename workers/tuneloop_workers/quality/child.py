@@ -1,0 +1,25 @@
+"""`python -m tuneloop_workers.quality.child`: a batch of examples on stdin, a report on stdout."""
+
+import sys
+
+from tuneloop_workers.quality.alike import find_alike
+from tuneloop_workers.quality.personal import Detector, find_personal
+from tuneloop_workers.quality.record import Batch, Report
+from tuneloop_workers.quality.suspicion import find_suspected
+
+
+def check(batch: Batch) -> Report:
+    findings = find_alike(batch.rows, labels_known=batch.labels_known)
+    if batch.labels_known:
+        conflicting = {finding.id for finding in findings if finding.kind == "conflict"}
+        findings += [each for each in find_suspected(batch.rows) if each.id not in conflicting]
+    return Report(findings=[*findings, *find_personal(batch.rows, Detector())])
+
+
+def main() -> None:
+    batch = Batch.model_validate_json(sys.stdin.buffer.read())
+    sys.stdout.write(check(batch).model_dump_json())
+
+
+if __name__ == "__main__":
+    main()

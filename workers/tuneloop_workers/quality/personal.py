@@ -1,0 +1,112 @@
+"""Personal data by patterns: presidio's recognisers with checksums, and names where the words around give them away.
+
+No language model is loaded. Words that merely look like names are left alone: a name counts after a title or a phrase
+by which people introduce themselves, or when a known first name is followed by another capitalised word.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from importlib.resources import files
+from typing import Final, NamedTuple
+
+from presidio_analyzer import PatternRecognizer
+from presidio_analyzer.predefined_recognizers import (
+    CreditCardRecognizer,
+    EmailRecognizer,
+    IbanRecognizer,
+    IpRecognizer,
+    PhoneRecognizer,
+    UsSsnRecognizer,
+)
+
+from tuneloop_workers.quality.record import Finding, Row
+
+THRESHOLD = 0.4
+NAME_THRESHOLD = 0.6
+REGIONS: Final = ("US", "GB", "DE", "FR", "ES", "IT", "NL", "AT", "CH", "IE", "CA", "AU", "IN")
+WORDS: Final = {
+    "EMAIL_ADDRESS": "an e-mail address",
+    "PHONE_NUMBER": "a phone number",
+    "CREDIT_CARD": "a card number",
+    "IBAN_CODE": "a bank account",
+    "IP_ADDRESS": "an IP address",
+    "US_SSN": "a social security number",
+    "PERSON": "a person's name",
+}
+
+_CAPITAL = r"[A-Z\u00c0-\u00dc][a-z\u00df-\u00ff'\u2019-]+"
+_TITLED = re.compile(rf"\b(?:Mr|Mrs|Ms|Miss|Dr|Prof|Herr|Frau)\.?\s+({_CAPITAL}(?:\s+{_CAPITAL})?)")
+_INTRODUCED = re.compile(
+    rf"(?i:\b(?:my name is|this is|i am|i'm|regards,?|sincerely,?|thanks,?)\s+)({_CAPITAL}\s+{_CAPITAL})"
+)
+_PAIR = re.compile(rf"\b({_CAPITAL})\s+({_CAPITAL})\b")
+_FIRST_NAMES: Final = frozenset((files("tuneloop_workers.quality") / "first_names.txt").read_text().split())
+
+
+class Span(NamedTuple):
+    entity: str
+    start: int
+    end: int
+    score: float
+
+
+class Detector:
+    """Recognisers are built once; each looks at one text at a time."""
+
+    def __init__(self) -> None:
+        self._patterns: list[PatternRecognizer] = [
+            EmailRecognizer(),
+            CreditCardRecognizer(),
+            IbanRecognizer(),
+            IpRecognizer(),
+            UsSsnRecognizer(),
+        ]
+        self._phone = PhoneRecognizer(supported_regions=REGIONS)
+
+    def spans(self, text: str) -> list[Span]:
+        """What is above its threshold, the longer of two that overlap, by position."""
+        found = [*self._recognised(text), *_names(text)]
+        kept: list[Span] = []
+        for span in sorted(found, key=lambda each: (-each.score, each.start - each.end)):
+            if all(span.end <= other.start or span.start >= other.end for other in kept):
+                kept.append(span)
+        return sorted(kept, key=lambda span: span.start)
+
+    def _recognised(self, text: str) -> Iterator[Span]:
+        for recogniser in (*self._patterns, self._phone):
+            for result in recogniser.analyze(text, recogniser.supported_entities, None) or ():  # type: ignore[arg-type]  # patterns need none
+                if result.score >= THRESHOLD and _is_plausible(result.entity_type, text[result.start : result.end]):
+                    yield Span(result.entity_type, result.start, result.end, result.score)
+
+
+def find_personal(rows: Sequence[Row], detector: Detector) -> list[Finding]:
+    """One finding for an example, naming the kinds of data; the data itself is not repeated."""
+    found = []
+    for row in rows:
+        kinds = [span.entity for text in (row.text, row.answer) for span in detector.spans(text)]
+        if kinds:
+            names = list(dict.fromkeys(WORDS[kind] for kind in kinds))
+            summary = f"Contains {_listed(names)}. Take it out, or say why it may stay."
+            detail: dict[str, str | float | int] = {"kinds": ", ".join(dict.fromkeys(kinds)), "n": len(kinds)}
+            found.append(Finding(id=row.id, kind="personal_data", summary=summary, detail=detail))
+    return found
+
+
+def _is_plausible(entity: str, text: str) -> bool:
+    """Order numbers look like phone numbers: one counts with a plus, a bracket, or digits in groups."""
+    if entity == "PHONE_NUMBER":
+        return text.lstrip().startswith(("+", "(", "00")) or len(re.findall(r"\d+", text)) >= 3
+    return not (entity == "IP_ADDRESS" and len(text) < 7)
+
+
+def _names(text: str) -> Iterator[Span]:
+    for pattern, score in ((_TITLED, 0.8), (_INTRODUCED, 0.7)):
+        for match in pattern.finditer(text):
+            yield Span("PERSON", match.start(1), match.end(1), score)
+    for match in _PAIR.finditer(text):
+        if match[1] in _FIRST_NAMES:
+            yield Span("PERSON", match.start(), match.end(), NAME_THRESHOLD)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

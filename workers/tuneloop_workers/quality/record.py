@@ -1,0 +1,36 @@
+"""What goes into the child process and what comes out of it."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+Kind = Literal["conflict", "suspected_error", "duplicate", "personal_data"]
+
+
+class Row(BaseModel):
+    """One training example; `label` is empty for free text."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    text: str
+    answer: str
+    label: str
+
+
+class Batch(BaseModel):
+    """`labels_known`: answers come from a fixed set, so that labels can be compared and predicted."""
+
+    rows: list[Row]
+    labels_known: bool
+
+
+class Finding(BaseModel):
+    id: str
+    kind: Kind
+    summary: str
+    detail: dict[str, str | float | int]
+
+
+class Report(BaseModel):
+    findings: list[Finding]

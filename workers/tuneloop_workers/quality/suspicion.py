@@ -1,0 +1,63 @@
+"""Labels that are probably wrong: confident learning (Northcutt, Jiang and Chuang 2021) as cleanlab does it.
+
+The probabilities are out of fold: each example is judged by a model that has not seen it.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from cleanlab.filter import find_label_issues
+from numpy.typing import NDArray
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from sklearn.pipeline import make_pipeline, make_union
+
+from tuneloop_workers.quality.record import Finding, Row
+
+FOLDS = 5
+FEWEST_OF_A_LABEL = 5
+FEWEST_EXAMPLES = 40
+SURE = 0.5
+"""Probability of another label from which on an example is held back."""
+
+
+def find_suspected(rows: Sequence[Row]) -> list[Finding]:
+    """Examples whose label another one beats by far; nothing where there are too few examples to say."""
+    counts = Counter(row.label for row in rows)
+    usable = [row for row in rows if counts[row.label] >= FEWEST_OF_A_LABEL]
+    names = sorted({row.label for row in usable})
+    if len(usable) < FEWEST_EXAMPLES or len(names) < 2:
+        return []
+    labels = np.array([names.index(row.label) for row in usable])
+    likely = out_of_fold([row.text for row in usable], labels)
+    order = find_label_issues(labels, likely, return_indices_ranked_by="self_confidence", n_jobs=1)
+    return [
+        _finding(usable[index], names[best], float(likely[index, best]), float(likely[index, labels[index]]))
+        for index in (int(each) for each in order)
+        if (best := int(likely[index].argmax())) != labels[index] and likely[index, best] >= SURE
+    ]
+
+
+def out_of_fold(texts: Sequence[str], labels: NDArray[np.int_]) -> NDArray[np.float64]:
+    """[n, labels] probabilities by logistic regression on TF-IDF of words and letters, five-fold."""
+    model = make_pipeline(
+        make_union(
+            TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True),
+            TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), sublinear_tf=True),
+        ),
+        LogisticRegression(C=30, max_iter=400),
+    )
+    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
+    found: NDArray[np.float64] = cross_val_predict(model, list(texts), labels, cv=folds, method="predict_proba")
+    return found
+
+
+def _finding(row: Row, better: str, probability: float, own: float) -> Finding:
+    return Finding(
+        id=row.id,
+        kind="suspected_error",
+        summary=f"Labelled {row.label!r}; examples like it are {better!r} ({probability:.0%} against {own:.0%}).",
+        detail={"suggested": better, "probability": round(probability, 3), "own": round(own, 3)},
+    )
