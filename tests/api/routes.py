@@ -152,6 +152,7 @@ JSON: dict[str, Any] = {
     "POST /api/v1/review/{item_id}/label": {"expected": "order"},
     "POST /api/v1/review/{item_id}/settle": {"expected": "order"},
     "POST /api/v1/models/{client}/{model}/cycles": {},
+    "POST /api/v1/models/{client}/{model}/clusters/ask": {"name": "gift"},
     "PATCH /api/v1/models/{client}/{model}/schedules": {"task": "reading", "every_days": 3},
     "POST /api/v1/alerts/{alert_id}/snooze": {"until": "2999-01-01T00:00:00Z", "reason": "later"},
     "POST /api/v1/alerts/{alert_id}/dismiss": {"reason": "nothing"},

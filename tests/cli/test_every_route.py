@@ -92,6 +92,8 @@ COMMANDS = {
     f"GET {MODEL}/health": "monitor health acme/support",
     f"GET {MODEL}/history": "monitor history acme/support",
     "GET /api/v1/portfolio": "portfolio",
+    f"GET {MODEL}/clusters": "monitor clusters acme/support",
+    f"POST {MODEL}/clusters/ask": "monitor ask acme/support gift",
     f"POST {MODEL}/canary": "monitor canary acme/support --no-wait",
     f"GET {MODEL}/schedules": "monitor schedules acme/support",
     f"PATCH {MODEL}/schedules": "monitor schedule acme/support reading --every 3",

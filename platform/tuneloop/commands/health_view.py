@@ -97,6 +97,24 @@ def render_portfolio(rows: Sequence[Mapping[str, Any]]) -> Table:
     )
 
 
+def render_clusters(clusters: Sequence[Mapping[str, Any]]) -> Table:
+    return table(
+        "New kind of question",
+        right("Share"),
+        right("Mean confidence"),
+        "Such as",
+        rows=[
+            (
+                each["name"],
+                figures.rate(each["share"]),
+                figures.share(each["mean_confidence"]),
+                " / ".join(example["question"] for example in each["examples"][:3]),
+            )
+            for each in clusters
+        ],
+    )
+
+
 def sensitivity(found: Mapping[str, Any] | None) -> str | None:
     if found is None:
         return None

@@ -12,7 +12,7 @@ from rich.text import Text
 from tuneloop.commands import figures
 from tuneloop.commands.arguments import Model, NoWait, ScheduledTask
 from tuneloop.commands.follow import follow_job
-from tuneloop.commands.health_view import render_health, render_history, render_portfolio, render_tasks
+from tuneloop.commands.health_view import render_clusters, render_health, render_history, render_portfolio, render_tasks
 from tuneloop.commands.http import model_path
 from tuneloop.commands.jobs import render_job
 from tuneloop.commands.output import last_message, right, table, whole
@@ -36,6 +36,23 @@ def canary(terminal: Terminal, model: Model, no_wait: NoWait = False) -> None:
     """Let production answer its golden set again: did our own pipeline change?"""
     reply = terminal.api.post(f"{model_path(model.client, model.model)}/canary")
     terminal.out.show(reply if no_wait else follow_job(terminal, reply.value["id"]), render_job)
+
+
+@command(monitor, "clusters")
+def clusters(terminal: Terminal, model: Model) -> None:
+    """Groups of questions unlike what is known so far: new kinds of requests."""
+    terminal.out.show(terminal.api.get(f"{model_path(model.client, model.model)}/clusters"), render_clusters)
+
+
+@command(monitor, "ask")
+def ask(
+    terminal: Terminal,
+    model: Model,
+    name: Annotated[str, typer.Argument(help="Name of the group as 'monitor clusters' shows it.")],
+) -> None:
+    """Put the questions of such a group into the review queue."""
+    reply = terminal.api.post(f"{model_path(model.client, model.model)}/clusters/ask", {"name": name})
+    terminal.out.show(reply, lambda made: f"{made['items']} questions wait in the review queue")
 
 
 @command(monitor, "schedules")
@@ -150,9 +167,13 @@ def render_sample(items: Sequence[dict[str, Any]]) -> Table:
 
 def _value(reading: dict[str, Any]) -> str:
     """Rates with n and interval; a mean confidence with its n."""
-    rate = reading["detail"].get("accuracy") or reading["detail"].get("reported")
+    detail = reading["detail"]
+    rate = next((detail[name] for name in ("accuracy", "reported", "estimate") if name in detail), None)
+    if reading["stream"] == "canary":
+        rate = detail["flips"]
     if rate:
         return figures.rate(rate)
     if reading["value"] is None:
         return f"not measured (n={reading['n']})"
-    return f"mean {figures.share(reading['value'])} (n={reading['n']})"
+    kind = "new questions" if reading["stream"] == "clusters" else "mean"
+    return f"{kind} {figures.share(reading['value'])} (n={reading['n']})"

@@ -1,15 +1,31 @@
 """HTTP: how the models are doing."""
 
-from litestar import Controller, get
-from litestar.di import NamedDependency
-from litestar.params import FromPath
+from dataclasses import dataclass
 
+from litestar import Controller, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
+from pydantic import BaseModel, ConfigDict, Field
+
+from tuneloop.identity.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
+from tuneloop.monitoring.clusters import NewCluster, ask_about_cluster, new_clusters
 from tuneloop.monitoring.health import ModelHealth, model_health
 from tuneloop.monitoring.history import History, history
 from tuneloop.monitoring.portfolio import PortfolioRow, portfolio
 from tuneloop.registry.service import find_model
 from tuneloop.tables import Role
+
+
+class ClusterName(BaseModel):
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"name": "gift card, balance"}]})
+
+    name: str = Field(min_length=1, max_length=300)
+
+
+@dataclass(frozen=True)
+class Asked:
+    items: int
 
 
 class HealthController(Controller):
@@ -32,3 +48,23 @@ class HealthController(Controller):
     def history(self, session: NamedDependency[TenantSession], client: FromPath[str], model: FromPath[str]) -> History:
         """Accuracy, categories, confidence and reports over the last year, with deployments and alerts."""
         return history(session, find_model(session, client=client, model=model))
+
+    @get("/models/{client:str}/{model:str}/clusters", role=Role.CLIENT_VIEWER, sync_to_thread=True)
+    def clusters(
+        self, session: NamedDependency[TenantSession], client: FromPath[str], model: FromPath[str]
+    ) -> list[NewCluster]:
+        """Groups of questions unlike what is known so far, with examples and a proposed name."""
+        return new_clusters(session, find_model(session, client=client, model=model))
+
+    @post("/models/{client:str}/{model:str}/clusters/ask", role=Role.OPERATOR, sync_to_thread=True)
+    def ask(
+        self,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        client: FromPath[str],
+        model: FromPath[str],
+        data: JSONBody[ClusterName],
+    ) -> Asked:
+        """Put the questions of such a group into the review queue."""
+        found = find_model(session, client=client, model=model)
+        return Asked(ask_about_cluster(session, principal=principal, model=found, name=data.name))

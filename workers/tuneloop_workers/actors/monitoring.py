@@ -1,8 +1,10 @@
 """Take readings of a model's production version, and propose the retrain that is due."""
 
+from tuneloop.kit.clock import now
 from tuneloop.kit.errors import NotFound
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.monitoring.alerts import find_alert
+from tuneloop.monitoring.clusters import questions_of, store_clusters
 from tuneloop.monitoring.jobs import ProposeRetrain, ReadMonitor, SettleTraffic
 from tuneloop.monitoring.proposal import propose_due_retrain
 from tuneloop.monitoring.sensitivity import measure, open_question, store
@@ -12,17 +14,27 @@ from tuneloop.monitoring.two_stage import settle_traffic
 from tuneloop.registry.service import contract_of
 from tuneloop.tables import RegisteredModel
 from tuneloop_workers.actors.judging import judge_of
+from tuneloop_workers.clusters import find_clusters
 from tuneloop_workers.runtime import Context, handles
 
 
 @handles(ReadMonitor)
 def read_one_monitor(context: Context, job: ReadMonitor) -> None:
+    """The reading first; what takes long to compute comes after it, outside of its transaction."""
     with context.unit() as session:
         model = _model(session, job)
-        read_monitor(session, model=model, judge=judge_of(contract_of(model)))
+        until = now()
+        read_monitor(session, model=model, judge=judge_of(contract_of(model)), until=until)
         monitor = monitor_of(session, model.id)
         question = open_question(session, monitor) if monitor else None
+        questions = questions_of(session, model, monitor, until=until) if monitor else None
+    if questions is not None:
+        context.report(stage="looking for new kinds of questions")
+        found = find_clusters([each.text for each in questions.traffic], questions.known)
+        with context.unit() as session:
+            store_clusters(session, questions, found)
     if question is not None:
+        context.report(stage="working out what would be found")
         measured = measure(question)
         with context.unit() as session:
             store(session, question, measured)
