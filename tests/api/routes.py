@@ -167,7 +167,20 @@ JSON: dict[str, Any] = {
     "POST /api/v1/clients/{client}/plan/cancel": {},
     "POST /api/v1/clients/{client}/extras": {"feature": "retrain"},
 }
+FORMS: dict[str, dict[str, str]] = {
+    "POST /members": {"email": "cy@x.example", "name": "Cy", "role": "viewer", "password": "long enough it is"},
+    "POST /members/{user_id}/role": {"role": "operator"},
+    "POST /keys": {"name": "page", "role": "viewer"},
+    "POST /models/{client}/{model}/rollback": {"digest": DIGEST},
+    "POST /alerts/{alert_id}/snooze": {"days": "7", "reason": "known"},
+    "POST /alerts/{alert_id}/dismiss": {"reason": "no problem"},
+    "POST /alerts/{alert_id}/resolve": {"reason": "solved"},
+    "POST /cycles/{cycle_id}/approve": {"digest": DIGEST},
+    "POST /cycles/{cycle_id}/promote": {"digest": DIGEST},
+    "POST /cycles/{cycle_id}/reject": {"digest": DIGEST},
+}
 OTHER: dict[str, Any] = {
+    **{route: {"data": fields} for route, fields in FORMS.items()},
     "POST /api/v1/models/{client}/{model}/examples": {
         "params": {"pool": "training"},
         "content": b'{"text": "Where is it?", "label": "order"}\n',

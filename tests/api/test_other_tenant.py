@@ -42,6 +42,12 @@ NAMELESS = {
     "PUT /api/v1/mail/sender",
     "GET /",
     "POST /sign-out",
+    "GET /members",
+    "POST /members",
+    "GET /keys",
+    "POST /keys",
+    "GET /audit",
+    "GET /jobs",
     "GET /api/v1/session",
     "DELETE /api/v1/session",
     "GET /api/v1/members",
@@ -61,6 +67,7 @@ NAMELESS = {
 WITHOUT_THE_THING = {
     "GET /api/v1/models/{client}/{model}/versions/{version}/files/{name}": "the version has no files",
     "POST /api/v1/cycles/{cycle_id}/promote": "nobody asked for a promotion",
+    "POST /cycles/{cycle_id}/promote": "nobody asked for a promotion",
     "POST /api/v1/models/{client}/{model}/labels": "the body names no prediction",
     "POST /api/v1/models/{client}/{model}/examples/retire": "the body names no example",
 }

@@ -1,15 +1,17 @@
-"""One agency with committed rows, served to a real browser."""
+"""One agency in the middle of its work, served to a real browser."""
 
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 from sqlalchemy import Engine
 
 from tests.support.browser import Visitor, visitor
 from tests.support.committed import Committed, committed_agency
-from tests.support.site import served
+from tests.support.showcase import Showcase, make_showcase
+from tests.support.site import PASSWORD, make_person, served
 from tuneloop.kit.engines import EngineUrls
+from tuneloop.tables import Role
 
 
 @pytest.fixture(scope="package")
@@ -24,7 +26,35 @@ def address(home: Committed, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield url
 
 
+@pytest.fixture(scope="package")
+def shown(home: Committed) -> Showcase:
+    return make_showcase(home.database, home.agency)
+
+
+@pytest.fixture(scope="package")
+def emails(home: Committed, shown: Showcase) -> dict[Role, str]:
+    """An e-mail address of each role."""
+    del shown
+    roles = (Role.OWNER, Role.OPERATOR, Role.VIEWER)
+    return {role: make_person(home, role) for role in roles} | {
+        Role.CLIENT_VIEWER: make_person(home, Role.CLIENT_VIEWER, client="northwind")
+    }
+
+
 @pytest.fixture
-def person(browser: Browser, address: str) -> Iterator[Visitor]:
-    with visitor(browser, address) as opened:
-        yield opened
+def owner(browser: Browser, address: str, emails: dict[Role, str]) -> Iterator[Visitor]:
+    """Signed in, on the portfolio."""
+    with visitor(browser, address) as person:
+        _on_the_portfolio(person, emails[Role.OWNER])
+        yield person
+
+
+@pytest.fixture
+def operator(browser: Browser, address: str, emails: dict[Role, str]) -> Iterator[Visitor]:
+    with visitor(browser, address) as person:
+        _on_the_portfolio(person, emails[Role.OPERATOR])
+        yield person
+
+
+def _on_the_portfolio(person: Visitor, email: str) -> None:
+    expect(person.sign_in(email, PASSWORD).get_by_role("heading", name="Portfolio")).to_be_visible()

@@ -5,6 +5,7 @@ from typing import Any, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from litestar import MediaType, Response
 
+from tuneloop.charts.themes import THEMES
 from tuneloop.console import figures
 from tuneloop.console.assets import asset_url
 from tuneloop.console.notes import COOKIE, forget, take
@@ -41,7 +42,7 @@ def _environment() -> Environment:
         words=figures.words,
         duration=figures.duration,
     )
-    environment.globals["span"] = figures.span
+    environment.globals.update(span=figures.span, themes=THEMES)
     return environment
 
 

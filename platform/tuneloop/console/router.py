@@ -7,13 +7,30 @@ from litestar.di import Provide
 from litestar.types import ControllerRouterHandler
 
 from tuneloop.console.assets import asset
+from tuneloop.console.pages.alerts import AlertPage
+from tuneloop.console.pages.cycles import CyclePage
+from tuneloop.console.pages.models import ModelPage
+from tuneloop.console.pages.people import KeysPage, MembersPage
 from tuneloop.console.pages.portfolio import PortfolioPage
+from tuneloop.console.pages.records import AuditPage, JobsPage
 from tuneloop.console.pages.review import ReviewPage
 from tuneloop.console.pages.sign_in import SignInPage
 from tuneloop.console.pages.unsubscribe import UnsubscribePage
 from tuneloop.console.visitor import provide_form, provide_session, provide_visitor
 
-PAGES: Sequence[ControllerRouterHandler] = (SignInPage, PortfolioPage, ReviewPage, UnsubscribePage)
+PAGES: Sequence[ControllerRouterHandler] = (
+    SignInPage,
+    PortfolioPage,
+    ModelPage,
+    AlertPage,
+    CyclePage,
+    ReviewPage,
+    MembersPage,
+    KeysPage,
+    AuditPage,
+    JobsPage,
+    UnsubscribePage,
+)
 
 
 def console_router() -> Router:

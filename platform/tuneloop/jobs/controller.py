@@ -41,6 +41,15 @@ def find_job(session: TenantSession, job_id: UUID) -> JobRow:
     return row
 
 
+def cancel_job(session: TenantSession, *, principal: Principal, job_id: UUID) -> JobRow:
+    follow_up = cancel(session, job_id)
+    row = find_job(session, job_id)
+    if follow_up is not None:
+        enqueue(session, follow_up, agency_id=principal.agency_id, client_id=row.client_id)
+    record(session, principal, "job.cancel", "job", job_id, client_id=row.client_id, name=row.name)
+    return row
+
+
 class JobController(Controller):
     path = "/api/v1/jobs"
     tags = ("jobs",)
@@ -64,9 +73,4 @@ class JobController(Controller):
         job_id: FromPath[UUID],
     ) -> JobRead:
         """Stop a job: at once when queued, at its next heartbeat when running."""
-        follow_up = cancel(session, job_id)
-        row = find_job(session, job_id)
-        if follow_up is not None:
-            enqueue(session, follow_up, agency_id=principal.agency_id, client_id=row.client_id)
-        record(session, principal, "job.cancel", "job", job_id, client_id=row.client_id, name=row.name)
-        return JobRead.model_validate(row)
+        return JobRead.model_validate(cancel_job(session, principal=principal, job_id=job_id))

@@ -1,14 +1,16 @@
-"""The start page: every client's models, and what waits for somebody."""
+"""The start page: every client's models, and what waits for somebody. The client page: one client's."""
 
 from litestar import Controller, Response, get
 from litestar.di import NamedDependency
+from litestar.params import FromPath
 
-from tuneloop.clients.service import list_clients
+from tuneloop.clients.service import find_client
 from tuneloop.console.render import page
+from tuneloop.console.waiting import open_alerts, open_questions
 from tuneloop.identity.request import HttpRequest
 from tuneloop.kit.tenancy import TenantSession
-from tuneloop.registry.service import aliases, list_models
-from tuneloop.tables import Alias, Role
+from tuneloop.monitoring.portfolio import portfolio
+from tuneloop.tables import Role
 
 
 class PortfolioPage(Controller):
@@ -17,9 +19,24 @@ class PortfolioPage(Controller):
 
     @get(role=Role.CLIENT_VIEWER, sync_to_thread=True)
     def index(self, request: HttpRequest, session: NamedDependency[TenantSession]) -> Response[str]:
-        clients = {client.id: client for client in list_clients(session)}
-        models = [
-            (clients[model.client_id], model, aliases(session, model.id).get(Alias.PRODUCTION))
-            for model in list_models(session)
-        ]
-        return page(request, "portfolio.html", models=models)
+        return page(
+            request,
+            "portfolio.html",
+            rows=portfolio(session),
+            questions=open_questions(session),
+            alerts=open_alerts(session),
+        )
+
+    @get("/clients/{client:str}", role=Role.CLIENT_VIEWER, sync_to_thread=True)
+    def client(
+        self, request: HttpRequest, session: NamedDependency[TenantSession], client: FromPath[str]
+    ) -> Response[str]:
+        found = find_client(session, client)
+        return page(
+            request,
+            "client.html",
+            client=found,
+            rows=[row for row in portfolio(session) if row.client == found.slug],
+            questions=[one for one in open_questions(session) if one.client.id == found.id],
+            alerts=[one for one in open_alerts(session) if one.client.id == found.id],
+        )

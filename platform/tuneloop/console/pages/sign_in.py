@@ -9,6 +9,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromQuery
 from litestar.response import Redirect
 
+from tuneloop.console.forms import optional
 from tuneloop.console.notes import back_to
 from tuneloop.console.render import page
 from tuneloop.identity.principal import Principal
@@ -30,10 +31,11 @@ class SignInPage(Controller):
     def enter(self, request: HttpRequest, form: NamedDependency[FormMultiDict]) -> Response[Any]:
         if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
             raise NotAllowed("sign in from Tuneloop's own page")
-        email, password, agency, following = (_text(form, key) for key in ("email", "password", "agency", "next"))
+        email, agency, following = (optional(form, key) for key in ("email", "agency", "next"))
+        password = form.get("password")
         try:
             with database_of(request).all_agencies() as session:
-                browser = sign_in(session, email=email.strip(), password=password, agency=agency.strip() or None)
+                browser = sign_in(session, email=email, password=str(password or ""), agency=agency or None)
         except NotAuthenticated as refused:
             return _form(request, following, status=401, email=email, problem=refused.message)
         except InvalidInput as several:
@@ -87,8 +89,3 @@ def _own_path(address: str) -> str:
     parts = urlsplit(address)
     good = address.startswith("/") and not address.startswith(("//", "/\\")) and not parts.scheme and not parts.netloc
     return address if good and "\\" not in address and address.isprintable() else "/"
-
-
-def _text(form: FormMultiDict, key: str) -> str:
-    value = form.get(key)
-    return value if isinstance(value, str) else ""

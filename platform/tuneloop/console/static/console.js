@@ -13,6 +13,7 @@ function localise(within) {
 
 // ---- charts: each .chart holds its Vega-Lite specification
 const drawn = new Map();
+const themes = JSON.parse(document.getElementById("themes").textContent);
 let library;
 function charts() {
   const address = document.querySelector('meta[name="charts"]').content;
@@ -30,7 +31,6 @@ async function draw(place) {
   if (!data) return;
   await charts();
   const spec = JSON.parse(data.textContent);
-  const themes = spec.usermeta?.themes ?? {};
   const target = place.querySelector(".canvas");
   drawn.get(place)?.finalize();
   const result = await vegaEmbed(target, spec, {
@@ -86,17 +86,12 @@ addEventListener("pageshow", () => {
 });
 
 // ---- keys: "g" and a letter goes somewhere, "?" lists them
-let goes = 0;
+let goes = false;
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, dialog")) return;
-  if (event.key === "?") {
-    document.getElementById("keys")?.showModal();
-  } else if (event.key === "g") {
-    goes = event.timeStamp;
-  } else if (event.timeStamp - goes < 1500) {
-    goes = 0;
-    document.querySelector(`[data-key="${CSS.escape(event.key)}"]`)?.click();
-  }
+  if (event.key === "?") document.getElementById("keys")?.showModal();
+  else if (goes) document.querySelector(`[data-key="${CSS.escape(event.key)}"]`)?.click();
+  goes = event.key === "g" && !goes;
 });
 
 // ---- live progress by server-sent events

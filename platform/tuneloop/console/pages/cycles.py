@@ -1,0 +1,162 @@
+"""A retraining cycle: what happened, what is being asked, and both versions side by side."""
+
+from uuid import UUID
+
+from litestar import Controller, Response, get, post
+from litestar.datastructures import FormMultiDict
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+from litestar.response import Redirect
+
+from tuneloop.console.forms import optional, required
+from tuneloop.console.notes import back_to
+from tuneloop.console.render import page
+from tuneloop.console.side_by_side import compared_versions, side_by_side
+from tuneloop.console.timeline import timeline
+from tuneloop.identity.principal import Principal
+from tuneloop.identity.request import HttpRequest
+from tuneloop.kit.clock import now
+from tuneloop.kit.errors import NotFound
+from tuneloop.kit.jobs import JobRow
+from tuneloop.kit.tenancy import TenantSession
+from tuneloop.registry.service import aliases, contract_of
+from tuneloop.retraining.approvals import open_question, questions, votes
+from tuneloop.retraining.service import approve_promotion, approve_retrain, cancel, comparison_of, reject
+from tuneloop.retraining.states import ENDED
+from tuneloop.tables import ApprovalKind, Client, RegisteredModel, RetrainingCycle, Role, Snapshot
+
+
+class CyclePage(Controller):
+    path = "/cycles/{cycle_id:uuid}"
+    include_in_schema = False
+
+    @get(role=Role.VIEWER, sync_to_thread=True)
+    def show(
+        self, request: HttpRequest, session: NamedDependency[TenantSession], cycle_id: FromPath[UUID]
+    ) -> Response[str]:
+        cycle = _find(session, cycle_id)
+        model = session.get_one(RegisteredModel, cycle.model_id)
+        question = open_question(session, cycle.id)
+        production, candidate = compared_versions(session, cycle)
+        return page(
+            request,
+            "cycle.html",
+            cycle=cycle,
+            ended=cycle.state in ENDED,
+            model=model,
+            client=session.get_one(Client, model.client_id),
+            contract=contract_of(model),
+            parent=production,
+            candidate=candidate,
+            training=session.get(Snapshot, cycle.training_snapshot_id) if cycle.training_snapshot_id else None,
+            golden=session.get(Snapshot, cycle.golden_snapshot_id) if cycle.golden_snapshot_id else None,
+            job=session.get(JobRow, cycle.job_id) if cycle.job_id else None,
+            question=question,
+            expired=question is not None and question.expires_at <= now(),
+            given=votes(session, question) if question else [],
+            answered=[each for each in questions(session, cycle.id) if each.decision is not None],
+            comparison=comparison_of(session, cycle.id),
+            steps=timeline(session, cycle),
+        )
+
+    @get("/compare", role=Role.VIEWER, sync_to_thread=True)
+    def compare(
+        self, request: HttpRequest, session: NamedDependency[TenantSession], cycle_id: FromPath[UUID]
+    ) -> Response[str]:
+        cycle = _find(session, cycle_id)
+        model = session.get_one(RegisteredModel, cycle.model_id)
+        comparison = comparison_of(session, cycle.id)
+        production, candidate = compared_versions(session, cycle)
+        return page(
+            request,
+            "compare.html",
+            cycle=cycle,
+            model=model,
+            client=session.get_one(Client, model.client_id),
+            contract=contract_of(model),
+            comparison=comparison,
+            shown=side_by_side(session, comparison) if comparison else None,
+            production=production,
+            candidate=candidate,
+            serving=aliases(session, model.id),
+        )
+
+    @post("/approve", role=Role.OPERATOR, sync_to_thread=True)
+    def approve(
+        self,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        form: NamedDependency[FormMultiDict],
+        cycle_id: FromPath[UUID],
+    ) -> Redirect:
+        _find(session, cycle_id)
+        approve_retrain(
+            session,
+            principal=principal,
+            cycle_id=cycle_id,
+            digest=required(form, "digest", "what you approve"),
+            note=optional(form, "note") or None,
+        )
+        return _done(session, cycle_id, ApprovalKind.RETRAIN, "Approved. Training starts as soon as a worker is free.")
+
+    @post("/promote", role=Role.OPERATOR, sync_to_thread=True)
+    def promote(
+        self,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        form: NamedDependency[FormMultiDict],
+        cycle_id: FromPath[UUID],
+    ) -> Redirect:
+        _find(session, cycle_id)
+        approve_promotion(
+            session,
+            principal=principal,
+            cycle_id=cycle_id,
+            digest=required(form, "digest", "what you promote"),
+            note=optional(form, "note") or None,
+        )
+        return _done(session, cycle_id, ApprovalKind.PROMOTION, "Promoted. The new version takes over in a moment.")
+
+    @post("/reject", role=Role.OPERATOR, sync_to_thread=True)
+    def reject(
+        self,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        form: NamedDependency[FormMultiDict],
+        cycle_id: FromPath[UUID],
+    ) -> Redirect:
+        _find(session, cycle_id)
+        reject(
+            session,
+            principal=principal,
+            cycle_id=cycle_id,
+            digest=required(form, "digest", "what you reject"),
+            note=optional(form, "note") or None,
+        )
+        return back_to(f"/cycles/{cycle_id}", "Rejected. Production stays as it is.")
+
+    @post("/cancel", role=Role.OPERATOR, sync_to_thread=True)
+    def cancel(
+        self,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        cycle_id: FromPath[UUID],
+    ) -> Redirect:
+        cancel(session, principal=principal, cycle_id=cycle_id)
+        return back_to(f"/cycles/{cycle_id}", "It stops at its next heartbeat.")
+
+
+def _find(session: TenantSession, cycle_id: UUID) -> RetrainingCycle:
+    cycle = session.get(RetrainingCycle, cycle_id)
+    if cycle is None:
+        raise NotFound("cycle", cycle_id)
+    return cycle
+
+
+def _done(session: TenantSession, cycle_id: UUID, kind: ApprovalKind, words: str) -> Redirect:
+    """The last approval decides; one before it waits for the others."""
+    asked = next((each for each in questions(session, cycle_id) if each.kind is kind), None)
+    if asked is not None and asked.decision is None:
+        missing = asked.approvals_needed - len(votes(session, asked))
+        words = f"Your approval counts. {missing} more {'person has' if missing == 1 else 'people have'} to approve."
+    return back_to(f"/cycles/{cycle_id}", words)

@@ -1,0 +1,56 @@
+"""What happened to a cycle, who did it and when: from the audit log."""
+
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlmodel import Session
+
+from tuneloop.audit.service import events
+from tuneloop.tables import AuditEvent, RetrainingCycle
+
+_TITLES = {
+    "cycle.proposed": "Proposed",
+    "cycle.approved": "Approved for training",
+    "cycle.training": "Training started",
+    "cycle.evaluating": "Evaluation started",
+    "cycle.compared": "Compared with production",
+    "cycle.awaiting_promotion": "Asked for promotion",
+    "cycle.deployed": "Deployed",
+    "cycle.rejected": "Rejected",
+    "cycle.failed": "Failed",
+    "cycle.rolled_back": "Rolled back",
+    "cycle.cancel": "Asked to stop",
+    "gate.override": "Gate overridden",
+    "approval.vote": "Approved, waits for others",
+    "approval.approved": "Said yes",
+    "approval.rejected": "Said no",
+}
+_BAD = {"cycle.failed", "cycle.rejected", "cycle.rolled_back", "gate.override", "approval.rejected", "cycle.cancel"}
+_SHOWN = ("note", "reason", "number")
+
+
+class Step(NamedTuple):
+    at: datetime
+    title: str
+    who: str
+    where: str
+    note: str
+    bad: bool
+
+
+def timeline(session: Session, cycle: RetrainingCycle) -> list[Step]:
+    """Oldest first."""
+    found = events(session, subject_kind="cycle", subject_id=str(cycle.id), limit=500)
+    return [_step(event) for event in reversed(found)]
+
+
+def _step(event: AuditEvent) -> Step:
+    kind = f" ({event.detail['kind']})" if event.action.startswith("approval.") and "kind" in event.detail else ""
+    return Step(
+        at=event.at,
+        title=_TITLES.get(event.action, event.action.replace(".", " ").replace("_", " ").capitalize()) + kind,
+        who=event.actor_name,
+        where=event.origin,
+        note=" ".join(str(event.detail[key]) for key in _SHOWN if event.detail.get(key)),
+        bad=event.action in _BAD,
+    )

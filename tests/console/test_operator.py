@@ -1,0 +1,188 @@
+"""An operator's day, with real clicks: from the portfolio to a decision, by mouse and by keyboard."""
+
+import pytest
+from playwright.sync_api import Browser, expect
+from sqlmodel import select
+
+from tests.support.browser import Visitor, visitor
+from tests.support.committed import Committed
+from tests.support.showcase import Showcase
+from tests.support.site import PASSWORD
+from tuneloop.tables import (
+    Alert,
+    AlertState,
+    Approval,
+    AuditEvent,
+    CycleState,
+    Decision,
+    RetrainingCycle,
+    Role,
+)
+
+
+def _approval(home: Committed, cycle_id: object) -> Approval:
+    with home.database.unit(home.agency.id) as session:
+        query = select(Approval).where(Approval.cycle_id == cycle_id)
+        return max(session.exec(query), key=lambda each: each.requested_at)
+
+
+def test_from_the_portfolio_over_model_and_alert_to_the_question(owner: Visitor, shown: Showcase) -> None:
+    page = owner.page
+    expect(page.get_by_text("4 models. 2 need a look.")).to_be_visible()
+    page.get_by_role("row", name="Northwind Outfitters").get_by_role("link", name="Northwind Outfitters").click()
+    expect(page.get_by_role("heading", name="Northwind Outfitters support", level=1)).to_be_visible()
+    expect(page.get_by_text("10 points").first).to_be_visible()
+    page.get_by_role("link", name="Accuracy alert").click()
+    expect(page.get_by_role("heading", name="Accuracy alert")).to_be_visible()
+    expect(page.get_by_role("row", name="warranty")).to_contain_text("33 %")
+    page.get_by_role("link", name="Cycle of").click()
+    expect(page.get_by_role("heading", name="Promote v1.3?")).to_be_visible()
+    page.get_by_role("link", name="Side by side").click()
+    expect(page.get_by_role("row", name="Overall accuracy")).to_contain_text("n = 150")
+    expect(page.get_by_role("article")).to_have_count(12)
+
+
+def test_a_promotion_against_the_gate_takes_an_admin_and_a_reason(
+    owner: Visitor, operator: Visitor, home: Committed, shown: Showcase
+) -> None:
+    operator.page.goto(f"/cycles/{shown.promotion_id}")
+    expect(operator.page.get_by_role("button", name="Reject")).to_be_visible()
+    expect(operator.page.get_by_role("button", name="Promote against the gate")).to_have_count(0)
+
+    page = owner.page
+    page.goto(f"/cycles/{shown.promotion_id}")
+    page.get_by_role("button", name="Promote against the gate").click()
+    assert page.get_by_label("Reason for the override").evaluate("field => field.validity.valueMissing")
+    page.get_by_label("Reason for the override").fill("   ")
+    page.get_by_role("button", name="Promote against the gate").click()
+    expect(page.get_by_role("alert")).to_contain_text("give a reason to override it")
+    assert _approval(home, shown.promotion_id).decision is None
+
+    page.get_by_label("Reason for the override").fill("The client asked <b>today</b>; warranty is what they see.")
+    page.get_by_role("button", name="Promote against the gate").click()
+    expect(page.get_by_role("status").first).to_contain_text("Promoted")
+    expect(page.get_by_text("The client asked <b>today</b>").first).to_be_visible()
+    assert _approval(home, shown.promotion_id).decision is Decision.APPROVED
+    with home.database.unit(home.agency.id) as session:
+        overrides = session.exec(select(AuditEvent).where(AuditEvent.action == "gate.override")).all()
+    assert [event.actor_name for event in overrides] == ["Owner Smith"]
+
+
+def test_a_retrain_is_approved_by_keyboard_alone(operator: Visitor, home: Committed, shown: Showcase) -> None:
+    page = operator.page
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
+    page.get_by_role("link", name="Approve the retrain of Bluebird Clinics triage").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Approve this retrain?")).to_be_visible()
+    page.get_by_label("Note").focus()
+    page.keyboard.type("go")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Approve retrain")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status").first).to_contain_text("Training starts")
+    with home.database.unit(home.agency.id) as session:
+        assert session.get_one(RetrainingCycle, shown.retrain_id).state is CycleState.APPROVED
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_hidden()
+    page.keyboard.press("g")
+    page.keyboard.press("j")
+    expect(page.get_by_role("heading", name="Jobs")).to_be_visible()
+
+
+def test_a_second_approval_says_who_was_first(operator: Visitor, owner: Visitor, shown: Showcase) -> None:
+    """Both look at the same question; the second click comes too late."""
+    cycle = f"/cycles/{shown.first_training_id}"
+    for person in (operator, owner):
+        person.page.goto(cycle)
+    operator.page.get_by_role("button", name="Reject").click()
+    expect(operator.page.get_by_role("status").first).to_contain_text("Rejected")
+    owner.page.get_by_role("button", name="Approve retrain").click()
+    expect(owner.page.get_by_role("alert")).to_contain_text("already rejected by Operator Smith")
+
+
+def test_an_alert_is_snoozed_then_dismissed_with_reasons(operator: Visitor, home: Committed, shown: Showcase) -> None:
+    page = operator.page
+    page.goto(f"/alerts/{shown.warning_id}")
+    page.locator("summary", has_text="Snooze").click()
+    page.get_by_label("Days to be quiet").fill("3")
+    page.get_by_label("Reason", exact=True).fill("Labels are coming on Monday.")
+    page.get_by_role("button", name="Snooze").click()
+    expect(page.get_by_role("status").first).to_contain_text("Quiet until")
+    expect(page.get_by_text("Labels are coming on Monday.").first).to_be_visible()
+    page.locator("summary", has_text="Dismiss").click()
+    page.get_by_label("Why it was no problem").fill("A holiday, not a fall.")
+    page.get_by_role("button", name="Dismiss").click()
+    expect(page.get_by_text("A holiday, not a fall.").first).to_be_visible()
+    expect(page.get_by_role("heading", name="What to do")).to_have_count(0)
+    with home.database.unit(home.agency.id) as session:
+        alert = session.get_one(Alert, shown.warning_id)
+    assert (alert.state, alert.resolved_by) == (AlertState.DISMISSED, "Operator Smith")
+
+
+def test_a_rollback_asks_once_more(operator: Visitor, shown: Showcase) -> None:
+    page = operator.page
+    page.goto("/models/northwind/support/versions")
+    page.get_by_role("button", name="Roll back to v1.1").click()
+    dialog = page.get_by_role("dialog", name="Sure?")
+    expect(dialog).to_contain_text("Put v1.1 back into production?")
+    dialog.get_by_role("button", name="No").click()
+    expect(page.get_by_role("row", name="v1.2 production")).to_be_visible()
+    page.get_by_role("button", name="Roll back to v1.1").click()
+    dialog.get_by_role("button", name="Yes, do it").click()
+    expect(page.get_by_role("status").first).to_contain_text("v1.1 is in production again.")
+    expect(page.get_by_role("row", name="v1.1 production")).to_be_visible()
+    page.get_by_role("button", name="Roll back to v1.2").click()
+    dialog.get_by_role("button", name="Yes, do it").click()
+    expect(page.get_by_role("row", name="v1.2 production")).to_be_visible()
+
+
+def test_people_and_keys_are_managed_by_admins(owner: Visitor, address: str) -> None:
+    page = owner.page
+    page.get_by_role("link", name="Members").click()
+    page.get_by_label("Name").fill("Kim <script>alert(1)</script>")
+    page.get_by_label("E-mail").fill("kim@studio.example")
+    page.get_by_label("First password").fill("a password for kim")
+    page.get_by_role("button", name="Add").click()
+    row = page.get_by_role("row", name="Kim <script>alert(1)</script>")
+    expect(row).to_be_visible()
+    row.get_by_role("combobox").select_option("viewer")
+    row.get_by_role("button", name="Change").click()
+    expect(page.get_by_role("status").first).to_contain_text("is viewer now")
+    page.get_by_role("link", name="API keys").click()
+    page.get_by_label("Name").fill("northwind app")
+    page.get_by_label("Confined to").select_option("northwind")
+    page.get_by_role("button", name="Make key").click()
+    key = page.locator("#token").inner_text()
+    answer = owner.context.request.get(f"{address}/api/v1/clients", headers={"Authorization": f"Bearer {key}"})
+    assert [client["slug"] for client in answer.json()] == ["northwind"]
+    page.goto("/keys")
+    expect(page.locator("#token")).to_have_count(0)
+    page.get_by_role("button", name="Revoke northwind app").click()
+    page.get_by_role("button", name="Yes, do it").click()
+    expect(page.get_by_text("it stops working at once").first).to_be_visible()
+    refused = owner.context.request.get(f"{address}/api/v1/clients", headers={"Authorization": f"Bearer {key}"})
+    assert refused.status == 401
+
+
+@pytest.mark.parametrize(
+    ("role", "seen", "hidden"),
+    [
+        (Role.VIEWER, ["Northwind Outfitters", "Harbor Legal"], ["Audit", "Members", "API keys"]),
+        (Role.CLIENT_VIEWER, ["Northwind Outfitters"], ["Harbor Legal", "Jobs", "Audit", "Members"]),
+    ],
+)
+def test_everybody_sees_what_their_role_may(
+    browser: Browser, address: str, emails: dict[Role, str], role: Role, seen: list[str], hidden: list[str]
+) -> None:
+    with visitor(browser, address) as person:
+        page = person.sign_in(emails[role], PASSWORD)
+        expect(page.get_by_role("heading", name="Portfolio")).to_be_visible()
+        for name in seen:
+            expect(page.get_by_role("link", name=name, exact=True)).to_be_visible()
+        for name in hidden:
+            expect(page.get_by_role("link", name=name, exact=True)).to_have_count(0)
+        page.goto("/models/northwind/support")
+        expect(page.get_by_role("button", name="Propose a retrain")).to_have_count(0)
