@@ -80,6 +80,13 @@ class Operator:
                 return cycle
             pause.wait(POLL_SECONDS)
 
+    def until(self, path: str, condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """Read `path` until what it says meets the condition."""
+        pause = threading.Event()
+        while not condition(found := self.get(path)):
+            pause.wait(POLL_SECONDS)
+        return dict(found)
+
     def finished(self, job_id: str) -> dict[str, Any]:
         """Wait for a job."""
         pause = threading.Event()

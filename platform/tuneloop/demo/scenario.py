@@ -32,7 +32,7 @@ class Item:
 class Traffic:
     """Requests in a week before the change and after it, the share of new kinds among these, and labels a week.
 
-    `weeks` counts those before the change; after it, traffic goes on for as long again at most.
+    `weeks` counts those before the change; `meanwhile` are requests while a retrain waits for its approval.
     """
 
     before: int
@@ -40,6 +40,7 @@ class Traffic:
     late_share: float
     labels: int
     weeks: int = 3
+    meanwhile: int = 0
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def support() -> Scenario:
         title="customer messages of an outdoor shop, sorted into categories",
         contract=contract,
         contract_late={**contract, "labels": labels + late_labels},
-        policy={"gate_share": 0.0, "overall_margin": 0.03, "strong_margin": 0.05},
+        policy={"overall_margin": 0.03, "strong_margin": 0.05, "fewest_queries": 100},
         recipe={},
         train=parts["train"],
         golden=parts["golden"],
@@ -89,7 +90,7 @@ def support() -> Scenario:
         golden_late=parts["golden_late"],
         late=parts["stream_late"],
         stale=frozenset(),
-        traffic=Traffic(before=48, after=48, late_share=0.6, labels=24),
+        traffic=Traffic(before=48, after=48, late_share=0.6, labels=24, meanwhile=100),
     )
 
 
@@ -192,7 +193,7 @@ def from_folder(
         "system_prompt": "Sort the customer's message into one category.",
         "labels": old_labels,
     }
-    usual = 2 * 48 * weeks // established + 1
+    usual = (48 * weeks + 400) // established + 1
     scenario = Scenario(
         model="support",
         title=f"messages from {folder.name}",
@@ -204,9 +205,9 @@ def from_folder(
         golden=_take(exam, old_labels, 0, 15),
         stream=_take(pool, old_labels, 21, 21 + usual),
         golden_late=_take(exam, new_labels, 0, 25),
-        late=_take(pool, new_labels, 0, 45),
+        late=_take(pool, new_labels, 0, 100),
         stale=frozenset(),
-        traffic=Traffic(before=48, after=48, late_share=0.6, labels=24, weeks=weeks),
+        traffic=Traffic(before=48, after=48, late_share=0.6, labels=24, weeks=weeks, meanwhile=160),
     )
     if drift is Drift.NEW_KINDS:
         return scenario
@@ -216,7 +217,7 @@ def from_folder(
         title=f"{scenario.title}; the right answer to {', '.join(moved)} changes",
         contract_late=contract,
         golden_late=_answered_anew(_take(exam, moved, 15, 40), moved),
-        late=_answered_anew(_take(pool, moved, 21 + usual, 21 + usual + 45), moved),
+        late=_answered_anew(_take(pool, moved, 21 + usual, 21 + usual + 100), moved),
         stale=frozenset(item.text for item in _take(pool, moved, 0, None) + _take(exam, moved, 0, 15)),
     )
 
