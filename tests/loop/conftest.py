@@ -8,9 +8,8 @@ import pytest
 
 from tests.support.tiny_models import build_tiny_pair
 from tuneloop.demo.api import App, Operator
-from tuneloop.demo.loop import free_port
 from tuneloop.demo.scenario import Item
-from tuneloop.installation import installation
+from tuneloop.installation import installation, on_free_ports
 from tuneloop.kit.settings import Settings
 from tuneloop.setup import create_agency
 from tuneloop.supervisor import Supervisor
@@ -53,15 +52,7 @@ def items(labels: tuple[str, ...], numbers: range) -> list[Item]:
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("installation")
     pair = build_tiny_pair(folder / "pair", "llama")
-    settings = Settings(
-        data_dir=folder / "data",
-        web_port=free_port(),
-        mailbox_port=free_port(),
-        stripe_sandbox_port=free_port(),
-        mailbox_smtp_port=free_port(),
-        serve_url=f"http://127.0.0.1:{free_port()}",
-        threads=1,
-    )
+    settings = on_free_ports(Settings(data_dir=folder / "data", threads=1))
     with installation(settings) as (started, supervisor):
         source = folder / "source"
         source.mkdir()

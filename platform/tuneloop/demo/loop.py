@@ -4,7 +4,6 @@ import json
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,7 +15,7 @@ from typing import Any
 from tuneloop.demo.api import App, DemoFailed, LiveTraffic, Operator, Served
 from tuneloop.demo.scenario import Item, Scenario
 from tuneloop.demo.show import Show, rate_n
-from tuneloop.installation import environment_of, installation
+from tuneloop.installation import environment_of, installation, on_free_ports
 from tuneloop.kit.settings import Settings
 from tuneloop.setup import create_agency
 
@@ -35,7 +34,7 @@ def run_demo(settings: Settings, scenario: Scenario) -> int:
     show.console.print(f"[bold]Tuneloop demo[/]: {scenario.title}. Data folder: {settings.data_dir}")
     started = time.perf_counter()
     # Ports of its own: a demo may run beside a real installation.
-    settings = settings.model_copy(update={"web_port": free_port(), "serve_url": f"http://127.0.0.1:{free_port()}"})
+    settings = on_free_ports(settings)
     with ExitStack() as stack:
         with show.stage("start", "Start PostgreSQL, Valkey and every process"):
             running, _ = stack.enter_context(installation(settings))
@@ -372,12 +371,6 @@ def _draw(items: list[Item], count: int) -> list[Item]:
     """The first `count` items, which are not drawn again."""
     drawn, items[:] = items[:count], items[count:]
     return drawn
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-    return port
 
 
 @contextmanager

@@ -1,0 +1,33 @@
+"""Starting an installation: what is in the way is named, with the setting that avoids it."""
+
+import socket
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from tuneloop.installation import installation, on_free_ports
+from tuneloop.kit.errors import Conflict
+from tuneloop.kit.settings import Settings
+
+
+def test_a_taken_port_is_named_before_anything_starts(tmp_path: Path) -> None:
+    settings = on_free_ports(Settings(data_dir=tmp_path))
+    with (
+        socket.create_server(("127.0.0.1", settings.mailbox_port)),
+        pytest.raises(Conflict, match="TUNELOOP_MAILBOX_PORT"),
+        installation(settings),
+    ):
+        raise AssertionError("it started")
+    assert not list(tmp_path.iterdir())
+
+
+def test_ports_of_stand_ins_do_not_matter_once_the_real_service_is_set_up(tmp_path: Path) -> None:
+    settings = on_free_ports(Settings(data_dir=tmp_path, smtp_url=SecretStr("smtp://mail.example:587")))
+    with (
+        socket.create_server(("127.0.0.1", settings.mailbox_port)),
+        socket.create_server(("127.0.0.1", settings.web_port)),
+        pytest.raises(Conflict, match="TUNELOOP_WEB_PORT"),
+        installation(settings),
+    ):
+        raise AssertionError("it started")
