@@ -15,6 +15,7 @@ from litestar.types import ControllerRouterHandler
 
 from tuneloop.audit.controller import AuditController
 from tuneloop.clients.controller import ClientController
+from tuneloop.comparison.controller import PromptController
 from tuneloop.console.failures import answer_domain, answer_http, answer_other
 from tuneloop.console.router import console_router
 from tuneloop.datasets.controller import DatasetController
@@ -61,6 +62,7 @@ API: Sequence[ControllerRouterHandler] = (
     ScheduleController,
     EvalController,
     CycleController,
+    PromptController,
     JobController,
     *BILLING,
     MailController,

@@ -160,6 +160,7 @@ JSON: dict[str, Any] = {
     "POST /api/v1/cycles/{cycle_id}/approve": {"digest": DIGEST},
     "POST /api/v1/cycles/{cycle_id}/promote": {"digest": DIGEST},
     "POST /api/v1/cycles/{cycle_id}/reject": {"digest": DIGEST},
+    "POST /api/v1/models/{client}/{model}/try": {"prompt": "Where is my parcel?"},
     "POST /api/v1/models/{client}/{model}/rollback": {"digest": DIGEST},
     "POST /api/v1/plans": {"slug": "gold", "tier": "premium"},
     "PATCH /api/v1/plans/{plan}": {"price": 300_000},

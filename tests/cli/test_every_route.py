@@ -130,6 +130,9 @@ COMMANDS = {
     f"GET {MODEL}/cycles": "cycle list acme/support",
     f"POST {MODEL}/cycles": "train acme/support --no-wait",
     "GET /api/v1/cycles/{cycle_id}": "cycle show <cycle>",
+    "GET /api/v1/cycles/{cycle_id}/gate": "cycle gate <cycle>",
+    "GET /api/v1/cycles/{cycle_id}/events": "cycle events <cycle>",
+    f"POST {MODEL}/try": "try acme/support Hello",
     "POST /api/v1/cycles/{cycle_id}/approve": "approve <cycle> --no-wait",
     "POST /api/v1/cycles/{cycle_id}/promote": "promote acme/support --no-wait",
     "POST /api/v1/cycles/{cycle_id}/reject": "reject acme/support --note no",
@@ -166,6 +169,7 @@ FURTHER = {"retrain", "compare", "cycle follow", "job follow"}
 LOCAL = {
     "up",
     "demo",
+    "simulate",
     "web",
     "worker",
     "scheduler",
@@ -288,5 +292,5 @@ def answers_of(shell: Shell, route: str) -> set[int]:
 
 
 def expected(route: str) -> set[int]:
-    """The gateway does not run in this application; everything else answers, if only with a refusal."""
-    return {503} if " /v1/" in route else {200, 201, 204, 409, 422}
+    """Nothing that serves a model runs here; everything else answers, if only with a refusal."""
+    return {503} if " /v1/" in route or route.endswith("/try") else {200, 201, 204, 409, 422}
