@@ -41,6 +41,8 @@ from tuneloop.retraining.controller import CycleController, EvalController
 from tuneloop.review.controller import ReviewController
 from tuneloop.review.sources_controller import SourcesController
 from tuneloop_billing.controllers import BILLING
+from tuneloop_reports.controller import ReportController
+from tuneloop_reports.public import PublicReport
 
 API: Sequence[ControllerRouterHandler] = (
     SessionController,
@@ -66,6 +68,7 @@ API: Sequence[ControllerRouterHandler] = (
     JobController,
     *BILLING,
     MailController,
+    ReportController,
 )
 
 
@@ -90,7 +93,7 @@ def create_app(
         },
     )
     app = Litestar(
-        route_handlers=[api, console_router(), *gateway_handlers, healthz, readyz, metrics],
+        route_handlers=[api, console_router(), PublicReport, *gateway_handlers, healthz, readyz, metrics],
         state=State({"settings": settings, "database": database, "storage": storage}),
         lifespan=list(lifespan),
         logging_config=None,

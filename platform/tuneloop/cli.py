@@ -34,6 +34,7 @@ from tuneloop.commands import (
     plans,
     predictions,
     quality,
+    reports,
     review,
     training,
     versions,
@@ -88,6 +89,7 @@ for name, part in {
     "prediction": predictions,
     "plan": plans,
     "mail": mail,
+    "report": reports,
 }.items():
     app.add_typer(part.app, name=name, rich_help_panel=OBJECTS)
 app.add_typer(monitoring.monitor, name="monitor", rich_help_panel=OBJECTS)

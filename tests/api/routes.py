@@ -88,6 +88,7 @@ def own(world: World) -> dict[str, str]:
         "cycle_id": str(world.row(RetrainingCycle).id),
         "job_id": str(world.row(JobRow).id),
         "mail_id": str(world.row(Mail).id),
+        "month": "2026-01",
         "block_id": str(world.row(MailBlock).id),
         "finding_id": str(world.row(DataFinding).id),
         "link_id": str(world.row(ShareLink).id),
@@ -116,6 +117,7 @@ def missing() -> dict[str, str]:
     )
     return {
         "client": "nowhere",
+        "month": "2026-01",
         "model": "nothing",
         "plan": "no-plan",
         "use_id": str(new_id()),
@@ -131,6 +133,9 @@ JSON: dict[str, Any] = {
     "POST /api/v1/members": {"email": "bo@x.example", "name": "Bo", "role": "viewer", "password": "long enough it is"},
     "PUT /api/v1/members/{user_id}/role": {"role": "operator"},
     "POST /api/v1/keys": {"name": "ci", "role": "viewer"},
+    "PUT /api/v1/clients/{client}/reports/{month}/note": {"note": "Hello"},
+    "POST /api/v1/clients/{client}/reports/{month}/approve": {"digest": DIGEST},
+    "PATCH /api/v1/report-style": {"language": "de"},
     "PUT /api/v1/mail/sender": {"email": "reports@north.example", "name": "North"},
     "POST /api/v1/clients": {"slug": "new", "name": "New"},
     "POST /api/v1/models/{client}": {
@@ -169,6 +174,8 @@ JSON: dict[str, Any] = {
     "POST /api/v1/clients/{client}/extras": {"feature": "retrain"},
 }
 FORMS: dict[str, dict[str, str]] = {
+    "POST /reports/{client}/{month}/note": {"note": "Hello"},
+    "POST /reports/{client}/{month}/approve": {"digest": DIGEST},
     "POST /members": {"email": "cy@x.example", "name": "Cy", "role": "viewer", "password": "long enough it is"},
     "POST /members/{user_id}/role": {"role": "operator"},
     "POST /keys": {"name": "page", "role": "viewer"},
@@ -182,6 +189,7 @@ FORMS: dict[str, dict[str, str]] = {
 }
 OTHER: dict[str, Any] = {
     **{route: {"data": fields} for route, fields in FORMS.items()},
+    "POST /api/v1/report-style/logo": {"content": b"no picture"},
     "POST /api/v1/models/{client}/{model}/examples": {
         "params": {"pool": "training"},
         "content": b'{"text": "Where is it?", "label": "order"}\n',

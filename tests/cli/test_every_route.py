@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 import typer.main
 from litestar import Litestar
+from PIL import Image
 from sqlalchemy import Connection
 from typer.core import TyperGroup
 
@@ -144,6 +145,18 @@ COMMANDS = {
     "DELETE /api/v1/mail/blocks/{block_id}": "mail unblock <block>",
     "GET /api/v1/mail/sender": "mail sender",
     "PUT /api/v1/mail/sender": "mail sender reports@north.example --name North",
+    "GET /api/v1/reports": "report list",
+    "POST /api/v1/clients/{client}/reports/{month}": "report prepare acme 2026-01",
+    "GET /api/v1/clients/{client}/reports/{month}": "report show acme 2026-01",
+    "PUT /api/v1/clients/{client}/reports/{month}/note": "report note acme 2026-01 Hello",
+    "POST /api/v1/clients/{client}/reports/{month}/approve": "report approve acme 2026-01",
+    "GET /api/v1/clients/{client}/reports/{month}/pdf": "report pdf acme 2026-01 --to <out>",
+    "GET /api/v1/clients/{client}/reports/{month}/csv": "report csv acme 2026-01 --to <out>",
+    "POST /api/v1/clients/{client}/reports/{month}/links": "report link acme 2026-01",
+    "DELETE /api/v1/clients/{client}/reports/{month}/links": "report link acme 2026-01 --revoke",
+    "GET /api/v1/report-style": "report style",
+    "PATCH /api/v1/report-style": "report style --language de",
+    "POST /api/v1/report-style/logo": "report logo <logo>",
     "GET /api/v1/jobs": "job list",
     "GET /api/v1/jobs/{job_id}": "job show <job>",
     "POST /api/v1/jobs/{job_id}/cancel": "job cancel <job>",
@@ -233,6 +246,8 @@ def names(world: World, database: Database, agency: Agency, storage: Storage, sh
     file.write_text('{"text": "My jacket came with a broken zip", "label": "repair"}\n')
     text = shell.data_dir.parent / "returns.md"
     text.write_text("# Returns\n- How long may I wait for it?\n")
+    logo = shell.data_dir.parent / "logo.png"
+    Image.new("RGB", (40, 20), "#2457c5").save(logo)
     rows: dict[str, type[Row]] = {
         "alert": Alert,
         "cycle": RetrainingCycle,
@@ -254,6 +269,8 @@ def names(world: World, database: Database, agency: Agency, storage: Storage, sh
         "completion": completion_id(world.row(Prediction).id),
         "file": str(file),
         "text": str(text),
+        "out": str(shell.data_dir.parent / "out"),
+        "logo": str(logo),
         "folder": str(shell.data_dir.parent / "files"),
     }
 

@@ -13,6 +13,7 @@ from tuneloop.console.pages.models import ModelPage
 from tuneloop.console.pages.people import KeysPage, MembersPage
 from tuneloop.console.pages.portfolio import PortfolioPage
 from tuneloop.console.pages.records import AuditPage, JobsPage
+from tuneloop.console.pages.reports import ReportPages
 from tuneloop.console.pages.review import ReviewPage
 from tuneloop.console.pages.sign_in import SignInPage
 from tuneloop.console.pages.unsubscribe import UnsubscribePage
@@ -29,6 +30,7 @@ PAGES: Sequence[ControllerRouterHandler] = (
     KeysPage,
     AuditPage,
     JobsPage,
+    ReportPages,
     UnsubscribePage,
 )
 

@@ -9,6 +9,7 @@ from tuneloop_workers.actors import (
     mail,
     monitoring,
     quality,
+    reports,
     training,
 )
 
@@ -21,5 +22,6 @@ __all__ = [
     "mail",
     "monitoring",
     "quality",
+    "reports",
     "training",
 ]
