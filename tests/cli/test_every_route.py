@@ -9,6 +9,7 @@ import typer.main
 from litestar import Litestar
 from PIL import Image
 from sqlalchemy import Connection
+from sqlmodel import select
 from typer.core import TyperGroup
 
 from tests.cli.rows import add_version
@@ -39,6 +40,7 @@ from tuneloop.tables import (
     MailBlock,
     Membership,
     Prediction,
+    ReportFile,
     RetrainingCycle,
     ReviewItem,
     Role,
@@ -218,6 +220,7 @@ def names(world: World, database: Database, agency: Agency, storage: Storage, sh
     add_version(database, storage, world, {"adapter.gguf": b"GGUF"})
     cycle = world.row(RetrainingCycle)
     with database.unit(agency.id) as session:
+        session.exec(select(ReportFile)).one().sha256 = storage.put_bytes(b"%PDF-1.7")
         version = world.row(AdapterVersion)
         assert isinstance(version, AdapterVersion)
         session.add(
