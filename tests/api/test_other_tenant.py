@@ -34,6 +34,8 @@ PUBLIC = {
     "GET /r/{token}/report.pdf",
     "GET /r/{token}/numbers.csv",
     "POST /mail/unsubscribe/{token}",
+    "GET /fix/{token}",
+    "POST /fix/{token}",
     "GET /healthz",
     "GET /readyz",
     "GET /metrics",

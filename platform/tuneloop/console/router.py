@@ -8,7 +8,9 @@ from litestar.types import ControllerRouterHandler
 
 from tuneloop.console.assets import asset
 from tuneloop.console.pages.alerts import AlertPage
+from tuneloop.console.pages.correction import CorrectionPage
 from tuneloop.console.pages.cycles import CyclePage
+from tuneloop.console.pages.data import DataPage
 from tuneloop.console.pages.models import ModelPage
 from tuneloop.console.pages.people import KeysPage, MembersPage
 from tuneloop.console.pages.portfolio import PortfolioPage
@@ -31,6 +33,8 @@ PAGES: Sequence[ControllerRouterHandler] = (
     AuditPage,
     JobsPage,
     ReportPages,
+    DataPage,
+    CorrectionPage,
     UnsubscribePage,
 )
 
