@@ -41,7 +41,8 @@ def estimate(
     """Impact from calibrated confidences (N,) of all answers, which of them lie in the region (N,), and labels there.
 
     overall = mean calibrated confidence + share of region x mean of (correct - calibrated confidence) on its labels.
-    `labelled_region_confidence` is calibrated by the same map.
+    Confidences are calibrated by one map, fitted on the baseline's own labels: where those were lucky, the map is too
+    high by as much, so outside the region the two errors cancel, and only inside it does the baseline's count.
     """
     everything, region = np.asarray(calibrated_all, dtype=float), np.asarray(in_region_all, dtype=bool)
     right = np.asarray(labelled_region_correct, dtype=float)
@@ -57,7 +58,7 @@ def estimate(
     spread = math.sqrt(
         share**2 * _residual_variance(residual, accuracy) / n
         + float(np.var(everything)) / everything.size
-        + _smoothed_variance(baseline) / baseline.n
+        + share**2 * _smoothed_variance(baseline) / baseline.n
     )
     half = normal_quantile(0.95) * spread
     return Impact(
