@@ -49,7 +49,7 @@ def compare_scores(
     value, spread = float(difference[0]), float(error[0])
     n, groups = int(old.size), len(sizes)
     if groups < 2:
-        return ScoreComparison(n, groups, value, Interval(-np.inf, np.inf), 1.0)
+        raise ValueError("one cluster alone doesn't tell how much clusters differ; compare at least two")
     if spread == 0:
         return ScoreComparison(n, groups, value, Interval(value, value), 1.0 if value == 0 else 2**-groups)
     distances = _distances(totals, sizes, value)
