@@ -25,9 +25,8 @@ from tuneloop.health import healthz, metrics, readyz
 from tuneloop.identity.controller import ApiKeyController, MemberController, SessionController
 from tuneloop.identity.request import provide_principal, provide_session
 from tuneloop.jobs.controller import JobController
-from tuneloop.kit.db import Database, make_engine
+from tuneloop.kit.db import Database
 from tuneloop.kit.errors import TuneloopError
-from tuneloop.kit.logging import configure_logging
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.storage import Storage
 from tuneloop.mail.controller import MailController
@@ -40,6 +39,7 @@ from tuneloop.registry.controller import BaseController, ModelController
 from tuneloop.retraining.controller import CycleController, EvalController
 from tuneloop.review.controller import ReviewController
 from tuneloop.review.sources_controller import SourcesController
+from tuneloop.slack.controller import SlackController
 from tuneloop_billing.controllers import BILLING
 from tuneloop_reports.controller import ReportController
 from tuneloop_reports.public import PublicReport
@@ -66,6 +66,7 @@ API: Sequence[ControllerRouterHandler] = (
     CycleController,
     PromptController,
     JobController,
+    SlackController,
     *BILLING,
     MailController,
     ReportController,
@@ -78,8 +79,9 @@ def create_app(
     storage: Storage,
     *,
     lifespan: Sequence[Callable[[Litestar], AbstractAsyncContextManager[None]]] = (gateway_lifespan,),
+    more: Sequence[ControllerRouterHandler] = (),
 ) -> Litestar:
-    """The web application: API, pages, gateway, health.
+    """The web application: API, pages, gateway, health, and what the composition adds (`more`).
 
     Raises:
         RuntimeError: a route names neither `role=` nor `public=True`.
@@ -93,7 +95,7 @@ def create_app(
         },
     )
     app = Litestar(
-        route_handlers=[api, console_router(), PublicReport, *gateway_handlers, healthz, readyz, metrics],
+        route_handlers=[api, console_router(), PublicReport, *gateway_handlers, healthz, readyz, metrics, *more],
         state=State({"settings": settings, "database": database, "storage": storage}),
         lifespan=list(lifespan),
         logging_config=None,
@@ -115,14 +117,6 @@ def create_app(
     )
     _deny_by_default(app)
     return app
-
-
-def app_from_environment() -> Litestar:
-    """The application of a server process, configured by TUNELOOP_* variables."""
-    settings = Settings()
-    configure_logging(settings.log_level, json_lines=settings.log_json)
-    storage = Storage(settings.storage, cache=settings.data_dir / "cache")
-    return create_app(settings, Database(make_engine(settings.database_url, pool_size=10)), storage)
 
 
 def _deny_by_default(app: Litestar) -> None:

@@ -29,6 +29,8 @@ from tuneloop.tables import (
     Role,
     ServiceUse,
     ShareLink,
+    SlackIdentity,
+    SlackInstallation,
 )
 
 
@@ -87,6 +89,8 @@ def own(world: World) -> dict[str, str]:
         "run_id": str(world.row(EvalRun).id),
         "cycle_id": str(world.row(RetrainingCycle).id),
         "job_id": str(world.row(JobRow).id),
+        "installation_id": str(world.row(SlackInstallation).id),
+        "identity_id": str(world.row(SlackIdentity).id),
         "mail_id": str(world.row(Mail).id),
         "month": "2026-01",
         "block_id": str(world.row(MailBlock).id),
@@ -101,6 +105,8 @@ def own(world: World) -> dict[str, str]:
 def missing() -> dict[str, str]:
     """Values of the same form that name nothing."""
     ids = (
+        "installation_id",
+        "identity_id",
         "finding_id",
         "link_id",
         "user_id",
@@ -162,6 +168,7 @@ JSON: dict[str, Any] = {
     "POST /api/v1/alerts/{alert_id}/snooze": {"until": "2999-01-01T00:00:00Z", "reason": "later"},
     "POST /api/v1/alerts/{alert_id}/dismiss": {"reason": "nothing"},
     "POST /api/v1/alerts/{alert_id}/resolve": {"reason": "mended"},
+    "PUT /api/v1/slack/channel": {"channel": "C0123456789"},
     "POST /api/v1/cycles/{cycle_id}/approve": {"digest": DIGEST},
     "POST /api/v1/cycles/{cycle_id}/promote": {"digest": DIGEST},
     "POST /api/v1/cycles/{cycle_id}/reject": {"digest": DIGEST},

@@ -21,6 +21,8 @@ Http = TestClient[Litestar]
 pytestmark = pytest.mark.usefixtures("undo")
 
 PUBLIC = {
+    "GET /answer",
+    "POST /answer",
     "POST /api/v1/session",
     "POST /v1/chat/completions",
     "POST /v1/feedback",
@@ -45,6 +47,11 @@ NAMELESS = {
     "POST /reports",
     "GET /reports/style",
     "POST /reports/style",
+    "GET /api/v1/slack",
+    "POST /api/v1/slack/installations",
+    "PUT /api/v1/slack/channel",
+    "GET /slack/link",
+    "POST /slack/link",
     "GET /api/v1/mail",
     "GET /api/v1/reports",
     "GET /api/v1/report-style",

@@ -11,6 +11,7 @@ from tuneloop.console.pages.alerts import AlertPage
 from tuneloop.console.pages.correction import CorrectionPage
 from tuneloop.console.pages.cycles import CyclePage
 from tuneloop.console.pages.data import DataPage
+from tuneloop.console.pages.links import AnswerPage, SlackLinkPage
 from tuneloop.console.pages.models import ModelPage
 from tuneloop.console.pages.people import KeysPage, MembersPage
 from tuneloop.console.pages.portfolio import PortfolioPage
@@ -36,6 +37,8 @@ PAGES: Sequence[ControllerRouterHandler] = (
     DataPage,
     CorrectionPage,
     UnsubscribePage,
+    AnswerPage,
+    SlackLinkPage,
 )
 
 
