@@ -39,7 +39,7 @@ def test_from_the_portfolio_over_model_and_alert_to_the_question(owner: Visitor,
     expect(page.get_by_role("heading", name="Promote v1.3?")).to_be_visible()
     page.get_by_role("link", name="Side by side").click()
     expect(page.get_by_role("row", name="Overall accuracy")).to_contain_text("n = 150")
-    expect(page.get_by_role("article")).to_have_count(12)
+    expect(page.get_by_role("article")).to_have_count(22)
 
 
 def test_a_promotion_against_the_gate_takes_an_admin_and_a_reason(

@@ -36,8 +36,10 @@ from tuneloop.tables import (
     Alias,
     ApprovalKind,
     BaseModel,
+    Candidate,
     Client,
     CycleState,
+    DisagreementRun,
     Domain,
     EvalRun,
     Example,
@@ -49,6 +51,9 @@ from tuneloop.tables import (
     Reading,
     RegisteredModel,
     RetrainingCycle,
+    ReviewItem,
+    ReviewPurpose,
+    ReviewState,
     Schedule,
     ScheduledTask,
     Snapshot,
@@ -67,6 +72,13 @@ QUESTIONS = {
 }
 CONTRACT = Contract(task=Task.CLASSIFY, system_prompt="Sort the message.", labels=LABELS)
 WEEKS = 14
+SENSITIVITY: dict[str, Any] = {
+    "labels_per_week": 50,
+    "smallest_drop": 0.1,
+    "weeks": 8,
+    "probability": 0.9,
+    "more": [[75, 0.08], [100, 0.07], [150, 0.06], [200, 0.05]],
+}
 
 
 class Showcase(NamedTuple):
@@ -178,7 +190,7 @@ class _Maker:
             baseline_run_id=run.id,
             status=status,
             status_since=since,
-            charts={"labels": DriftChart((run.correct, run.n)).to_dict()},
+            charts={"labels": DriftChart((run.correct, run.n)).to_dict(), "sensitivity": SENSITIVITY},
             noise={"flips": 1, "n": run.n},
             read_until=now(),
         )
@@ -205,8 +217,6 @@ class _Maker:
             answers = int(self.random.integers(900, 1400))
             reported = int(self.random.binomial(answers, 0.004 + 0.1 * max(0.0, 0.88 - level)))
             estimate = Rate(round(answers * (level + 0.02)), answers)
-            power = {"labels_per_week": labels, "smallest_drop": 0.1, "weeks": 8, "probability": 0.9}
-            more = [[25, 0.15], [50, 0.1], [100, 0.07], [200, 0.05]]
             self._add(
                 monitor,
                 at,
@@ -217,7 +227,6 @@ class _Maker:
                     "accuracy": rate_of(Rate(correct, n)),
                     "categories": {label: rate_of(Rate(k, share)) for label, k in zip(LABELS, hit, strict=True)},
                     "category_alarms": ["warranty"] if seen.alarm else [],
-                    "power": {**power, "more": more},
                 },
                 statistic=seen.statistic,
                 threshold=seen.threshold,
@@ -225,9 +234,37 @@ class _Maker:
             )
             check = {"error": 0.031, "low": -0.02, "high": 0.08, "n": n}
             self._add(monitor, at, "label_free", answers, level + 0.02, {"estimate": rate_of(estimate), "check": check})
+            if place == len(levels) - 1 and level < 0.84:
+                self.cluster(monitor, at)
             self._add(
                 monitor, at, "reports", answers, reported / answers, {"reported": rate_of(Rate(reported, answers))}
             )
+
+    def cluster(self, monitor: Monitor, at: datetime) -> None:
+        """A kind of question that came up lately."""
+        seen = [
+            Prediction(
+                client_id=monitor.client_id,
+                model_id=monitor.model_id,
+                version_id=monitor.version_id,
+                digest="5" * 64,
+                at=at,
+                messages=[{"role": "user", "content": text}],
+                answer="returns",
+                confidence=0.41,
+            )
+            for text in ("Do you mend jackets with the new repair voucher?", "My repair voucher code is not accepted.")
+        ]
+        self.session.add_all(seen)
+        self.session.flush()
+        group = {
+            "name": "repair voucher",
+            "size": 31,
+            "mean_confidence": 0.44,
+            "p_value": 0.0004,
+            "predictions": [str(row.id) for row in seen],
+        }
+        self._add(monitor, at, "clusters", 640, 31 / 640, {"clusters": [group]})
 
     def _add(
         self, monitor: Monitor, at: datetime, stream: str, n: int, value: float, detail: dict[str, Any], **rest: Any
@@ -259,6 +296,37 @@ class _Maker:
                     messages=[{"role": "user", "content": QUESTIONS[label]}],
                     answer=label,
                     confidence=float(self.random.beta(9 * sure, 1.5)),
+                )
+            )
+
+    def traffic_compared(self, cycle: RetrainingCycle, production: AdapterVersion, candidate: AdapterVersion) -> None:
+        """84 of 1,200 answers differ; ten of them are labelled."""
+        run = DisagreementRun(
+            client_id=cycle.client_id,
+            cycle_id=cycle.id,
+            production_digest=production.digest,
+            candidate_digest=candidate.digest,
+            queries=1200,
+            disagreements=84,
+            agreed=dict.fromkeys(LABELS, 223),
+        )
+        self.session.add(run)
+        for place in range(84):
+            label = LABELS[place % len(LABELS)]
+            other = LABELS[(place + 1) % len(LABELS)]
+            done = place < 10
+            self.session.add(
+                ReviewItem(
+                    client_id=cycle.client_id,
+                    model_id=cycle.model_id,
+                    cycle_id=cycle.id,
+                    purpose=ReviewPurpose.GATE,
+                    reason="production and candidate answer this differently",
+                    state=ReviewState.DONE if done else ReviewState.OPEN,
+                    messages=[{"role": "user", "content": QUESTIONS[label]}],
+                    answers={"production": other, "candidate": label},
+                    expected=(label if place % 4 else other) if done else None,
+                    closed_at=now() if done else None,
                 )
             )
 
@@ -385,6 +453,17 @@ def _northwind(maker: _Maker, agency: Agency) -> tuple[RegisteredModel, UUID, UU
     candidate_run = maker.evaluate(candidate, golden, examples, better)
     point(session, model, Alias.CANDIDATE, candidate.id)
     compare_runs(session, cycle=cycle, production=run, candidate=candidate_run, target=["warranty"], policy=Policy())
+    maker.traffic_compared(cycle, version, candidate)
+    for method, blend, right, chosen in (
+        ("continue", 0.5, (37, 7), True),
+        ("continue", 1.0, (35, 8), False),
+        ("from_base", 1.0, (34, 7), False),
+    ):
+        dev = {"old": {"n": 42, "correct": right[0], "score": 0.9}, "new": {"n": 9, "correct": right[1], "score": 0.8}}
+        row = Candidate(
+            client_id=model.client_id, cycle_id=cycle.id, method=method, blend=blend, dev=dev, chosen=chosen
+        )
+        session.add(row)
     ask(session, cycle, ApprovalKind.PROMOTION, digest=candidate.digest, valid_for=timedelta(hours=60))
     who = owner_of(agency)
     for action, detail in (

@@ -11,6 +11,7 @@ from tuneloop.console.assets import asset_url
 from tuneloop.console.notes import COOKIE, forget, take
 from tuneloop.identity.principal import Principal
 from tuneloop.identity.request import HttpRequest
+from tuneloop.stats.intervals import Rate
 from tuneloop.tables import Role
 
 CSP: Final = (
@@ -42,7 +43,7 @@ def _environment() -> Environment:
         words=figures.words,
         duration=figures.duration,
     )
-    environment.globals.update(span=figures.span, themes=THEMES)
+    environment.globals.update(rate_of=Rate, span=figures.span, themes=THEMES)
     return environment
 
 

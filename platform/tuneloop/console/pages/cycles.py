@@ -9,6 +9,7 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 
 from tuneloop.console.forms import optional, required
+from tuneloop.console.gate import candidates_of, settled_disagreements
 from tuneloop.console.notes import back_to
 from tuneloop.console.render import page
 from tuneloop.console.side_by_side import compared_versions, side_by_side
@@ -19,10 +20,11 @@ from tuneloop.kit.clock import now
 from tuneloop.kit.errors import NotFound
 from tuneloop.kit.jobs import JobRow
 from tuneloop.kit.tenancy import TenantSession
-from tuneloop.registry.service import aliases, contract_of
+from tuneloop.registry.service import contract_of
 from tuneloop.retraining.approvals import open_question, questions, votes
 from tuneloop.retraining.service import approve_promotion, approve_retrain, cancel, comparison_of, reject
 from tuneloop.retraining.states import ENDED
+from tuneloop.retraining.verdicts import gate_state
 from tuneloop.tables import ApprovalKind, Client, RegisteredModel, RetrainingCycle, Role, Snapshot
 
 
@@ -56,6 +58,8 @@ class CyclePage(Controller):
             given=votes(session, question) if question else [],
             answered=[each for each in questions(session, cycle.id) if each.decision is not None],
             comparison=comparison_of(session, cycle.id),
+            gate=gate_state(session, cycle),
+            tried=candidates_of(session, cycle),
             steps=timeline(session, cycle),
         )
 
@@ -76,9 +80,10 @@ class CyclePage(Controller):
             contract=contract_of(model),
             comparison=comparison,
             shown=side_by_side(session, comparison) if comparison else None,
+            gate=gate_state(session, cycle),
+            settled=settled_disagreements(session, cycle),
             production=production,
             candidate=candidate,
-            serving=aliases(session, model.id),
         )
 
     @post("/approve", role=Role.OPERATOR, sync_to_thread=True)

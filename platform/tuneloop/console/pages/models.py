@@ -18,6 +18,7 @@ from tuneloop.evals.service import latest_run
 from tuneloop.identity.principal import Principal
 from tuneloop.identity.request import HttpRequest
 from tuneloop.kit.tenancy import TenantSession
+from tuneloop.monitoring.clusters import ask_about_cluster, new_clusters
 from tuneloop.monitoring.health import model_health
 from tuneloop.monitoring.history import history
 from tuneloop.registry.service import aliases, contract_of, find_model, list_versions, policy_of
@@ -51,6 +52,7 @@ class ModelPage(Controller):
             health=model_health(session, found),
             past=past,
             charts=charts_of(past),
+            clusters=new_clusters(session, found),
             cycles=cycles_of(session, found, limit=5),
             aliases=aliases(session, found.id),
         )
@@ -102,6 +104,20 @@ class ModelPage(Controller):
         found = find_model(session, client=client, model=model)
         cycle = propose(session, principal=principal, model=found, recipe=Recipe())
         return back_to(f"/cycles/{cycle.id}", "Data and recipe are frozen. Training starts once this is approved.")
+
+    @post("/clusters", role=Role.OPERATOR, sync_to_thread=True)
+    def ask_about(
+        self,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        form: NamedDependency[FormMultiDict],
+        client: FromPath[str],
+        model: FromPath[str],
+    ) -> Redirect:
+        found = find_model(session, client=client, model=model)
+        name = required(form, "name", "the group")
+        added = ask_about_cluster(session, principal=principal, model=found, name=name)
+        return back_to(f"/models/{client}/{model}", f"{added} of its questions wait for labels now.")
 
     @post("/rollback", role=Role.OPERATOR, sync_to_thread=True)
     def rollback(

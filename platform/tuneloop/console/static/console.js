@@ -88,7 +88,8 @@ addEventListener("pageshow", () => {
 // ---- keys: "g" and a letter goes somewhere, "?" lists them
 let goes = false;
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, dialog")) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select")) return;
+  if (document.querySelector("dialog[open]")) return;
   if (event.key === "?") document.getElementById("keys")?.showModal();
   else if (goes) document.querySelector(`[data-key="${CSS.escape(event.key)}"]`)?.click();
   goes = event.key === "g" && !goes;
