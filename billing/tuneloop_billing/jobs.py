@@ -6,6 +6,15 @@ from uuid import UUID
 from tuneloop.kit.jobs.job import Job
 
 
+class SyncFailed(Job):
+    """Note why Stripe refused a change, where its maker sees it."""
+
+    name: ClassVar[str] = "billing.sync_failed"
+
+    subscription_id: UUID
+    reason: str
+
+
 class SyncSubscription(Job):
     """Send what was changed here to Stripe, and take over what Stripe says."""
 
@@ -13,3 +22,41 @@ class SyncSubscription(Job):
     max_attempts: ClassVar[int] = 8
 
     subscription_id: UUID
+
+    def if_dead(self, reason: str) -> Job:
+        return SyncFailed(subscription_id=self.subscription_id, reason=reason[:2000])
+
+
+class SyncCatalogue(Job):
+    """Bring the products and prices at Stripe to what the plans say."""
+
+    name: ClassVar[str] = "billing.catalogue"
+    max_attempts: ClassVar[int] = 8
+
+    agency_id: UUID
+
+
+class HandleStripeEvent(Job):
+    """Look at Stripe again at what a webhook was about."""
+
+    name: ClassVar[str] = "billing.event"
+    max_attempts: ClassVar[int] = 12
+
+    event_id: UUID
+
+
+class CloseMonth(Job):
+    """Go on with the end of a month for a client."""
+
+    name: ClassVar[str] = "billing.close"
+    max_attempts: ClassVar[int] = 8
+
+    close_id: UUID
+
+
+class DailyRound(Job):
+    """Compare an agency with Stripe, and see to the months that have ended."""
+
+    name: ClassVar[str] = "billing.round"
+
+    agency_id: UUID

@@ -8,9 +8,15 @@ from typing import Any
 import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
+from pydantic import SecretStr
 
+from tests.billing.office import Office, office
 from tests.billing.sandbox import Shop, open_shop
-from tuneloop.tables import Client
+from tuneloop.asgi import create_app
+from tuneloop.kit.db import Database
+from tuneloop.kit.settings import Settings
+from tuneloop.kit.storage import Storage
+from tuneloop.tables import Agency, Client
 from tuneloop_billing.sandbox.process import Running, in_thread
 from tuneloop_billing.sandbox.spec import VERSION
 
@@ -45,3 +51,29 @@ def sandbox() -> Iterator[Running]:
 @pytest.fixture
 def shop(sandbox: Running) -> Shop:
     return open_shop(sandbox)
+
+
+@pytest.fixture
+def settings(tmp_path: Path, sandbox: Running) -> Settings:
+    port = int(sandbox.url.rpartition(":")[2])
+    return Settings(
+        data_dir=tmp_path,
+        secret_key=SecretStr("a test's"),
+        stripe_sandbox_port=port,
+        stripe_platform_key=SecretStr("sk_test_sandbox_platform"),
+        stripe_webhook_secret=SecretStr("whsec_platform"),
+    )
+
+
+@pytest.fixture
+def app(settings: Settings, database: Database, storage: Storage) -> Litestar:
+    return create_app(settings, database, storage, lifespan=())
+
+
+@pytest.fixture
+def north(
+    database: Database, agency: Agency, settings: Settings, storage: Storage, api: Http, sandbox: Running
+) -> Iterator[Office]:
+    """The agency, connected to the sandbox."""
+    with office(database, agency, settings, storage, api, sandbox) as made:
+        yield made

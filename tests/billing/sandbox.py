@@ -35,8 +35,8 @@ class Shop:
         found: list[dict[str, Any]] = httpx.get(url).json()
         return found
 
-    def price(self, amount: int = 200_000, *, name: str = "Standard retrain") -> str:
-        product = self.stripe.v1.products.create({"name": name})
+    def price(self, amount: int = 200_000, *, name: str = "Standard retrain", product_id: str | None = None) -> str:
+        product = self.stripe.v1.products.create({"name": name, **({"id": product_id} if product_id else {})})  # type: ignore[typeddict-item]
         return self.stripe.v1.prices.create(
             {"product": product.id, "currency": "usd", "unit_amount": amount, "recurring": {"interval": "month"}}
         ).id

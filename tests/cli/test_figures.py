@@ -8,7 +8,7 @@ from tuneloop.commands import arguments, datasets, figures
 from tuneloop.datasets.rows import ExportFormat
 from tuneloop.evals.service import rate_of
 from tuneloop.stats.intervals import Rate
-from tuneloop.tables import Domain, Feature, FeedbackKind, FeedbackState, Plan, Pool, Role, ScheduledTask
+from tuneloop.tables import Activity, Domain, Feature, FeedbackKind, FeedbackState, Plan, Pool, Role, ScheduledTask
 
 
 def test_a_rate_carries_n_and_interval() -> None:
@@ -49,6 +49,7 @@ def test_sizes(count: float, shown: str) -> None:
         (arguments.FeedbackKind, FeedbackKind),
         (arguments.FeedbackState, FeedbackState),
         (arguments.Feature, Feature),
+        (arguments.Activity, Activity),
         (arguments.ScheduledTask, ScheduledTask),
         (datasets.ExportFormat, ExportFormat),
     ],

@@ -15,6 +15,7 @@ from tuneloop.kit.jobs.relay import CHANNEL, Ring
 from tuneloop.kit.settings import Settings
 from tuneloop.monitoring.due import settle_labelled_bursts, start_due_tasks
 from tuneloop.review.tending import begin_tending
+from tuneloop_billing.rounds import make_due as make_billing_due
 from tuneloop_workers.broker import make_broker, ring
 from tuneloop_workers.signals import stop_on_signals
 
@@ -55,4 +56,5 @@ def tick(database: Database, ring: Ring) -> None:
         start_due_tasks(session)
         settle_labelled_bursts(session)
         begin_tending(session)
+        make_billing_due(session)
         ring_due(session, ring)

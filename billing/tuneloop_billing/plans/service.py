@@ -19,6 +19,7 @@ from tuneloop.tables import (
     Subscription,
     SubscriptionState,
 )
+from tuneloop_billing.outgoing import publish, send
 from tuneloop_billing.plans.templates import TEMPLATES
 
 SELLABLE = (Feature.RETRAIN, Feature.AB_TEST, Feature.NEW_CATEGORY, Feature.LABELS, Feature.GPU_MINUTES)
@@ -59,6 +60,7 @@ def create_plan(
     )
     session.add(plan)
     session.flush()
+    publish(session, plan)
     record(session, principal, "plan.create", "plan", plan.id, slug=slug, price=plan.price, currency=plan.currency)
     return plan
 
@@ -80,14 +82,14 @@ def change_plan(
     if price is not None and price != plan.price:
         plan.price = price
         for subscription in session.exec(select(Subscription).where(Subscription.plan_id == plan.id)):
-            subscription.revision += 1
-            session.add(subscription)
+            send(session, subscription)
     plan.name = name or plan.name
     if entitlements is not None:
         plan.entitlements = entitlements.model_dump(mode="json")
     if extras is not None:
         plan.extras = _sellable(extras)
     session.add(plan)
+    publish(session, plan)
     record(session, principal, "plan.change", "plan", plan.id, slug=slug, before=before, price=plan.price)
     return plan
 
@@ -100,6 +102,7 @@ def archive_plan(session: Session, *, principal: Principal, slug: str) -> Mainte
         raise Conflict(f"{count} clients are on {slug}; move them to another plan first", slug=slug, clients=count)
     plan.archived_at = plan.archived_at or now()
     session.add(plan)
+    publish(session, plan)
     record(session, principal, "plan.archive", "plan", plan.id, slug=slug)
     return plan
 

@@ -87,3 +87,4 @@ class SubscriptionRead(BaseModel):
     allowances: list[AllowanceRead]
     dunning: DunningRead
     in_step_with_stripe: bool
+    problem: str | None

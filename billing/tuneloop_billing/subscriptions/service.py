@@ -9,9 +9,8 @@ from tuneloop.clients.service import find_client
 from tuneloop.identity.principal import Principal
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import Conflict, InvalidInput, NotFound
-from tuneloop.kit.jobs import enqueue
 from tuneloop.tables import Client, MaintenancePlan, Role, Subscription, SubscriptionState
-from tuneloop_billing.jobs import SyncSubscription
+from tuneloop_billing.outgoing import send
 from tuneloop_billing.plans.service import find_plan
 
 S = SubscriptionState
@@ -160,16 +159,7 @@ def _enter(subscription: Subscription, state: SubscriptionState) -> None:
 def _changed(
     session: Session, principal: Principal, subscription: Subscription, action: str, **detail: object
 ) -> Subscription:
-    subscription.revision += 1
-    session.add(subscription)
-    session.flush()
+    send(session, subscription)
     details = {name: str(value) for name, value in detail.items() if value}
     record(session, principal, action, "subscription", subscription.id, client_id=subscription.client_id, **details)
-    enqueue(
-        session,
-        SyncSubscription(subscription_id=subscription.id),
-        agency_id=subscription.agency_id,
-        client_id=subscription.client_id,
-        dedupe_key=f"billing.sync:{subscription.id}:{subscription.revision}",
-    )
     return subscription

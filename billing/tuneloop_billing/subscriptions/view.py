@@ -40,6 +40,7 @@ def view_of(session: Session, subscription: Subscription, *, moment: datetime | 
             next_at=following[1] if following else None,
         ),
         in_step_with_stripe=subscription.sent_revision == subscription.revision,
+        problem=subscription.problem,
     )
 
 

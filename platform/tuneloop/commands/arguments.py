@@ -17,6 +17,7 @@ FeedbackKind = Literal["rating", "error", "correction"]
 FeedbackState = Literal["open", "accepted", "dismissed"]
 Feature = Literal["monitoring", "retrain", "ab_test", "new_category", "labels", "gpu_minutes", "report"]
 ScheduledTask = Literal["reading", "canary", "retrain"]
+Activity = Literal["collect", "retrain", "compare", "deploy", "other"]
 """Written out so that a command need not load the tables to know them; tests hold them equal to the enums."""
 
 

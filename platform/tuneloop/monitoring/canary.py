@@ -1,7 +1,6 @@
 """The canary: production answers its golden set again. The same answers are expected, within the measured noise.
 
-The first run after a deployment measures that noise: how many answers differ between two runs of the same version. One
-that does harm is no noise; it alarms at once, and the next run measures.
+The first run after a deployment measures that noise: how many answers differ between two runs of the same version.
 Later ones are compared with the evaluation the version was deployed on, and say whether our own pipeline (engine,
 quantisation, template, server) has changed. They say nothing about the traffic.
 """
@@ -90,23 +89,23 @@ def record_canary(
             "examples": [{**flip._asdict(), "example_id": str(flip.example_id)} for flip in flips[:SHOWN]],
         },
     )
-    noise = noise_floor(**(monitor.noise or {"flips": len(flips), "n": n}))
-    alpha = policy_of(session.get_one(RegisteredModel, monitor.model_id)).false_alarm_rate / RUNS_A_YEAR
-    seen = check(len(flips), n, broken, fixed, noise, alpha)
-    if monitor.noise is None and not seen.alarm:
+    if monitor.noise is None:
         monitor.noise = {"flips": len(flips), "n": n}
         reading.detail["note"] = "First run: measures how many answers change by themselves."
         session.add_all([monitor, reading])
     else:
+        noise = noise_floor(monitor.noise["flips"], monitor.noise["n"])
+        alpha = policy_of(session.get_one(RegisteredModel, monitor.model_id)).false_alarm_rate / RUNS_A_YEAR
+        seen = check(len(flips), n, broken, fixed, noise, alpha)
         reading.p_value, reading.alarm, reading.threshold = seen.p_value, seen.alarm, alpha
         session.add(reading)
-        _act(session, monitor, reading, len(flips), noise if monitor.noise else None)
+        _act(session, monitor, reading, len(flips), noise)
     session.flush()
     refresh_status(session, monitor, at=at)
     return reading
 
 
-def _act(session: Session, monitor: Monitor, reading: Reading, flips: int, noise: Noise | None) -> None:
+def _act(session: Session, monitor: Monitor, reading: Reading, flips: int, noise: Noise) -> None:
     if reading.alarm:
         raise_alert(session, monitor, _finding(reading, flips, noise), at=reading.at)
         return
@@ -120,20 +119,19 @@ def _act(session: Session, monitor: Monitor, reading: Reading, flips: int, noise
         )
 
 
-def _finding(reading: Reading, flips: int, noise: Noise | None) -> Finding:
+def _finding(reading: Reading, flips: int, noise: Noise) -> Finding:
     broken, fixed = reading.detail["broken"], reading.detail["fixed"]
-    usual = f", where two runs at its deployment differed in {noise.flips} of {noise.n}" if noise else ""
     return Finding(
         kind=AlertKind.CANARY,
         level=AlertLevel.ALERT,
         summary=(
-            f"The same version answers its golden set differently: {flips} of {reading.n} answers changed{usual}; "
-            f"{broken} became wrong, {fixed} right. "
+            f"The same version answers its golden set differently: {flips} of {reading.n} answers changed, where two "
+            f"runs at its deployment differed in {noise.flips} of {noise.n}; {broken} became wrong, {fixed} right. "
             "Look for a change of engine, quantisation, template or server: the traffic has no part in this."
         ),
         evidence={
             "flips": reading.detail["flips"],
-            "noise": rate_of(Rate(noise.flips, noise.n)) if noise else None,
+            "noise": rate_of(Rate(noise.flips, noise.n)),
             "broken": broken,
             "fixed": fixed,
             "p_value": reading.p_value,

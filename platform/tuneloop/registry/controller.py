@@ -27,7 +27,6 @@ from tuneloop.registry.service import (
     list_versions,
     policy_of,
 )
-from tuneloop.retraining.overrides import override_of_version
 from tuneloop.tables import BaseModel, RegisteredModel, Role
 
 
@@ -110,12 +109,7 @@ class ModelController(Controller):
         found = list_versions(session, find_model(session, client=client, model=model))
         numbers: dict[UUID | None, str] = {version.id: version.number for version in found}
         return [
-            VersionRead.of(
-                version,
-                model=f"{client}/{model}",
-                parent=numbers.get(version.parent_id),
-                override=override_of_version(session, version.id),
-            )
+            VersionRead.of(version, model=f"{client}/{model}", parent=numbers.get(version.parent_id))
             for version in found
         ]
 
@@ -131,12 +125,7 @@ class ModelController(Controller):
         found = find_model(session, client=client, model=model)
         row = find_version(session, found, version)
         numbers: dict[UUID | None, str] = {each.id: each.number for each in list_versions(session, found)}
-        return VersionRead.of(
-            row,
-            model=f"{client}/{model}",
-            parent=numbers.get(row.parent_id),
-            override=override_of_version(session, row.id),
-        )
+        return VersionRead.of(row, model=f"{client}/{model}", parent=numbers.get(row.parent_id))
 
     @get("/{client:str}/{model:str}/versions/{version:str}/files/{name:path}", role=Role.VIEWER, sync_to_thread=True)
     def file(

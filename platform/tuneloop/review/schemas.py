@@ -146,16 +146,6 @@ class QueueCountRead(_Read):
     n: int
 
 
-class AgreementRead(_Read):
-    """Cohen's kappa: 1 is full agreement, 0 what chance gives; with its 95 % interval."""
-
-    kappa: float
-    low: float
-    high: float
-    observed: float
-    n: int
-
-
 class QueueRead(BaseModel):
     """`labels` and `median_seconds` are of the last seven days."""
 
@@ -163,4 +153,5 @@ class QueueRead(BaseModel):
     waiting: int
     labels: int
     median_seconds: float | None
-    agreement: AgreementRead | None = Field(description="of two labellers; null while nothing is labelled twice")
+    labelled_twice: int
+    agreed: int

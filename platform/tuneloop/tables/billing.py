@@ -38,6 +38,8 @@ class BillingAccount(Tenant, table=True):
     currency: str = "usd"
     automatic_tax: bool = False
     gpu_hour_cost: int = 200
+    next_due_at: datetime = Field(default_factory=now, index=True, description="when its daily round is next")
+    reads: int = Field(default=0, description="counts what was read from Stripe, so that older readings lose")
     created_at: datetime = Field(default_factory=now)
     updated_at: datetime = Field(default_factory=now)
 
@@ -90,6 +92,8 @@ class Subscription(ClientOwned, table=True):
     sent_revision: int = 0
     stripe_customer: str | None = None
     stripe_subscription: str | None = None
+    read: int = 0
+    problem: str | None = Field(default=None, description="why Stripe refused the last change")
 
 
 class Feature(StrEnum):
@@ -233,6 +237,7 @@ class Invoice(ClientOwned, table=True):
     hosted_url: str | None = None
     issued_at: datetime
     paid_at: datetime | None = None
+    read: int = 0
     seen_at: datetime = Field(default_factory=now)
 
 

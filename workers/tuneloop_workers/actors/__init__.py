@@ -1,6 +1,7 @@
 """Handlers of the jobs; importing this package registers them all."""
 
 from tuneloop_workers.actors import (
+    billing,
     canary,
     comparison,
     deployment,
@@ -9,11 +10,11 @@ from tuneloop_workers.actors import (
     mail,
     monitoring,
     quality,
-    reports,
     training,
 )
 
 __all__ = [
+    "billing",
     "canary",
     "comparison",
     "deployment",
@@ -22,6 +23,5 @@ __all__ = [
     "mail",
     "monitoring",
     "quality",
-    "reports",
     "training",
 ]

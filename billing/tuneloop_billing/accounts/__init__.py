@@ -1,0 +1,1 @@
+"""An agency's connection to Stripe, and its settings for money."""

@@ -1,0 +1,1 @@
+"""What each client earns and costs, and what it was shown for its money."""

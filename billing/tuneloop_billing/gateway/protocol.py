@@ -1,0 +1,169 @@
+"""What billing asks of a payment provider, in our own words."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from http import HTTPStatus
+from typing import ClassVar, NamedTuple, Protocol
+from uuid import UUID
+
+from tuneloop.kit.errors import TuneloopError
+from tuneloop.tables import SubscriptionState
+
+
+class Refused(TuneloopError):
+    """The provider says no; trying the same again won't help."""
+
+    status = HTTPStatus.BAD_GATEWAY
+    code: ClassVar[str] = "payment_provider_refused"
+
+
+@dataclass(frozen=True)
+class Price:
+    """A plan at its price of today."""
+
+    plan_id: UUID
+    name: str
+    amount: int
+    currency: str
+
+
+@dataclass(frozen=True)
+class Payer:
+    client_id: UUID
+    name: str
+    email: str | None
+    customer: str | None
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """How a subscription should be. `then` takes over at the end of the period; `anchor` is when periods begin."""
+
+    subscription_id: UUID
+    revision: int
+    payer: Payer
+    price: Price
+    then: Price | None
+    state: SubscriptionState
+    started_at: datetime
+    trial_ends_at: datetime | None
+    cancel_at_period_end: bool
+    coupon: str | None
+    automatic_tax: bool
+    anchor: datetime
+    subscription: str | None
+
+
+class SubscriptionFacts(NamedTuple):
+    """How a subscription is. `since` is when it came into its state, as far as the provider tells."""
+
+    id: str
+    customer: str
+    state: SubscriptionState
+    since: datetime
+    plan_id: UUID | None
+    amount: int
+    currency: str
+    period_start: datetime
+    period_end: datetime
+    trial_ends_at: datetime | None
+    cancel_at_period_end: bool
+    next_plan_id: UUID | None
+
+
+class Line(NamedTuple):
+    description: str
+    amount: int
+    reference: str | None
+
+
+class InvoiceFacts(NamedTuple):
+    id: str
+    customer: str
+    subscription: str | None
+    month: str | None
+    number: str | None
+    status: str
+    renewal: bool
+    advances: bool
+    currency: str
+    total: int
+    amount_paid: int
+    amount_remaining: int
+    credited: int
+    lines: tuple[Line, ...]
+    hosted_url: str | None
+    issued_at: datetime
+    paid_at: datetime | None
+    period_end: datetime
+
+
+@dataclass(frozen=True)
+class Statement:
+    """What a month's invoice adds to a renewal, or consists of. Each line's reference is put on it once."""
+
+    client_id: UUID
+    month: str
+    customer: str
+    currency: str
+    lines: Sequence[Line]
+    description: str
+    footer: str
+    draft: str | None
+    subscription: str | None
+    days_until_due: int = 14
+
+
+class AccountFacts(NamedTuple):
+    id: str
+    name: str | None
+    live: bool
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A webhook endpoint and the secret that it signs with, told once."""
+
+    id: str
+    secret: str = field(repr=False)
+
+
+class PaymentGateway(Protocol):
+    """One agency's account. Everything may be asked again after a crash: what is there already isn't made twice.
+
+    Raises:
+        Refused: for good. Other errors are of the network, and worth another try.
+    """
+
+    def account(self) -> AccountFacts: ...
+
+    def listen(self, url: str) -> Endpoint: ...
+
+    def stop_listening(self, url: str) -> None: ...
+
+    def publish(self, price: Price, *, sold: bool) -> None: ...
+
+    def apply(self, wanted: Wanted) -> SubscriptionFacts | None: ...
+
+    def subscription(self, subscription_id: str) -> SubscriptionFacts: ...
+
+    def invoice(self, invoice_id: str) -> InvoiceFacts: ...
+
+    def invoices(self, customer: str) -> Iterator[InvoiceFacts]: ...
+
+    def hold(self, invoice_id: str) -> None: ...
+
+    def issue(self, statement: Statement) -> InvoiceFacts: ...
+
+    def credit(self, invoice_id: str, *, amount: int, reason: str, key: str) -> None: ...
+
+    def customer(self, payer: Payer) -> str: ...
+
+    def card_link(self, customer: str, *, back: str, currency: str) -> str: ...
+
+    def take_card(self, session_id: str) -> None: ...
+
+    def portal_link(self, customer: str, *, back: str) -> str: ...
+
+    def meter(self, name: str, *, customer: str, value: int, at: datetime, identifier: str) -> None: ...

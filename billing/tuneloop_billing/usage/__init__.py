@@ -1,0 +1,1 @@
+"""What was used and worked for a client: each unit in exactly one month."""

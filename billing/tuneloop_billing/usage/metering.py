@@ -1,0 +1,85 @@
+"""Count a month's usage once. What comes to light later is counted with the month in which it does."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, func
+from sqlmodel import Session, col, select
+
+from tuneloop.clients.months import Month, Span, zone_of_agency
+from tuneloop.kit.jobs import JobRow, Queue
+from tuneloop.tables import AdapterVersion, Prediction, ReviewLabel, Unit, UsageRecord, WorkEntry
+
+SUMMED = (Unit.GPU_SECONDS, Unit.ANSWERS, Unit.LABELS, Unit.OPERATOR_SECONDS)
+
+
+def count(session: Session, client_id: UUID, span: Span) -> dict[Unit, int]:
+    """Units of a half-open span; storage is what is kept at its end.
+
+    GPU seconds are whole per job, and belong to where the job ended, so that spans that join add up.
+    """
+    seconds = func.ceil(func.extract("epoch", col(JobRow.finished_at) - col(JobRow.started_at)))
+    gpu = (
+        select(func.coalesce(func.sum(seconds), 0))
+        .where(JobRow.client_id == client_id, JobRow.queue == Queue.GPU, col(JobRow.started_at).is_not(None))
+        .where(*_within(col(JobRow.finished_at), span))
+    )
+    answers = (
+        select(func.count())
+        .select_from(Prediction)
+        .where(Prediction.client_id == client_id, *_within(col(Prediction.at), span))
+    )
+    labels = (
+        select(func.count())
+        .select_from(ReviewLabel)
+        .where(ReviewLabel.client_id == client_id, col(ReviewLabel.undone_at).is_(None))
+        .where(*_within(col(ReviewLabel.at), span))
+    )
+    worked = (
+        select(func.coalesce(func.sum(WorkEntry.seconds), 0))
+        .where(WorkEntry.client_id == client_id, col(WorkEntry.deleted_at).is_(None))
+        .where(*_within(col(WorkEntry.at), span))
+    )
+    return {
+        Unit.GPU_SECONDS: int(session.exec(gpu).one()),
+        Unit.ANSWERS: session.exec(answers).one(),
+        Unit.LABELS: session.exec(labels).one(),
+        Unit.OPERATOR_SECONDS: int(session.exec(worked).one()),
+        Unit.STORAGE_BYTES: _stored(session, client_id, span.end),
+    }
+
+
+def meter_month(session: Session, client_id: UUID, month: Month) -> dict[Unit, UsageRecord]:
+    """Count and keep a month that is over; a month that was counted stays as it is."""
+    zone = zone_of_agency(session)
+    known = records_of(session, client_id, month)
+    if known:
+        return known
+    counted = count(session, client_id, month.span(zone))
+    earlier = session.exec(select(UsageRecord).where(UsageRecord.client_id == client_id)).all()
+    late = dict.fromkeys(Unit, 0)
+    if earlier:
+        first = Month.parse(min(record.month for record in earlier))
+        before = count(session, client_id, Span(first.span(zone).start, month.span(zone).start))
+        for unit in SUMMED:
+            late[unit] = before[unit] - sum(each.quantity + each.late for each in earlier if each.unit is unit)
+    for unit, quantity in counted.items():
+        session.add(UsageRecord(client_id=client_id, month=str(month), unit=unit, quantity=quantity, late=late[unit]))
+    session.flush()
+    return records_of(session, client_id, month)
+
+
+def records_of(session: Session, client_id: UUID, month: Month) -> dict[Unit, UsageRecord]:
+    query = select(UsageRecord).where(UsageRecord.client_id == client_id, UsageRecord.month == str(month))
+    return {record.unit: record for record in session.exec(query)}
+
+
+def _within(column: ColumnElement[datetime] | object, span: Span) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return column >= span.start, column < span.end  # type: ignore[operator, return-value]
+
+
+def _stored(session: Session, client_id: UUID, at: datetime) -> int:
+    """Bytes of the client's versions; a file that several share counts once."""
+    query = select(AdapterVersion.files).where(AdapterVersion.client_id == client_id, AdapterVersion.created_at < at)
+    sizes = {str(file["sha256"]): int(file.get("size", 0)) for files in session.exec(query) for file in files}
+    return sum(sizes.values())

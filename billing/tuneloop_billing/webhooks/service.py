@@ -1,0 +1,169 @@
+"""Store a webhook once; later look at Stripe again at what it was about."""
+
+from uuid import UUID
+
+import orjson
+from prometheus_client import Counter
+from pydantic import BaseModel, ConfigDict, ValidationError
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import Session, col, select
+
+from tuneloop.clients.months import zone_of_agency
+from tuneloop.kit.clock import now
+from tuneloop.kit.crypto import Vault
+from tuneloop.kit.db import Database
+from tuneloop.kit.errors import NotFound
+from tuneloop.kit.jobs import enqueue
+from tuneloop.kit.settings import Settings
+from tuneloop.tables import BillingAccount, BillingMode, StripeEvent, Subscription
+from tuneloop_billing.closing.service import awaited_month
+from tuneloop_billing.gateway.protocol import InvoiceFacts, PaymentGateway
+from tuneloop_billing.jobs import HandleStripeEvent
+from tuneloop_billing.sync import gateway, keep_invoice, next_read, refresh_subscription
+from tuneloop_billing.webhooks.signature import BadSignature, verify
+from tuneloop_billing.work import Work
+
+REFUSED = Counter("tuneloop_stripe_webhooks_refused", "Webhooks with a bad signature or body")
+
+
+class Subject(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    id: str = ""
+    invoice: str | None = None
+
+
+class Data(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    object: Subject
+
+
+class Envelope(BaseModel):
+    """The part of an event that we read; the rest is asked from Stripe."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    id: str
+    type: str
+    livemode: bool = False
+    account: str | None = None
+    data: Data
+
+
+def receive(database: Database, settings: Settings, *, token: str, body: bytes, header: str, at: int) -> bool:
+    """Take a webhook in. Returns whether it is a new one.
+
+    Raises:
+        NotFound: nobody has this address. BadSignature: wrongly signed, or no event, or of the other mode.
+    """
+    with database.all_agencies() as session:
+        account = session.exec(select(BillingAccount).where(BillingAccount.webhook_token == token)).one_or_none()
+    if account is None or account.sealed_webhook_secret is None:
+        raise NotFound("webhook endpoint", token)
+    vault = Vault(settings.secret_key.get_secret_value())
+    live = vault.open(account.sealed_key or "").startswith(("sk_live_", "rk_live_"))
+    envelope = _read(body, header, vault.open(account.sealed_webhook_secret), live=live, at=at)
+    return _store(database, account.agency_id, envelope, body)
+
+
+def receive_connected(database: Database, settings: Settings, *, body: bytes, header: str, at: int) -> bool:
+    """Take a webhook in that the platform gets about an account connected to it."""
+    live = settings.stripe_platform_key.get_secret_value().startswith(("sk_live_", "rk_live_"))
+    envelope = _read(body, header, settings.stripe_webhook_secret.get_secret_value(), live=live, at=at)
+    with database.all_agencies() as session:
+        account = session.exec(
+            select(BillingAccount).where(
+                BillingAccount.mode == BillingMode.CONNECT, BillingAccount.stripe_account == envelope.account
+            )
+        ).one_or_none()
+    return account is not None and _store(database, account.agency_id, envelope, body)
+
+
+def _read(body: bytes, header: str, secret: str, *, live: bool, at: int) -> Envelope:
+    try:
+        envelope = _parse(body, header, secret, at)
+    except (BadSignature, ValidationError, orjson.JSONDecodeError) as error:
+        REFUSED.inc()
+        raise error if isinstance(error, BadSignature) else BadSignature("the body is no event") from error
+    if envelope.livemode is not live:
+        REFUSED.inc()
+        raise BadSignature("an event of test mode at a live endpoint, or the other way round")
+    return envelope
+
+
+def _parse(body: bytes, header: str, secret: str, at: int) -> Envelope:
+    if not secret:
+        raise BadSignature("this endpoint has no secret to check signatures with")
+    verify(body, header, secret, at=at)
+    return Envelope.model_validate(orjson.loads(body))
+
+
+def _store(database: Database, agency_id: UUID, envelope: Envelope, body: bytes) -> bool:
+    """The event and the job that acts on it, in one transaction."""
+    subject = envelope.data.object
+    object_id = subject.invoice or subject.id if envelope.type.startswith("credit_note.") else subject.id
+    with database.unit(agency_id) as session:
+        row = StripeEvent(
+            agency_id=agency_id, stripe_id=envelope.id, kind=envelope.type, object_id=object_id, body=body.decode()
+        )
+        values = {name: getattr(row, name) for name in StripeEvent.model_fields}
+        statement = insert(StripeEvent).values(**values).on_conflict_do_nothing().returning(col(StripeEvent.id))
+        event_id = session.execute(statement).scalar_one_or_none()
+        if event_id is None:
+            return False
+        enqueue(session, HandleStripeEvent(event_id=event_id), agency_id=agency_id)
+    return True
+
+
+def handle(work: Work, event_id: UUID) -> None:
+    """Act on an event. The event says what to look at; how that is, Stripe is asked now."""
+    with work.reading() as session:
+        event = session.get(StripeEvent, event_id)
+    if event is None or event.handled_at is not None:
+        return
+    service = gateway(work)
+    outcome = "not connected" if service is None else _act(work, service, event)
+    with work.unit() as session:
+        row = session.get_one(StripeEvent, event_id)
+        row.handled_at, row.outcome = now(), outcome
+        session.add(row)
+
+
+def _act(work: Work, service: PaymentGateway, event: StripeEvent) -> str:
+    kind, subject = event.kind, event.object_id
+    if kind.startswith("customer.subscription."):
+        return refresh_subscription(work, service, subject)
+    if kind.startswith(("invoice.", "credit_note.")):
+        return _refresh_both(work, service, subject)
+    if kind == "checkout.session.completed":
+        service.take_card(subject)
+        return "card taken"
+    return "ignored"
+
+
+def _refresh_both(work: Work, service: PaymentGateway, invoice_id: str) -> str:
+    """An invoice's fate decides its subscription's state."""
+    number = next_read(work)
+    facts = service.invoice(invoice_id)
+    if facts.renewal and facts.status == "draft" and facts.advances and _is_awaited(work, facts):
+        service.hold(invoice_id)
+    with work.unit() as session:
+        outcome = keep_invoice(session, facts, number=number)
+    if facts.subscription is not None:
+        refresh_subscription(work, service, facts.subscription)
+    return outcome
+
+
+def _is_awaited(work: Work, facts: InvoiceFacts) -> bool:
+    """A month's end will put its lines on this draft and let it go."""
+    with work.reading() as session:
+        owner = session.exec(select(Subscription).where(Subscription.stripe_customer == facts.customer)).one_or_none()
+        if owner is None:
+            return False
+        return awaited_month(session, facts, owner.client_id, zone_of_agency(session)) is not None
+
+
+def events_of(session: Session, *, limit: int) -> list[StripeEvent]:
+    """Newest first."""
+    return list(session.exec(select(StripeEvent).order_by(col(StripeEvent.received_at).desc()).limit(limit)))

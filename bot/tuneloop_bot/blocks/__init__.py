@@ -1,1 +1,0 @@
-"""Block Kit from plain data. Pure functions; whatever people, clients or models wrote is shown literally."""

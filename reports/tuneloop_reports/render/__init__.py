@@ -1,1 +1,0 @@
-"""Makes the PDF of a report."""

@@ -1,0 +1,120 @@
+"""An agency connected to the sandbox, whose jobs run when a test says so."""
+
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID
+
+from litestar import Litestar
+from litestar.testing import TestClient
+from sqlmodel import select
+
+import tuneloop_workers.actors  # noqa: F401  (registers the handlers)
+from tests.billing.sandbox import Shop, client_of
+from tuneloop.kit.db import Database
+from tuneloop.kit.jobs import JobRow, JobState
+from tuneloop.kit.settings import Settings
+from tuneloop.kit.storage import Storage
+from tuneloop.kit.tenancy import TenantSession
+from tuneloop.tables import Agency, BillingAccount, Invoice, Subscription
+from tuneloop_billing.sandbox.process import Running
+from tuneloop_billing.webhooks.service import receive
+from tuneloop_workers.runtime import Runtime
+
+Http = TestClient[Litestar]
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What a job works with, without a job."""
+
+    database: Database
+    agency_id: UUID
+    settings: Settings
+
+    def reading(self) -> AbstractContextManager[TenantSession]:
+        return self.database.unit(self.agency_id)
+
+    unit = reading
+
+
+@dataclass(frozen=True)
+class Office:
+    """`shop` is the agency's account at the sandbox, `http` its owner."""
+
+    database: Database
+    agency: Agency
+    settings: Settings
+    storage: Storage
+    http: Http
+    shop: Shop
+
+    def work(self) -> list[str]:
+        """Run every queued job until none is left; returns the names of those that ran."""
+        runtime, ran = Runtime(self.database, self.storage, self.settings), []
+        while due := self._due():
+            for job_id, name in due:
+                runtime.run(job_id)
+                ran.append(name)
+        return ran
+
+    def _due(self) -> list[tuple[UUID, str]]:
+        with self.database.unit(self.agency.id) as session:
+            rows = session.exec(
+                select(JobRow).where(JobRow.state == JobState.QUEUED).order_by(JobRow.created_at, JobRow.id)  # type: ignore[arg-type]
+            ).all()
+            return [(row.id, row.name) for row in rows if row.run_after.timestamp() <= time.time()]
+
+    def failed(self) -> list[str]:
+        with self.database.unit(self.agency.id) as session:
+            return [f"{row.name}: {row.error}" for row in session.exec(select(JobRow)) if row.error]
+
+    def take_webhooks(self, deliveries: list[dict[str, Any]] | None = None, *, copies: int = 1) -> int:
+        """Hand webhooks over as they would come in over HTTP; returns how many were new."""
+        new = 0
+        for each in self.shop.deliveries() if deliveries is None else deliveries:
+            for _ in range(copies):
+                new += receive(
+                    self.database,
+                    self.settings,
+                    token=self.account().webhook_token or "",
+                    body=each["body"].encode(),
+                    header=each["headers"]["Stripe-Signature"],
+                    at=int(time.time()),
+                )
+        return new
+
+    def settle(self) -> None:
+        """Webhooks and jobs until nothing changes any more."""
+        self.work()
+        while self.take_webhooks():
+            for delivery in self.shop.account.deliveries:
+                delivery.done = True
+            self.work()
+
+    def account(self) -> BillingAccount:
+        with self.database.unit(self.agency.id) as session:
+            return session.exec(select(BillingAccount)).one()
+
+    def subscription(self) -> Subscription:
+        with self.database.unit(self.agency.id) as session:
+            return session.exec(select(Subscription)).one()
+
+    def invoices(self) -> list[Invoice]:
+        with self.database.unit(self.agency.id) as session:
+            return list(session.exec(select(Invoice).order_by(Invoice.issued_at, Invoice.stripe_id)))  # type: ignore[arg-type]
+
+
+@contextmanager
+def office(
+    database: Database, agency: Agency, settings: Settings, storage: Storage, http: Http, sandbox: Running
+) -> Iterator[Office]:
+    answer = http.post("/api/v1/billing/connection", json={"sandbox": True})
+    assert answer.status_code == 201, answer.text
+    account = sandbox.world.accounts[answer.json()["stripe_account"]]
+    shop = Shop(sandbox, account, client_of(sandbox, account.key))
+    made = Office(database, agency, settings, storage, http, shop)
+    made.work()
+    yield replace(made)

@@ -1,0 +1,381 @@
+"""The end of a month: every unit in one month, every step once, whatever dies in between."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import httpx
+import pytest
+from sqlmodel import Session, col, select
+
+from tests.billing.office import Desk, Office
+from tests.support.factories import make_base, make_client, make_model
+from tests.support.world import make_version, manifest
+from tuneloop.clients.months import Month, Span
+from tuneloop.kit.ids import new_id
+from tuneloop.kit.jobs import JobRow, JobState
+from tuneloop.kit.tenancy import TenantSession
+from tuneloop.tables import (
+    Activity,
+    AdapterVersion,
+    BaseModel,
+    Client,
+    MaintenancePlan,
+    MonthClose,
+    Pool,
+    Prediction,
+    ReconcileFinding,
+    RegisteredModel,
+    ServiceUse,
+    Snapshot,
+    Subscription,
+    SubscriptionState,
+    Unit,
+    UsageRecord,
+    WorkEntry,
+)
+from tuneloop_billing.closing.service import Facts, NotYet, _draft_of, begin, close_month
+from tuneloop_billing.gateway.protocol import Line, Statement
+from tuneloop_billing.gateway.stripe_gateway import gateway_of
+from tuneloop_billing.rounds import begin_months, next_round, reconcile
+from tuneloop_billing.usage.metering import count, meter_month
+
+UTC_ZONE = ZoneInfo("UTC")
+MONTH = Month.of(datetime.now(UTC) - timedelta(days=2), UTC_ZONE).previous
+SPAN = MONTH.span(UTC_ZONE)
+RENEWAL = SPAN.end + timedelta(hours=12)
+PRICES = {"basic": 75_000, "standard": 200_000, "premium": 400_000}
+
+
+class Killed(BaseException):
+    """The worker is gone."""
+
+
+@dataclass(frozen=True)
+class MortalDesk(Desk):
+    """A desk whose worker dies at its `lives`-th transaction: before it, or just after its commit."""
+
+    lives: int = 10_000
+    after_commit: bool = False
+    used: list[int] = field(default_factory=lambda: [0])
+
+    @contextmanager
+    def reading(self) -> Iterator[TenantSession]:
+        self.used[0] += 1
+        if self.used[0] >= self.lives and not self.after_commit:
+            raise Killed
+        with self.database.unit(self.agency_id) as session:
+            yield session
+        if self.used[0] >= self.lives:
+            raise Killed
+
+    unit = reading
+
+
+@dataclass
+class Reports:
+    """The reports' side; counts what really went out."""
+
+    prepared: dict[tuple[UUID, str], UUID] = field(default_factory=dict)
+    sent: list[UUID] = field(default_factory=list)
+
+    def prepare(self, session: Session, *, client: Client, month: str) -> UUID:
+        return self.prepared.setdefault((client.id, month), new_id())
+
+    def link(self, session: Session, *, report_id: UUID) -> str:
+        return f"https://reports.example/r/{report_id}"
+
+    def deliver(self, session: Session, *, report_id: UUID) -> bool:
+        if report_id not in self.sent:
+            self.sent.append(report_id)
+        return True
+
+
+def model_of(north: Office, client: Client) -> RegisteredModel:
+    model = make_model(north.database, client, make_base(north.database, f"tiny-{client.slug}"))
+    with north.database.unit(north.agency.id) as session:
+        snapshot = Snapshot(
+            client_id=client.id, model_id=model.id, pool=Pool.GOLDEN, digest="e" * 64, size=1, categories={}
+        )
+        session.add(snapshot)
+        session.flush()
+        base = session.get_one(BaseModel, model.base_id)
+        session.add(make_version(model, manifest(base), "1.0", snapshot))
+    return model
+
+
+def answer(session: Session, model: RegisteredModel, at: datetime) -> None:
+    version = session.exec(select(AdapterVersion).where(AdapterVersion.model_id == model.id)).one()
+    session.add(
+        Prediction(
+            client_id=model.client_id,
+            model_id=model.id,
+            version_id=version.id,
+            digest=version.digest,
+            at=at,
+            messages=[],
+            answer="order",
+        )
+    )
+
+
+def gpu_job(client: Client, start: datetime, seconds: float) -> JobRow:
+    return JobRow(
+        client_id=client.id,
+        name="retraining.train",
+        queue="gpu",
+        args={},
+        max_attempts=3,
+        state=JobState.SUCCEEDED,
+        started_at=start,
+        finished_at=start + timedelta(seconds=seconds),
+    )
+
+
+@pytest.fixture
+def agency_of_three(north: Office) -> dict[str, Client]:
+    """A client on each plan, subscribed at Stripe in the middle of the month that is going to end."""
+    shop = north.shop
+    shop.account.ahead = int((SPAN.end - timedelta(days=12) - datetime.now(UTC)).total_seconds())
+    clients = {}
+    for tier, price in PRICES.items():
+        client = make_client(north.database, north.agency, f"client-{tier}")
+        north.http.post("/api/v1/plans", json={"slug": tier, "tier": tier})
+        assert north.http.put(f"/api/v1/clients/{client.slug}/plan", json={"plan": tier}).status_code == 200
+        with north.database.unit(north.agency.id) as session:
+            plan_id = session.exec(select(MaintenancePlan.id).where(MaintenancePlan.slug == tier)).one()
+        price_id = shop.price(price, name=f"{tier} plan", product_id=f"tl_{plan_id.hex}")
+        customer = shop.customer("pm_card_visa" if tier == "premium" else None)
+        how: dict[str, Any] = {} if tier == "premium" else {"collection_method": "send_invoice", "days_until_due": 30}
+        there = shop.stripe.v1.subscriptions.create(
+            {
+                "customer": customer,
+                "items": [{"price": price_id}],
+                "billing_cycle_anchor": int(RENEWAL.timestamp()),
+                **how,  # type: ignore[typeddict-item]
+            }
+        )
+        with north.database.unit(north.agency.id) as session:
+            row = session.exec(select(Subscription).where(Subscription.client_id == client.id)).one()
+            row.stripe_customer, row.stripe_subscription = customer, there.id
+            row.started_at, row.sent_revision = SPAN.end - timedelta(days=12), row.revision
+            for job in session.exec(select(JobRow).where(JobRow.client_id == client.id)):
+                session.delete(job)
+        clients[tier] = client
+    return clients
+
+
+def close_of(north: Office, client: Client) -> MonthClose:
+    with north.database.unit(north.agency.id) as session:
+        return begin(session, client=client, month=MONTH)
+
+
+def month_invoices(north: Office, client: Client) -> list[Any]:
+    with north.database.unit(north.agency.id) as session:
+        row = session.exec(select(Subscription).where(Subscription.client_id == client.id)).one()
+    found = north.shop.stripe.v1.invoices.list({"customer": row.stripe_customer or "", "limit": 100}).data
+    return [each for each in found if each.metadata and each.metadata.to_dict().get("tuneloop_month") == str(MONTH)]
+
+
+@pytest.mark.slow
+def test_a_month_ends_for_clients_on_all_plans_though_its_workers_die(
+    north: Office, agency_of_three: dict[str, Client]
+) -> None:
+    models = {tier: model_of(north, client) for tier, client in agency_of_three.items()}
+    with north.database.unit(north.agency.id) as session:
+        for model in models.values():
+            answer(session, model, SPAN.start)
+            answer(session, model, SPAN.end - timedelta(microseconds=1))
+            answer(session, model, SPAN.end)
+        session.add(gpu_job(agency_of_three["basic"], SPAN.start + timedelta(days=3), 90 * 60))
+    ordered = {"feature": "labels", "quantity": 10}
+    assert north.http.post("/api/v1/clients/client-premium/extras", json=ordered).status_code == 201
+    with north.database.unit(north.agency.id) as session:
+        for use in session.exec(select(ServiceUse)):
+            use.at = SPAN.start + timedelta(days=4)
+
+    north.shop.lever("clock", {"to": int(RENEWAL.timestamp()) + 60})
+    north.settle()
+    north.shop.advance(0.5)
+    drafts = [each for each in north.shop.stripe.v1.invoices.list({"limit": 100}).data if each.status == "draft"]
+    assert len(drafts) == 3, "renewals wait for the month's lines"
+
+    reports = Reports()
+    deaths = 0
+    patterns = {"basic": (False, 2), "standard": (True, 1), "premium": (False, 1)}
+    for tier, client in agency_of_three.items():
+        close = close_of(north, client)
+        after_commit, lives = patterns[tier]
+        for _ in range(40):
+            desk = MortalDesk(north.database, north.agency.id, north.settings, lives=lives, after_commit=after_commit)
+            try:
+                close_month(desk, close.id, reports)
+                break
+            except Killed:
+                deaths += 1
+                lives += 0 if after_commit and close_is_moving(north, close) else 1
+        again = Desk(north.database, north.agency.id, north.settings)
+        close_month(again, close.id, reports)
+    assert deaths > 15
+
+    totals = {"basic": 75_000 + 30 * 50, "standard": 200_000, "premium": 400_000 + 10 * 100}
+    for tier, client in agency_of_three.items():
+        (invoice,) = month_invoices(north, client)
+        texts = [line.description for line in invoice.lines.data]
+        assert len(texts) == len(set(texts))
+        assert invoice.total == totals[tier], texts
+        assert "Done: 2 answers served and watched" in texts
+        assert f"Report of {MONTH}: https://reports.example/r/" in invoice.footer
+        assert invoice.status == ("paid" if tier == "premium" else "open")
+        if invoice.status == "open":
+            assert httpx.post(invoice.hosted_invoice_url, data={"number": "4242424242424242"}).status_code == 303
+    north.settle()
+    assert len(reports.prepared) == len(reports.sent) == 3
+    with north.database.unit(north.agency.id) as session:
+        assert len(session.exec(select(UsageRecord)).all()) == 3 * len(Unit)
+        closes = session.exec(select(MonthClose)).all()
+        assert all(each.metered_at and each.reported_at and each.invoiced_at and each.sent_at for each in closes)
+        states = session.exec(select(Subscription.state)).all()
+    assert set(states) == {SubscriptionState.ACTIVE}
+    paid = [each for each in north.invoices() if each.month == str(MONTH)]
+    assert [each.status for each in paid] == ["paid"] * 3
+    (extra,) = north.http.get("/api/v1/clients/client-premium/extras").json()
+    assert (extra["state"], extra["month"]) == ("used", str(MONTH))
+    assert north.failed() == []
+
+
+def close_is_moving(north: Office, close: MonthClose) -> bool:
+    with north.database.unit(north.agency.id) as session:
+        found = session.get_one(MonthClose, close.id)
+        moved = found.model_dump() != close.model_dump()
+        for name, value in found.model_dump().items():
+            setattr(close, name, value)
+        return moved
+
+
+def test_an_invoice_half_made_is_finished_and_not_made_again(north: Office, agency_of_three: dict[str, Client]) -> None:
+    class Fragile(list[Line]):
+        """Its reader dies at the second line."""
+
+        def __iter__(self) -> Iterator[Line]:
+            yield self[0]
+            raise Killed
+
+    client = agency_of_three["basic"]
+    with north.database.unit(north.agency.id) as session:
+        customer = session.exec(select(Subscription.stripe_customer).where(Subscription.client_id == client.id)).one()
+    lines = [Line(f"Extra {n}", 100 * n, f"extra:{n}") for n in (1, 2, 3)]
+    service = gateway_of(north.settings, north.account())
+    assert service is not None
+
+    def statement(of: list[Line]) -> Statement:
+        return Statement(client.id, str(MONTH), customer or "", "usd", of, "Work", "Report", None, None)
+
+    with pytest.raises(Killed):
+        service.issue(statement(Fragile(lines)))
+    issued = service.issue(statement(lines))
+    assert service.issue(statement(lines)).id == issued.id
+    assert sorted(line.reference or "" for line in issued.lines) == ["extra:1", "extra:2", "extra:3"]
+    assert (issued.total, issued.status, len(month_invoices(north, client))) == (600, "open", 1)
+
+
+def test_the_lines_wait_for_a_renewal_that_is_still_to_come(north: Office, agency_of_three: dict[str, Client]) -> None:
+    client = agency_of_three["basic"]
+    close = close_of(north, client)
+    north.shop.account.ahead = 0
+    price, customer = north.shop.price(100), north.shop.customer()
+    soon = int((datetime.now(UTC) + timedelta(hours=20)).timestamp())
+    there = north.shop.stripe.v1.subscriptions.create(
+        {"customer": customer, "items": [{"price": price}], "billing_cycle_anchor": soon}
+    )
+    with north.database.unit(north.agency.id) as session:
+        row = session.exec(select(Subscription).where(Subscription.client_id == client.id)).one()
+        row.stripe_customer, row.stripe_subscription = customer, there.id
+    service = gateway_of(north.settings, north.account())
+    assert service is not None
+    now = datetime.now(UTC)
+    facts = Facts(close, client, MONTH, Span(now - timedelta(days=30), now), "North")
+    with pytest.raises(NotYet) as waits:
+        _draft_of(service, row, facts)
+    assert waits.value.until == datetime.fromtimestamp(soon, UTC) + timedelta(minutes=2)
+
+
+def test_every_unit_is_in_exactly_one_month(north: Office, client_row: Client) -> None:
+    """Berlin, over the clock change; usage that arrives late is counted when it comes to light."""
+    north.http.patch("/api/v1/billing", json={"timezone": "Europe/Berlin"})
+    zone, model = ZoneInfo("Europe/Berlin"), model_of(north, client_row)
+    months = [Month(2028, 2), Month(2028, 3), Month(2028, 4)]
+    edges = [month.span(zone).start for month in months]
+    assert (edges[1] - edges[0], edges[2] - edges[1]) == (timedelta(days=29), timedelta(days=31, hours=-1))
+    with north.database.unit(north.agency.id) as session:
+        for edge in edges:
+            for delta in (-timedelta(microseconds=1), timedelta(), timedelta(hours=1)):
+                answer(session, model, edge + delta)
+        session.add(gpu_job(client_row, edges[1] - timedelta(seconds=10), 20.5))
+        session.add(gpu_job(client_row, edges[1] - timedelta(seconds=20), 19.5))
+        session.add(WorkEntry(client_id=client_row.id, person="A", activity=Activity.OTHER, at=edges[1], seconds=60))
+    counted = {}
+    with north.database.unit(north.agency.id) as session:
+        counted[months[0]] = meter_month(session, client_row.id, months[0])
+        answer(session, model, edges[0] + timedelta(days=1))
+        answer(session, model, edges[0] + timedelta(days=2))
+        session.flush()
+        counted[months[1]] = meter_month(session, client_row.id, months[1])
+        counted[months[2]] = meter_month(session, client_row.id, months[2])
+        assert meter_month(session, client_row.id, months[1]) == counted[months[1]]
+        total = count(session, client_row.id, Span(edges[0], months[2].span(zone).end))
+    answers = [counted[month][Unit.ANSWERS] for month in months]
+    assert [(each.quantity, each.late) for each in answers] == [(3, 0), (3, 2), (2, 0)]
+    assert [counted[month][Unit.GPU_SECONDS].quantity for month in months] == [20, 21, 0]
+    for unit in (Unit.ANSWERS, Unit.GPU_SECONDS, Unit.OPERATOR_SECONDS, Unit.LABELS):
+        assert sum(counted[month][unit].quantity + counted[month][unit].late for month in months) == total[unit]
+
+
+def test_a_month_that_runs_can_t_be_closed(north: Office, agency_of_three: dict[str, Client]) -> None:
+    this = Month.of(datetime.now(UTC), UTC_ZONE)
+    answer_ = north.http.post(f"/api/v1/clients/client-basic/months/{this}/close")
+    assert (answer_.status_code, "is not over" in answer_.text) == (422, True)
+    assert north.http.post("/api/v1/clients/client-basic/months/2026-13/close").status_code == 422
+
+
+def test_the_daily_round_begins_last_month_once(north: Office, agency_of_three: dict[str, Client]) -> None:
+    with north.database.unit(north.agency.id) as session:
+        for row in session.exec(select(Subscription)):
+            row.started_at = SPAN.start
+    with north.database.unit(north.agency.id) as session:
+        begun = begin_months(session)
+        assert len(begun) == 3
+        assert begin_months(session) == begun
+        jobs = session.exec(select(JobRow).where(col(JobRow.name) == "billing.close")).all()
+    assert len(jobs) == 3
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "America/New_York", "Asia/Kathmandu"])
+def test_there_is_one_round_a_day_also_when_the_clocks_change(zone: str) -> None:
+    where, at = ZoneInfo(zone), datetime(2026, 3, 1, tzinfo=UTC)
+    days = []
+    for _ in range(300):
+        at = next_round(at, where)
+        days.append(at.astimezone(where).date())
+    assert days == [days[0] + timedelta(days=n) for n in range(300)]
+
+
+def test_reconciling_says_what_differs_and_takes_it_over(north: Office, agency_of_three: dict[str, Client]) -> None:
+    desk = Desk(north.database, north.agency.id, north.settings)
+    first = reconcile(desk)
+    assert {each.key.split(":")[0] for each in first} == {"invoice", "subscription"}
+    assert reconcile(desk) == []
+    with north.database.unit(north.agency.id) as session:
+        assert all(row.settled_at for row in session.exec(select(ReconcileFinding)))
+    client = agency_of_three["basic"]
+    with north.database.unit(north.agency.id) as session:
+        there = session.exec(select(Subscription).where(Subscription.client_id == client.id)).one()
+    north.shop.stripe.v1.subscriptions.cancel(there.stripe_subscription or "")
+    (found,) = reconcile(desk)
+    assert "state differ" in found.summary
+    assert north.http.get("/api/v1/clients/client-basic/plan").json()["state"] == "cancelled"
+    assert [each["settled_at"] is None for each in north.http.get("/api/v1/billing/findings").json()].count(True) == 1
