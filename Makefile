@@ -63,8 +63,9 @@ lint: install ## ruff, mypy, import layers
 	$(BIN)/lint-imports
 
 .PHONY: bench
-bench: install ## Training and evaluation speed beside TRL and Hugging Face generate, on this machine
+bench: install ## Training and evaluation speed beside TRL and Hugging Face generate; the reports of a month's end
 	$(BIN)/python workers/benches/run.py $(ARGS)
+	$(BIN)/python reports/benches/month_end.py
 
 .PHONY: lock
 lock: ## Renew requirements.lock from pyproject.toml

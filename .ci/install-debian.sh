@@ -1,11 +1,15 @@
 #!/usr/bin/env bash
-# System packages that the browser tests need, on Debian and Ubuntu: checks first, installs what is missing.
+# System packages that reports and the browser tests need, on Debian and Ubuntu: checks first, installs what is missing.
 set -euo pipefail
 
 missing=()
 command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
   || test -n "${TUNELOOP_CHROMIUM:-}" || missing+=(chromium)
 test -n "$(find /usr/share/fonts -name 'DejaVuSans.ttf' 2>/dev/null | head -1)" || missing+=(fonts-dejavu-core)
+libraries=$(PATH="$PATH:/sbin:/usr/sbin" ldconfig -p 2>/dev/null || true)
+grep -q libpango-1.0.so.0 <<<"$libraries" || missing+=(libpango-1.0-0)
+grep -q libpangoft2-1.0.so.0 <<<"$libraries" || missing+=(libpangoft2-1.0-0)
+grep -q libharfbuzz-subset.so.0 <<<"$libraries" || missing+=(libharfbuzz-subset0)
 [ ${#missing[@]} -eq 0 ] && exit 0
 
 command -v apt-get >/dev/null || { echo "Please install: ${missing[*]} (no apt-get here)"; exit 0; }

@@ -80,7 +80,7 @@ def storage(tmp_path: Path) -> Storage:
 @pytest.fixture
 def app(database: Database, storage: Storage, tmp_path: Path) -> Litestar:
     """The web application without background tasks: the test's one connection has one user at a time."""
-    return create_app(Settings(data_dir=tmp_path), database, storage, lifespan=())
+    return create_app(Settings(data_dir=tmp_path, slack_client_id="1.2"), database, storage, lifespan=())
 
 
 @pytest.fixture

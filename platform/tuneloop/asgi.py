@@ -15,6 +15,7 @@ from litestar.types import ControllerRouterHandler
 
 from tuneloop.audit.controller import AuditController
 from tuneloop.clients.controller import ClientController
+from tuneloop.comparison.controller import PromptController
 from tuneloop.console.failures import answer_domain, answer_http, answer_other
 from tuneloop.console.router import console_router
 from tuneloop.datasets.controller import DatasetController
@@ -24,9 +25,8 @@ from tuneloop.health import healthz, metrics, readyz
 from tuneloop.identity.controller import ApiKeyController, MemberController, SessionController
 from tuneloop.identity.request import provide_principal, provide_session
 from tuneloop.jobs.controller import JobController
-from tuneloop.kit.db import Database, make_engine
+from tuneloop.kit.db import Database
 from tuneloop.kit.errors import TuneloopError
-from tuneloop.kit.logging import configure_logging
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.storage import Storage
 from tuneloop.mail.controller import MailController
@@ -39,7 +39,10 @@ from tuneloop.registry.controller import BaseController, ModelController
 from tuneloop.retraining.controller import CycleController, EvalController
 from tuneloop.review.controller import ReviewController
 from tuneloop.review.sources_controller import SourcesController
+from tuneloop.slack.controller import SlackController
 from tuneloop_billing.controllers import BILLING
+from tuneloop_reports.controller import ReportController
+from tuneloop_reports.public import PublicReport
 
 API: Sequence[ControllerRouterHandler] = (
     SessionController,
@@ -61,9 +64,12 @@ API: Sequence[ControllerRouterHandler] = (
     ScheduleController,
     EvalController,
     CycleController,
+    PromptController,
     JobController,
+    SlackController,
     *BILLING,
     MailController,
+    ReportController,
 )
 
 
@@ -73,8 +79,9 @@ def create_app(
     storage: Storage,
     *,
     lifespan: Sequence[Callable[[Litestar], AbstractAsyncContextManager[None]]] = (gateway_lifespan,),
+    more: Sequence[ControllerRouterHandler] = (),
 ) -> Litestar:
-    """The web application: API, pages, gateway, health.
+    """The web application: API, pages, gateway, health, and what the composition adds (`more`).
 
     Raises:
         RuntimeError: a route names neither `role=` nor `public=True`.
@@ -88,7 +95,7 @@ def create_app(
         },
     )
     app = Litestar(
-        route_handlers=[api, console_router(), *gateway_handlers, healthz, readyz, metrics],
+        route_handlers=[api, console_router(), PublicReport, *gateway_handlers, healthz, readyz, metrics, *more],
         state=State({"settings": settings, "database": database, "storage": storage}),
         lifespan=list(lifespan),
         logging_config=None,
@@ -110,14 +117,6 @@ def create_app(
     )
     _deny_by_default(app)
     return app
-
-
-def app_from_environment() -> Litestar:
-    """The application of a server process, configured by TUNELOOP_* variables."""
-    settings = Settings()
-    configure_logging(settings.log_level, json_lines=settings.log_json)
-    storage = Storage(settings.storage, cache=settings.data_dir / "cache")
-    return create_app(settings, Database(make_engine(settings.database_url, pool_size=10)), storage)
 
 
 def _deny_by_default(app: Litestar) -> None:

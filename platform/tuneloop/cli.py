@@ -35,7 +35,9 @@ from tuneloop.commands import (
     plans,
     predictions,
     quality,
+    reports,
     review,
+    slack,
     training,
     versions,
     work,
@@ -92,6 +94,7 @@ for name, part in {
     "billing": billing,
     "work": work,
     "mail": mail,
+    "report": reports,
 }.items():
     app.add_typer(part.app, name=name, rich_help_panel=OBJECTS)
 app.add_typer(monitoring.monitor, name="monitor", rich_help_panel=OBJECTS)
@@ -99,7 +102,7 @@ app.add_typer(quality.finding, name="finding", rich_help_panel=OBJECTS)
 app.add_typer(quality.document, name="document", rich_help_panel=OBJECTS)
 app.add_typer(quality.link, name="link", rich_help_panel=OBJECTS)
 app.add_typer(access.app)
-for name, part in {"key": keys, "member": members, "audit": audit}.items():
+for name, part in {"key": keys, "member": members, "audit": audit, "slack": slack}.items():
     app.add_typer(part.app, name=name, rich_help_panel=ACCESS)
 app.add_typer(local)
 app.add_typer(agency, name="agency", rich_help_panel=PROCESSES)
@@ -231,6 +234,15 @@ def worker(
 
 
 @local.command(rich_help_panel=PROCESSES)
+def bot(ctx: typer.Context) -> None:
+    """Talk to Slack: do what people click, keep messages up to date, ask again when nobody answers."""
+    from tuneloop.chat import run_bot
+
+    with process(ctx, logs=True) as settings:
+        run_bot(settings)
+
+
+@local.command(rich_help_panel=PROCESSES)
 def scheduler(ctx: typer.Context) -> None:
     """Ring for due jobs and take lost ones back. Of several, one acts."""
     from tuneloop_workers.scheduler import run_scheduler
@@ -258,6 +270,15 @@ def mailbox(ctx: typer.Context) -> None:
 
     with process(ctx, logs=True) as settings:
         run_mailbox(settings)
+
+
+@local.command("slack-sandbox", rich_help_panel=PROCESSES)
+def slack_sandbox(ctx: typer.Context) -> None:
+    """The local Slack: its API, a page to look at and click, for people without a workspace."""
+    from tuneloop_bot.sandbox.process import serve as run
+
+    with process(ctx, logs=True) as settings:
+        run(settings)
 
 
 @local.command("stripe-sandbox", rich_help_panel=PROCESSES)

@@ -21,9 +21,18 @@ from tuneloop.kit.migrations import migrate
 from tuneloop.kit.settings import Settings
 from tuneloop.supervisor import Supervisor
 
-CHILDREN = (("scheduler",), ("worker", "--queues", "default"), ("worker", "--queues", "gpu"), ("serve",), ("web",))
+CHILDREN = (
+    ("scheduler",),
+    ("worker", "--queues", "default"),
+    ("worker", "--queues", "gpu"),
+    ("serve",),
+    ("bot",),
+    ("web",),
+)
 MAILBOX = ("mailbox",)
 STRIPE = ("stripe-sandbox",)
+SLACK = ("slack-sandbox",)
+SANDBOX_CLIENT = "sandbox"
 SANDBOX_KEY = "sk_test_sandbox_"
 PORTS = ("web_port", "mailbox_smtp_port", "mailbox_port", "stripe_sandbox_port", "slack_sandbox_port")
 READY_SECONDS = 120.0
@@ -42,6 +51,10 @@ def up(settings: Settings) -> None:
             console.print(f"Mail goes to the local mailbox at http://{running.web_host}:{running.mailbox_port}")
         if STRIPE in children_of(running):
             console.print(f"Stripe is a sandbox at {running.stripe_sandbox_url}; no money moves")
+        if SLACK in children_of(running):
+            console.print(
+                f"Slack is a sandbox at {running.slack_sandbox_url}; connect it with 'tuneloop slack install'"
+            )
         console.print("First time? [bold]tuneloop agency create --help[/]. Ctrl-C stops everything.")
         stop.wait()
         console.print("stopping …")
@@ -106,7 +119,8 @@ def children_of(settings: Settings) -> tuple[tuple[str, ...], ...]:
     """The processes of an installation: with a stand-in for each outside service that no setting names."""
     mailbox = () if settings.smtp_url.get_secret_value() else (MAILBOX,)
     stripe = (STRIPE,) if settings.stripe_platform_key.get_secret_value().startswith(SANDBOX_KEY) else ()
-    return (*CHILDREN, *mailbox, *stripe)
+    slack = (SLACK,) if settings.slack_client_id == SANDBOX_CLIENT else ()
+    return (*CHILDREN, *mailbox, *stripe, *slack)
 
 
 @contextmanager
@@ -119,6 +133,7 @@ def running_engines(settings: Settings) -> Iterator[Settings]:
         migrate(urls.migration)
         running = settings.model_copy(
             update=_stripe_of(settings)
+            | _slack_of(settings)
             | {
                 "database_url": urls.database,
                 "migration_url": urls.migration,
@@ -143,6 +158,21 @@ def _stripe_of(settings: Settings) -> dict[str, SecretStr]:
     seed = kept_secret(settings).get_secret_value()
     key, secret = (sha256(f"{name} {seed}".encode()).hexdigest()[:40] for name in ("key", "webhooks"))
     return {"stripe_platform_key": SecretStr(SANDBOX_KEY + key), "stripe_webhook_secret": SecretStr(f"whsec_{secret}")}
+
+
+def _slack_of(settings: Settings) -> dict[str, Any]:
+    """Without a Slack app of ours, the app is the sandbox's."""
+    if settings.slack_client_id:
+        return {}
+    seed = kept_secret(settings).get_secret_value()
+    secret, signing = (sha256(f"slack {name} {seed}".encode()).hexdigest() for name in ("client", "signing"))
+    return {
+        "slack_client_id": SANDBOX_CLIENT,
+        "slack_client_secret": SecretStr(secret),
+        "slack_signing_secret": SecretStr(signing),
+        "slack_api_url": f"{settings.slack_sandbox_url}/api/",
+        "slack_authorize_url": f"{settings.slack_sandbox_url}/oauth/v2/authorize",
+    }
 
 
 def _running(settings: Settings) -> Settings | None:
@@ -202,6 +232,8 @@ def environment_of(settings: Settings) -> dict[str, str]:
         "TUNELOOP_STRIPE_PLATFORM_KEY": settings.stripe_platform_key.get_secret_value(),
         "TUNELOOP_STRIPE_WEBHOOK_SECRET": settings.stripe_webhook_secret.get_secret_value(),
         "TUNELOOP_STRIPE_SANDBOX_PORT": str(settings.stripe_sandbox_port),
+        "TUNELOOP_COMPUTE_HOURLY": str(settings.compute_hourly),
+        "TUNELOOP_CURRENCY": settings.currency,
         "TUNELOOP_THREADS": str(settings.threads),
     }
 

@@ -1,15 +1,21 @@
-"""The web process: API and gateway."""
+"""The web process: API, pages, gateway, and Slack's requests where a Slack app is set up."""
 
 from granian.constants import Interfaces
 from granian.server import Server
+from litestar import Litestar
 
+from tuneloop.asgi import create_app
+from tuneloop.kit.db import Database, make_engine
+from tuneloop.kit.logging import configure_logging
 from tuneloop.kit.settings import Settings
+from tuneloop.kit.storage import Storage
+from tuneloop_bot.http import slack_handlers
 
 
 def web(settings: Settings) -> None:
     """Serve until SIGTERM."""
     Server(
-        "tuneloop.asgi:app_from_environment",
+        "tuneloop.server:app_from_environment",
         factory=True,
         address=settings.web_host,
         port=settings.web_port,
@@ -18,3 +24,12 @@ def web(settings: Settings) -> None:
         log_access=False,
         workers_kill_timeout=20,
     ).serve()
+
+
+def app_from_environment() -> Litestar:
+    """The application of a server process, configured by TUNELOOP_* variables."""
+    settings = Settings()
+    configure_logging(settings.log_level, json_lines=settings.log_json)
+    storage = Storage(settings.storage, cache=settings.data_dir / "cache")
+    database = Database(make_engine(settings.database_url, pool_size=10))
+    return create_app(settings, database, storage, more=slack_handlers(settings))

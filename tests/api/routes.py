@@ -29,6 +29,8 @@ from tuneloop.tables import (
     Role,
     ServiceUse,
     ShareLink,
+    SlackIdentity,
+    SlackInstallation,
     WorkEntry,
 )
 
@@ -88,7 +90,10 @@ def own(world: World) -> dict[str, str]:
         "run_id": str(world.row(EvalRun).id),
         "cycle_id": str(world.row(RetrainingCycle).id),
         "job_id": str(world.row(JobRow).id),
+        "installation_id": str(world.row(SlackInstallation).id),
+        "identity_id": str(world.row(SlackIdentity).id),
         "mail_id": str(world.row(Mail).id),
+        "month": "2026-01",
         "block_id": str(world.row(MailBlock).id),
         "finding_id": str(world.row(DataFinding).id),
         "link_id": str(world.row(ShareLink).id),
@@ -97,13 +102,14 @@ def own(world: World) -> dict[str, str]:
         "use_id": str(world.row(ServiceUse).id),
         "work_id": str(world.row(WorkEntry).id),
         "invoice": f"in_{world.client.slug}",
-        "month": "2026-10",
     }
 
 
 def missing() -> dict[str, str]:
     """Values of the same form that name nothing."""
     ids = (
+        "installation_id",
+        "identity_id",
         "finding_id",
         "link_id",
         "user_id",
@@ -120,12 +126,12 @@ def missing() -> dict[str, str]:
     )
     return {
         "client": "nowhere",
+        "month": "2026-01",
         "model": "nothing",
         "plan": "no-plan",
         "use_id": str(new_id()),
         "work_id": str(new_id()),
         "invoice": "in_nothing",
-        "month": "2026-10",
         "version": "9" * 64,
         "name": "adapter.gguf",
         "completion": completion_id(new_id()),
@@ -138,6 +144,9 @@ JSON: dict[str, Any] = {
     "POST /api/v1/members": {"email": "bo@x.example", "name": "Bo", "role": "viewer", "password": "long enough it is"},
     "PUT /api/v1/members/{user_id}/role": {"role": "operator"},
     "POST /api/v1/keys": {"name": "ci", "role": "viewer"},
+    "PUT /api/v1/clients/{client}/reports/{month}/note": {"note": "Hello"},
+    "POST /api/v1/clients/{client}/reports/{month}/approve": {"digest": DIGEST},
+    "PATCH /api/v1/report-style": {"language": "de"},
     "PUT /api/v1/mail/sender": {"email": "reports@north.example", "name": "North"},
     "POST /api/v1/clients": {"slug": "new", "name": "New"},
     "POST /api/v1/models/{client}": {
@@ -164,9 +173,11 @@ JSON: dict[str, Any] = {
     "POST /api/v1/alerts/{alert_id}/snooze": {"until": "2999-01-01T00:00:00Z", "reason": "later"},
     "POST /api/v1/alerts/{alert_id}/dismiss": {"reason": "nothing"},
     "POST /api/v1/alerts/{alert_id}/resolve": {"reason": "mended"},
+    "PUT /api/v1/slack/channel": {"channel": "C0123456789"},
     "POST /api/v1/cycles/{cycle_id}/approve": {"digest": DIGEST},
     "POST /api/v1/cycles/{cycle_id}/promote": {"digest": DIGEST},
     "POST /api/v1/cycles/{cycle_id}/reject": {"digest": DIGEST},
+    "POST /api/v1/models/{client}/{model}/try": {"prompt": "Where is my parcel?"},
     "POST /api/v1/models/{client}/{model}/rollback": {"digest": DIGEST},
     "POST /api/v1/plans": {"slug": "gold", "tier": "premium"},
     "PATCH /api/v1/plans/{plan}": {"price": 300_000},
@@ -181,6 +192,8 @@ JSON: dict[str, Any] = {
     "POST /api/v1/invoices/{invoice}/credit": {"amount": 5, "reason": "a favour"},
 }
 FORMS: dict[str, dict[str, str]] = {
+    "POST /reports/{client}/{month}/note": {"note": "Hello"},
+    "POST /reports/{client}/{month}/approve": {"digest": DIGEST},
     "POST /members": {"email": "cy@x.example", "name": "Cy", "role": "viewer", "password": "long enough it is"},
     "POST /members/{user_id}/role": {"role": "operator"},
     "POST /keys": {"name": "page", "role": "viewer"},
@@ -195,6 +208,7 @@ FORMS: dict[str, dict[str, str]] = {
 }
 OTHER: dict[str, Any] = {
     **{route: {"data": fields} for route, fields in FORMS.items()},
+    "POST /api/v1/report-style/logo": {"content": b"no picture"},
     "POST /api/v1/models/{client}/{model}/examples": {
         "params": {"pool": "training"},
         "content": b'{"text": "Where is it?", "label": "order"}\n',

@@ -21,6 +21,8 @@ Http = TestClient[Litestar]
 pytestmark = pytest.mark.usefixtures("undo")
 
 PUBLIC = {
+    "GET /answer",
+    "POST /answer",
     "POST /api/v1/session",
     "POST /v1/chat/completions",
     "POST /v1/feedback",
@@ -30,7 +32,12 @@ PUBLIC = {
     "POST /sign-in",
     "GET /assets/{name}",
     "GET /mail/unsubscribe/{token}",
+    "GET /r/{token}",
+    "GET /r/{token}/report.pdf",
+    "GET /r/{token}/numbers.csv",
     "POST /mail/unsubscribe/{token}",
+    "GET /fix/{token}",
+    "POST /fix/{token}",
     "POST /webhooks/stripe/connect",
     "POST /webhooks/stripe/{token}",
     "GET /healthz",
@@ -38,7 +45,20 @@ PUBLIC = {
     "GET /metrics",
 }
 NAMELESS = {
+    "GET /reports",
+    "POST /reports",
+    "GET /reports/style",
+    "POST /reports/style",
+    "GET /api/v1/slack",
+    "POST /api/v1/slack/installations",
+    "PUT /api/v1/slack/channel",
+    "GET /slack/link",
+    "POST /slack/link",
     "GET /api/v1/mail",
+    "GET /api/v1/reports",
+    "GET /api/v1/report-style",
+    "PATCH /api/v1/report-style",
+    "POST /api/v1/report-style/logo",
     "GET /api/v1/mail/blocks",
     "GET /api/v1/mail/sender",
     "PUT /api/v1/mail/sender",
@@ -74,7 +94,9 @@ NAMELESS = {
     "GET /api/v1/economics",
 }
 WITHOUT_THE_THING = {
+    "GET /api/v1/clients/{client}/reports/{month}/pdf": "its file is not in the store",
     "GET /api/v1/models/{client}/{model}/versions/{version}/files/{name}": "the version has no files",
+    "POST /api/v1/models/{client}/{model}/try": "the model has no candidate",
     "POST /api/v1/cycles/{cycle_id}/promote": "nobody asked for a promotion",
     "POST /cycles/{cycle_id}/promote": "nobody asked for a promotion",
     "POST /api/v1/models/{client}/{model}/labels": "the body names no prediction",
@@ -161,7 +183,7 @@ def test_a_list_shows_nothing_of_another_client_or_agency(site: Http, place: Pla
     for token, others in ((confined, (beta, globex)), (make_key(place.database, acme.agency), (globex,))):
         shown = call(site, endpoint, {}, token).text
         for other in others:
-            ids = {value for name, value in own(other).items() if name not in ("model", "name")}
+            ids = {value for name, value in own(other).items() if name not in ("model", "name", "month")}
             assert not [value for value in ids if value in shown]
 
 

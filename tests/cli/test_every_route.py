@@ -7,7 +7,9 @@ from datetime import timedelta
 import pytest
 import typer.main
 from litestar import Litestar
+from PIL import Image
 from sqlalchemy import Connection
+from sqlmodel import select
 from typer.core import TyperGroup
 
 from tests.cli.rows import add_version
@@ -38,11 +40,14 @@ from tuneloop.tables import (
     MailBlock,
     Membership,
     Prediction,
+    ReportFile,
     RetrainingCycle,
     ReviewItem,
     Role,
     ServiceUse,
     ShareLink,
+    SlackIdentity,
+    SlackInstallation,
     VersionAlias,
     WorkEntry,
 )
@@ -131,6 +136,9 @@ COMMANDS = {
     f"GET {MODEL}/cycles": "cycle list acme/support",
     f"POST {MODEL}/cycles": "train acme/support --no-wait",
     "GET /api/v1/cycles/{cycle_id}": "cycle show <cycle>",
+    "GET /api/v1/cycles/{cycle_id}/gate": "cycle gate <cycle>",
+    "GET /api/v1/cycles/{cycle_id}/events": "cycle events <cycle>",
+    f"POST {MODEL}/try": "try acme/support Hello",
     "POST /api/v1/cycles/{cycle_id}/approve": "approve <cycle> --no-wait",
     "POST /api/v1/cycles/{cycle_id}/promote": "promote acme/support --no-wait",
     "POST /api/v1/cycles/{cycle_id}/reject": "reject acme/support --note no",
@@ -142,6 +150,23 @@ COMMANDS = {
     "DELETE /api/v1/mail/blocks/{block_id}": "mail unblock <block>",
     "GET /api/v1/mail/sender": "mail sender",
     "PUT /api/v1/mail/sender": "mail sender reports@north.example --name North",
+    "GET /api/v1/reports": "report list",
+    "POST /api/v1/clients/{client}/reports/{month}": "report prepare acme 2026-01",
+    "GET /api/v1/clients/{client}/reports/{month}": "report show acme 2026-01",
+    "PUT /api/v1/clients/{client}/reports/{month}/note": "report note acme 2026-01 Hello",
+    "POST /api/v1/clients/{client}/reports/{month}/approve": "report approve acme 2026-01",
+    "GET /api/v1/clients/{client}/reports/{month}/pdf": "report pdf acme 2026-01 --to <out>",
+    "GET /api/v1/clients/{client}/reports/{month}/csv": "report csv acme 2026-01 --to <out>",
+    "POST /api/v1/clients/{client}/reports/{month}/links": "report link acme 2026-01",
+    "DELETE /api/v1/clients/{client}/reports/{month}/links": "report link acme 2026-01 --revoke",
+    "GET /api/v1/report-style": "report style",
+    "PATCH /api/v1/report-style": "report style --language de",
+    "POST /api/v1/report-style/logo": "report logo <logo>",
+    "GET /api/v1/slack": "slack show",
+    "POST /api/v1/slack/installations": "slack install",
+    "DELETE /api/v1/slack/installations/{installation_id}": "slack remove <workspace>",
+    "PUT /api/v1/slack/channel": "slack channel C0123456789",
+    "DELETE /api/v1/slack/identities/{identity_id}": "slack unlink <identity>",
     "GET /api/v1/jobs": "job list",
     "GET /api/v1/jobs/{job_id}": "job show <job>",
     "POST /api/v1/jobs/{job_id}/cancel": "job cancel <job>",
@@ -185,8 +210,11 @@ FURTHER = {"retrain", "compare", "cycle follow", "job follow"}
 LOCAL = {
     "up",
     "demo",
+    "simulate",
     "web",
     "worker",
+    "bot",
+    "slack-sandbox",
     "scheduler",
     "serve",
     "mailbox",
@@ -220,6 +248,7 @@ def names(world: World, database: Database, agency: Agency, storage: Storage, sh
     add_version(database, storage, world, {"adapter.gguf": b"GGUF"})
     cycle = world.row(RetrainingCycle)
     with database.unit(agency.id) as session:
+        session.exec(select(ReportFile)).one().sha256 = storage.put_bytes(b"%PDF-1.7")
         version = world.row(AdapterVersion)
         assert isinstance(version, AdapterVersion)
         session.add(
@@ -248,6 +277,8 @@ def names(world: World, database: Database, agency: Agency, storage: Storage, sh
     file.write_text('{"text": "My jacket came with a broken zip", "label": "repair"}\n')
     text = shell.data_dir.parent / "returns.md"
     text.write_text("# Returns\n- How long may I wait for it?\n")
+    logo = shell.data_dir.parent / "logo.png"
+    Image.new("RGB", (40, 20), "#2457c5").save(logo)
     rows: dict[str, type[Row]] = {
         "alert": Alert,
         "cycle": RetrainingCycle,
@@ -258,6 +289,8 @@ def names(world: World, database: Database, agency: Agency, storage: Storage, sh
         "offer": ServiceUse,
         "work": WorkEntry,
         "mail": Mail,
+        "workspace": SlackInstallation,
+        "identity": SlackIdentity,
         "block": MailBlock,
         "prediction": Prediction,
         "item": ReviewItem,
@@ -270,6 +303,8 @@ def names(world: World, database: Database, agency: Agency, storage: Storage, sh
         "completion": completion_id(world.row(Prediction).id),
         "file": str(file),
         "text": str(text),
+        "out": str(shell.data_dir.parent / "out"),
+        "logo": str(logo),
         "folder": str(shell.data_dir.parent / "files"),
     }
 
@@ -308,5 +343,7 @@ def answers_of(shell: Shell, route: str) -> set[int]:
 
 
 def expected(route: str) -> set[int]:
+    """Nothing that serves a model runs here; everything else answers, if only with a refusal."""
+    return {503} if " /v1/" in route or route.endswith("/try") else {200, 201, 202, 204, 409, 422}
     """The gateway does not run in this application; everything else answers, if only with a refusal."""
     return {503} if " /v1/" in route else {200, 201, 202, 204, 409, 422}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tuneloop.stats.drift import _chi_square, _permutation_test, confidence_shift, either, label_shift
+from tuneloop.stats.drift import _chi_square, _permutation_test, confidence_shift, either, flagged, label_shift
 
 
 def test_statistic_is_pearsons_chi_square() -> None:
@@ -43,6 +43,15 @@ def test_a_new_low_confidence_category_is_seen() -> None:
     assert shift.p_value < 0.001
     assert shift.n == 1000
     assert shift.current_mean < shift.baseline_mean
+
+
+def test_the_flagged_region_holds_most_of_what_is_new_and_little_of_the_rest() -> None:
+    generator = np.random.default_rng(6)
+    baseline, known, new = generator.beta(12, 1, 1000), generator.beta(12, 1, 850), generator.beta(5, 4, 150)
+    region = flagged(baseline, np.concatenate([known, new]))
+    assert region[850:].mean() > 0.85
+    assert region[:850].mean() < 0.3
+    assert flagged(np.ones(50), np.ones(20)).all()
 
 
 def test_confidence_that_never_varies_is_no_shift() -> None:

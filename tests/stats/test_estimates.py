@@ -87,6 +87,7 @@ def test_a_region_in_which_answers_are_right_raises_no_alarm() -> None:
     calibrated = np.array([0.9] * 850 + [0.5] * 150)
     region = np.array([False] * 850 + [True] * 150)
     found = estimate(calibrated, region, np.ones(40, dtype=bool), np.full(40, 0.5), Rate(352, 400))
+    assert found.harmless
     assert not found.alarm
     assert found.overall_change.value > 0
 

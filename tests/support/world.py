@@ -1,7 +1,7 @@
 """One client with a row in every tenant table: what another tenant must never see."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
@@ -81,6 +81,8 @@ from tuneloop.tables import (
     User,
     VersionAlias,
 )
+from tuneloop_reports.content import Content
+from tuneloop_reports.style import Style
 
 
 @dataclass(frozen=True)
@@ -204,7 +206,19 @@ def make_world(
         document_id=document.id,
         messages=[{"role": "user", "content": "How long does it take?"}],
     )
-    reported = ReportSnapshot(**mine, month="2026-01", digest=sha256(client.id.bytes).hexdigest(), content={})
+    content = Content(
+        agency=agency.name,
+        client=client.name,
+        client_slug=client.slug,
+        month="2026-01",
+        start=datetime(2026, 1, 1, tzinfo=UTC),
+        end=datetime(2026, 2, 1, tzinfo=UTC),
+        time_zone="UTC",
+        plan=client.plan,
+        models=(),
+        style=Style(),
+    )
+    reported = ReportSnapshot(**mine, month=content.month, digest=content.digest, content=content.stored())
     report = Report(**mine, month="2026-01", snapshot_id=reported.id)
     mail = Mail(
         **mine,

@@ -51,7 +51,7 @@ def call_method(slack: Slack, name: str, token: str, args: dict[str, Any], *, si
     team, scopes = authorised(slack, token)
     if method.scopes and not method.scopes & scopes:
         raise Refused("missing_scope", needed=sorted(method.scopes)[0], provided=",".join(sorted(scopes)))
-    unknown = sorted(set(args) - method.args - {"token"})
+    unknown = sorted(set(args) - method.args - {"token", "team_id"})
     if unknown:
         raise Refused("invalid_arguments", *(f"unknown argument: {each}" for each in unknown))
     return method.run(Call(slack, team, args, site, scopes))

@@ -9,7 +9,6 @@ from pydantic import BaseModel, Field
 
 from tuneloop_bot.sandbox.refusals import Refused
 
-TRIGGER_SECONDS = 3.0
 RESPONSE_SECONDS = 1800.0
 RESPONSE_USES = 5
 TOKEN_SECONDS = 43_200
@@ -140,6 +139,7 @@ class App(BaseModel):
     app_token: str = Field(default_factory=lambda: f"xapp-{token_hex(16)}")
     request_url: str = ""
     rotation: bool = True
+    trigger_seconds: float = 3.0
 
 
 class State(BaseModel):
@@ -196,7 +196,7 @@ class Slack:
 
     def new_trigger(self, team: str, user: str) -> str:
         trigger = f"{new_id('')}.{token_hex(8)}"
-        self.state.triggers[trigger] = Trigger(team=team, user=user, expires_at=time() + TRIGGER_SECONDS)
+        self.state.triggers[trigger] = Trigger(team=team, user=user, expires_at=time() + self.state.app.trigger_seconds)
         return trigger
 
     def use_trigger(self, trigger: str, team: str) -> Trigger:

@@ -22,6 +22,7 @@ def accuracy_over_time(
     points: Sequence[Point],
     *,
     level: float | None = None,
+    level_text: str | None = None,
     estimate: Sequence[Point] = (),
     happened: Sequence[Marker] = (),
     width: Width = "container",
@@ -32,7 +33,8 @@ def accuracy_over_time(
     axis = share_axis(floor_of([*points, *estimate], known))
     layers: list[Spec] = [*markers(happened)]
     if level is not None:
-        layers += baseline(level, axis, f"baseline {100 * level:.0f} %")
+        said = f"baseline {100 * level:.0f} %" if level_text is None else level_text
+        layers += baseline(level, axis, said)
     if estimate:
         layers.append(
             {

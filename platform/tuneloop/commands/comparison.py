@@ -1,13 +1,15 @@
 """`tuneloop compare`: production and candidate side by side, and the gate's verdict."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from tuneloop.commands.arguments import Cycle
+from tuneloop.commands.arguments import Cycle, Model
 from tuneloop.commands.cycle_view import render_comparison
 from tuneloop.commands.cycles import find_cycle
 from tuneloop.commands.failure import ExitCode, Failure
+from tuneloop.commands.gate_view import render_tried
+from tuneloop.commands.http import model_path
 from tuneloop.commands.wiring import THE_LOOP, Terminal, command
 
 app = typer.Typer()
@@ -34,3 +36,18 @@ def compare(
     terminal.out.show(reply, lambda shown: render_comparison(shown, categories=categories, items=items))
     if found["comparison"]["outcome"] != "promote":
         raise typer.Exit(ExitCode.NOT_PROMOTE)
+
+
+@command(app, "try", panel=THE_LOOP)
+def try_prompt(
+    terminal: Terminal,
+    model: Model,
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="The message.")],
+    version: Annotated[
+        list[str] | None,
+        typer.Option(help="Alias, number or digest; may be repeated. Production and candidate when left out."),
+    ] = None,
+) -> None:
+    """One message, answered by two versions at once. It is not logged."""
+    body: dict[str, Any] = {"prompt": text} | ({"versions": version} if version else {})
+    terminal.out.show(terminal.api.post(f"{model_path(model.client, model.model)}/try", body), render_tried)

@@ -52,10 +52,12 @@ def render_cycle(cycle: dict[str, Any]) -> Group:
                 ("Recipe", ", ".join(f"{name}={value}" for name, value in chosen.items())),
                 *((f"Question: {each['kind']}", _question(each)) for each in cycle["questions"]),
                 ("Verdict", _verdict(cycle["comparison"]) if cycle["comparison"] else None),
+                ("Override", _override(cycle["override"]) if cycle["override"] else None),
                 ("Failure", cycle["failure"]),
                 ("Updated", figures.moment(cycle["updated_at"])),
             ]
         ),
+        _candidates(cycle["candidates"]) if len(cycle["candidates"]) > 1 else None,
         next_step(cycle),
     )
 
@@ -124,6 +126,36 @@ def _side_by_side(title: str, rows: Sequence[dict[str, Any]], cycle: dict[str, A
             for row in rows
         ],
     )
+
+
+def _candidates(candidates: Sequence[dict[str, Any]]) -> Table:
+    """Scores of the dev split: they chose what went to the gate, and prove nothing."""
+    return table(
+        "Tried",
+        right("Blend"),
+        right("Old examples"),
+        right("New examples"),
+        "",
+        rows=[
+            (
+                each["method"].replace("_", " "),
+                f"{each['blend']:g}",
+                _dev(each["dev"].get("old")),
+                _dev(each["dev"].get("new")),
+                each["dev"].get("failure") or ("to the gate" if each["chosen"] else ""),
+            )
+            for each in candidates
+        ],
+    )
+
+
+def _dev(stratum: dict[str, Any] | None) -> str | None:
+    return f"{stratum['correct']} of {stratum['n']} right, score {stratum['score']:.2f}" if stratum else None
+
+
+def _override(override: dict[str, Any]) -> str:
+    against = override["outcome"].replace("_", " ")
+    return f"by {override['by']}, {figures.moment(override['at'])}, against '{against}': {override['reason']}"
 
 
 def _changed(title: str, items: Sequence[dict[str, Any]]) -> Table:

@@ -8,6 +8,7 @@ from tuneloop.commands.arguments import Cycle, Model
 from tuneloop.commands.cycle_view import render_cycle, render_cycles
 from tuneloop.commands.failure import ExitCode, Failure
 from tuneloop.commands.follow import follow_cycle
+from tuneloop.commands.gate_view import render_gate
 from tuneloop.commands.http import Api, Reply, model_path
 from tuneloop.commands.wiring import Terminal, command
 from tuneloop.registry.names import ModelName
@@ -31,6 +32,23 @@ def show(terminal: Terminal, cycle: Cycle) -> None:
 def follow(terminal: Terminal, cycle: Cycle) -> None:
     """Watch a cycle until it ends or waits for a decision; exit code 7 if it fails."""
     terminal.out.show(follow_cycle(terminal, find_cycle(terminal.api, cycle).value["id"]), render_cycle)
+
+
+@command(app, "gate")
+def gate(terminal: Terminal, cycle: Cycle) -> None:
+    """What the gate asked people, what they said, and what each of its looks found."""
+    found = find_cycle(terminal.api, cycle).value["id"]
+    terminal.out.show(terminal.api.get(f"/cycles/{found}/gate"), render_gate)
+
+
+@command(app, "events")
+def events(terminal: Terminal, cycle: Cycle) -> None:
+    """Every change of a cycle as a line of JSON, until nothing runs: stage, step, loss."""
+    found = find_cycle(terminal.api, cycle).value["id"]
+    with terminal.api.download(f"/cycles/{found}/events") as stream:
+        for line in stream.iter_lines():
+            if line.startswith("data: {"):
+                terminal.out.write(line.removeprefix("data: ").encode())
 
 
 @command(app, "cancel")

@@ -25,6 +25,7 @@ def render_health(found: Mapping[str, Any]) -> Group:
                 ("Accuracy, if calibration still holds", _label_free(found["label_free"])),
                 ("Answers reported by users", _rate(found["reports"])),
                 ("Would be found", sensitivity(found["sensitivity"])),
+                ("New kinds of questions", "; ".join(found["new_questions"])),
                 ("Labels due", str(found["labels_due"])),
             ]
         ),

@@ -97,7 +97,7 @@ def render_queue(queue: dict[str, Any]) -> Group:
         rows=[(each["purpose"], each["state"], each["n"]) for each in queue["counts"]],
     )
     speed = f", {queue['median_seconds']:.0f} s each" if queue["median_seconds"] is not None else ""
-    twice = f"; {queue['agreed']} of {queue['labelled_twice']} labelled twice agree" if queue["labelled_twice"] else ""
+    twice = f"; {_agreement(queue['agreement'])}" if queue["agreement"] else ""
     return stack(listed, Text(f"{queue['waiting']} wait; {queue['labels']} labels in seven days{speed}{twice}"))
 
 
@@ -135,6 +135,11 @@ def render_item(item: dict[str, Any]) -> Group:
     )
     said = table(whole("Labeller"), "Answer", rows=[(label["labeller"], label["expected"]) for label in item["labels"]])
     return stack(head, said if item["labels"] else None)
+
+
+def _agreement(found: dict[str, Any]) -> str:
+    interval = f"{found['low']:.2f} to {found['high']:.2f}"
+    return f"two labellers agree on {found['observed']:.0%} (kappa {found['kappa']:.2f}, {interval}, n={found['n']})"
 
 
 def _numbered(title: str, lines: Sequence[str]) -> list[Text]:

@@ -134,14 +134,14 @@ def gate_policy(policy: Policy) -> GatePolicy:
 def side_by_side(
     strata: Strata, old: Sequence[EvalAnswer], new: Sequence[EvalAnswer], target: Collection[str]
 ) -> dict[str, Any]:
-    """Rows of the comparison table, and the items whose answer changed between right and wrong."""
+    """Rows of what was measured, and the items whose answer changed between right and wrong."""
     rows = [("overall", "Overall accuracy", strata.overall)]
     if strata.target is not None:
         rows.append(("target", "New and fallen categories", strata.target))
     if strata.strong is not None:
         rows.append(("strong", "Previously strong categories", strata.strong))
-    table = [_row(key, title, counts) for key, title, counts in rows]
-    if strata.hallucination is not None:
+    table = [_row(key, title, counts) for key, title, counts in rows if counts.n]
+    if strata.hallucination is not None and strata.hallucination.n:
         table.append(_fault_row("hallucination", "Hallucination rate", strata.hallucination))
     return {
         "rows": table,
@@ -161,7 +161,7 @@ def _row(key: str, title: str, counts: PairedCounts) -> dict[str, Any]:
         "production": rate_of(counts.production),
         "candidate": rate_of(counts.candidate),
         "difference": {
-            "value": compared.difference if counts.n else None,
+            "value": compared.difference,
             "low": compared.interval.low,
             "high": compared.interval.high,
         },

@@ -8,11 +8,15 @@ from litestar.types import ControllerRouterHandler
 
 from tuneloop.console.assets import asset
 from tuneloop.console.pages.alerts import AlertPage
+from tuneloop.console.pages.correction import CorrectionPage
 from tuneloop.console.pages.cycles import CyclePage
+from tuneloop.console.pages.data import DataPage
+from tuneloop.console.pages.links import AnswerPage, SlackLinkPage
 from tuneloop.console.pages.models import ModelPage
 from tuneloop.console.pages.people import KeysPage, MembersPage
 from tuneloop.console.pages.portfolio import PortfolioPage
 from tuneloop.console.pages.records import AuditPage, JobsPage
+from tuneloop.console.pages.reports import ReportPages
 from tuneloop.console.pages.review import ReviewPage
 from tuneloop.console.pages.sign_in import SignInPage
 from tuneloop.console.pages.unsubscribe import UnsubscribePage
@@ -29,7 +33,12 @@ PAGES: Sequence[ControllerRouterHandler] = (
     KeysPage,
     AuditPage,
     JobsPage,
+    ReportPages,
+    DataPage,
+    CorrectionPage,
     UnsubscribePage,
+    AnswerPage,
+    SlackLinkPage,
 )
 
 

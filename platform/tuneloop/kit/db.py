@@ -19,8 +19,18 @@ def _dumps(value: Any) -> str:
     return orjson.dumps(value).decode()
 
 
-def make_engine(url: str, *, pool_size: int = 5) -> Engine:
-    """Engine for psycopg 3; server-side prepared statements are off so that pgbouncer may sit in between."""
+def make_engine(url: str, *, pool_size: int = 5, answer_within: float | None = None) -> Engine:
+    """Engine for psycopg 3; server-side prepared statements are off so that pgbouncer may sit in between.
+
+    With `answer_within` (seconds) connecting, waiting for a lock and every statement fail after that time.
+    """
+    limits: dict[str, Any] = {"connect_timeout": 5}
+    if answer_within is not None:
+        milliseconds = int(answer_within * 1000)
+        limits = {
+            "connect_timeout": max(1, round(answer_within)),
+            "options": f"-c statement_timeout={milliseconds} -c lock_timeout={milliseconds}",
+        }
     return create_engine(
         url.replace("postgresql://", "postgresql+psycopg://", 1),
         pool_size=pool_size,
@@ -28,7 +38,7 @@ def make_engine(url: str, *, pool_size: int = 5) -> Engine:
         pool_pre_ping=True,
         json_serializer=_dumps,
         json_deserializer=orjson.loads,
-        connect_args={"prepare_threshold": None, "connect_timeout": 5},
+        connect_args={"prepare_threshold": None, **limits},
     )
 
 

@@ -57,6 +57,8 @@ class Settings(BaseSettings):
     )
     stripe_webhook_secret: SecretStr = Field(default=SecretStr(""), description="of the platform's Connect webhooks")
     stripe_sandbox_port: int = Field(default=8210, description="of the local Stripe")
+    compute_hourly: float = Field(default=0.0, ge=0, description="what an hour of training costs; 0 shows no cost")
+    currency: str = "USD"
 
     threads: int = Field(default=0, ge=0, description="CPU threads for training and inference; 0 takes all cores")
     log_level: str = "INFO"
@@ -73,6 +75,10 @@ class Settings(BaseSettings):
     @property
     def site_url(self) -> str:
         return (self.public_url or self.web_url).rstrip("/")
+
+    @property
+    def slack_sandbox_url(self) -> str:
+        return f"http://127.0.0.1:{self.slack_sandbox_port}"
 
     @property
     def smtp(self) -> SecretStr:

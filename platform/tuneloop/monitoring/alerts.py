@@ -64,6 +64,12 @@ def events_of(session: Session, alert_id: UUID) -> list[AlertEvent]:
     return list(session.exec(query.order_by(col(AlertEvent.at), col(AlertEvent.id))))
 
 
+def fallen_of(session: Session, alert: Alert) -> set[str]:
+    """Categories that a retrain should mend: those of the opening, and those that were found later."""
+    found = [alert.evidence, *(event.evidence for event in events_of(session, alert.id))]
+    return {name for evidence in found for name in evidence.get("fallen", ())}
+
+
 def open_alert_of(session: Session, model_id: UUID, kind: AlertKind) -> Alert | None:
     query = select(Alert).where(Alert.model_id == model_id, Alert.kind == kind, Alert.state == AlertState.OPEN)
     return session.exec(query.with_for_update()).one_or_none()

@@ -1,6 +1,7 @@
 """The canary: production answers its golden set again. The same answers are expected, within the measured noise.
 
-The first run after a deployment measures that noise: how many answers differ between two runs of the same version.
+The first run after a deployment measures that noise: how many answers differ between two runs of the same version. One
+that does harm is no noise; it alarms at once, and the next run measures.
 Later ones are compared with the evaluation the version was deployed on, and say whether our own pipeline (engine,
 quantisation, template, server) has changed. They say nothing about the traffic.
 """
@@ -89,23 +90,23 @@ def record_canary(
             "examples": [{**flip._asdict(), "example_id": str(flip.example_id)} for flip in flips[:SHOWN]],
         },
     )
-    if monitor.noise is None:
+    noise = noise_floor(**(monitor.noise or {"flips": len(flips), "n": n}))
+    alpha = policy_of(session.get_one(RegisteredModel, monitor.model_id)).false_alarm_rate / RUNS_A_YEAR
+    seen = check(len(flips), n, broken, fixed, noise, alpha)
+    if monitor.noise is None and not seen.alarm:
         monitor.noise = {"flips": len(flips), "n": n}
         reading.detail["note"] = "First run: measures how many answers change by themselves."
         session.add_all([monitor, reading])
     else:
-        noise = noise_floor(monitor.noise["flips"], monitor.noise["n"])
-        alpha = policy_of(session.get_one(RegisteredModel, monitor.model_id)).false_alarm_rate / RUNS_A_YEAR
-        seen = check(len(flips), n, broken, fixed, noise, alpha)
         reading.p_value, reading.alarm, reading.threshold = seen.p_value, seen.alarm, alpha
         session.add(reading)
-        _act(session, monitor, reading, len(flips), noise)
+        _act(session, monitor, reading, len(flips), noise if monitor.noise else None)
     session.flush()
     refresh_status(session, monitor, at=at)
     return reading
 
 
-def _act(session: Session, monitor: Monitor, reading: Reading, flips: int, noise: Noise) -> None:
+def _act(session: Session, monitor: Monitor, reading: Reading, flips: int, noise: Noise | None) -> None:
     if reading.alarm:
         raise_alert(session, monitor, _finding(reading, flips, noise), at=reading.at)
         return
@@ -119,19 +120,20 @@ def _act(session: Session, monitor: Monitor, reading: Reading, flips: int, noise
         )
 
 
-def _finding(reading: Reading, flips: int, noise: Noise) -> Finding:
+def _finding(reading: Reading, flips: int, noise: Noise | None) -> Finding:
     broken, fixed = reading.detail["broken"], reading.detail["fixed"]
+    usual = f", where two runs at its deployment differed in {noise.flips} of {noise.n}" if noise else ""
     return Finding(
         kind=AlertKind.CANARY,
         level=AlertLevel.ALERT,
         summary=(
-            f"The same version answers its golden set differently: {flips} of {reading.n} answers changed, where two "
-            f"runs at its deployment differed in {noise.flips} of {noise.n}; {broken} became wrong, {fixed} right. "
+            f"The same version answers its golden set differently: {flips} of {reading.n} answers changed{usual}; "
+            f"{broken} became wrong, {fixed} right. "
             "Look for a change of engine, quantisation, template or server: the traffic has no part in this."
         ),
         evidence={
             "flips": reading.detail["flips"],
-            "noise": rate_of(Rate(noise.flips, noise.n)),
+            "noise": rate_of(Rate(noise.flips, noise.n)) if noise else None,
             "broken": broken,
             "fixed": fixed,
             "p_value": reading.p_value,

@@ -106,7 +106,10 @@ class StreamState:
 
 @dataclass(frozen=True)
 class ModelHealth:
-    """`accuracy` is measured on labelled production answers, `baseline` on the version's own evaluation."""
+    """`accuracy` is measured on labelled production answers, `baseline` on the version's own evaluation.
+
+    `new_questions` are the proposed names of groups unlike what is known so far (`clusters.new_clusters`).
+    """
 
     model_id: UUID
     name: str
@@ -122,6 +125,7 @@ class ModelHealth:
     canary_noise: Figure | None
     sensitivity: Sensitivity | None
     labels_due: int
+    new_questions: list[str]
     streams: list[StreamState]
     alerts: list[OpenAlert]
     tasks: list[Task]
@@ -149,6 +153,7 @@ def model_health(session: Session, model: RegisteredModel, *, at: datetime | Non
         canary_noise=_noise(monitor),
         sensitivity=_sensitivity(monitor),
         labels_due=labels_due(session, model.id),
+        new_questions=[each["name"] for each in latest["clusters"].detail["clusters"]] if "clusters" in latest else [],
         streams=[_state(row) for row in latest.values()],
         alerts=[_brief(row) for row in alerts],
         tasks=tasks_of(session, model.id),

@@ -14,6 +14,14 @@ class ReadMonitor(Job):
     model_id: UUID
 
 
+class MeasureSensitivity(Job):
+    """Simulate how small a fall would be found at the present number of labels, and at more."""
+
+    name: ClassVar[str] = "monitoring.sensitivity"
+
+    model_id: UUID
+
+
 class RunCanary(Job):
     """Let production answer its golden set again: did our own pipeline change?"""
 

@@ -54,6 +54,8 @@ def accept_correction(session: Session, *, principal: Principal, feedback_id: UU
         raise InvalidInput(f"feedback {feedback_id} is no correction; dismiss it or ask for the right answer")
     model = session.get_one(RegisteredModel, feedback.model_id)
     prediction = session.get_one(Prediction, feedback.prediction_id)
+    if pool is Pool.ROLLING:
+        raise InvalidInput("corrections are chosen by users, so they can't measure accuracy; accept it for training")
     if pool is Pool.TRAINING:
         refuse_reserved(session, model=model, prediction_ids=[prediction.id])
     example = add_example(

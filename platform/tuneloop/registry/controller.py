@@ -27,6 +27,7 @@ from tuneloop.registry.service import (
     list_versions,
     policy_of,
 )
+from tuneloop.retraining.overrides import override_of_version
 from tuneloop.tables import BaseModel, RegisteredModel, Role
 
 
@@ -109,7 +110,12 @@ class ModelController(Controller):
         found = list_versions(session, find_model(session, client=client, model=model))
         numbers: dict[UUID | None, str] = {version.id: version.number for version in found}
         return [
-            VersionRead.of(version, model=f"{client}/{model}", parent=numbers.get(version.parent_id))
+            VersionRead.of(
+                version,
+                model=f"{client}/{model}",
+                parent=numbers.get(version.parent_id),
+                override=override_of_version(session, version.id),
+            )
             for version in found
         ]
 
@@ -125,7 +131,12 @@ class ModelController(Controller):
         found = find_model(session, client=client, model=model)
         row = find_version(session, found, version)
         numbers: dict[UUID | None, str] = {each.id: each.number for each in list_versions(session, found)}
-        return VersionRead.of(row, model=f"{client}/{model}", parent=numbers.get(row.parent_id))
+        return VersionRead.of(
+            row,
+            model=f"{client}/{model}",
+            parent=numbers.get(row.parent_id),
+            override=override_of_version(session, row.id),
+        )
 
     @get("/{client:str}/{model:str}/versions/{version:str}/files/{name:path}", role=Role.VIEWER, sync_to_thread=True)
     def file(

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from tuneloop.clients.schemas import Slug
 from tuneloop.registry.contract import Contract, Quantisation
 from tuneloop.registry.policy import Policy
+from tuneloop.retraining.overrides import Override
 from tuneloop.tables import AdapterVersion, Alias
 
 
@@ -81,11 +82,12 @@ class VersionRead(BaseModel):
     files: list[dict[str, Any]]
     parity: dict[str, Any]
     training: dict[str, Any]
+    override: Override | None
     snapshot_id: UUID
     created_at: datetime
 
     @classmethod
-    def of(cls, version: AdapterVersion, *, model: str, parent: str | None) -> Self:
+    def of(cls, version: AdapterVersion, *, model: str, parent: str | None, override: Override | None) -> Self:
         return cls(
             id=version.id,
             name=f"{model}@v{version.number}",
@@ -96,6 +98,7 @@ class VersionRead(BaseModel):
             files=version.files,
             parity=version.parity,
             training=version.training,
+            override=override,
             snapshot_id=version.snapshot_id,
             created_at=version.created_at,
         )

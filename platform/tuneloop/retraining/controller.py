@@ -1,18 +1,26 @@
 """HTTP: cycles and their decisions, eval runs, rollback."""
 
+import asyncio
+from collections.abc import AsyncGenerator, Callable
 from uuid import UUID
 
+import orjson
 from litestar import Controller, get, post
+from litestar.datastructures import State
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
+from litestar.response import ServerSentEvent, ServerSentEventMessage
 
 from tuneloop.deployment.service import roll_back
 from tuneloop.evals.service import answers_of, describe_run, runs_of
 from tuneloop.identity.principal import Principal
+from tuneloop.kit.db import Database
 from tuneloop.kit.errors import NotFound
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.registry.service import contract_of, find_model, full_name, list_versions
 from tuneloop.retraining.approvals import questions
+from tuneloop.retraining.events import Moment, moment_of
+from tuneloop.retraining.overrides import override_of
 from tuneloop.retraining.schemas import (
     CycleCreate,
     CycleRead,
@@ -36,6 +44,9 @@ from tuneloop.retraining.service import (
 from tuneloop.retraining.verdicts import gate_state, settled_items
 from tuneloop.tables import AdapterVersion, EvalRun, RegisteredModel, RetrainingCycle, Role, Trigger
 
+LOOK_SECONDS = 1.0
+KEEP_ALIVE_LOOKS = 15
+
 
 def read_cycle(session: TenantSession, cycle: RetrainingCycle) -> CycleRead:
     name = full_name(session, session.get_one(RegisteredModel, cycle.model_id))
@@ -50,7 +61,26 @@ def read_cycle(session: TenantSession, cycle: RetrainingCycle) -> CycleRead:
         candidates=candidates_of(session, cycle.id),
         questions=questions(session, cycle.id),
         comparison=comparison_of(session, cycle.id),
+        override=override_of(session, cycle.id),
     )
+
+
+async def stream_moments(
+    first: Moment, look: Callable[[], Moment], *, pause: float = LOOK_SECONDS
+) -> AsyncGenerator[ServerSentEventMessage, None]:
+    """Until nothing runs. Between changes a comment tells proxies that the connection lives."""
+    moment, told, quiet = first, None, 0
+    while True:
+        if moment != told:
+            told, quiet = moment, 0
+            yield ServerSentEventMessage(event="moment", data=orjson.dumps(moment.row()).decode())
+        elif (quiet := quiet + 1) % KEEP_ALIVE_LOOKS == 0:
+            yield ServerSentEventMessage(comment="still here")
+        if moment.over:
+            yield ServerSentEventMessage(event="over", data=moment.state)
+            return
+        await asyncio.sleep(pause)
+        moment = await asyncio.to_thread(look)
 
 
 class CycleController(Controller):
@@ -100,6 +130,21 @@ class CycleController(Controller):
         if cycle is None:
             raise NotFound("cycle", cycle_id)
         return GateRead.of(gate_state(session, cycle), settled_items(session, cycle_id))
+
+    @get("/cycles/{cycle_id:uuid}/events", role=Role.VIEWER)
+    async def events(
+        self, state: State, principal: NamedDependency[Principal], cycle_id: FromPath[UUID]
+    ) -> ServerSentEvent:
+        """Server-sent events: `moment` at every change of the cycle or its progress, `over` once nothing runs."""
+        database = state.database
+        assert isinstance(database, Database)
+
+        def look() -> Moment:
+            with database.unit(principal.agency_id, client_id=principal.client_id) as session:
+                return moment_of(session, cycle_id)
+
+        first = await asyncio.to_thread(look)
+        return ServerSentEvent(stream_moments(first, look))
 
     @post("/cycles/{cycle_id:uuid}/approve", role=Role.OPERATOR, sync_to_thread=True)
     def approve(

@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from tuneloop.registry.contract import Sha256
+from tuneloop.retraining.overrides import Override
 from tuneloop.retraining.recipe import Recipe
 from tuneloop.retraining.verdicts import GateState
 from tuneloop.stats.gate import Outcome
@@ -94,6 +95,7 @@ class CycleRead(BaseModel):
     questions: list[QuestionRead]
     candidates: list[CandidateRead]
     comparison: ComparisonRead | None
+    override: Override | None
     created_at: datetime
     updated_at: datetime
 
@@ -109,6 +111,7 @@ class CycleRead(BaseModel):
         candidates: list[Candidate],
         questions: list[Approval],
         comparison: Comparison | None,
+        override: Override | None,
     ) -> Self:
         return cls(
             **cycle.model_dump(
@@ -122,6 +125,7 @@ class CycleRead(BaseModel):
             questions=[QuestionRead.model_validate(question) for question in questions],
             candidates=[CandidateRead.model_validate(each) for each in candidates],
             comparison=ComparisonRead.model_validate(comparison) if comparison else None,
+            override=override,
         )
 
 

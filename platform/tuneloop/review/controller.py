@@ -13,9 +13,10 @@ from tuneloop.kit.clock import now
 from tuneloop.kit.errors import NotFound
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.registry.service import find_model
-from tuneloop.review.labels import pace, pairs, queue_counts, waiting
+from tuneloop.review.labels import agreement, pace, queue_counts, waiting
 from tuneloop.review.queue import budget_of, fill, next_item, settle, skip, submit_label, undo
 from tuneloop.review.schemas import (
+    AgreementRead,
     AnswerRequest,
     FilledRead,
     FillRequest,
@@ -40,14 +41,13 @@ class ReviewController(Controller):
         """What waits in the queue, how fast it is labelled and how far labellers agree."""
         found = find_model(session, client=client, model=model)
         speed = pace(session, found, since=now() - WEEK)
-        first, second = pairs(session, found)
+        twice = agreement(session, found)
         return QueueRead(
             counts=[QueueCountRead.model_validate(each) for each in queue_counts(session, found)],
             waiting=waiting(session, ReviewItem.model_id == found.id),
             labels=speed.labels,
             median_seconds=speed.median_seconds,
-            labelled_twice=len(first),
-            agreed=sum(one == other for one, other in zip(first, second, strict=True)),
+            agreement=AgreementRead.model_validate(twice) if twice else None,
         )
 
     @post("/models/{client:str}/{model:str}/review/fill", role=Role.OPERATOR, status_code=200, sync_to_thread=True)

@@ -13,6 +13,7 @@ from tuneloop.datasets.similarity import canonical
 from tuneloop.identity.principal import Principal
 from tuneloop.registry.contract import Task
 from tuneloop.registry.service import contract_of
+from tuneloop.stats.agreement import Agreement, cohen_kappa
 from tuneloop.tables import (
     ActorKind,
     Prediction,
@@ -112,6 +113,12 @@ def pairs(session: Session, model: RegisteredModel) -> tuple[list[str], list[str
     if contract_of(model).task is Task.GENERATE:
         both = [[canonical(text) for text in pair] for pair in both]
     return [first for first, _ in both], [second for _, second in both]
+
+
+def agreement(session: Session, model: RegisteredModel) -> Agreement | None:
+    """None while no answer was labelled by two people."""
+    first, second = pairs(session, model)
+    return cohen_kappa(first, second) if first else None
 
 
 def pace(session: Session, model: RegisteredModel, *, since: datetime) -> Pace:

@@ -146,6 +146,16 @@ class QueueCountRead(_Read):
     n: int
 
 
+class AgreementRead(_Read):
+    """Cohen's kappa: 1 is full agreement, 0 what chance gives; with its 95 % interval."""
+
+    kappa: float
+    low: float
+    high: float
+    observed: float
+    n: int
+
+
 class QueueRead(BaseModel):
     """`labels` and `median_seconds` are of the last seven days."""
 
@@ -153,5 +163,4 @@ class QueueRead(BaseModel):
     waiting: int
     labels: int
     median_seconds: float | None
-    labelled_twice: int
-    agreed: int
+    agreement: AgreementRead | None = Field(description="of two labellers; null while nothing is labelled twice")

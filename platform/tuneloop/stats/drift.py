@@ -16,6 +16,7 @@ _BINS = 20
 _PERMUTATIONS = 5000
 _BATCH = 500
 _ENOUGH = 400
+_GROWN = 1.5  # standard errors
 _SEED = 20250101
 
 
@@ -81,7 +82,7 @@ def label_shift(baseline: Sequence[str], current: Sequence[str]) -> LabelShift:
 def flagged(baseline: Array, current: Array, bins: int = _BINS) -> NDArray[np.bool_]:
     """Which of the `current` answers (n,) lie where there are now more than before: the region to label next.
 
-    Of equally filled bins of the baseline's confidence, those whose share grew by more than a standard error, or else
+    Of equally filled bins of the baseline's confidence, those whose share clearly grew, or else
     the one that grew most.
     """
     old, new = _sample(baseline), _sample(current)
@@ -91,7 +92,7 @@ def flagged(baseline: Array, current: Array, bins: int = _BINS) -> NDArray[np.bo
     now = np.bincount(place, minlength=len(edges) + 1) / len(new)
     error = np.sqrt(before * (1 - before) * (1 / len(old) + 1 / len(new)))
     excess = (now - before) / np.maximum(error, 1e-12)
-    grown = excess > 1 if (excess > 1).any() else excess == excess.max()
+    grown = excess > _GROWN if (excess > _GROWN).any() else excess == excess.max()
     return np.asarray(grown[place], dtype=bool)
 
 

@@ -30,6 +30,11 @@ class Impact:
     overall_change: Estimate
     alarm: bool
 
+    @property
+    def harmless(self) -> bool:
+        """The estimated loss is too small to matter: what was flagged may become the new normal of the tripwire."""
+        return self.overall_change.value > -WORTH_AN_ALARM
+
 
 def estimate(
     calibrated_all: Array,
@@ -41,7 +46,8 @@ def estimate(
     """Impact from calibrated confidences (N,) of all answers, which of them lie in the region (N,), and labels there.
 
     overall = mean calibrated confidence + share of region x mean of (correct - calibrated confidence) on its labels.
-    `labelled_region_confidence` is calibrated by the same map.
+    Confidences are calibrated by one map, fitted on the baseline's own labels: where those were lucky, the map is too
+    high by as much. Outside the region the two errors cancel; what is left there is which answers the baseline drew.
     """
     everything, region = np.asarray(calibrated_all, dtype=float), np.asarray(in_region_all, dtype=bool)
     right = np.asarray(labelled_region_correct, dtype=float)
@@ -56,8 +62,8 @@ def estimate(
     change = float(everything.mean()) + share * float(residual.mean()) - baseline.value
     spread = math.sqrt(
         share**2 * _residual_variance(residual, accuracy) / n
-        + float(np.var(everything)) / everything.size
-        + _smoothed_variance(baseline) / baseline.n
+        + float(np.var(everything)) * (1 / everything.size + 1 / baseline.n)
+        + share**2 * _smoothed_variance(baseline) / baseline.n
     )
     half = normal_quantile(0.95) * spread
     return Impact(

@@ -104,6 +104,7 @@ class SlackMessage(Tenant, table=True):
     ts: str | None = None
     wanted: str
     sent: str | None = None
+    answers: list[str] = Field(default_factory=list, sa_type=JSONB, description="predictions that it shows, in order")
     images: dict[str, str] = Field(default_factory=dict, sa_type=JSONB, description="Slack's file ids by content")
     not_before: datetime = Field(default_factory=now)
     attempted_at: datetime | None = None

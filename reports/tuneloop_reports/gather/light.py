@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from tuneloop.tables import AlertLevel, AlertState
 from tuneloop_reports.content import AlertEntry, Figure, Light, LightRule
+from tuneloop_reports.gather.accuracy import difference
 
 FEWEST_LABELS = 30
 TOLERANCE = 0.02
@@ -27,6 +28,7 @@ def rule_of(*, accuracy: Figure, baseline: Figure | None, alerts: Sequence[Alert
         return LightRule.FEW_LABELS
     if unsettled:
         return LightRule.OPEN_WARNING
-    if baseline is not None and baseline.value is not None and accuracy.high < baseline.value - TOLERANCE:
+    fallen = difference(baseline, accuracy) if baseline is not None else None
+    if fallen is not None and fallen.high < -TOLERANCE:
         return LightRule.BELOW_BASELINE
     return LightRule.ROLLED_BACK if rollbacks else LightRule.ON_TRACK

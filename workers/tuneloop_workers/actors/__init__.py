@@ -10,6 +10,7 @@ from tuneloop_workers.actors import (
     mail,
     monitoring,
     quality,
+    reports,
     training,
 )
 
@@ -23,5 +24,6 @@ __all__ = [
     "mail",
     "monitoring",
     "quality",
+    "reports",
     "training",
 ]

@@ -50,7 +50,8 @@ def _ask(
 ) -> dict[UUID, str]:
     """Answers by example id. Nothing is taken from earlier runs: that they agree is what is to be seen."""
     if base.upstream_url:
-        return _answers(context, anchors, UpstreamRunner(base.upstream_url, digest, manifest.contract))
+        with UpstreamRunner(base.upstream_url, digest, manifest.contract) as upstream:
+            return _answers(context, anchors, upstream)
     engine = Engine(context.storage.path(base.gguf_sha256), threads=context.settings.cpu_threads)
     try:
         files = {part.sha256: context.storage.path(part.sha256) for part in manifest.adapters}

@@ -20,6 +20,26 @@ class TrainerDied(RuntimeError):
     """The child ended without saying why, as a kill or a lack of memory makes it."""
 
 
+class Losses:
+    """The loss so far, thinned out so that it can be told at every heartbeat."""
+
+    def __init__(self, most: int = 200) -> None:
+        self._most = most
+        self._every = 1
+        self._kept: list[tuple[int, float]] = []
+
+    def add(self, step: int, loss: float) -> None:
+        if step % self._every == 0:
+            self._kept.append((step, round(loss, 4)))
+        if len(self._kept) > self._most:
+            self._every *= 2
+            self._kept = [point for point in self._kept if point[0] % self._every == 0]
+
+    @property
+    def points(self) -> list[list[float]]:
+        return [list(point) for point in self._kept]
+
+
 def run_trainer(context: Context, spec_file: Path, *, run: str) -> Done:
     """Start the trainer and follow it to its end; `run` names it where its progress is shown.
 
@@ -38,11 +58,12 @@ def run_trainer(context: Context, spec_file: Path, *, run: str) -> Done:
         )
     assert child.stdout is not None
     last: Event | None = None
+    losses = Losses()
     try:
         with child.stdout:
             for line in child.stdout:
                 last = _parse(line) or last
-                _report(context, last, run)
+                _report(context, last, run, losses)
                 context.check()
     except BaseException:
         child.send_signal(signal.SIGTERM)
@@ -66,10 +87,12 @@ def _parse(line: bytes) -> Event | None:
         return None
 
 
-def _report(context: Context, event: Event | None, run: str) -> None:
+def _report(context: Context, event: Event | None, run: str, losses: Losses) -> None:
     match event:
         case Progress():
-            context.report(stage=f"training ({run})", **event.model_dump(exclude={"event"}))
+            losses.add(event.step, event.loss)
+            shown = event.model_dump(exclude={"event"})
+            context.report(stage=f"training ({run})", **shown, losses=losses.points)
         case Proof():
             context.report(
                 stage=f"warm start proven ({run})", parent_loss=event.parent_loss, start_loss=event.start_loss

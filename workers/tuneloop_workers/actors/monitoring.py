@@ -2,10 +2,11 @@
 
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import NotFound
+from tuneloop.kit.jobs import enqueue
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.monitoring.alerts import find_alert
 from tuneloop.monitoring.clusters import questions_of, store_clusters
-from tuneloop.monitoring.jobs import ProposeRetrain, ReadMonitor, SettleTraffic
+from tuneloop.monitoring.jobs import MeasureSensitivity, ProposeRetrain, ReadMonitor, SettleTraffic
 from tuneloop.monitoring.proposal import propose_due_retrain
 from tuneloop.monitoring.sensitivity import measure, open_question, store
 from tuneloop.monitoring.service import read_monitor
@@ -20,21 +21,34 @@ from tuneloop_workers.runtime import Context, handles
 
 @handles(ReadMonitor)
 def read_one_monitor(context: Context, job: ReadMonitor) -> None:
-    """The reading first; what takes long to compute comes after it, outside of its transaction."""
+    """The reading first; groups of new questions are looked for after it, outside of its transaction."""
     with context.unit() as session:
         model = _model(session, job)
         until = now()
         read_monitor(session, model=model, judge=judge_of(contract_of(model)), until=until)
         monitor = monitor_of(session, model.id)
-        question = open_question(session, monitor) if monitor else None
         questions = questions_of(session, model, monitor, until=until) if monitor else None
+        if monitor is not None and open_question(session, monitor) is not None:
+            enqueue(
+                session,
+                MeasureSensitivity(model_id=model.id),
+                agency_id=model.agency_id,
+                client_id=model.client_id,
+                dedupe_key=f"{MeasureSensitivity.name}:{model.id}",
+            )
     if questions is not None:
         context.report(stage="looking for new kinds of questions")
         found = find_clusters([each.text for each in questions.traffic], questions.known)
         with context.unit() as session:
             store_clusters(session, questions, found)
+
+
+@handles(MeasureSensitivity)
+def measure_sensitivity(context: Context, job: MeasureSensitivity) -> None:
+    with context.reading() as session:
+        monitor = monitor_of(session, _model(session, job).id)
+        question = open_question(session, monitor) if monitor else None
     if question is not None:
-        context.report(stage="working out what would be found")
         measured = measure(question)
         with context.unit() as session:
             store(session, question, measured)
@@ -54,7 +68,7 @@ def propose_retrain(context: Context, job: ProposeRetrain) -> None:
         propose_due_retrain(session, principal=context.principal, model=_model(session, job))
 
 
-def _model(session: TenantSession, job: ReadMonitor | ProposeRetrain) -> RegisteredModel:
+def _model(session: TenantSession, job: ReadMonitor | MeasureSensitivity | ProposeRetrain) -> RegisteredModel:
     model = session.get(RegisteredModel, job.model_id)
     if model is None:
         raise NotFound("model", job.model_id)

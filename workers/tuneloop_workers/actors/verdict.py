@@ -9,6 +9,7 @@ from tuneloop.datasets.service import snapshot_examples
 from tuneloop.evals.service import latest_run
 from tuneloop.kit.errors import Conflict
 from tuneloop.kit.tenancy import TenantSession
+from tuneloop.monitoring.alerts import fallen_of
 from tuneloop.registry.contract import Contract
 from tuneloop.registry.service import contract_of, policy_of
 from tuneloop.registry.templates import Message
@@ -68,7 +69,7 @@ def target_categories(session: TenantSession, cycle: RetrainingCycle, *, measure
     after = snapshot_examples(session, session.get_one(Snapshot, cycle.training_snapshot_id))
     new = {example.category for example in after} - {example.category for example in before}
     alert = session.get(Alert, cycle.alert_id) if cycle.alert_id else None
-    target = new | (set(alert.evidence.get("fallen", ())) if alert else set())
+    target = new | (fallen_of(session, alert) if alert else set())
     if not measured_only:
         return target
     golden = snapshot_examples(session, session.get_one(Snapshot, cycle.golden_snapshot_id))

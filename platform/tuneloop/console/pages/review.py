@@ -22,7 +22,7 @@ from tuneloop.kit.tenancy import TenantSession
 from tuneloop.registry.contract import Task
 from tuneloop.registry.service import contract_of, find_model
 from tuneloop.review.blindness import shown
-from tuneloop.review.labels import labeller_of, labels_by, of_item, pace, waiting
+from tuneloop.review.labels import agreement, labeller_of, labels_by, of_item, pace, waiting
 from tuneloop.review.neighbours import Neighbour, neighbours
 from tuneloop.review.queue import budget_of, fill, next_item, settle, skip, submit_label, undo
 from tuneloop.tables import RegisteredModel, ReviewItem, ReviewPurpose, ReviewState, Role
@@ -87,6 +87,7 @@ class ReviewPage(Controller):
         disputes = _disputes(session, found) if principal.may(Role.ADMIN) else []
         context = _context(session, principal, found, purpose=purpose)
         context |= {"client": find_client(session, client), "model": found, "disputes": disputes}
+        context["agreement"] = agreement(session, found)
         return page(request, "review/queue.html", base=_address(client, model), budget=budget_of(found), **context)
 
     @post("/fill", role=Role.OPERATOR, sync_to_thread=True)

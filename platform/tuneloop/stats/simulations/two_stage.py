@@ -9,7 +9,7 @@ from scipy import special
 
 from tuneloop.stats.calibration import Calibrator, fit_platt
 from tuneloop.stats.drift import confidence_shift, flagged
-from tuneloop.stats.impact import estimate
+from tuneloop.stats.impact import Impact, estimate
 from tuneloop.stats.intervals import Rate
 from tuneloop.stats.shiryaev_roberts import Array
 from tuneloop.stats.simulations.finding import Finding, Unit, at_least, at_most
@@ -91,18 +91,21 @@ def _watch(generator: np.random.Generator, drift: _Drift, *, weeks: int) -> _Out
         if confidence_shift(before, now.confidence).p_value > _TRIP:
             continue
         labels += _LABELS
-        if _alarm(generator, now, before, calibrator, baseline):
+        impact = _impact(generator, now, before, calibrator, baseline)
+        if impact.alarm:
             return _Outcome(week, labels)
+        if impact.harmless:
+            before = now.confidence
     return _Outcome(0, labels)
 
 
-def _alarm(
+def _impact(
     generator: np.random.Generator, now: _Traffic, before: Array, calibrator: Calibrator, baseline: Rate
-) -> bool:
+) -> Impact:
     region = flagged(before, now.confidence)
     chosen = generator.choice(np.flatnonzero(region), size=min(_LABELS, int(region.sum())), replace=False)
     calibrated = calibrator.apply(now.confidence)
-    return estimate(calibrated, region, now.correct[chosen], calibrated[chosen], baseline).alarm
+    return estimate(calibrated, region, now.correct[chosen], calibrated[chosen], baseline)
 
 
 def _traffic(generator: np.random.Generator, drift: _Drift, size: int) -> _Traffic:

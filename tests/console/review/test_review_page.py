@@ -1,6 +1,5 @@
 """Labelling by keyboard: fast, blind, and taken back with one key."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,42 +7,19 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from sqlmodel import col, select
 
-from tests.predictions.conftest import Log, make_log
+from tests.predictions.conftest import Log
 from tests.support.browser import Visitor, visitor
 from tests.support.committed import Committed
-from tests.support.factories import make_client
 from tests.support.site import PASSWORD, make_person
 from tuneloop.identity.principal import Principal
 from tuneloop.kit.ids import new_id
 from tuneloop.review.queue import add_sample, submit_label
-from tuneloop.tables import ActorKind, Client, Prediction, ReviewItem, ReviewLabel, ReviewState, Role
-
-QUESTIONS = ("Where is parcel {}?", "I want my money back for order {}", "The zip of jacket {} broke")
+from tuneloop.tables import ActorKind, Client, ReviewItem, ReviewLabel, ReviewState, Role
 
 
 @pytest.fixture(scope="module")
 def operator(home: Committed) -> str:
     return make_person(home, Role.OPERATOR)
-
-
-@pytest.fixture
-def shots(tmp_path: Path) -> Path:
-    """Where pictures go that one wants to look at: TUNELOOP_SHOTS, or nowhere that stays."""
-    return Path(os.environ.get("TUNELOOP_SHOTS") or tmp_path)
-
-
-@pytest.fixture
-def log(home: Committed) -> Log:
-    slug = f"c{new_id().hex[-8:]}"
-    client = make_client(home.database, home.agency, slug)
-    made = make_log(home.database, client, 12)
-    with home.database.unit(home.agency.id) as session:
-        for number, prediction in enumerate(
-            session.exec(select(Prediction).where(Prediction.model_id == made.model.id))
-        ):
-            prediction.messages = [{"role": "user", "content": QUESTIONS[number % 3].format(f"<b>{number}</b>")}]
-            session.add(prediction)
-    return made
 
 
 def address_of(home: Committed, log: Log) -> str:

@@ -1,0 +1,247 @@
+"""What each button and form does: one service call, then a sentence for the person."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlmodel import Session, col, select
+
+from tuneloop.deployment.service import roll_back
+from tuneloop.identity.principal import Principal
+from tuneloop.kit.clock import now
+from tuneloop.kit.errors import Conflict, NotFound
+from tuneloop.kit.settings import Settings
+from tuneloop.monitoring.alerts import dismiss, find_alert, snooze
+from tuneloop.predictions.names import prediction_id
+from tuneloop.predictions.service import report_feedback
+from tuneloop.registry.service import full_name
+from tuneloop.retraining.approvals import questions, votes
+from tuneloop.retraining.recipe import Recipe
+from tuneloop.retraining.service import approve_promotion, approve_retrain, propose, reject
+from tuneloop.retraining.states import ENDED
+from tuneloop.tables import (
+    Alert,
+    AlertState,
+    Approval,
+    ApprovalKind,
+    Decision,
+    FeedbackKind,
+    RegisteredModel,
+    RetrainingCycle,
+    Role,
+    SlackInstallation,
+    Trigger,
+)
+from tuneloop_bot.answers import Answer
+from tuneloop_bot.blocks.alerts import snooze_of, until
+from tuneloop_bot.ids import Act, Field, Form, Metadata, Ref
+from tuneloop_bot.incoming import Incoming
+from tuneloop_bot.labelling import ask_next, label_item, skip_item
+
+
+class Doing(NamedTuple):
+    """One thing that one person does."""
+
+    session: Session
+    principal: Principal
+    came: Incoming
+    settings: Settings
+    installation: SlackInstallation
+
+    @property
+    def ref(self) -> Ref:
+        return Metadata.model_validate_json(self.came.metadata).ref if self.came.metadata else Ref.of(self.came.value)
+
+    def said(self, field: Field) -> str:
+        return self.came.fields.get(field, "").strip()
+
+
+def approve(doing: Doing) -> Answer:
+    """Of an alert: freeze a plan and approve it in one step. Of a question: approve what its digest names."""
+    doing.principal.require(Role.OPERATOR)
+    ref = doing.ref
+    if ref.cycle is None and ref.alert is not None:
+        cycle, digest = _plan_for(doing, ref.alert)
+    else:
+        cycle, digest = _cycle(doing.session, ref.cycle), ref.digest or ""
+    approved = approve_retrain(doing.session, principal=doing.principal, cycle_id=cycle.id, digest=digest)
+    return Answer(_counted(doing.session, approved, ApprovalKind.RETRAIN, "The training begins."))
+
+
+def _plan_for(doing: Doing, alert_id: UUID) -> tuple[RetrainingCycle, str]:
+    """The open proposal for an alert, made now if there is none. The alert's lock lets one of two clicks make it."""
+    session = doing.session
+    alert = session.exec(select(Alert).where(Alert.id == alert_id).with_for_update()).one_or_none()
+    if alert is None:
+        raise NotFound("alert", alert_id)
+    query = select(RetrainingCycle).where(RetrainingCycle.alert_id == alert_id)
+    newest = session.exec(query.order_by(col(RetrainingCycle.created_at).desc())).first()
+    if newest is not None:
+        (asked,) = [each for each in questions(session, newest.id) if each.kind is ApprovalKind.RETRAIN]
+        if newest.state not in ENDED:
+            return newest, asked.subject_digest
+    if alert.state is not AlertState.OPEN:
+        raise Conflict(f"this alert was {alert.state} already", alert_id=str(alert_id))
+    model = session.get_one(RegisteredModel, alert.model_id)
+    cycle = propose(
+        session,
+        principal=doing.principal,
+        model=model,
+        recipe=Recipe(),
+        trigger=Trigger.ALERT,
+        alert_id=alert_id,
+    )
+    (asked,) = questions(session, cycle.id)
+    return cycle, asked.subject_digest
+
+
+def promote(doing: Doing) -> Answer:
+    return _promote(doing, note=None)
+
+
+def override(doing: Doing) -> Answer:
+    return _promote(doing, note=doing.said(Field.REASON))
+
+
+def _promote(doing: Doing, *, note: str | None) -> Answer:
+    ref = doing.ref
+    cycle = approve_promotion(
+        doing.session,
+        principal=doing.principal,
+        cycle_id=_cycle(doing.session, ref.cycle).id,
+        digest=ref.digest or "",
+        note=note,
+    )
+    return Answer(_counted(doing.session, cycle, ApprovalKind.PROMOTION, "The candidate goes into production."))
+
+
+def turn_down(doing: Doing) -> Answer:
+    ref = doing.ref
+    reject(
+        doing.session,
+        principal=doing.principal,
+        cycle_id=_cycle(doing.session, ref.cycle).id,
+        digest=ref.digest or "",
+        note=doing.said(Field.REASON) or None,
+    )
+    return Answer("Rejected. The cycle has ended.")
+
+
+def go_back(doing: Doing) -> Answer:
+    model = _model(doing.session, doing.ref.model)
+    version = roll_back(doing.session, principal=doing.principal, model=model, digest=doing.ref.digest or "")
+    return Answer(f"{full_name(doing.session, model)}@v{version.number} is in production again.")
+
+
+def retry(doing: Doing) -> Answer:
+    """Propose a failed cycle again, with the data of now; it still has to be approved."""
+    failed = _cycle(doing.session, doing.ref.cycle)
+    again = propose(
+        doing.session,
+        principal=doing.principal,
+        model=_model(doing.session, failed.model_id),
+        recipe=Recipe.model_validate(failed.recipe),
+        trigger=Trigger.MANUAL,
+        alert_id=failed.alert_id,
+    )
+    return Answer(f"Proposed again as {str(again.id)[:8]}; approve it in the message about it.")
+
+
+def be_quiet(doing: Doing) -> Answer:
+    days, alert_id = snooze_of(doing.came.value)
+    ends = now() + timedelta(days=days)
+    reason = f"in Slack, for {until(days, now())}"
+    snooze(doing.session, principal=doing.principal, alert_id=UUID(alert_id), until=ends, reason=reason)
+    return Answer(f"Quiet until {ends:%Y-%m-%d %H:%M} UTC, unless it gets worse.")
+
+
+def no_problem(doing: Doing) -> Answer:
+    alert_id = doing.ref.alert
+    assert alert_id is not None
+    dismiss(doing.session, principal=doing.principal, alert_id=alert_id, reason=doing.said(Field.REASON))
+    return Answer("Closed. Evidence is collected anew.")
+
+
+def label_first(doing: Doing) -> Answer:
+    doing.principal.require(Role.OPERATOR)
+    alert_id = doing.ref.alert
+    assert alert_id is not None
+    alert = find_alert(doing.session, alert_id)
+    return ask_next(doing.session, doing.principal, _model(doing.session, alert.model_id))
+
+
+def label(doing: Doing) -> Answer:
+    return label_item(doing.session, doing.principal, doing.ref)
+
+
+def skip(doing: Doing) -> Answer:
+    return skip_item(doing.session, doing.principal, doing.ref)
+
+
+def label_next(doing: Doing) -> Answer:
+    return ask_next(doing.session, doing.principal, _model(doing.session, doing.ref.model))
+
+
+def wrong_answer(doing: Doing) -> Answer:
+    """A correction: open feedback, which people of the review queue accept or not."""
+    doing.principal.require(Role.OPERATOR)
+    return correct(doing, prediction_id(doing.said(Field.COMPLETION)), doing.said(Field.EXPECTED))
+
+
+def correct(doing: Doing, answer_id: UUID, expected: str) -> Answer:
+    stored = report_feedback(
+        doing.session,
+        answer_id=answer_id,
+        kind=FeedbackKind.CORRECTION,
+        correction=expected,
+        comment="said in Slack",
+        reporter=doing.principal.name,
+    )
+    return Answer(f"Thank you: “{stored.correction}” is in the review queue and trains once somebody has accepted it.")
+
+
+ACTS: dict[str, Callable[[Doing], Answer]] = {
+    Act.APPROVE_RETRAIN: approve,
+    Act.PROMOTE: promote,
+    Act.ROLL_BACK: go_back,
+    Act.RETRY: retry,
+    Act.SNOOZE: be_quiet,
+    Act.LABEL_FIRST: label_first,
+    Act.LABEL: label,
+    Act.LABEL_PICK: label,
+    Act.LABEL_SKIP: skip,
+    Act.LABEL_NEXT: label_next,
+}
+FORMS: dict[str, Callable[[Doing], Answer]] = {
+    Form.REJECT: turn_down,
+    Form.OVERRIDE: override,
+    Form.NO_PROBLEM: no_problem,
+    Form.WRONG: wrong_answer,
+}
+
+
+def _counted(session: Session, cycle: RetrainingCycle, kind: ApprovalKind, then: str) -> str:
+    (asked,) = [each for each in questions(session, cycle.id) if each.kind is kind]
+    if asked.decision is Decision.APPROVED:
+        return f"Approved. {then}"
+    return f"Your approval counts. {_missing(session, asked)}"
+
+
+def _missing(session: Session, asked: Approval) -> str:
+    left = asked.approvals_needed - len(votes(session, asked))
+    return f"It waits for {left} more {'person' if left == 1 else 'people'}."
+
+
+def _cycle(session: Session, cycle_id: UUID | None) -> RetrainingCycle:
+    cycle = session.get(RetrainingCycle, cycle_id) if cycle_id else None
+    if cycle is None:
+        raise NotFound("cycle", cycle_id or "")
+    return cycle
+
+
+def _model(session: Session, model_id: UUID | None) -> RegisteredModel:
+    model = session.get(RegisteredModel, model_id) if model_id else None
+    if model is None:
+        raise NotFound("model", model_id or "")
+    return model

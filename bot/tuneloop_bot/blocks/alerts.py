@@ -1,0 +1,122 @@
+"""An alert: what fell, how sure that is, what went wrong, what could be done, and what was done."""
+
+from datetime import datetime
+from typing import Any
+
+from tuneloop.kit.clock import now
+from tuneloop.tables import AlertLevel, AlertState
+from tuneloop_bot.blocks.content import Content, Picture
+from tuneloop_bot.blocks.cycles import at_hand, cycle_lines
+from tuneloop_bot.blocks.decisions import retrain_buttons
+from tuneloop_bot.blocks.parts import (
+    Block,
+    button,
+    buttons,
+    code,
+    context,
+    divider,
+    header,
+    menu,
+    ours,
+    pairs,
+    rate,
+    theirs,
+    when,
+)
+from tuneloop_bot.ids import Act, Ref
+from tuneloop_bot.views import AlertView, Answered
+
+SNOOZES = ((1, "1 day"), (3, "3 days"), (7, "1 week"), (30, "30 days"))
+MARKS = {AlertLevel.ALERT: ":rotating_light:", AlertLevel.WARN: ":warning:"}
+
+
+def alert_message(view: AlertView, chart: dict[str, Any] | None = None) -> Content:
+    alert = view.row
+    level = f"{MARKS[alert.level]} *{alert.level.value.capitalize()}*"
+    lead = [
+        header(f"{view.model}: {alert.kind.value.replace('_', ' ')}"),
+        ours(f"{level} for {code(view.client)} since {when(alert.opened_at)}"),
+        theirs(alert.summary),
+        *_figures(alert.evidence),
+    ]
+    blocks = [
+        *lead,
+        *_examples(view.examples),
+        divider(),
+        *(pairs(at_hand(view.data, view.effort)) if alert.state is AlertState.OPEN and view.mendable else []),
+        *_state(view),
+        *_buttons(view),
+    ]
+    return Content(
+        f"{view.model}: {alert.summary}",
+        blocks,
+        picture=Picture(chart, f"Weekly accuracy of {view.model}", len(lead)) if chart else None,
+        answers=[each.prediction for each in view.examples],
+    )
+
+
+def _figures(evidence: dict[str, Any]) -> list[Block]:
+    rows = [
+        (title, rate(evidence[key]))
+        for key, title in (("baseline", "*Before*"), ("current", "*Now*"), ("reports", "*Reported by users*"))
+        if isinstance(evidence.get(key), dict) and "n" in evidence[key] and evidence[key].get("value") is not None
+    ]
+    named = evidence.get("categories") or {}
+    fallen = [(code(name, 60), rate(named[name])) for name in evidence.get("fallen", [])[:4] if name in named]
+    return pairs([*rows, *fallen])
+
+
+def _examples(examples: list[Answered]) -> list[Block]:
+    if not examples:
+        return []
+    shown = [
+        theirs(f"{place}. “{each.text}”\nanswered {each.answer}, right is {each.expected}", 700)
+        for place, each in enumerate(examples, 1)
+    ]
+    hint = "Wrong label? Reply in this thread: `1 should be: …`"
+    return [ours("*Answers that were wrong*"), *shown, context(hint)]
+
+
+def _state(view: AlertView) -> list[Block]:
+    alert = view.row
+    lines: list[Block] = []
+    if alert.snoozed_until is not None and alert.snoozed_until > now() and alert.state is AlertState.OPEN:
+        lines.append(context(f":zzz: Snoozed until {when(alert.snoozed_until)} {_by(view)}"))
+    if alert.state is not AlertState.OPEN:
+        at = alert.resolved_at or now()
+        by = f" by {code(alert.resolved_by)}" if alert.resolved_by else ""
+        why = f" · {code(alert.resolution)}" if alert.resolution else ""
+        lines.append(context(f":white_check_mark: {alert.state.value.capitalize()}{by} {when(at)}{why}"))
+    return lines + (cycle_lines(view.cycle) if view.cycle is not None else [])
+
+
+def _by(view: AlertView) -> str:
+    return f"by {code(view.newest.actor)}" if view.newest is not None else ""
+
+
+def _buttons(view: AlertView) -> list[Block]:
+    alert, cycle = view.row, view.cycle
+    if alert.state is not AlertState.OPEN:
+        return []
+    ref = Ref(alert=alert.id)
+    if cycle is not None and cycle.retrain is not None and cycle.retrain.decision is None:
+        return retrain_buttons(cycle)
+    under_way = cycle is not None and cycle.state.value not in ("rejected", "failed", "rolled_back", "deployed")
+    if under_way:
+        return []
+    return buttons(
+        button("Approve retrain", Act.APPROVE_RETRAIN, ref, style="primary") if view.mendable else None,
+        button("Label first", Act.LABEL_FIRST, Ref(alert=alert.id, model=alert.model_id)),
+        menu("Snooze", Act.SNOOZE, [(text, f"{days}:{alert.id}") for days, text in SNOOZES]),
+        button("Not a problem", Act.NO_PROBLEM, ref),
+    )
+
+
+def snooze_of(value: str) -> tuple[int, str]:
+    """Days and alert of a chosen snooze."""
+    days, _, alert = value.partition(":")
+    return int(days), alert
+
+
+def until(days: int, moment: datetime) -> str:
+    return f"{days} {'day' if days == 1 else 'days'} from {moment:%Y-%m-%d %H:%M} UTC"

@@ -1,0 +1,171 @@
+"""Messages about a cycle: the question whether to retrain, its progress, the candidate, what became of it."""
+
+from typing import Any
+
+from tuneloop.tables import CycleState
+from tuneloop_bot.blocks.content import Content
+from tuneloop_bot.blocks.decisions import decided, pending, promotion_buttons, retrain_buttons
+from tuneloop_bot.blocks.parts import (
+    Block,
+    button,
+    buttons,
+    code,
+    confirm,
+    context,
+    divider,
+    header,
+    ours,
+    pairs,
+    percent,
+    points,
+    rate,
+    theirs,
+    when,
+)
+from tuneloop_bot.ids import Act, Ref
+from tuneloop_bot.views import CycleView, Data, Effort
+
+STEP = 5
+"""Progress is shown in steps of this many percent: a message is edited a few times, not hundreds."""
+
+CHANGED = 3
+VERDICTS = {
+    "promote": ":large_green_circle: *Verdict: promote*",
+    "reject": ":red_circle: *Verdict: reject*",
+    "need_more_labels": ":large_yellow_circle: *Verdict: more labels are needed*",
+}
+RUNNING = {
+    CycleState.APPROVED: "waiting for a worker",
+    CycleState.TRAINING: "training",
+    CycleState.EVALUATING: "evaluating",
+    CycleState.COMPARED: "comparing",
+}
+
+
+def retrain_message(view: CycleView, data: Data, effort: Effort) -> Content:
+    """The question, later its progress, in one message."""
+    blocks = [
+        header(f"Retrain {view.model}?" if view.state is CycleState.PROPOSED else f"Retrain of {view.model}"),
+        *pairs([("*Client*", code(view.client)), ("*Because of*", f"the {view.trigger}"), *at_hand(data, effort)]),
+        *cycle_lines(view),
+        *retrain_buttons(view),
+    ]
+    return Content(f"Retrain {view.model}? It waits for approval.", blocks)
+
+
+def at_hand(data: Data, effort: Effort) -> list[tuple[str, str]]:
+    """What a retrain would use, and cost."""
+    takes = "not known yet: no cycle has run here"
+    if effort.minutes is not None:
+        takes = f"about {max(1, round(effort.minutes))} minutes, as the last time"
+        takes += f" ({effort.cost:.2f} {effort.currency})" if effort.cost is not None else ""
+    return [
+        ("*Data at hand*", f"{data.training} examples, {data.new} of them new"),
+        ("*Golden set*", f"{data.golden} examples"),
+        ("*Waiting for a label*", f"{data.waiting}"),
+        ("*Compute*", takes),
+    ]
+
+
+def cycle_lines(view: CycleView) -> list[Block]:
+    """Where a cycle stands, for the message that asked for it."""
+    lines: list[Block] = []
+    if view.retrain is not None:
+        lines += [*pending(view.retrain), *decided(view.retrain)]
+    if view.state in RUNNING:
+        lines.append(ours(f":hourglass_flowing_sand: *{progress(view)}*"))
+    elif view.state is CycleState.AWAITING_PROMOTION:
+        lines.append(context(f"Candidate {code(f'v{view.candidate}')} is ready; see the message below."))
+    elif view.state is CycleState.FAILED:
+        lines.append(context(":x: The cycle failed; see the message below."))
+    elif view.state in (CycleState.DEPLOYED, CycleState.ROLLED_BACK):
+        lines.append(context(f"{code(f'v{view.candidate}')}: {view.state.value.replace('_', ' ')}"))
+    return lines
+
+
+def progress(view: CycleView) -> str:
+    stage = str(view.progress.get("stage") or RUNNING[view.state])
+    done, of = view.progress.get("step"), view.progress.get("steps")
+    if not done or not of:
+        return f"{stage[0].upper()}{stage[1:]} …"
+    share = int(100 * done / of) // STEP * STEP
+    bar = "▓" * (share // 10) + "░" * (10 - share // 10)
+    return f"{stage[0].upper()}{stage[1:]} {bar} {share} %"
+
+
+def candidate_message(view: CycleView, *, ab: bool) -> Content:
+    """Side by side, what was fixed and what broke, the verdict with its reasons."""
+    name = f"{view.model}@v{view.candidate}"
+    verdict = VERDICTS.get(view.outcome or "", "*No comparison: this is the first version*")
+    blocks = [
+        header(f"Candidate {name}"),
+        ours(f"{verdict}" + (f": about {view.labels_needed}" if view.labels_needed else "")),
+        *([theirs("\n".join(f"• {reason}" for reason in view.reasons))] if view.reasons else []),
+        *_table(view),
+        *_changed(view.table.get("fixed", []), ":white_check_mark: *Fixed*"),
+        *_changed(view.table.get("broken", []), ":warning: *Broken*"),
+        divider(),
+        *_after(view, name),
+        *promotion_buttons(view, ab=ab),
+    ]
+    return Content(f"Candidate {name} is ready: {view.outcome or 'first version'}".replace("_", " "), blocks)
+
+
+def failed_message(view: CycleView) -> Content:
+    blocks = [
+        header(f"The retrain of {view.model} failed"),
+        theirs(view.failure or "No cause was recorded.", 1500),
+        *pairs([("*Client*", code(view.client)), ("*When*", when(view.updated_at))]),
+        *buttons(button("Retry", Act.RETRY, Ref(cycle=view.id), style="primary")),
+    ]
+    return Content(f"The retrain of {view.model} failed.", blocks)
+
+
+def _after(view: CycleView, name: str) -> list[Block]:
+    question = view.promotion
+    lines = [*pending(question), *decided(question)] if question is not None else []
+    if view.state is CycleState.DEPLOYED:
+        lines.append(ours(f":rocket: {code(name)} is in production since {when(view.updated_at)}."))
+    elif view.state is CycleState.ROLLED_BACK:
+        lines.append(ours(f":rewind: {code(name)} was rolled back {when(view.updated_at)}."))
+    elif view.state is CycleState.FAILED:
+        lines.append(ours(":x: It could not be put into production; see the message below."))
+    if view.state is CycleState.DEPLOYED and view.previous is not None:
+        number, digest = view.previous
+        sure = confirm(
+            "Roll back?", f"v{number} will answer every request of {view.client} at once.", "Roll back", danger=True
+        )
+        ref = Ref(model=view.model_id, digest=digest)
+        lines += buttons(button(f"Roll back to v{number}", Act.ROLL_BACK, ref, style="danger", confirm=sure))
+    return lines
+
+
+def _table(view: CycleView) -> list[Block]:
+    rows = [*view.table.get("rows", []), *_targets(view.table)]
+    shown = []
+    for row in rows[:12]:
+        title = f"*{row['title']}*" if row in view.table.get("rows", []) else code(row["title"], 60)
+        old, new = row["production"], row["candidate"]
+        changed = f"{points(row['difference'])}, {row['fixed']} fixed, {row['broken']} broken"
+        shown.append((title, f"{percent(old['value'])} → *{rate(new)}*\n{changed}"))
+    return pairs(shown)
+
+
+def _targets(table: dict[str, Any]) -> list[dict[str, Any]]:
+    """The categories that the retrain was for, then those that fell most."""
+    categories = table.get("categories", [])
+    wanted = [row for row in categories if row["key"] in table.get("target", [])]
+    fell = [row for row in categories if row not in wanted and row["difference"]["value"] < 0]
+    return [*wanted[:4], *sorted(fell, key=lambda row: float(row["difference"]["value"]))[:2]]
+
+
+def _changed(items: list[dict[str, Any]], title: str) -> list[Block]:
+    if not items:
+        return []
+    return [
+        context(f"{title}: {len(items)}" + (f", the first {CHANGED}:" if len(items) > CHANGED else ":")),
+        *(
+            theirs(f"expected {item['expected']}\nbefore {item['production']}\nnow {item['candidate']}", 600)
+            for item in items[:CHANGED]
+        ),
+    ]

@@ -1,0 +1,67 @@
+"""How a question stands: who has approved, who decided, when and from where; the buttons while it is open."""
+
+from tuneloop.tables import Decision
+from tuneloop_bot.blocks.parts import Block, button, buttons, code, confirm, context, when
+from tuneloop_bot.ids import Act, Ref
+from tuneloop_bot.views import CycleView, Question
+
+
+def decided(question: Question) -> list[Block]:
+    """One line once it is decided; nothing before."""
+    if question.decision is None or question.decided_at is None:
+        return []
+    word = ":white_check_mark: Approved" if question.decision is Decision.APPROVED else ":x: Rejected"
+    origin = f" from {code(question.decided_from)}" if question.decided_from else ""
+    note = f" · {code(question.note)}" if question.note else ""
+    return [context(f"{word} by {code(question.decided_by or '?')} {when(question.decided_at)}{origin}{note}")]
+
+
+def pending(question: Question) -> list[Block]:
+    """What an open question still waits for."""
+    if question.decision is not None:
+        return []
+    if question.expired:
+        return [context(":hourglass_flowing_sand: This question has expired; reject it and propose the cycle again.")]
+    lines = [f"Bound to {code(question.digest[:12])} · answer by {when(question.expires_at)}"]
+    if question.approved_by:
+        names = ", ".join(code(each) for each in question.approved_by)
+        lines.append(f"{len(question.approved_by)} of {question.needed} approvals: {names}")
+    elif question.needed > 1:
+        lines.append(f"Needs {question.needed} people to approve")
+    if question.four_eyes:
+        lines.append(":lock: Four eyes: whoever proposed it cannot approve it")
+    return [context(*lines)]
+
+
+def retrain_buttons(view: CycleView) -> list[Block]:
+    question = view.retrain
+    if question is None or question.decision is not None:
+        return []
+    ref = Ref(cycle=view.id, digest=question.digest)
+    return buttons(
+        None if question.expired else _button("Approve retrain", Act.APPROVE_RETRAIN, ref, "primary"),
+        _button("Reject", Act.REJECT, ref),
+    )
+
+
+def promotion_buttons(view: CycleView, *, ab: bool) -> list[Block]:
+    question = view.promotion
+    if question is None or question.decision is not None:
+        return []
+    ref = Ref(cycle=view.id, digest=question.digest)
+    reject = _button("Reject", Act.REJECT, ref)
+    if question.expired:
+        return buttons(reject)
+    if view.outcome not in (None, "promote"):
+        return buttons(reject, _button("Override …", Act.OVERRIDE, ref, "danger"))
+    name = f"{view.model}@v{view.candidate}"
+    sure = confirm("Promote?", f"{name} will answer every request of {view.client}.", "Promote")
+    return buttons(
+        _button("Promote", Act.PROMOTE, ref, "primary", sure),
+        _button("Start A/B", Act.START_AB, ref) if ab else None,
+        reject,
+    )
+
+
+def _button(text: str, act: Act, ref: Ref, style: str | None = None, sure: Block | None = None) -> Block:
+    return button(text, act, ref, style=style, confirm=sure)

@@ -1,0 +1,51 @@
+"""The weekly digest of an agency: every model in one line, worst first, and what waits for people."""
+
+from sqlmodel import Session
+
+from tuneloop.monitoring.portfolio import PortfolioRow, portfolio
+from tuneloop.tables import MonitorStatus
+from tuneloop_bot.blocks.content import Content
+from tuneloop_bot.blocks.parts import Block, code, context, divider, header, ours, percent
+from tuneloop_bot.waiting import open_questions
+
+MARKS = {
+    MonitorStatus.OK: ":large_green_circle:",
+    MonitorStatus.WARN: ":large_yellow_circle:",
+    MonitorStatus.ALERT: ":red_circle:",
+    MonitorStatus.NO_DATA: ":white_circle:",
+    MonitorStatus.TOO_FEW_LABELS: ":white_circle:",
+}
+MOST = 40
+
+
+def digest_message(session: Session) -> Content:
+    rows = portfolio(session)
+    waits = len(open_questions(session))
+    counts = {status: sum(row.status is status for row in rows) for status in MonitorStatus}
+    words = ", ".join(f"{count} {status.value.replace('_', ' ')}" for status, count in counts.items() if count)
+    return Content(
+        f"Your week: {words or 'no models yet'}",
+        [
+            header("Your week"),
+            ours(f"*{len(rows)} models*: {words or 'none yet'}. {_waits(waits)}"),
+            divider(),
+            *(model_line(row) for row in rows[:MOST]),
+            *([context(f"… and {len(rows) - MOST} more")] if len(rows) > MOST else []),
+        ],
+    )
+
+
+def model_line(row: PortfolioRow) -> Block:
+    accuracy = "no labels yet"
+    if row.accuracy is not None and row.accuracy.value is not None:
+        shown = row.accuracy
+        accuracy = f"{percent(shown.value)} ({100 * shown.low:.0f} to {100 * shown.high:.0f}, n {shown.n})"
+    due = f" · {row.labels_due} to label" if row.labels_due else ""
+    state = f"{MARKS[row.status]} {code(f'{row.client}/{row.model}')} {row.status.value.replace('_', ' ')}"
+    return ours(f"{state} · {accuracy}{due}")
+
+
+def _waits(count: int) -> str:
+    return (
+        "Nothing waits for you." if not count else f"*{count}* {'question waits' if count == 1 else 'questions wait'}."
+    )

@@ -1,0 +1,196 @@
+"""`/tuneloop …`: the same things from the keyboard. Decisions come back as a question with a button."""
+
+from collections.abc import Callable
+from uuid import UUID
+
+from sqlmodel import Session, col, select
+
+from tuneloop.kit.errors import InvalidInput, NotFound
+from tuneloop.monitoring.portfolio import portfolio
+from tuneloop.registry.service import aliases, full_name
+from tuneloop.retraining.recipe import Recipe
+from tuneloop.retraining.service import propose
+from tuneloop.slack.channels import place_for, set_channel
+from tuneloop.slack.identities import slack_users_of
+from tuneloop.slack.installations import installations
+from tuneloop.tables import Alias, ApprovalKind, Client, RegisteredModel, RetrainingCycle, Role
+from tuneloop_bot.acts import Doing
+from tuneloop_bot.answers import Answer
+from tuneloop_bot.blocks.cycles import candidate_message, cycle_lines, retrain_message
+from tuneloop_bot.blocks.decisions import retrain_buttons
+from tuneloop_bot.blocks.digest import digest_message, model_line
+from tuneloop_bot.blocks.parts import Block, button, buttons, code, confirm, context, header, ours
+from tuneloop_bot.ids import Act, Ref
+from tuneloop_bot.labelling import ask_next
+from tuneloop_bot.views import cycle_view, data_at_hand, last_effort
+from tuneloop_bot.waiting import open_questions
+
+HELP = (
+    ("status [client]", "how your models are"),
+    ("retrain client/model", "propose a retrain with the data of now"),
+    ("approve [client/model]", "retrains that wait for approval"),
+    ("promote [client/model]", "candidates that wait for promotion"),
+    ("rollback client/model", "go back to the previous version"),
+    ("label [client/model]", "label a few answers"),
+    ("report", "your week, as in the weekly digest"),
+    ("who-can [client]", "who may decide, and who is linked"),
+    ("here [client]", "send messages (about a client) to this channel; admins only"),
+    ("help", "this"),
+)
+
+
+def run_command(doing: Doing) -> Answer:
+    word, _, rest = doing.came.value.partition(" ")
+    command = COMMANDS.get(word.lower() or "help")
+    if command is None:
+        raise InvalidInput(f"there is no command {word!r}; try /tuneloop help")
+    return command(doing, rest.strip())
+
+
+def status(doing: Doing, rest: str) -> Answer:
+    doing.principal.require(Role.VIEWER)
+    rows = [row for row in portfolio(doing.session) if not rest or rest in (row.client, f"{row.client}/{row.model}")]
+    if rest and not rows:
+        raise NotFound("client", rest)
+    lines = [model_line(row) for row in rows[:45]] or [ours("There are no models yet.")]
+    return Answer(f"{len(rows)} models", [header("How your models are"), *lines])
+
+
+def retrain(doing: Doing, rest: str) -> Answer:
+    cycle = propose(doing.session, principal=doing.principal, model=_model(doing.session, rest), recipe=Recipe())
+    return Answer("Proposed.", _question(doing, cycle))
+
+
+def approve(doing: Doing, rest: str) -> Answer:
+    return _asked(doing, rest, ApprovalKind.RETRAIN, "No retrain waits for approval.")
+
+
+def promote(doing: Doing, rest: str) -> Answer:
+    return _asked(doing, rest, ApprovalKind.PROMOTION, "No candidate waits for promotion.")
+
+
+def rollback(doing: Doing, rest: str) -> Answer:
+    """Shows what it would go back to; the button carries that version's digest."""
+    doing.principal.require(Role.OPERATOR)
+    model = _model(doing.session, rest)
+    named = aliases(doing.session, model.id)
+    production, previous = named.get(Alias.PRODUCTION), named.get(Alias.PREVIOUS)
+    if production is None or previous is None:
+        raise InvalidInput("there is no previous version to go back to")
+    name = full_name(doing.session, model)
+    text = f"{name}@v{previous.number} will answer every request at once."
+    sure = confirm("Roll back?", text, "Roll back", danger=True)
+    ref = Ref(model=model.id, digest=previous.digest)
+    now_so = ours(f"{code(name)} answers with v{production.number}; before it was v{previous.number}.")
+    press = button(f"Roll back to v{previous.number}", Act.ROLL_BACK, ref, style="danger", confirm=sure)
+    return Answer("Roll back?", [now_so, *buttons(press)])
+
+
+def label(doing: Doing, rest: str) -> Answer:
+    doing.principal.require(Role.OPERATOR)
+    if rest:
+        return ask_next(doing.session, doing.principal, _model(doing.session, rest))
+    for row in sorted(portfolio(doing.session), key=lambda row: -row.labels_due):
+        if row.labels_due:
+            return ask_next(doing.session, doing.principal, _model(doing.session, f"{row.client}/{row.model}"))
+    return Answer("Nothing waits for a label.")
+
+
+def report(doing: Doing, _rest: str) -> Answer:
+    doing.principal.require(Role.VIEWER)
+    content = digest_message(doing.session)
+    return Answer(content.notice, content.blocks)
+
+
+def who_can(doing: Doing, rest: str) -> Answer:
+    doing.principal.require(Role.VIEWER)
+    lines: list[Block] = []
+    client = _client(doing.session, rest) if rest else None
+    for installation in installations(doing.session):
+        people = slack_users_of(doing.session, installation, least=Role.OPERATOR)
+        words = [f"<@{slack_user}> {code(user.name)} ({role})" for slack_user, user, role in people]
+        lines.append(ours(f"*{code(installation.team_name)}*\n" + ("\n".join(words) or "nobody is linked")))
+    place = place_for(doing.session, client)
+    public = place is not None and not place.channel.startswith("U")
+    where = f"Messages go to <#{place.channel}>." if place and public else "Messages go to the installer."
+    rules = "Operators approve and promote; against the gate's verdict it takes an admin and a reason."
+    return Answer("Who can decide", [header("Who can decide"), *lines, context(rules, where)])
+
+
+def here(doing: Doing, rest: str) -> Answer:
+    set_channel(
+        doing.session,
+        principal=doing.principal,
+        channel=doing.came.channel or "",
+        client=rest or None,
+        team=doing.installation.team_id,
+    )
+    about = f"about {rest}" if rest else "of all clients without a channel of their own"
+    return Answer(f"Messages {about} come here from now on. Invite me with /invite @Tuneloop if I am not here yet.")
+
+
+def show_help(_doing: Doing, _rest: str) -> Answer:
+    lines = "\n".join(f"`/tuneloop {form}`  {words}" for form, words in HELP)
+    return Answer("Help", [header("What you can say"), ours(lines)])
+
+
+COMMANDS: dict[str, Callable[[Doing, str], Answer]] = {
+    "status": status,
+    "retrain": retrain,
+    "approve": approve,
+    "promote": promote,
+    "rollback": rollback,
+    "label": label,
+    "report": report,
+    "who-can": who_can,
+    "here": here,
+    "help": show_help,
+}
+
+
+def _asked(doing: Doing, rest: str, kind: ApprovalKind, none: str) -> Answer:
+    doing.principal.require(Role.OPERATOR)
+    wanted = _model(doing.session, rest).id if rest else None
+    blocks: list[Block] = []
+    for approval in open_questions(doing.session):
+        cycle = doing.session.get_one(RetrainingCycle, approval.cycle_id)
+        if approval.kind is kind and wanted in (None, cycle.model_id) and len(blocks) < 30:
+            blocks += _question(doing, cycle)
+    return Answer("This waits for you.", blocks) if blocks else Answer(none)
+
+
+def _question(doing: Doing, cycle: RetrainingCycle) -> list[Block]:
+    view = cycle_view(doing.session, cycle)
+    if view.promotion is not None:
+        return candidate_message(view, ab=False).blocks
+    if cycle.alert_id is not None:
+        return [ours(f"*Retrain {code(view.model)}?*"), *cycle_lines(view), *retrain_buttons(view)]
+    model = doing.session.get_one(RegisteredModel, cycle.model_id)
+    effort = last_effort(
+        doing.session, model.id, hourly=doing.settings.compute_hourly, currency=doing.settings.currency
+    )
+    return retrain_message(view, data_at_hand(doing.session, model), effort).blocks
+
+
+def _model(session: Session, name: str) -> RegisteredModel:
+    """By client/model, or by the client alone if it has one model."""
+    if not name:
+        raise InvalidInput("say which model, as client/model")
+    client, _, slug = name.partition("/")
+    query = select(RegisteredModel).join(Client, col(Client.id) == RegisteredModel.client_id)
+    query = query.where(Client.slug == client)
+    if slug:
+        query = query.where(RegisteredModel.slug == slug)
+    found = session.exec(query).all()
+    if not found:
+        raise NotFound("model", name)
+    if len(found) > 1:
+        raise InvalidInput(f"{client} has several models: {', '.join(f'{client}/{each.slug}' for each in found)}")
+    return found[0]
+
+
+def _client(session: Session, slug: str) -> UUID:
+    row = session.exec(select(Client).where(Client.slug == slug)).one_or_none()
+    if row is None:
+        raise NotFound("client", slug)
+    return row.id

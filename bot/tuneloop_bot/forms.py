@@ -1,0 +1,51 @@
+"""Which modal a button opens."""
+
+import re
+from typing import Any
+
+from sqlmodel import Session
+
+from tuneloop.predictions.names import PREFIX
+from tuneloop.registry.service import full_name
+from tuneloop.retraining.service import comparison_of
+from tuneloop.tables import AdapterVersion, RegisteredModel, RetrainingCycle
+from tuneloop_bot.blocks.modals import override_form, reason_form, wrong_form
+from tuneloop_bot.blocks.parts import Block
+from tuneloop_bot.ids import Act, Form, Metadata, Ref
+from tuneloop_bot.incoming import Incoming
+
+COMPLETION = re.compile(rf"{PREFIX}[0-9a-f]{{32}}")
+
+
+def form_for_action(session: Session, came: Incoming) -> Block | None:
+    """None when what the button was about is gone."""
+    ref = Ref.of(came.value)
+    metadata = Metadata(ref=ref, channel=came.channel)
+    if came.name == Act.NO_PROBLEM:
+        return reason_form(
+            Form.NO_PROBLEM,
+            metadata,
+            title="Not a problem",
+            question="Why is it none?",
+            submit="Close the alert",
+            optional=False,
+        )
+    if came.name == Act.REJECT:
+        return reason_form(Form.REJECT, metadata, title="Reject", question="Why?", submit="Reject", optional=True)
+    return _override(session, metadata) if came.name == Act.OVERRIDE else None
+
+
+def wrong_answer_form(message: dict[str, Any], channel: str) -> Block:
+    named = COMPLETION.search(str(message.get("text", "")) + str(message.get("blocks", "")))
+    return wrong_form(Metadata(channel=channel), completion=named.group() if named else None)
+
+
+def _override(session: Session, metadata: Metadata) -> Block | None:
+    cycle = session.get(RetrainingCycle, metadata.ref.cycle)
+    if cycle is None or cycle.candidate_version_id is None:
+        return None
+    version = session.get_one(AdapterVersion, cycle.candidate_version_id)
+    verdict = comparison_of(session, cycle.id)
+    name = f"{full_name(session, session.get_one(RegisteredModel, cycle.model_id))}@v{version.number}"
+    reasons = " ".join(verdict.reasons) if verdict else ""
+    return override_form(metadata.model_copy(update={"confirmation": name}), name=name, verdict=reasons or "No reason.")

@@ -1,0 +1,198 @@
+"""From what happens in an agency to the messages that should stand in Slack. Looking twice changes nothing."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from uuid import NAMESPACE_OID, UUID, uuid5
+
+from sqlmodel import Session, col, or_, select
+
+from tuneloop.kit.clock import now
+from tuneloop.kit.mail import Address
+from tuneloop.kit.settings import Settings
+from tuneloop.mail.service import queue_mail
+from tuneloop.registry.service import full_name
+from tuneloop.retraining.answer_links import new_answer_link
+from tuneloop.retraining.states import ENDED
+from tuneloop.slack.channels import place_for
+from tuneloop.slack.installations import installations
+from tuneloop.tables import (
+    Agency,
+    Alert,
+    AlertEvent,
+    Approval,
+    CycleState,
+    Membership,
+    RegisteredModel,
+    RetrainingCycle,
+    Role,
+    SlackMessage,
+    User,
+)
+from tuneloop_bot.deliver import due, send_soon
+from tuneloop_bot.letters import question_letter
+from tuneloop_bot.subjects import Subject, content_of
+from tuneloop_bot.waiting import open_questions, time_left
+
+OVERLAP = timedelta(minutes=10)
+"""A transaction may commit this long after the times that it wrote."""
+
+REMIND_AT, ESCALATE_AT = 2 / 3, 1 / 3
+DIGEST_DAY, DIGEST_HOUR = 0, 7
+
+Topic = tuple[Subject, UUID, UUID | None]
+
+
+def refresh(session: Session, settings: Settings, *, at: datetime | None = None, at_once: bool = False) -> int:
+    """Bring the agency's messages up to date and ring for those to be sent; returns how many.
+
+    Edits of a message keep a pause, unless `at_once`: what somebody has just decided shows immediately.
+    """
+    at = at or now()
+    known = installations(session)
+    ask_again(session, settings, at=at, slack=bool(known))
+    if not known:
+        return 0
+    since = min(each.news_until for each in known) - OVERLAP
+    for kind, subject_id, client_id in topics(session, since=since, at=at):
+        _want(session, settings, kind, subject_id, client_id, at_once=at_once)
+    for installation in known:
+        installation.news_until = at
+        session.add(installation)
+    session.flush()
+    waiting = due(session)
+    for message in waiting:
+        send_soon(session, message)
+    return len(waiting)
+
+
+def topics(session: Session, *, since: datetime, at: datetime) -> Iterator[Topic]:
+    """What has changed since then, or can change without a trace: cycles under way, and their alerts."""
+    cycles = session.exec(
+        select(RetrainingCycle).where(
+            or_(col(RetrainingCycle.updated_at) > since, col(RetrainingCycle.state).not_in(ENDED))
+        )
+    ).all()
+    alerts = set(session.exec(select(AlertEvent.alert_id).where(AlertEvent.at > since)))
+    alerts |= {cycle.alert_id for cycle in cycles if cycle.alert_id is not None}
+    for alert in session.exec(select(Alert).where(col(Alert.id).in_(alerts))):
+        yield Subject.ALERT, alert.id, alert.client_id
+    for cycle in cycles:
+        if cycle.alert_id is None:
+            yield Subject.RETRAIN, cycle.id, cycle.client_id
+        if cycle.candidate_version_id is not None and cycle.state in _WITH_CANDIDATE:
+            yield Subject.CANDIDATE, cycle.id, cycle.client_id
+        if cycle.state is CycleState.FAILED:
+            yield Subject.FAILURE, cycle.id, cycle.client_id
+    decided = session.exec(select(Approval).where(col(Approval.decided_at) > since)).all()
+    for approval in (*open_questions(session), *decided):
+        if approval.reminded_at is not None:
+            yield Subject.REMINDER, approval.id, approval.client_id
+        if approval.escalated_at is not None:
+            yield Subject.ESCALATION, approval.id, approval.client_id
+    if at.weekday() == DIGEST_DAY and at.hour >= DIGEST_HOUR:
+        agency = session.exec(select(Agency)).one()
+        yield Subject.DIGEST, digest_id(agency.id, at), None
+
+
+_WITH_CANDIDATE = {
+    CycleState.AWAITING_PROMOTION,
+    CycleState.DEPLOYED,
+    CycleState.ROLLED_BACK,
+    CycleState.REJECTED,
+    CycleState.FAILED,
+}
+
+
+def digest_id(agency_id: UUID, at: datetime) -> UUID:
+    year, week, _ = at.isocalendar()
+    return uuid5(NAMESPACE_OID, f"{agency_id}:{year}:{week}")
+
+
+def ask_again(session: Session, settings: Settings, *, at: datetime, slack: bool) -> None:
+    """Remind after a third of a question's time, escalate and mail after two thirds; without Slack mail at once."""
+    for approval in open_questions(session):
+        left = time_left(approval, at)
+        if left <= 0:
+            continue
+        if approval.reminded_at is None and (left <= REMIND_AT or not slack):
+            approval.reminded_at = at
+            session.add(approval)
+            if not slack:
+                mail_to(session, settings, approval, {Role.OPERATOR, Role.ADMIN, Role.OWNER})
+        if approval.escalated_at is None and left <= ESCALATE_AT:
+            approval.escalated_at = at
+            session.add(approval)
+            mail_to(session, settings, approval, {Role.ADMIN, Role.OWNER})
+    session.flush()
+
+
+def mail_to(session: Session, settings: Settings, approval: Approval, roles: set[Role]) -> None:
+    """Whoever gets the link can answer as themselves, once: it is theirs alone, and ends with the question."""
+    cycle = session.get_one(RetrainingCycle, approval.cycle_id)
+    name = full_name(session, session.get_one(RegisteredModel, cycle.model_id))
+    people = session.exec(
+        select(User)
+        .join(Membership, col(Membership.user_id) == User.id)
+        .where(col(Membership.role).in_(roles), col(User.disabled_at).is_(None))
+    ).all()
+    for person in people:
+        token = new_answer_link(session, approval, person.id)
+        queue_mail(
+            session,
+            agency_id=approval.agency_id,
+            client_id=None,
+            dedupe_key=f"approval:{approval.id}:{person.id}:{len(roles)}",
+            subject=("approval", approval.id),
+            sender=Address.parse(settings.mail_from),
+            reply_to=None,
+            recipient=Address(person.email, person.name),
+            letter=question_letter(approval, name, person.name, f"{settings.site_url}/answer?token={token}"),
+        )
+
+
+def _want(
+    session: Session,
+    settings: Settings,
+    kind: Subject,
+    subject_id: UUID,
+    client_id: UUID | None,
+    *,
+    at_once: bool,
+) -> None:
+    query = select(SlackMessage).where(SlackMessage.subject_kind == kind, SlackMessage.subject_id == subject_id)
+    message = session.exec(query.with_for_update()).first()
+    if kind is Subject.DIGEST and message is not None:
+        return
+    content = content_of(session, kind, subject_id, settings)
+    if content is None:
+        return
+    if message is None:
+        place = place_for(session, client_id)
+        if place is None or not _worth_a_first_message(session, kind, subject_id, place.installation.installed_at):
+            return
+        message = SlackMessage(
+            agency_id=place.installation.agency_id,
+            installation_id=place.installation.id,
+            client_id=client_id,
+            subject_kind=kind,
+            subject_id=subject_id,
+            channel=place.channel,
+            wanted=content.digest,
+        )
+    if message.wanted != content.digest:
+        message.wanted, message.updated_at = content.digest, now()
+        if at_once and not message.failures:
+            message.not_before = now()
+    session.add(message)
+    session.flush()
+
+
+def _worth_a_first_message(session: Session, kind: Subject, subject_id: UUID, installed_at: datetime) -> bool:
+    """What ended before the workspace was connected is history."""
+    if kind is Subject.ALERT:
+        alert = session.get_one(Alert, subject_id)
+        return alert.resolved_at is None or alert.resolved_at > installed_at
+    if kind in (Subject.RETRAIN, Subject.CANDIDATE, Subject.FAILURE):
+        cycle = session.get_one(RetrainingCycle, subject_id)
+        return cycle.state not in ENDED or cycle.updated_at > installed_at
+    return True

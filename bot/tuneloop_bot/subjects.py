@@ -1,0 +1,63 @@
+"""What a message is about, and what it should show now."""
+
+from enum import StrEnum
+from uuid import UUID
+
+from sqlmodel import Session
+
+from tuneloop.kit.settings import Settings
+from tuneloop.registry.service import full_name
+from tuneloop.tables import Alert, RegisteredModel, RetrainingCycle, SlackMessage
+from tuneloop_bot.blocks.alerts import alert_message
+from tuneloop_bot.blocks.chart import weekly_chart
+from tuneloop_bot.blocks.content import Content
+from tuneloop_bot.blocks.cycles import candidate_message, failed_message, retrain_message
+from tuneloop_bot.blocks.digest import digest_message
+from tuneloop_bot.blocks.reminders import escalation_message, reminder_message
+from tuneloop_bot.views import alert_view, cycle_view, data_at_hand, last_effort
+from tuneloop_bot.waiting import question_of
+
+
+class Subject(StrEnum):
+    ALERT = "alert"
+    RETRAIN = "retrain"
+    CANDIDATE = "candidate"
+    FAILURE = "failure"
+    DIGEST = "digest"
+    REMINDER = "reminder"
+    ESCALATION = "escalation"
+
+
+def content_of(session: Session, kind: Subject, subject_id: UUID, settings: Settings) -> Content | None:
+    """None when there is nothing to show (any more)."""
+    if kind is Subject.ALERT:
+        alert = session.get(Alert, subject_id)
+        return _alert(session, alert, settings) if alert is not None else None
+    if kind is Subject.DIGEST:
+        return digest_message(session)
+    if kind in (Subject.REMINDER, Subject.ESCALATION):
+        asked = question_of(session, subject_id)
+        if asked is None:
+            return None
+        return reminder_message(asked) if kind is Subject.REMINDER else escalation_message(asked)
+    cycle = session.get(RetrainingCycle, subject_id)
+    if cycle is None:
+        return None
+    view = cycle_view(session, cycle)
+    if kind is Subject.CANDIDATE:
+        return candidate_message(view, ab=False)
+    if kind is Subject.FAILURE:
+        return failed_message(view)
+    model = session.get_one(RegisteredModel, cycle.model_id)
+    effort = last_effort(session, model.id, hourly=settings.compute_hourly, currency=settings.currency)
+    return retrain_message(view, data_at_hand(session, model), effort)
+
+
+def content_of_message(session: Session, message: SlackMessage, settings: Settings) -> Content | None:
+    return content_of(session, Subject(message.subject_kind), message.subject_id, settings)
+
+
+def _alert(session: Session, alert: Alert, settings: Settings) -> Content:
+    view = alert_view(session, alert, hourly=settings.compute_hourly, currency=settings.currency)
+    name = full_name(session, session.get_one(RegisteredModel, alert.model_id))
+    return alert_message(view, weekly_chart(alert.evidence, name))

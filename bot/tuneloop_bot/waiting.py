@@ -1,0 +1,77 @@
+"""What waits for people: open questions, with whom they wait for."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlmodel import Session, col, select
+
+from tuneloop.registry.service import full_name
+from tuneloop.slack.channels import place_for
+from tuneloop.slack.identities import slack_users_of
+from tuneloop.tables import Approval, ApprovalKind, RegisteredModel, RetrainingCycle, Role, SlackMessage
+
+
+@dataclass(frozen=True)
+class Asked:
+    """An open question. `callable_users` are Slack users who may answer, `admins` those to whom it escalates."""
+
+    approval: Approval
+    cycle: RetrainingCycle
+    model: str
+    people: list[str]
+    admins: list[str]
+    posted: tuple[str, str] | None
+
+    @property
+    def what(self) -> str:
+        return "retrain" if self.approval.kind is ApprovalKind.RETRAIN else "promotion"
+
+
+def open_questions(session: Session) -> list[Approval]:
+    """Undecided and of cycles that still wait, oldest first."""
+    query = (
+        select(Approval)
+        .join(RetrainingCycle, col(RetrainingCycle.id) == Approval.cycle_id)
+        .where(col(Approval.decision).is_(None), col(RetrainingCycle.state).in_(("proposed", "awaiting_promotion")))
+    )
+    return list(session.exec(query.order_by(col(Approval.requested_at))))
+
+
+def question_of(session: Session, approval_id: UUID) -> Asked | None:
+    approval = session.get(Approval, approval_id)
+    if approval is None:
+        return None
+    cycle = session.get_one(RetrainingCycle, approval.cycle_id)
+    place = place_for(session, cycle.client_id)
+    linked = slack_users_of(session, place.installation, least=Role.OPERATOR) if place else []
+    root = message_about(session, cycle, approval.kind)
+    return Asked(
+        approval=approval,
+        cycle=cycle,
+        model=full_name(session, session.get_one(RegisteredModel, cycle.model_id)),
+        people=[slack_user for slack_user, _, _ in linked],
+        admins=[slack_user for slack_user, _, role in linked if role in (Role.ADMIN, Role.OWNER)],
+        posted=(root.posted_in, root.ts) if root is not None and root.posted_in and root.ts else None,
+    )
+
+
+def message_about(session: Session, cycle: RetrainingCycle, kind: ApprovalKind) -> SlackMessage | None:
+    """The message that carries the buttons of a question."""
+    subjects = [("candidate", cycle.id)] if kind is ApprovalKind.PROMOTION else [("retrain", cycle.id)]
+    if kind is ApprovalKind.RETRAIN and cycle.alert_id is not None:
+        subjects.insert(0, ("alert", cycle.alert_id))
+    for subject_kind, subject_id in subjects:
+        query = select(SlackMessage).where(
+            SlackMessage.subject_kind == subject_kind, SlackMessage.subject_id == subject_id
+        )
+        found = session.exec(query.order_by(col(SlackMessage.created_at).desc())).first()
+        if found is not None:
+            return found
+    return None
+
+
+def time_left(approval: Approval, at: datetime) -> float:
+    """Share of a question's life that is left."""
+    whole = (approval.expires_at - approval.requested_at).total_seconds()
+    return max(0.0, (approval.expires_at - at).total_seconds() / whole) if whole > 0 else 0.0

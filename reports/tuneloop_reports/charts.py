@@ -1,0 +1,89 @@
+"""The charts of a report: the same specifications that the pages draw, as SVG."""
+
+from base64 import b64encode
+from datetime import datetime, timedelta
+from importlib.resources import files
+from typing import Any, Literal
+
+import vl_convert
+
+from tuneloop.charts.accuracy import accuracy_over_time
+from tuneloop.charts.data import Marker, Point
+from tuneloop.charts.draw import themed
+from tuneloop_reports.content import EventKind, ModelReport
+from tuneloop_reports.language import Speaker
+from tuneloop_reports.style import Language, Style
+
+WIDTH = 600
+HEIGHT = 165
+FONT = "Inter"
+VEGA_LOCALES: dict[Language, Literal["en-GB", "de-DE"]] = {Language.ENGLISH: "en-GB", Language.GERMAN: "de-DE"}
+
+
+def accuracy_chart(say: Speaker, model: ModelReport, style: Style) -> str:
+    """Data URI of the accuracy by month; empty when nothing was measured."""
+    if not model.months:
+        return ""
+    points = [
+        Point(
+            at=_middle(each.month),
+            value=each.accuracy.value or 0.0,
+            low=each.accuracy.low,
+            high=each.accuracy.high,
+            n=each.accuracy.n,
+        )
+        for each in model.months
+    ]
+    happened = [
+        Marker(
+            at=event.at,
+            kind="deployment" if event.kind is EventKind.DEPLOYED else "alert",
+            text="",
+            label=f"v{event.version}" if event.version else "",
+        )
+        for event in model.events
+        if event.at >= points[0].at - timedelta(days=16)
+    ]
+    level = model.baseline.value if model.baseline else None
+    spec = accuracy_over_time(
+        points,
+        level=level,
+        level_text=say("history.baseline", value=say.percent(level)) if level is not None else "",
+        happened=happened,
+        width=WIDTH,
+        height=HEIGHT,
+    )
+    return as_uri(draw(spec, style))
+
+
+def draw(spec: dict[str, Any], style: Style) -> str:
+    """SVG whose text stays text, in the report's colour and language."""
+    vl_convert.register_font_directory(str(files("tuneloop_reports").joinpath("fonts")))
+    branded = themed(spec)
+    config = {**branded["config"], "font": FONT}
+    for name in ("main", "points", "interval"):
+        config["style"] = {**config["style"], name: {**config["style"][name], "color": style.accent}}
+    return vl_convert.vegalite_to_svg({**branded, "config": config}, time_format_locale=VEGA_LOCALES[style.language])
+
+
+def as_uri(svg: str) -> str:
+    return f"data:image/svg+xml;base64,{b64encode(svg.encode()).decode()}"
+
+
+def describe(say: Speaker, model: ModelReport) -> str:
+    """The chart in words, for readers who do not see it."""
+    points = [
+        say(
+            "history.point",
+            month=say.month(each.month),
+            value=say.share(each.accuracy),
+            range=say.range(each.accuracy),
+            n=each.accuracy.n,
+        )
+        for each in model.months
+    ]
+    return say("history.alt", points="; ".join(points))
+
+
+def _middle(month: str) -> datetime:
+    return datetime.fromisoformat(f"{month}-15T00:00:00+00:00")

@@ -1,0 +1,282 @@
+"""HTTP: reports, their style, and links to them."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from litestar import Controller, Response, delete, get, patch, post, put
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, JSONBody, RawBody
+from litestar.status_codes import HTTP_200_OK
+from pydantic import BaseModel, ConfigDict, Field
+
+from tuneloop.clients.service import find_client
+from tuneloop.identity.principal import Principal
+from tuneloop.identity.request import HttpRequest
+from tuneloop.kit.errors import Conflict
+from tuneloop.kit.settings import Settings
+from tuneloop.kit.storage import Storage
+from tuneloop.kit.tenancy import TenantSession
+from tuneloop.tables import Client, MailState, Report, ReportState, Role
+from tuneloop_reports.language import Speaker
+from tuneloop_reports.links import new_link, revoke_links
+from tuneloop_reports.looks import change_style, read_logo, style_of
+from tuneloop_reports.numbers import write_csv
+from tuneloop_reports.sections import headline
+from tuneloop_reports.service import (
+    approve,
+    content_of,
+    digest_of,
+    file_of,
+    find_report,
+    list_reports,
+    mails_of,
+    prepare,
+    set_note,
+)
+from tuneloop_reports.style import Style
+
+
+class ReportBrief(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    client: str
+    month: str
+    state: ReportState
+    approved_by: str | None
+    approved_at: datetime | None
+    delivered_at: datetime | None
+
+
+class MailBrief(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    recipient_email: str
+    state: MailState
+    attempts: int
+    failure: str | None
+    sent_at: datetime | None
+
+
+class ReportRead(ReportBrief):
+    """`digest` names the content: an approval must name it too. `pages` is None until the PDF is rendered."""
+
+    digest: str
+    headline: str
+    light: str
+    note: str
+    pages: int | None
+    mails: list[MailBrief]
+    content: dict[str, Any]
+
+
+class NoteWrite(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    note: str = Field(max_length=4000)
+
+
+class ApproveReport(BaseModel):
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"digest": "7f3a…"}]})
+
+    digest: str
+
+
+class LinkRead(BaseModel):
+    url: str
+    expires_at: datetime
+
+
+class LinksRevoked(BaseModel):
+    revoked: int
+
+
+class ReportController(Controller):
+    path = "/api/v1"
+    tags = ("reports",)
+
+    @get("/reports", role=Role.VIEWER, sync_to_thread=True)
+    def index(self, session: NamedDependency[TenantSession]) -> list[ReportBrief]:
+        """Reports of all clients, newest month first."""
+        return [_brief(report, client) for report, client in list_reports(session)]
+
+    @post("/clients/{client:str}/reports/{month:str}", role=Role.OPERATOR, sync_to_thread=True)
+    def prepare(
+        self, session: NamedDependency[TenantSession], client: FromPath[str], month: FromPath[str]
+    ) -> ReportRead:
+        """Draft a month's report, or bring the draft up to date."""
+        found = find_client(session, client)
+        return _read(session, prepare(session, client=found, month=month), found)
+
+    @get("/clients/{client:str}/reports/{month:str}", role=Role.VIEWER, sync_to_thread=True)
+    def read(self, session: NamedDependency[TenantSession], client: FromPath[str], month: FromPath[str]) -> ReportRead:
+        """A report with everything that it shows."""
+        return _read(session, find_report(session, client=client, month=month), find_client(session, client))
+
+    @put("/clients/{client:str}/reports/{month:str}/note", role=Role.OPERATOR, sync_to_thread=True)
+    def note(
+        self,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        client: FromPath[str],
+        month: FromPath[str],
+        data: JSONBody[NoteWrite],
+    ) -> ReportRead:
+        """Give the draft a note to the client; its digest changes."""
+        report = find_report(session, client=client, month=month)
+        changed = set_note(session, principal=principal, report=report, note=data.note)
+        return _read(session, changed, find_client(session, client))
+
+    @post(
+        "/clients/{client:str}/reports/{month:str}/approve",
+        role=Role.OPERATOR,
+        sync_to_thread=True,
+        status_code=HTTP_200_OK,
+    )
+    def approve(
+        self,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        client: FromPath[str],
+        month: FromPath[str],
+        data: JSONBody[ApproveReport],
+    ) -> ReportRead:
+        """Approve exactly this content, and send it."""
+        report = find_report(session, client=client, month=month)
+        approved = approve(session, principal=principal, report=report, digest=data.digest)
+        return _read(session, approved, find_client(session, client))
+
+    @get("/clients/{client:str}/reports/{month:str}/pdf", role=Role.VIEWER, sync_to_thread=True)
+    def pdf(
+        self,
+        request: HttpRequest,
+        session: NamedDependency[TenantSession],
+        client: FromPath[str],
+        month: FromPath[str],
+    ) -> Response[bytes]:
+        """The report as PDF."""
+        report = find_report(session, client=client, month=month)
+        return pdf_answer(session, report, storage_of(request), f"{client}-{report.month}.pdf")
+
+    @get(
+        "/clients/{client:str}/reports/{month:str}/csv",
+        role=Role.VIEWER,
+        sync_to_thread=True,
+        media_type="text/csv; charset=utf-8",
+    )
+    def numbers(self, session: NamedDependency[TenantSession], client: FromPath[str], month: FromPath[str]) -> str:
+        """The report's numbers as a table."""
+        return write_csv(content_of(session, find_report(session, client=client, month=month)))
+
+    @post("/clients/{client:str}/reports/{month:str}/links", role=Role.OPERATOR, sync_to_thread=True)
+    def link(
+        self,
+        request: HttpRequest,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        client: FromPath[str],
+        month: FromPath[str],
+    ) -> LinkRead:
+        """A new link for reading the report without an account."""
+        report = find_report(session, client=client, month=month)
+        days = content_of(session, report).style.link_days
+        made = new_link(session, report=report, created_by=principal.name, days=days)
+        return LinkRead(url=f"{settings_of(request).site_url}/r/{made.token}", expires_at=made.row.expires_at)
+
+    @delete(
+        "/clients/{client:str}/reports/{month:str}/links",
+        role=Role.OPERATOR,
+        sync_to_thread=True,
+        status_code=HTTP_200_OK,
+    )
+    def revoke(
+        self, session: NamedDependency[TenantSession], client: FromPath[str], month: FromPath[str]
+    ) -> LinksRevoked:
+        """All links to the report stop working, also those in mails."""
+        return LinksRevoked(revoked=revoke_links(session, report=find_report(session, client=client, month=month)))
+
+    @get("/report-style", role=Role.VIEWER, sync_to_thread=True)
+    def style(self, session: NamedDependency[TenantSession], client: FromQuery[str | None] = None) -> Style:
+        """How reports look: the agency's, or one client's."""
+        return style_of(session, _client_id(session, client))
+
+    @patch("/report-style", role=Role.ADMIN, sync_to_thread=True)
+    def change_style(
+        self,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        data: JSONBody[dict[str, Any]],
+        client: FromQuery[str | None] = None,
+    ) -> Style:
+        """Change some of it; null goes back to what the agency or the product has."""
+        return change_style(session, principal=principal, client_id=_client_id(session, client), changes=data)
+
+    @post("/report-style/logo", role=Role.ADMIN, sync_to_thread=True, status_code=HTTP_200_OK)
+    def logo(
+        self,
+        request: HttpRequest,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        body: RawBody,
+        client: FromQuery[str | None] = None,
+    ) -> Style:
+        """Upload a PNG or JPEG as the logo."""
+        changes = {"logo": storage_of(request).put_bytes(read_logo(body))}
+        return change_style(session, principal=principal, client_id=_client_id(session, client), changes=changes)
+
+
+def pdf_answer(session: TenantSession, report: Report, storage: Storage, filename: str) -> Response[bytes]:
+    """Raises Conflict while the PDF is being made."""
+    file = file_of(session, report)
+    if file is None:
+        raise Conflict("the PDF is being made; try again in a moment")
+    headers = {
+        "Content-Disposition": f'inline; filename="{filename}"',
+        "X-Content-Type-Options": "nosniff",
+        "ETag": f'"{file.sha256}"',
+        "Cache-Control": "private, no-cache",
+    }
+    return Response(storage.read(file.sha256), media_type="application/pdf", headers=headers)
+
+
+def storage_of(request: HttpRequest) -> Storage:
+    storage = request.app.state.storage
+    assert isinstance(storage, Storage)
+    return storage
+
+
+def settings_of(request: HttpRequest) -> Settings:
+    settings = request.app.state.settings
+    assert isinstance(settings, Settings)
+    return settings
+
+
+def _client_id(session: TenantSession, client: str | None) -> UUID | None:
+    return find_client(session, client).id if client else None
+
+
+def _brief(report: Report, client: Client) -> ReportBrief:
+    return ReportBrief(
+        client=client.slug,
+        month=report.month,
+        state=report.state,
+        approved_by=report.approved_by,
+        approved_at=report.approved_at,
+        delivered_at=report.delivered_at,
+    )
+
+
+def _read(session: TenantSession, report: Report, client: Client) -> ReportRead:
+    content = content_of(session, report)
+    file = file_of(session, report)
+    return ReportRead(
+        **_brief(report, client).model_dump(),
+        digest=digest_of(session, report),
+        headline=headline(Speaker(content.style.language, content.time_zone), content),
+        light=content.light,
+        note=content.note,
+        pages=file.pages if file else None,
+        mails=[MailBrief.model_validate(mail) for mail in mails_of(session, report)],
+        content=content.stored(),
+    )

@@ -1,0 +1,25 @@
+"""Jobs of reports."""
+
+from typing import ClassVar
+from uuid import UUID
+
+from tuneloop.kit.jobs.job import Job
+
+
+class RenderReport(Job):
+    """Make the PDF of a report's present snapshot."""
+
+    name: ClassVar[str] = "report.render"
+    time_limit_seconds: ClassVar[int] = 300
+
+    report_id: UUID
+
+
+class DeliverReport(Job):
+    """Make the PDF if it is not there yet, and queue the mail with it."""
+
+    name: ClassVar[str] = "report.deliver"
+    max_attempts: ClassVar[int] = 5
+    time_limit_seconds: ClassVar[int] = 300
+
+    report_id: UUID

@@ -1,0 +1,62 @@
+"""Links to a report for people without an account."""
+
+from datetime import timedelta
+from typing import NamedTuple
+
+from sqlmodel import Session, col, select, update
+
+from tuneloop.identity.secrets import new_token, token_digest
+from tuneloop.kit.clock import now
+from tuneloop.kit.errors import NotFound
+from tuneloop.tables import Report, ReportLink
+
+
+class NewLink(NamedTuple):
+    row: ReportLink
+    token: str
+
+
+def new_link(session: Session, *, report: Report, created_by: str, days: int) -> NewLink:
+    made = new_token()
+    row = ReportLink(
+        client_id=report.client_id,
+        report_id=report.id,
+        token_hash=made.digest,
+        created_by=created_by,
+        expires_at=now() + timedelta(days=days),
+    )
+    session.add(row)
+    session.flush()
+    return NewLink(row, made.token)
+
+
+def open_link(session: Session, token: str, *, count: bool = True) -> tuple[ReportLink, Report]:
+    """The report behind a token. Needs a session across agencies.
+
+    Raises:
+        NotFound: there is no such link, or it has expired or was revoked: all answer alike.
+    """
+    row = session.exec(
+        select(ReportLink).where(
+            ReportLink.token_hash == token_digest(token),
+            col(ReportLink.revoked_at).is_(None),
+            ReportLink.expires_at > now(),
+        )
+    ).one_or_none()
+    if row is None:
+        raise NotFound("report", "behind this link")
+    if count:
+        row.opened, row.last_opened_at = row.opened + 1, now()
+        session.add(row)
+    return row, session.get_one(Report, row.report_id)
+
+
+def revoke_links(session: Session, *, report: Report) -> int:
+    """All links to a report stop working; returns how many did."""
+    done = session.execute(
+        update(ReportLink)
+        .where(col(ReportLink.report_id) == report.id, col(ReportLink.revoked_at).is_(None))
+        .values(revoked_at=now())
+        .returning(col(ReportLink.id))
+    )
+    return len(done.all())

@@ -1,0 +1,94 @@
+"""The worker's side of the renderer."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+import orjson
+
+from tuneloop.kit.errors import TuneloopError, Unavailable
+from tuneloop_reports.content import Content
+from tuneloop_reports.render.wire import Answer, Order, read_frame, write_frame
+
+
+class NotRendered(TuneloopError):
+    """The PDF could not be made of this content; trying again would end alike."""
+
+    code = "not_rendered"
+
+
+class Renderer:
+    """One process that renders one report at a time; it is started when first needed, and again if it is gone."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lock = threading.Lock()
+        self._scratch: tempfile.TemporaryDirectory[str] | None = None
+        self.has_network = True
+
+    def render(self, content: Content, *, logo: bytes | None = None) -> Answer:
+        """Raises NotRendered, or Unavailable when the process can't be started."""
+        with self._lock:
+            answer = self._ask(Order(content, logo).pack())
+        if answer.problem:
+            raise NotRendered(f"the report could not be rendered: {answer.problem}")
+        return answer
+
+    def close(self) -> None:
+        if self._process is not None:
+            assert self._process.stdin is not None
+            assert self._process.stdout is not None
+            self._process.stdin.close()
+            self._process.stdout.close()
+            self._process.wait(10)
+            self._process = None
+        if self._scratch is not None:
+            self._scratch.cleanup()
+            self._scratch = None
+
+    def _ask(self, order: bytes) -> Answer:
+        for _ in range(2):
+            process = self._running()
+            assert process.stdin is not None
+            assert process.stdout is not None
+            try:
+                write_frame(process.stdin, order)
+                frame = read_frame(process.stdout)
+            except BrokenPipeError:
+                frame = None
+            if frame is not None:
+                return Answer.parse(frame)
+            process.kill()
+            self.close()
+        raise Unavailable("the process that renders reports dies; look at the worker's log and memory")
+
+    def _running(self) -> "subprocess.Popen[bytes]":
+        if self._process is not None and self._process.poll() is None:
+            return self._process
+        self._scratch = tempfile.TemporaryDirectory(prefix="tuneloop-render-")
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tuneloop_reports.render.zygote"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=_environment(self._scratch.name),
+            cwd=self._scratch.name,
+            start_new_session=True,
+        )
+        assert self._process.stdout is not None
+        frame = read_frame(self._process.stdout)
+        if frame is None:
+            raise Unavailable(
+                "the renderer does not start; its libraries may be missing (Debian: libpango-1.0-0 libpangoft2-1.0-0 "
+                "libharfbuzz-subset0)"
+            )
+        self.has_network = orjson.loads(frame)["network"]
+        return self._process
+
+
+def _environment(scratch: str) -> dict[str, str]:
+    """What Python and fontconfig need, and nothing that is a secret."""
+    paths = os.pathsep.join(str(Path(entry).resolve()) for entry in sys.path if entry)
+    return {"PATH": "/usr/bin:/bin", "HOME": scratch, "TMPDIR": scratch, "PYTHONPATH": paths, "LC_ALL": "C.UTF-8"}

@@ -1,0 +1,62 @@
+"""What passes between a worker and the renderer: length-prefixed frames."""
+
+import struct
+from base64 import b64decode, b64encode
+from typing import IO, NamedTuple, Self
+
+import orjson
+
+from tuneloop_reports.content import Content
+
+_LENGTH = struct.Struct("!Q")
+
+
+class Order(NamedTuple):
+    content: Content
+    logo: bytes | None
+
+    def pack(self) -> bytes:
+        logo = b64encode(self.logo).decode() if self.logo else None
+        return orjson.dumps({"content": self.content.stored(), "logo": logo})
+
+    @classmethod
+    def parse(cls, frame: bytes) -> Self:
+        found = orjson.loads(frame)
+        logo = b64decode(found["logo"]) if found["logo"] else None
+        return cls(Content.model_validate_json(orjson.dumps(found["content"])), logo)
+
+
+class Answer(NamedTuple):
+    """`memory` is the child's peak in bytes; `problem` says why there is no PDF."""
+
+    pdf: bytes
+    pages: int
+    seconds: float
+    memory: int
+    problem: str
+
+    def pack(self) -> bytes:
+        head = {"pages": self.pages, "seconds": self.seconds, "memory": self.memory, "problem": self.problem}
+        packed = orjson.dumps(head)
+        return _LENGTH.pack(len(packed)) + packed + self.pdf
+
+    @classmethod
+    def parse(cls, frame: bytes) -> Self:
+        (size,) = _LENGTH.unpack_from(frame)
+        head = orjson.loads(frame[_LENGTH.size : _LENGTH.size + size])
+        return cls(pdf=frame[_LENGTH.size + size :], **head)
+
+
+def write_frame(stream: IO[bytes], frame: bytes) -> None:
+    stream.write(_LENGTH.pack(len(frame)) + frame)
+    stream.flush()
+
+
+def read_frame(stream: IO[bytes]) -> bytes | None:
+    """None when the other side is gone."""
+    head = stream.read(_LENGTH.size)
+    if len(head) < _LENGTH.size:
+        return None
+    (size,) = _LENGTH.unpack(head)
+    frame = stream.read(size)
+    return frame if len(frame) == size else None

@@ -1,0 +1,176 @@
+"""What a report says about one model, in words. Every number comes from its content."""
+
+from typing import NamedTuple
+
+from tuneloop.tables import CycleState
+from tuneloop_reports.content import Category, CategoryKind, Content, Figure, LightRule, ModelReport, Retrain
+from tuneloop_reports.gather.light import FEWEST_LABELS, TOLERANCE
+from tuneloop_reports.language import Speaker
+
+RANKED_FROM = 5
+"""Fewest checked answers with which a category is ranked."""
+
+RANKED = 3
+
+
+class Tile(NamedTuple):
+    title: str
+    value: str
+    detail: str
+    before: str
+
+
+class Ranking(NamedTuple):
+    best: list[Category]
+    worst: list[Category]
+    new: list[Category]
+    unranked: int
+
+
+def headline(say: Speaker, content: Content) -> str:
+    """One sentence; 'up' and 'down' only when chance is ruled out."""
+    if not content.models:
+        return say("headline.no_model")
+    if len(content.models) > 1:
+        return say("headline.many", count=len(content.models))
+    return model_headline(say, content.models[0])
+
+
+def model_headline(say: Speaker, model: ModelReport) -> str:
+    now = model.accuracy
+    if now.value is None:
+        return say("headline.none")
+    said = {"value": say.share(now), "range": say.range(now), "n": now.n}
+    if model.change is None or model.before_month is None:
+        return say("headline.first", **said)
+    known = said | {"before": say.share(model.before), "month": say.month(model.before_month)}
+    if not model.change.clear:
+        return say("headline.same", **known)
+    return say("headline.up" if model.change.value > 0 else "headline.down", **known)
+
+
+def reason(say: Speaker, model: ModelReport) -> str:
+    """Why the light is what it is."""
+    if model.rule is LightRule.BELOW_BASELINE and model.baseline is not None:
+        return say("rule.below_baseline", baseline=say.rate(model.baseline))
+    if model.rule is LightRule.FEW_LABELS:
+        return say("rule.few_labels", fewest=FEWEST_LABELS)
+    return say(f"rule.{model.rule}")
+
+
+def stated_rule(say: Speaker) -> str:
+    return say("rule.stated", fewest=FEWEST_LABELS, tolerance=round(100 * TOLERANCE))
+
+
+def tiles(say: Speaker, model: ModelReport, earlier: str) -> list[Tile]:
+    """`earlier` is the month before."""
+
+    def before(value: str, month: str | None) -> str:
+        return say("tile.before", month=say.month(month), value=value) if month else ""
+
+    def detail(figure: Figure, digits: int = 0) -> str:
+        return f"{say.range(figure, digits)}, {say('figure.n', n=figure.n)}" if figure.value is not None else ""
+
+    claims, claims_before = model.hallucination, model.hallucination_before
+    return [
+        Tile(
+            say("tile.accuracy"),
+            say.share(model.accuracy),
+            detail(model.accuracy),
+            before(say.rate(model.before), model.before_month) if model.before.value is not None else "",
+        ),
+        Tile(
+            say("tile.reported"),
+            say.share(model.reported, 1),
+            detail(model.reported, 1),
+            before(say.rate(model.reported_before, 1), earlier) if model.reported_before.value is not None else "",
+        ),
+        Tile(
+            say("tile.hallucination"),
+            say.share(claims, 1) if claims else say("tile.not_measured"),
+            detail(claims, 1) if claims else "",
+            before(say.rate(claims_before, 1), earlier) if claims_before else say("tile.of_evaluation"),
+        ),
+        Tile(
+            say("tile.answers"),
+            say.number(model.answers),
+            "",
+            before(say.number(model.answers_before), earlier) if model.answers_before else "",
+        ),
+    ]
+
+
+def done(say: Speaker, model: ModelReport) -> list[str]:
+    work = model.work
+    found: list[str] = []
+    if n := sum(work.examples.values()):
+        sources = say.list([say(f"source.{source}", n=each) for source, each in work.examples.items()])
+        found.append(say.counted("done.examples", n, sources=sources))
+    if work.labels:
+        found.append(say.counted("done.labels", work.labels))
+    found += [
+        say("done.retrained", why=say(f"trigger.{each.trigger}"), result=state(say, each)) for each in model.retrains
+    ]
+    released = list(dict.fromkeys(work.deployed))
+    if released:
+        found.append(say("done.deployed", versions=say.list([f"v{number}" for number in released])))
+    if work.rollbacks:
+        found.append(say("done.rollback", count=work.rollbacks))
+    return found or [say("done.nothing")]
+
+
+def state(say: Speaker, retrain: Retrain) -> str:
+    return say(f"state.{retrain.state}", candidate=f"v{retrain.candidate}")
+
+
+def retrain_title(say: Speaker, retrain: Retrain) -> str:
+    date = say.day(retrain.started)
+    if retrain.candidate is None:
+        return say("retrain.unfinished", date=date, state=state(say, retrain))
+    if retrain.production is None:
+        return say("retrain.first", date=date, candidate=f"v{retrain.candidate}")
+    return say("retrain.title", date=date, production=f"v{retrain.production}", candidate=f"v{retrain.candidate}")
+
+
+def retrain_facts(say: Speaker, retrain: Retrain) -> list[str]:
+    found = [say("retrain.why", why=say(f"trigger.{retrain.trigger}"))]
+    if retrain.examples is not None and retrain.new_examples:
+        found.append(say("retrain.data_new", n=retrain.examples, new=retrain.new_examples))
+    elif retrain.examples is not None:
+        found.append(say("retrain.data", n=retrain.examples))
+    if retrain.rows:
+        found.append(say("retrain.same_questions", n=retrain.rows[0].n, fixed=retrain.fixed, broken=retrain.broken))
+    return found
+
+
+def verdict(say: Speaker, retrain: Retrain) -> str:
+    if retrain.outcome is None:
+        return ""
+    result = say(f"retrain.{retrain.outcome}", n=retrain.labels_needed or 0)
+    return f"{result} {state(say, retrain)[0].upper()}{state(say, retrain)[1:]}." if retrain.candidate else result
+
+
+def rank(categories: tuple[Category, ...]) -> Ranking:
+    """Best and worst never name the same category."""
+    known = [each for each in categories if each.now.n >= RANKED_FROM and each.kind is CategoryKind.KNOWN]
+    ordered = sorted(known, key=lambda each: (-(each.now.value or 0.0), -each.now.n, each.name))
+    worst = list(reversed(ordered[max(RANKED, len(ordered) - RANKED) :]))
+    return Ranking(
+        best=ordered[:RANKED],
+        worst=worst,
+        new=[each for each in categories if each.kind is CategoryKind.NEW],
+        unranked=sum(each.now.n < RANKED_FROM and each.kind is CategoryKind.KNOWN for each in categories),
+    )
+
+
+def next_steps(say: Speaker, model: ModelReport) -> list[str]:
+    found = [say(f"next.{task.task}", date=say.day(task.next_at), days=task.every_days) for task in model.tasks]
+    waiting = [each for each in model.retrains if each.state is CycleState.AWAITING_PROMOTION]
+    found += [f"{state(say, each)[0].upper()}{state(say, each)[1:]}." for each in waiting]
+    if model.labels_due:
+        found.append(say.counted("next.labels", model.labels_due))
+    if model.smallest_drop is not None and model.labels_per_week:
+        found.append(
+            say("next.power", labels=model.labels_per_week, points=say.points(model.smallest_drop, sign=False))
+        )
+    return found or [say("next.nothing")]

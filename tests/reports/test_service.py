@@ -1,0 +1,275 @@
+"""From rows to a mail in somebody's inbox, through the public edge."""
+
+import email
+import email.policy
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from litestar import Litestar
+from litestar.testing import TestClient
+from PIL import Image
+from pydantic import SecretStr
+from sqlmodel import col, select
+
+import tuneloop_workers.actors  # noqa: F401  (registers the handlers)
+from tests.mail.server import Taken, smtp_server
+from tests.reports.january import January, make_january
+from tuneloop.clients.months import Month
+from tuneloop.kit.clock import now
+from tuneloop.kit.db import Database
+from tuneloop.kit.jobs import JobRow, JobState
+from tuneloop.kit.settings import Settings
+from tuneloop.kit.storage import Storage
+from tuneloop.tables import Agency, Alert, AuditEvent, BillingAccount, Client, Report, ReportLink, ReportSnapshot
+from tuneloop_reports.service import deliver, prepare
+from tuneloop_workers.actors.reports import renderer
+from tuneloop_workers.runtime import Runtime
+
+Http = TestClient[Litestar]
+REPORT = "/api/v1/clients/acme/reports/2026-01"
+
+
+@pytest.fixture
+def january(database: Database, agency: Agency) -> January:
+    return make_january(database, agency)
+
+
+@pytest.fixture
+def post() -> Iterator[Taken]:
+    with smtp_server() as taken:
+        yield taken
+
+
+@pytest.fixture
+def runtime(database: Database, storage: Storage, tmp_path: Path, post: Taken) -> Iterator[Runtime]:
+    url = SecretStr(f"smtp://127.0.0.1:{post.port}?tls=off")
+    yield Runtime(database, storage, Settings(data_dir=tmp_path, smtp_url=url))
+    renderer().close()
+
+
+def work(runtime: Runtime, agency: Agency) -> None:
+    """Do every job that waits, and those that they leave."""
+    for _ in range(10):
+        with runtime.database.unit(agency.id) as session:
+            query = select(JobRow.id).where(JobRow.state == JobState.QUEUED).order_by(col(JobRow.created_at))
+            waiting = session.exec(query).all()
+        if not waiting:
+            return
+        for job in waiting:
+            runtime.run(job)
+
+
+def model_of(api: Http) -> dict[str, Any]:
+    answer = api.post(REPORT)
+    assert answer.status_code == 201, answer.text
+    (model,) = answer.json()["content"]["models"]
+    assert isinstance(model, dict)
+    return model
+
+
+def test_a_month_is_what_happened_in_it(api: Http, january: January) -> None:
+    model = model_of(api)
+    assert {key: model["accuracy"][key] for key in ("value", "n")} == {"value": 0.91, "n": 100}
+    assert (model["before_month"], model["before"]["value"], model["before"]["n"]) == ("2025-12", 0.8, 105)
+    assert (model["answers"], model["answers_before"]) == (10, 1)
+    assert (model["reported"]["value"], model["reported"]["n"]) == (0.2, 10)
+    assert model["confidence"] == {
+        "value": pytest.approx(0.8),
+        "n": 10,
+        "low": pytest.approx(0.8),
+        "high": pytest.approx(0.8),
+    }
+    assert model["work"] == {
+        "examples": {"correction": 2, "reviewed": 1},
+        "labels": 0,
+        "labellers": 0,
+        "deployed": ["1.3"],
+        "rollbacks": 0,
+    }
+    assert model["version"]["number"] == "1.3"
+    assert (model["light"], model["rule"]) == ("green", "on_track")
+    (retrain,) = model["retrains"]
+    assert (retrain["production"], retrain["candidate"], retrain["fixed"], retrain["outcome"]) == (
+        "1.2",
+        "1.3",
+        1,
+        "promote",
+    )
+    assert [each["question"] for each in model["fixed"]] == ["message 8"]
+    (alert,) = model["alerts"]
+    assert (alert["state"], alert["resolution"]) == ("resolved", "v1.3 was deployed")
+    assert [point["month"] for point in model["months"]] == ["2025-12", "2026-01"]
+
+
+def test_a_month_begins_at_the_client_s_midnight(
+    api: Http, january: January, database: Database, agency: Agency
+) -> None:
+    """In Berlin, 23:00 UTC of the last day is the next month already: each reading is in exactly one month."""
+    with database.unit(agency.id) as session:
+        session.add(BillingAccount(timezone="Europe/Berlin"))
+    model = model_of(api)
+    assert (model["accuracy"]["n"], model["before"]["n"], model["answers"]) == (105, 100, 11)
+    february = api.post(REPORT.replace("01", "02")).json()["content"]["models"]
+    assert [each["n"] for each in (point["accuracy"] for point in february[0]["months"])] == [100, 105, 40]
+
+
+def test_an_alert_is_shown_as_it_stood_when_the_month_ended(
+    api: Http, january: January, database: Database, agency: Agency
+) -> None:
+    with database.unit(agency.id) as session:
+        session.exec(select(Alert)).one().resolved_at = now()
+    model = model_of(api)
+    assert (model["alerts"][0]["state"], model["alerts"][0]["resolution"], model["light"]) == ("open", None, "red")
+
+
+def test_a_report_is_approved_by_its_content_and_sent_once(
+    api: Http, january: January, runtime: Runtime, agency: Agency, post: Taken
+) -> None:
+    api.patch("/api/v1/report-style", json={"accent": "#0b6e4f", "brand": "North & Sons"})
+    first = api.post(REPORT).json()
+    noted = api.put(f"{REPORT}/note", json={"note": "Well done. <b>Really</b>"}).json()
+    assert noted["digest"] != first["digest"]
+    stale = api.post(f"{REPORT}/approve", json={"digest": first["digest"]})
+    assert (stale.status_code, "has changed since" in stale.text) == (409, True)
+    assert post.messages == []
+    approved = api.post(f"{REPORT}/approve", json={"digest": noted["digest"]})
+    assert (approved.status_code, approved.json()["state"]) == (200, "approved")
+    again = api.post(f"{REPORT}/approve", json={"digest": noted["digest"]})
+    assert (again.status_code, "is approved, approved by" in again.text) == (409, True)
+    assert api.put(f"{REPORT}/note", json={"note": "late"}).status_code == 409
+    work(runtime, agency)
+    sent = api.get(REPORT).json()
+    assert (sent["state"], [mail["state"] for mail in sent["mails"]]) == ("delivered", ["sent", "sent"])
+    assert sent["pages"] >= 3
+    assert post.recipients == ["ann@client.example", "bo@client.example"]
+    for raw in post.messages:
+        message = email.message_from_bytes(raw, policy=email.policy.default)
+        (pdf,) = message.iter_attachments()
+        assert pdf.get_content() == api.get(f"{REPORT}/pdf").content
+        assert "North & Sons" in str(message["from"])
+        html = message.get_body(("html",))
+        assert html is not None
+        assert "&lt;b&gt;Really&lt;/b&gt;" in html.get_content()
+        assert ("list-unsubscribe" in message) == (str(message["to"]) == "Bo <bo@client.example>")
+    with runtime.database.unit(agency.id) as session:
+        deliver(session, report=session.exec(select(Report)).one())
+    work(runtime, agency)
+    assert len(post.messages) == 2
+    assert api.post(REPORT).json()["digest"] == noted["digest"], "a report that is out does not change any more"
+
+
+def test_a_worker_killed_while_it_delivers_sends_nothing_twice(
+    api: Http, january: January, runtime: Runtime, agency: Agency, post: Taken
+) -> None:
+    """The delivery job is done again from its start, as after a kill, in every state that the first try can leave."""
+    digest = api.post(REPORT).json()["digest"]
+    api.post(f"{REPORT}/approve", json={"digest": digest})
+    for _ in range(3):
+        work(runtime, agency)
+        with runtime.database.unit(agency.id) as session:
+            for job in session.exec(select(JobRow)):
+                job.state, job.attempts = JobState.QUEUED, 0
+    assert len(post.messages) == 2
+    with runtime.database.unit(agency.id) as session:
+        delivered = session.exec(select(AuditEvent).where(AuditEvent.action == "report.deliver")).all()
+    assert len(delivered) == 1
+
+
+def test_a_month_that_is_not_over_can_be_looked_at_but_not_sent(api: Http, january: January) -> None:
+    this_month = str(Month.of(now(), ZoneInfo("UTC")))
+    path = f"/api/v1/clients/acme/reports/{this_month}"
+    draft = api.post(path).json()
+    refused = api.post(f"{path}/approve", json={"digest": draft["digest"]})
+    assert (refused.status_code, "is not over" in refused.text) == (422, True)
+    assert api.post("/api/v1/clients/acme/reports/2099-01").status_code == 422
+    assert api.post("/api/v1/clients/acme/reports/2026-13").status_code == 422
+
+
+def test_without_a_recipient_nothing_is_approved(
+    api: Http, january: January, database: Database, agency: Agency
+) -> None:
+    with database.unit(agency.id) as session:
+        session.exec(select(Client)).one().contacts = []
+    digest = api.post(REPORT).json()["digest"]
+    assert "add a contact" in api.post(f"{REPORT}/approve", json={"digest": digest}).text
+    people = [{"name": "Cy", "email": "cy@client.example"}]
+    api.patch("/api/v1/report-style?client=acme", json={"further_recipients": people})
+    digest = api.post(REPORT).json()["digest"]
+    assert api.post(f"{REPORT}/approve", json={"digest": digest}).status_code == 200
+
+
+def test_month_end_waits_for_approval_unless_the_agency_wants_none(
+    api: Http, january: January, database: Database, agency: Agency
+) -> None:
+    with database.unit(agency.id) as session:
+        client = session.exec(select(Client)).one()
+        report = prepare(session, client=client, month="2026-01")
+        assert not deliver(session, report=report)
+    api.patch("/api/v1/report-style", json={"approve_by_itself": True})
+    with database.unit(agency.id) as session:
+        report = prepare(session, client=session.exec(select(Client)).one(), month=Month(2026, 1))
+        assert deliver(session, report=report)
+        assert (report.state, report.approved_by) == ("approved", "reports")
+
+
+def test_a_link_needs_no_account_and_expires(
+    api: Http, january: January, runtime: Runtime, agency: Agency, app: Litestar
+) -> None:
+    api.patch("/api/v1/report-style", json={"language": "de"})
+    api.post(REPORT)
+    work(runtime, agency)
+    path = "/r/" + api.post(f"{REPORT}/links").json()["url"].rsplit("/", 1)[1]
+    with TestClient(app) as browser:
+        page = browser.get(path)
+        assert page.status_code == 200
+        assert "default-src 'none'" in page.headers["content-security-policy"]
+        assert page.headers["referrer-policy"] == "no-referrer"
+        assert "<script" not in page.text
+        assert "Accuracy fell. &lt;b&gt;repair&lt;/b&gt;" in page.text
+        assert "Trefferquote im Verlauf" in page.text
+        assert re.findall(r'src="(?!data:image/svg)', page.text) == []
+        assert browser.get(f"{path}/report.pdf").content == api.get(f"{REPORT}/pdf").content
+        assert browser.get(f"{path}/numbers.csv").text == api.get(f"{REPORT}/csv").text
+        with runtime.database.unit(agency.id) as session:
+            link = session.exec(select(ReportLink)).one()
+            assert link.opened == 1
+            link.expires_at = now() - timedelta(seconds=1)
+        assert {browser.get(path).status_code, browser.get("/r/nothing").status_code} == {404}
+        with runtime.database.unit(agency.id) as session:
+            session.exec(select(ReportLink)).one().expires_at = now() + timedelta(days=1)
+        assert api.delete(f"{REPORT}/links").json() == {"revoked": 1}
+        assert browser.get(path).status_code == 404
+
+
+def test_a_style_is_the_agency_s_with_what_a_client_changes(api: Http, january: January) -> None:
+    api.patch("/api/v1/report-style", json={"accent": "#112233", "footer": "North"})
+    own = api.patch("/api/v1/report-style?client=acme", json={"accent": "#445566"}).json()
+    assert (own["accent"], own["footer"]) == ("#445566", "North")
+    back = api.patch("/api/v1/report-style?client=acme", json={"accent": None}).json()
+    assert back["accent"] == "#112233"
+    for wrong in ({"accent": "red"}, {"language": "xx"}, {"logo": "../../etc/passwd"}, {"nothing": 1}):
+        assert api.patch("/api/v1/report-style", json=wrong).status_code == 422, wrong
+
+
+def test_a_logo_is_drawn_anew(api: Http, january: January, storage: Storage) -> None:
+    drawn = BytesIO()
+    Image.new("RGB", (2000, 500), "#0b6e4f").save(drawn, "JPEG", comment=b"<script>")
+    style = api.post("/api/v1/report-style/logo", content=drawn.getvalue()).json()
+    kept = storage.read(style["logo"])
+    assert b"script" not in kept
+    with Image.open(BytesIO(kept)) as image:
+        assert (image.format, image.size) == ("PNG", (800, 200))
+    for wrong in (b"<svg onload=alert(1)>", b"GIF89a", drawn.getvalue()[:300], b""):
+        assert api.post("/api/v1/report-style/logo", content=wrong).status_code == 422
+
+
+def test_the_same_month_is_the_same_snapshot(api: Http, january: January, database: Database, agency: Agency) -> None:
+    assert api.post(REPORT).json()["digest"] == api.post(REPORT).json()["digest"]
+    with database.unit(agency.id) as session:
+        assert len(session.exec(select(ReportSnapshot)).all()) == 1
