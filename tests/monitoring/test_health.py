@@ -109,6 +109,12 @@ def test_history_has_every_period_and_marks_what_happened(
     series = {each.category: each for each in found.categories}
     assert [point.figure.n for point in series["order"].points] == [54, 38]
     assert series["rental"].baseline is None
+    order, rental = series["order"].now, series["rental"].now
+    assert order is not None
+    assert rental is not None
+    assert (order.n, rental.n) == (38, 2)
+    assert 0.0 < (rental.value or 0) < 0.7 < (order.value or 0) < 1.0
+    assert series["refund"].now is None
     assert series["refund"].points == []
     assert found.confidence_now is not None
     assert found.confidence_then is not None

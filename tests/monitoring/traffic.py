@@ -39,7 +39,14 @@ class Traffic:
         self.session.flush()
         return rows
 
-    def label(self, rows: Sequence[Prediction], expected: str, source: Source = Source.SAMPLED) -> None:
+    def label(
+        self,
+        rows: Sequence[Prediction],
+        expected: str,
+        source: Source = Source.SAMPLED,
+        *,
+        at: datetime | None = None,
+    ) -> None:
         for row in rows:
             self.made += 1
             self.session.add(
@@ -54,6 +61,7 @@ class Traffic:
                     content_hash=f"{1_000_000 + self.made:064x}",
                     minhash=b"",
                     prediction_id=row.id,
+                    added_at=at or now(),
                 )
             )
         self.session.flush()

@@ -14,6 +14,7 @@ from tuneloop.evals.service import answers_of
 from tuneloop.kit.clock import now
 from tuneloop.monitoring.figures import Figure, figure_from, figure_of
 from tuneloop.monitoring.status import monitor_of
+from tuneloop.stats.categories import pooled
 from tuneloop.stats.intervals import Rate
 from tuneloop.tables import (
     AdapterVersion,
@@ -31,6 +32,7 @@ from tuneloop.tables import (
 BINS = 20
 CONFIDENCE_WINDOW = timedelta(days=28)
 MOST_ANSWERS = 20_000
+READINGS_POOLED = 4
 
 
 @dataclass(frozen=True)
@@ -45,10 +47,15 @@ class Point:
 
 @dataclass(frozen=True)
 class CategorySeries:
-    """`baseline` is of the version's own evaluation; None for a category that it did not contain."""
+    """`baseline` is of the version's own evaluation; None for a category that it did not contain.
+
+    `now` takes the last readings together and borrows strength from the other categories (partial pooling), so that a
+    category of a few labels does not jump from 0 to 100 %.
+    """
 
     category: str
     baseline: Figure | None
+    now: Figure | None
     points: list[Point]
 
 
@@ -139,16 +146,35 @@ def _categories(readings: list[Reading], run: EvalRun | None, numbers: dict[UUID
         for category, rate in row.detail.get("categories", {}).items():
             alarm = category in row.detail.get("category_alarms", ())
             found[category].append(Point(row.at, numbers[row.monitor_id], figure_from(rate), alarm))
+    shrunk = _shrunk(found)
     return [
         CategorySeries(
             category=category,
             baseline=figure_of(Rate(baselines[category]["correct"], baselines[category]["n"]))
             if category in baselines
             else None,
+            now=shrunk.get(category),
             points=found.get(category, []),
         )
         for category in sorted({*found, *baselines})
     ]
+
+
+def _shrunk(found: dict[str, list[Point]]) -> dict[str, Figure]:
+    """Labels of the newest version's last readings, pooled over categories."""
+    points = [point for series in found.values() for point in series]
+    if not points:
+        return {}
+    newest = max(points, key=lambda point: point.at)
+    times = sorted({point.at for point in points if point.version == newest.version})[-READINGS_POOLED:]
+    counts = {}
+    for category, series in found.items():
+        taken = [point.figure for point in series if point.at in times]
+        n = sum(figure.n for figure in taken)
+        counts[category] = (sum(round((figure.value or 0) * figure.n) for figure in taken), n)
+    return {
+        category: Figure(rate.value, rate.n, rate.low, rate.high) for category, rate in pooled(counts).items() if rate.n
+    }
 
 
 def _then(session: Session, run: EvalRun) -> Confidences:
