@@ -58,6 +58,7 @@ def render_cycle(cycle: dict[str, Any]) -> Group:
             ]
         ),
         _candidates(cycle["candidates"]) if len(cycle["candidates"]) > 1 else None,
+        _quantisations(cycle["quantisations"]) if cycle["quantisations"] else None,
         next_step(cycle),
     )
 
@@ -145,6 +146,26 @@ def _candidates(candidates: Sequence[dict[str, Any]]) -> Table:
                 each["dev"].get("failure") or ("to the gate" if each["chosen"] else ""),
             )
             for each in candidates
+        ],
+    )
+
+
+def _quantisations(found: dict[str, Any]) -> Table:
+    return table(
+        "Merged file",
+        right("Size"),
+        right("Accuracy"),
+        right("Answers changed against F16"),
+        "",
+        rows=[
+            (
+                row["quantisation"],
+                figures.size(row["size"]),
+                figures.rate(row["accuracy"]),
+                figures.rate(row["flips"]),
+                "proposed" if row["quantisation"] == found["proposed"] else row["finding"],
+            )
+            for row in found["rows"]
         ],
     )
 

@@ -96,6 +96,7 @@ class CycleRead(BaseModel):
     candidates: list[CandidateRead]
     comparison: ComparisonRead | None
     override: Override | None
+    quantisations: dict[str, Any] | None
     created_at: datetime
     updated_at: datetime
 
@@ -115,7 +116,10 @@ class CycleRead(BaseModel):
     ) -> Self:
         return cls(
             **cycle.model_dump(
-                include={"id", "state", "trigger", "alert_id", "job_id", "failure", "created_at", "updated_at"}
+                include={
+                    *("id", "state", "trigger", "alert_id", "job_id", "failure"),
+                    *("quantisations", "created_at", "updated_at"),
+                }
             ),
             model=model,
             parent=parent,

@@ -55,6 +55,7 @@ class RetrainingCycle(ClientOwned, table=True):
     golden_snapshot_id: UUID | None = Field(default=None, foreign_key="snapshot.id")
     recipe: dict[str, Any] = Field(sa_type=JSONB)
     job_id: UUID | None = Field(default=None, foreign_key="job.id")
+    quantisations: dict[str, Any] | None = Field(default=None, sa_type=JSONB(none_as_null=True), nullable=True)
     failure: str | None = None
     created_at: datetime = Field(default_factory=now)
     updated_at: datetime = Field(default_factory=now)

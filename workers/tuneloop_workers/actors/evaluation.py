@@ -2,6 +2,7 @@
 
 import time
 
+from tuneloop.comparison.quantisations import weigh_quantisations
 from tuneloop.datasets.service import snapshot_examples
 from tuneloop.evals.service import ItemResult, record_run
 from tuneloop.kit.errors import InvalidInput
@@ -24,6 +25,7 @@ from tuneloop.tables import (
 )
 from tuneloop_workers.actors.exams import Exam, Given, answer_all, exam_of
 from tuneloop_workers.actors.judging import conversation_of, item_of
+from tuneloop_workers.actors.quantisation import answer_quantised
 from tuneloop_workers.actors.verdict import verdict_on_golden
 from tuneloop_workers.evals.scorers.choice import DEFAULT, SCORERS
 from tuneloop_workers.evals.scorers.grounding import is_hallucination
@@ -37,6 +39,7 @@ def evaluate_candidate(context: Context, job: EvaluateCandidate) -> None:
         if cycle.state is not CycleState.EVALUATING:
             return
         model = session.get_one(RegisteredModel, cycle.model_id)
+        policy = policy_of(model)
         contract, base = contract_of(model), session.get_one(BaseModel, model.base_id)
         snapshot = session.get_one(Snapshot, cycle.golden_snapshot_id)
         examples = snapshot_examples(session, snapshot)
@@ -50,8 +53,10 @@ def evaluate_candidate(context: Context, job: EvaluateCandidate) -> None:
     started = time.monotonic()
     given = answer_all(context, exams, conversations, base, stage="evaluating")
     seconds = time.monotonic() - started
+    quantised = answer_quantised(context, exams[-1].version, exams[-1].manifest, examples, contract)
     with context.unit() as session:
         cycle = lock_cycle(session, job.cycle_id)
+        cycle.quantisations = weigh_quantisations(quantised, policy) if quantised else None
         for exam, answers in zip(exams, given, strict=True):
             record_run(
                 session,

@@ -63,9 +63,9 @@ def write_bundle(out: Path, files: ReleaseFiles, version: Manifest, card: ModelC
             shutil.copyfile(files.adapter_folder / name, draft / "peft" / name)
         shutil.copyfile(files.adapter_gguf, draft / ADAPTER_FILE)
         for kind, path in files.merged.items():
-            shutil.copyfile(path, draft / _model_file(kind))
+            shutil.copyfile(path, draft / merged_file(kind))
         best = next((kind for kind in _PREFERRED if kind in files.merged), None)
-        model, adapter = (BASE_FILE, ADAPTER_FILE) if best is None else (_model_file(best), None)
+        model, adapter = (BASE_FILE, ADAPTER_FILE) if best is None else (merged_file(best), None)
         (draft / "Modelfile").write_text(modelfile(version.contract, model=model, adapter=adapter))
         (draft / "README.md").write_text(render_card(card))
         manifest = ReleaseManifest(digest=version.digest, version=version, files=_entries(draft))
@@ -98,5 +98,5 @@ def _entries(folder: Path) -> tuple[FileEntry, ...]:
     )
 
 
-def _model_file(kind: Quantisation) -> str:
+def merged_file(kind: Quantisation) -> str:
     return f"model-{kind}.gguf"

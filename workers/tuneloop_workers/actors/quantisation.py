@@ -1,0 +1,50 @@
+"""The candidate's merged files, one for each quantisation it ships in, answer the golden set."""
+
+from collections.abc import Sequence
+
+from tuneloop.comparison.quantisations import Answered
+from tuneloop.registry.contract import Contract, Manifest, Quantisation
+from tuneloop.tables import AdapterVersion, Example
+from tuneloop_workers.actors.judging import conversation_of, score
+from tuneloop_workers.evals.runner import LocalRunner
+from tuneloop_workers.export.bundle import merged_file
+from tuneloop_workers.runtime import Context
+from tuneloop_workers.serving.engine import Engine
+
+
+def answer_quantised(
+    context: Context, version: AdapterVersion, manifest: Manifest, examples: Sequence[Example], contract: Contract
+) -> dict[Quantisation, Answered]:
+    """Empty for a version that ships as an adapter only. The adapter is part of each merged file."""
+    files = {file["name"]: file for file in version.files}
+    kinds = [kind for kind in Quantisation if merged_file(kind) in files]
+    alone = manifest.model_copy(update={"adapters": ()})
+    return {
+        kind: _answered(context, kind, files[merged_file(kind)], alone, examples, contract)
+        for kind in (kinds if len(kinds) > 1 else [])
+    }
+
+
+def _answered(
+    context: Context,
+    kind: Quantisation,
+    file: dict[str, str | int],
+    manifest: Manifest,
+    examples: Sequence[Example],
+    contract: Contract,
+) -> Answered:
+    def progress(done: int, wanted: int) -> None:
+        context.report(stage=f"evaluating {kind}", step=done, steps=wanted)
+        context.check()
+
+    engine = Engine(context.storage.path(str(file["sha256"])), threads=context.settings.cpu_threads)
+    try:
+        answers = LocalRunner(engine, manifest, {}).answer([conversation_of(example) for example in examples], progress)
+    finally:
+        engine.close()
+    texts = [answer.text for answer in answers]
+    return Answered(
+        size=int(file["size"]),
+        texts=texts,
+        correct=[score(example, text, contract).correct for example, text in zip(examples, texts, strict=True)],
+    )
