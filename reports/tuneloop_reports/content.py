@@ -126,7 +126,17 @@ class FixedExample(Frozen):
     after: str
 
 
+class Fall(Frozen):
+    """A share before and when the alert was raised; `name` is the category that it is of."""
+
+    name: str = ""
+    before: Figure
+    after: Figure
+
+
 class AlertEntry(Frozen):
+    """`falls` is what the alert's evidence says in numbers; without any, its summary is shown as it was written."""
+
     opened_at: datetime
     kind: AlertKind
     level: AlertLevel
@@ -134,6 +144,8 @@ class AlertEntry(Frozen):
     summary: str
     resolved_at: datetime | None
     resolution: str | None
+    falls: tuple[Fall, ...] = ()
+    named: tuple[str, ...] = ()
 
 
 class Task(Frozen):

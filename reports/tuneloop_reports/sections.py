@@ -2,8 +2,17 @@
 
 from typing import NamedTuple
 
-from tuneloop.tables import CycleState
-from tuneloop_reports.content import Category, CategoryKind, Content, Figure, LightRule, ModelReport, Retrain
+from tuneloop.tables import AlertKind, CycleState
+from tuneloop_reports.content import (
+    AlertEntry,
+    Category,
+    CategoryKind,
+    Content,
+    Figure,
+    LightRule,
+    ModelReport,
+    Retrain,
+)
 from tuneloop_reports.gather.light import FEWEST_LABELS, TOLERANCE
 from tuneloop_reports.language import Speaker
 
@@ -148,6 +157,23 @@ def verdict(say: Speaker, retrain: Retrain) -> str:
         return ""
     result = say(f"retrain.{retrain.outcome}", n=retrain.labels_needed or 0)
     return f"{result} {state(say, retrain)[0].upper()}{state(say, retrain)[1:]}." if retrain.candidate else result
+
+
+def alert(say: Speaker, entry: AlertEntry) -> str:
+    """What was noticed: in the report's language where the numbers are known, else as the monitor wrote it."""
+    if not entry.falls:
+        return entry.summary
+    key, digits = ("alerts.reported", 1) if entry.kind is AlertKind.REPORTS else ("alerts.fell", 0)
+    said = [
+        say(
+            "alerts.fell_in" if each.name else key,
+            name=each.name,
+            before=say.rate(each.before, digits),
+            after=say.rate(each.after, digits),
+        )
+        for each in entry.falls
+    ]
+    return " ".join([*said, *([say("alerts.most", names=say.list(list(entry.named)))] if entry.named else [])])
 
 
 def rank(categories: tuple[Category, ...]) -> Ranking:

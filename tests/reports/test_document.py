@@ -108,7 +108,8 @@ def test_long_names_and_forty_categories_stay_on_the_page(renderer: Renderer, si
         for number in range(len(document)):
             page = document[number]
             assert page.get_size() == pytest.approx((width, height), abs=0.5)
-            boxes = [each.get_bounds() for each in page.get_objects(max_depth=3)]
+            boxes = [each.get_bounds() for each in page.get_objects(max_depth=1)]
+            assert len(boxes) > 5
             assert max(box[2] for box in boxes) <= width - 40, f"page {number + 1}"
             assert min(box[0] for box in boxes) >= 40
     finally:

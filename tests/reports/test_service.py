@@ -231,7 +231,8 @@ def test_a_link_needs_no_account_and_expires(
         assert "default-src 'none'" in page.headers["content-security-policy"]
         assert page.headers["referrer-policy"] == "no-referrer"
         assert "<script" not in page.text
-        assert "Accuracy fell. &lt;b&gt;repair&lt;/b&gt;" in page.text
+        assert "fiel von 90\u00a0% (83\N{EN DASH}94\u00a0%, n\u00a0=\u00a0100) auf 75\u00a0%" in page.text
+        assert "betroffen: &lt;b&gt;repair&lt;/b&gt;" in page.text
         assert "Trefferquote im Verlauf" in page.text
         assert re.findall(r'src="(?!data:image/svg)', page.text) == []
         assert browser.get(f"{path}/report.pdf").content == api.get(f"{REPORT}/pdf").content

@@ -89,7 +89,7 @@ def categories(readings: Sequence[Reading], baseline: EvalRun | None) -> tuple[C
         found.append(
             Category(
                 name=name,
-                kind=CategoryKind.KNOWN if before else CategoryKind.NEW,
+                kind=CategoryKind.NEW if baseline and not before else CategoryKind.KNOWN,
                 now=now,
                 before=before,
                 change=difference(before, now) if before else None,

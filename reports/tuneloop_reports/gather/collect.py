@@ -1,5 +1,6 @@
 """Puts the content of a report together."""
 
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlmodel import Session, col, or_, select
@@ -11,14 +12,27 @@ from tuneloop.tables import (
     AdapterVersion,
     Agency,
     Alert,
+    AlertKind,
     AlertState,
+    Alias,
     AuditEvent,
     BaseModel,
     Client,
     EvalRun,
     RegisteredModel,
+    VersionAlias,
 )
-from tuneloop_reports.content import AlertEntry, Content, Event, EventKind, Figure, ModelReport, Task, VersionEntry
+from tuneloop_reports.content import (
+    AlertEntry,
+    Content,
+    Event,
+    EventKind,
+    Fall,
+    Figure,
+    ModelReport,
+    Task,
+    VersionEntry,
+)
 from tuneloop_reports.gather import accuracy, traffic, work
 from tuneloop_reports.gather.light import COLOURS, rule_of
 from tuneloop_reports.style import Style
@@ -110,11 +124,18 @@ def _version_at(session: Session, model: RegisteredModel, span: Span) -> Adapter
         .limit(1)
     ).one_or_none()
     if event is None:
-        return None
+        return _aliased(session, model, span)
     query = select(AdapterVersion).where(
         AdapterVersion.model_id == model.id, AdapterVersion.digest == event.detail["digest"]
     )
     return session.exec(query).one_or_none()
+
+
+def _aliased(session: Session, model: RegisteredModel, span: Span) -> AdapterVersion | None:
+    """Of a model whose deployments were not recorded: what is in production, if it was by then."""
+    query = select(AdapterVersion).join(VersionAlias, col(VersionAlias.version_id) == AdapterVersion.id)
+    query = query.where(VersionAlias.model_id == model.id, VersionAlias.name == Alias.PRODUCTION)
+    return session.exec(query.where(col(VersionAlias.moved_at) < span.end)).one_or_none()
 
 
 def _run(session: Session, version: AdapterVersion | None) -> EvalRun | None:
@@ -158,7 +179,28 @@ def _alert(row: Alert, span: Span) -> AlertEntry:
         summary=row.summary,
         resolved_at=row.resolved_at if settled else None,
         resolution=row.resolution if settled else None,
+        falls=_falls(row),
+        named=tuple(row.evidence.get("fallen", ())) if row.kind is AlertKind.ACCURACY else (),
     )
+
+
+def _falls(row: Alert) -> tuple[Fall, ...]:
+    """The numbers of an alert's evidence, for the kinds that compare two shares."""
+    evidence = row.evidence
+    if row.kind in (AlertKind.ACCURACY, AlertKind.REPORTS) and {"baseline", "current"} <= evidence.keys():
+        return (Fall(before=_figure(evidence["baseline"]), after=_figure(evidence["current"])),)
+    if row.kind is AlertKind.CATEGORY and {"fallen", "before", "categories"} <= evidence.keys():
+        before, after = evidence["before"], evidence["categories"]
+        return tuple(
+            Fall(name=name, before=_figure(before[name]), after=_figure(after[name]))
+            for name in evidence["fallen"]
+            if name in before and name in after
+        )
+    return ()
+
+
+def _figure(stored: dict[str, Any]) -> Figure:
+    return Figure.model_validate({name: stored[name] for name in Figure.model_fields})
 
 
 def _opened(session: Session, model: RegisteredModel, span: Span) -> list[Event]:

@@ -1,10 +1,12 @@
 """The process of the local mailbox."""
 
+import logging
 import os
 
 from granian.constants import Interfaces
 from granian.server import Server
 
+from tuneloop.kit.errors import Conflict
 from tuneloop.kit.settings import Settings
 from tuneloop.mail.sandbox.box import Mailbox
 from tuneloop.mail.sandbox.page import FOLDER
@@ -14,8 +16,12 @@ from tuneloop.mail.sandbox.server import mailbox_server
 def run_mailbox(settings: Settings) -> None:
     """Take mail in and show it, until SIGTERM."""
     folder = settings.data_dir.resolve() / "mailbox"
+    logging.getLogger("mail.log").setLevel(logging.WARNING)  # it would log every recipient
     smtp = mailbox_server(Mailbox(folder), settings.web_host, settings.mailbox_smtp_port)
-    smtp.start()
+    try:
+        smtp.start()
+    except OSError as error:
+        raise Conflict(f"port {settings.mailbox_smtp_port} is taken; set TUNELOOP_MAILBOX_SMTP_PORT") from error
     os.environ[FOLDER] = str(folder)
     try:
         Server(
