@@ -350,10 +350,11 @@ def make_world(
         SlackMessage(
             **mine,
             installation_id=workspace.id,
-            subject_kind="cycle",
+            subject_kind="retrain",
             subject_id=cycle.id,
             channel="C1",
             wanted="1",
+            sent="1",
         ),
         OneTimeLink(
             **mine,

@@ -1,0 +1,153 @@
+"""What reaches the app: replays, strangers, repeats, an absent database; and who a Slack user is."""
+
+import json
+import time
+from urllib.parse import parse_qs, urlencode
+
+import pytest
+from slack_bolt import BoltRequest
+from sqlmodel import select
+
+from tests.bot.office import Office, office, shown
+from tests.support.cycles import Workshop
+from tests.support.factories import make_agency, owner_of
+from tuneloop.kit.db import Database, make_engine
+from tuneloop.kit.errors import Conflict
+from tuneloop.kit.storage import Storage
+from tuneloop.slack.installations import begin_installation
+from tuneloop.tables import CycleState, RetrainingCycle, SlackIdentity, SlackReceipt
+from tuneloop_bot.app import make_app
+from tuneloop_bot.sandbox.delivery import Answer, Signed, sign
+from tuneloop_bot.sandbox.server import Sandbox
+
+
+def _receipts(north: Office) -> int:
+    with north.database.unit(north.agency.id) as session:
+        return len(session.exec(select(SlackReceipt)).all())
+
+
+def _send(north: Office, request: Signed) -> Answer:
+    return north.sandbox.delivery.post("http://tuneloop.test/slack/events", request)
+
+
+def _last(north: Office) -> Signed:
+    return north.sandbox.delivery.sent[-1]
+
+
+@pytest.mark.parametrize("shift", [-360, 360])
+def test_requests_from_another_time_are_refused(north: Office, shift: int) -> None:
+    north.say("Otto", "status")
+    stale = sign(north.sandbox.slack.state.app, _last(north).body, form=True, at=time.time() + shift)
+    before = _receipts(north)
+    assert _send(north, stale).status == 401
+    assert _receipts(north) == before
+
+
+def test_altered_requests_and_foreign_workspaces_are_refused(north: Office) -> None:
+    north.say("Otto", "status")
+    app, good, before = north.sandbox.slack.state.app, _last(north), _receipts(north)
+    assert _send(north, good._replace(body=good.body + b"x")).status == 401
+    fields = {name: each[0] for name, each in parse_qs(good.body.decode()).items()}
+    foreign = urlencode(fields | {"team_id": "T0FOREIGN"}).encode()
+    assert _send(north, sign(app, foreign, form=True)).status == 403
+    assert _receipts(north) == before
+
+
+def test_the_same_request_again_changes_nothing(north: Office, workshop: Workshop) -> None:
+    with north.database.unit(north.agency.id) as session:
+        cycle_id = workshop.asked(session)
+    north.tick()
+    (question,) = [each for each in north.messages() if "reject" in each.actions]
+    north.click("Otto", question, "approve_retrain")
+    told, before = len(north.told("Otto")), _receipts(north)
+    assert north.sandbox.delivery.repeat(_last(north)).status == 200
+    north.work()
+    assert (_receipts(north), len(north.told("Otto"))) == (before, told)
+    with north.database.unit(north.agency.id) as session:
+        assert session.get_one(RetrainingCycle, cycle_id).state is CycleState.APPROVED
+
+
+def test_a_member_is_known_by_confirmed_address_and_nobody_else(north: Office) -> None:
+    assert "Otto" in north.say("Otto", "who-can")
+    stranger = north.client.person(north.team, "Eve", "eve@elsewhere.example")
+    pretender = north.client.act(
+        "add_person", team=north.team, name="Mallory", email="ann@north.example", confirmed=False
+    )["id"]
+    north.people |= {"Eve": stranger, "Mallory": pretender}
+    for who in ("Eve", "Mallory"):
+        assert "I don't know who you are yet" in north.say(who, "status")
+    with north.database.unit(north.agency.id) as session:
+        known = set(session.exec(select(SlackIdentity.slack_user_id)))
+    assert known == {north.people["Ann"], north.people["Otto"]}
+
+
+def test_without_its_database_the_app_says_that_nothing_happened(north: Office) -> None:
+    """Events are refused, so that Slack repeats them; people who click or type are told."""
+    nowhere = Database(make_engine("postgresql://nobody@127.0.0.1:1/none", answer_within=1))
+    app = make_app(north.settings, nowhere)
+
+    def post(_url: str, request: Signed) -> Answer:
+        answer = app.dispatch(BoltRequest(body=request.body.decode(), headers=dict(request.headers)))
+        return Answer(answer.status, answer.body)
+
+    north.sandbox.delivery.post = post
+    north.client.act("command", team=north.team, user=north.people["Otto"], channel=north.channel, text="status")
+    assert "Nothing was recorded" in shown(north.told("Otto")[-1].content)
+    event = json.dumps({"type": "event_callback", "team_id": north.team, "event": {"type": "message"}}).encode()
+    assert post("", sign(north.sandbox.slack.state.app, event, form=False)).status == 503
+
+
+def test_two_agencies_cannot_see_or_touch_each_other(
+    north: Office, workshop: Workshop, database: Database, storage: Storage, sandbox: Sandbox
+) -> None:
+    with north.database.unit(north.agency.id) as session:
+        cycle_id = workshop.asked(session)
+    north.tick()
+    (question,) = [each for each in north.messages() if "reject" in each.actions]
+    folder = north.settings.data_dir
+    with office(sandbox, database, make_agency(database, "south"), storage, folder, name="South") as south:
+        south.client.act("command", team=south.team, user=south.people["Ann"], channel=south.channel, text="here")
+        south.tick()
+        value = next(
+            each["value"]
+            for block in question.content["blocks"]
+            for each in block.get("elements", ())
+            if each.get("action_id") == "approve_retrain"
+        )
+        home = south.sandbox.slack.team(south.team)
+        forged = {**question.content, "channel": south.channel, "user": home.bot_user}
+        home.messages.append(forged)
+        south.client.act(
+            "click",
+            team=south.team,
+            user=south.people["Ann"],
+            channel=south.channel,
+            ts=question.ts,
+            action="approve_retrain",
+            value=value,
+        )
+        south.work()
+        assert "no cycle" in shown(south.told("Ann")[-1].content)
+        assert "There are no models yet." in south.say("Ann", "status")
+        assert [each for each in south.messages() if "acme" in shown(each.content) and each.ts != question.ts] == []
+    with north.database.unit(north.agency.id) as session:
+        assert session.get_one(RetrainingCycle, cycle_id).state is CycleState.PROPOSED
+
+
+def test_a_workspace_belongs_to_one_agency(north: Office, database: Database) -> None:
+    thief = make_agency(database, "thief")
+    with database.unit(thief.id) as session:
+        state = begin_installation(session, principal=owner_of(thief))
+    consent = north.site.get("/slack/install", params={"state": state}, follow_redirects=False)
+    back = north.client.allow(consent.headers["location"], team=north.team, user=north.people["Otto"])
+    answer = north.site.get(back.replace("http://tuneloop.test", ""))
+    assert (answer.status_code, "another agency" in answer.text) == (409, True)
+
+
+def test_uninstalling_forgets_the_tokens_and_silences_the_app(north: Office) -> None:
+    north.client.act("uninstall", team=north.team)
+    north.work()
+    row = north.installation()
+    assert (row.bot_token, row.refresh_token, row.removed_at is not None) == ("", None, True)
+    with pytest.raises(Conflict, match="403"):
+        north.client.act("command", team=north.team, user=north.people["Otto"], channel=north.channel, text="status")

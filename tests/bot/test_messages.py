@@ -1,0 +1,241 @@
+"""Alerts, labels, corrections, reminders and mail, and deliveries that do not go smoothly."""
+
+from datetime import timedelta
+from uuid import UUID
+
+from sqlmodel import select
+
+from tests.bot.office import Office, shown
+from tests.support.cycles import Workshop
+from tests.support.factories import make_base
+from tests.support.world import World, make_world
+from tuneloop.kit.clock import now
+from tuneloop.kit.db import Database
+from tuneloop.predictions.names import completion_id
+from tuneloop.tables import (
+    Alert,
+    AlertState,
+    BaseModel,
+    CycleState,
+    Feedback,
+    Mail,
+    Prediction,
+    RetrainingCycle,
+    ReviewItem,
+    ReviewPurpose,
+    ReviewState,
+    SlackInstallation,
+    SlackMessage,
+)
+from tuneloop_bot.news import refresh
+
+NASTY = "<!channel> *bold* <https://evil.example|free> & `x` \u202egnp.exe"
+RATE = {"value": 0.87, "n": 100, "low": 0.79, "high": 0.92}
+
+
+def _world(north: Office, database: Database, base: BaseModel) -> World:
+    """A model with an open alert of two labelled weeks, and no cycle under way."""
+    with database.all_agencies() as session:
+        world = make_world(session, north.agency, base, "acme")
+        cycle = session.get_one(RetrainingCycle, world.row(RetrainingCycle).id)
+        cycle.state, cycle.alert_id = "rejected", None  # type: ignore[assignment]
+        session.get_one(SlackInstallation, world.row(SlackInstallation).id).removed_at = now()
+        session.delete(session.get_one(SlackMessage, world.row(SlackMessage).id))
+        alert = session.get_one(Alert, world.row(Alert).id)
+        alert.summary = f"Accuracy fell. Most of it: {NASTY}."
+        alert.evidence = {
+            "baseline": RATE,
+            "current": {**RATE, "value": 0.7, "low": 0.6, "high": 0.78},
+            "weeks": [[43, 50], [35, 50]],
+            "fallen": ["order"],
+            "categories": {"order": RATE},
+        }
+    north.tick()
+    return world
+
+
+def _alert(north: Office) -> tuple[UUID, AlertState]:
+    with north.database.unit(north.agency.id) as session:
+        alert = session.exec(select(Alert)).one()
+        return alert.id, alert.state
+
+
+def test_an_alert_shows_rates_with_n_a_picture_and_everybody_s_words_literally(
+    north: Office, database: Database
+) -> None:
+    _world(north, database, make_base(database))
+    (message,) = [each for each in north.messages() if "snooze" in each.actions]
+    assert message.actions == ["approve_retrain", "label_first", "snooze", "no_problem"]
+    words = shown(message.content)
+    assert "87 % (79 to 92, n 100)" in words
+    (said,) = [block["text"] for block in message.content["blocks"] if "Accuracy fell" in str(block)]
+    assert (said["type"], said["emoji"]) == ("plain_text", False)
+    assert "<!channel> *bold*" in said["text"]
+    assert "\\u202egnp.exe" in said["text"]
+    assert "<!channel>" not in message.text
+    (image,) = [block for block in message.content["blocks"] if block["type"] == "image"]
+    file = north.client.state()["teams"][north.team]["files"][image["slack_file"]["id"]]
+    assert (file["complete"], file["content"]) == (True, True)
+
+
+def test_an_alert_is_snoozed_or_closed_with_a_reason_and_says_so(north: Office, database: Database) -> None:
+    _world(north, database, make_base(database))
+    (message,) = [each for each in north.messages() if "snooze" in each.actions]
+    alert_id, _ = _alert(north)
+    north.click("Vera", message, "snooze", value=f"3:{alert_id}")
+    assert "this needs the role operator" in shown(north.told("Vera")[-1].content)
+    north.click("Otto", message, "snooze", value=f"3:{alert_id}")
+    assert "Quiet until" in shown(north.told("Otto")[-1].content)
+    north.click("Otto", message, "no_problem")
+    north.submit("Otto", reason="a holiday")
+    assert _alert(north) == (alert_id, AlertState.DISMISSED)
+    (now_so,) = [each for each in north.messages() if each.ts == message.ts]
+    assert now_so.actions == []
+    assert "Dismissed by `Otto`" in shown(now_so.content)
+    assert "`a holiday`" in shown(now_so.content)
+
+
+def test_labels_are_given_one_after_the_other_in_one_private_message(north: Office, database: Database) -> None:
+    world = _world(north, database, make_base(database))
+    with database.unit(north.agency.id) as session:
+        for place in range(2):
+            item = ReviewItem(
+                client_id=world.client.id,
+                model_id=world.model.id,
+                purpose=ReviewPurpose.UNCERTAIN,
+                reason="the model is unsure",
+                priority=float(10 - place),
+                messages=[{"role": "user", "content": f"Where is parcel {place}? {NASTY}"}],
+                answers={"production": "refund"},
+            )
+            session.add(item)
+    assert "Where is parcel 0?" in north.say("Otto", "label acme")
+    asked = north.told("Otto")[-1]
+    assert "refund" not in [
+        each["text"] for block in asked.content["blocks"] for each in [block.get("text") or {}] if each
+    ]
+    value = next(
+        each["value"]
+        for block in asked.content["blocks"]
+        for each in block.get("elements", ())
+        if each.get("action_id") == "label:0"
+    )
+    north.click("Otto", asked, "label:0", value=value)
+    assert "Where is parcel 1?" in shown(north.told("Otto")[-1].content)
+    assert north.told("Otto")[-1].ts == asked.ts
+    with database.unit(north.agency.id) as session:
+        done = session.exec(select(ReviewItem).where(ReviewItem.state == ReviewState.DONE)).all()
+        assert [item.expected for item in done] == ["order"]
+
+
+def test_a_reply_in_the_thread_or_the_shortcut_becomes_a_correction_to_review(
+    north: Office, database: Database
+) -> None:
+    world = _world(north, database, make_base(database))
+    prediction = world.row(Prediction).id
+    with database.unit(north.agency.id) as session:
+        row = session.exec(select(SlackMessage).where(SlackMessage.subject_kind == "alert")).one()
+        row.answers = [str(prediction)]
+    (message,) = [each for each in north.messages() if "snooze" in each.actions]
+    say = {"team": north.team, "channel": north.channel, "thread": message.ts}
+    north.client.act("say", user=north.people["Otto"], text="who broke it?", **say)
+    north.client.act("say", user=north.people["Otto"], text="1 should be: repair", **say)
+    north.work()
+    assert "“repair” is in the review queue" in shown(north.told("Otto")[-1].content)
+    north.client.act("say", user=north.people["Olga"], text="should be: nonsense", **say)
+    north.work()
+    assert "is no label of this model" in shown(north.told("Olga")[-1].content)
+    north.client.act(
+        "shortcut",
+        team=north.team,
+        user=north.people["Olga"],
+        channel=north.channel,
+        ts=message.ts,
+        callback="answer_was_wrong",
+    )
+    north.submit("Olga", completion=completion_id(prediction), expected="refund")
+    with database.unit(north.agency.id) as session:
+        said = session.exec(select(Feedback).where(Feedback.kind == "correction")).all()
+        assert {(each.correction, each.reporter, str(each.state)) for each in said} == {
+            ("repair", "Otto", "open"),
+            ("refund", "Olga", "open"),
+        }
+
+
+def test_slack_down_or_busy_delays_a_message_and_loses_none(north: Office, workshop: Workshop) -> None:
+    north.client.act("limit", method="chat.postMessage", retry_after=60, times=1)
+    with north.database.unit(north.agency.id) as session:
+        workshop.asked(session)
+    north.tick()
+    assert [each for each in north.messages() if "approve_retrain" in each.actions] == []
+    with north.database.unit(north.agency.id) as session:
+        row = session.exec(select(SlackMessage)).one()
+        assert timedelta(seconds=50) < row.not_before - now() <= timedelta(seconds=60)
+        row.not_before = now()
+    north.client.act("limit", method="*", status=503, times=1)
+    north.tick()
+    with north.database.unit(north.agency.id) as session:
+        row = session.exec(select(SlackMessage)).one()
+        assert (row.failures, row.ts) == (2, None)
+        row.not_before = now()
+    north.tick()
+    assert len([each for each in north.messages() if "approve_retrain" in each.actions]) == 1
+
+
+def test_a_message_whose_sending_was_cut_off_is_not_posted_twice(north: Office, workshop: Workshop) -> None:
+    with north.database.unit(north.agency.id) as session:
+        workshop.asked(session)
+    north.tick()
+    with north.database.unit(north.agency.id) as session:
+        row = session.exec(select(SlackMessage)).one()
+        row.ts = row.sent = row.posted_in = None
+        row.not_before = now()
+    north.tick()
+    assert len([each for each in north.messages() if "approve_retrain" in each.actions]) == 1
+
+
+def test_nobody_answers_so_people_are_called_then_admins_get_a_mail_that_answers_once(
+    north: Office, workshop: Workshop
+) -> None:
+    north.say("Otto", "status")
+    with north.database.unit(north.agency.id) as session:
+        cycle_id = workshop.asked(session, valid_for=timedelta(hours=9))
+    north.tick()
+    for hours, word in ((4, "still waits for an answer"), (7, "Nobody has answered")):
+        with north.database.unit(north.agency.id) as session:
+            refresh(session, north.settings, at=now() + timedelta(hours=hours))
+        north.work()
+        (called,) = [each for each in north.messages() if word in shown(each.content)]
+        assert f"<@{north.people['Ann']}>" in shown(called.content)
+        with north.database.unit(north.agency.id) as session:
+            for installation in session.exec(select(SlackInstallation)):
+                installation.news_until = now()
+    with north.database.unit(north.agency.id) as session:
+        (mail,) = session.exec(select(Mail)).all()
+        assert mail.recipient_email == "ann@north.example"
+        token = mail.text.rpartition("token=")[2]
+    looked = north.site.get("/answer", params={"token": token})
+    assert "Retrain acme/support?" in looked.text
+    assert _cycle_state(north, cycle_id) is CycleState.PROPOSED
+    answered = north.site.post("/answer", data={"token": token, "decision": "approved", "note": ""})
+    assert "Approved by Ann from email" in answered.text
+    assert _cycle_state(north, cycle_id) is CycleState.APPROVED
+    assert north.site.post("/answer", data={"token": token, "decision": "rejected"}).status_code == 409
+
+
+def test_home_shows_what_waits_for_me(north: Office, workshop: Workshop) -> None:
+    with north.database.unit(north.agency.id) as session:
+        workshop.asked(session)
+    north.say("Otto", "status")
+    for who, may in (("Otto", True), ("Vera", False)):
+        north.say(who, "status")
+        north.client.act("open_home", team=north.team, user=north.people[who])
+        north.work()
+        home = north.client.state()["teams"][north.team]["homes"][north.people[who]]
+        assert "Retrain `acme/support`?" in shown(home)
+        assert ("approve_retrain" in str(home)) is may
+
+
+def _cycle_state(north: Office, cycle_id: UUID) -> CycleState:
+    with north.database.unit(north.agency.id) as session:
+        return session.get_one(RetrainingCycle, cycle_id).state
