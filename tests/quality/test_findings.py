@@ -4,9 +4,11 @@ import threading
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 from sqlmodel import select
 
 from tests.support.cycles import Workshop, make_workshop
+from tests.support.upstream import scripted_engine
 from tuneloop.datasets.findings import Found, dismiss_finding, fix_finding, list_findings, store_findings
 from tuneloop.datasets.imports import import_examples
 from tuneloop.datasets.jobs import ScanExamples
@@ -19,9 +21,12 @@ from tuneloop.kit.jobs import JobRow, claim
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.storage import Storage
 from tuneloop.kit.tenancy import TenantSession
+from tuneloop.registry.service import point
 from tuneloop.registry.templates import Message
-from tuneloop.tables import Agency, AuditEvent, Example, FindingKind, FindingState, Pool
-from tuneloop_workers.actors.quality import scan_examples
+from tuneloop.review.documents import add_document
+from tuneloop.review.jobs import ProposeExamples
+from tuneloop.tables import Agency, Alias, AuditEvent, Example, FindingKind, FindingState, Pool, ReviewItem
+from tuneloop_workers.actors.quality import propose_examples, scan_examples
 from tuneloop_workers.runtime import Context
 
 TEXTS = {
@@ -127,3 +132,37 @@ def test_what_is_no_longer_found_is_closed_by_the_scan(
     assert states == {FindingState.FIXED}
     store_findings(session, model=workshop.model, found=conflicts)
     assert len(list_findings(session, model=workshop.model)) == 2
+
+
+@pytest.mark.parametrize("serving", [True, False])
+def test_a_document_is_proposed_with_the_label_that_production_gives(
+    session: TenantSession,
+    database: Database,
+    workshop: Workshop,
+    principal: Principal,
+    storage: Storage,
+    tmp_path: Path,
+    serving: bool,
+) -> None:
+    """Without the serving host the proposals come all the same, and the person chooses the label."""
+    version = workshop.version(session, "1.0")
+    point(session, workshop.model, Alias.PRODUCTION, version.id)
+    text = "# Returns\n- How do I send a broken lamp back?\n- My parcel is lost, what now?\n"
+    made = add_document(session, principal=principal, model=workshop.model, title="Returns", text=text)
+    assert made.job_id is not None
+    session.flush()
+    with database.all_agencies() as everywhere:
+        held = claim(everywhere, made.job_id, worker="test")
+    assert held is not None
+    with scripted_engine() as engine:
+        engine.answer = " repair"
+        url = engine.url if serving else "http://127.0.0.1:1"
+        settings = Settings(data_dir=tmp_path, serve_url=url, serve_token=SecretStr("secret"))
+        context = Context(database, storage, settings, held, threading.Event())
+        propose_examples(context, ProposeExamples(document_id=made.document.id))
+    items = session.exec(select(ReviewItem).where(ReviewItem.document_id == made.document.id)).all()
+    assert {item.messages[0]["content"] for item in items} == {
+        "How do I send a broken lamp back?",
+        "My parcel is lost, what now?",
+    }
+    assert {item.answers["proposed"] for item in items} == {"repair" if serving else ""}

@@ -76,6 +76,7 @@ def test_the_data_page_settles_findings_and_shows_lineage(
     page.goto(place)
     expect(page.get_by_text("Contains an e-mail address.")).to_be_visible()
     expect(page.get_by_text("Write to <jane@example.com> about my tent").first).to_be_visible()
+    expect(page.get_by_role("img", name="Size of the training data").locator("svg")).to_be_visible(timeout=60_000)
     page.screenshot(path=shots / "data.png", full_page=True)
     page.get_by_role("button", name="Keep as it is").click()
     expect(page.get_by_role("alert")).to_contain_text("say why")

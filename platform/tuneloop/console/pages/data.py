@@ -8,12 +8,14 @@ from litestar.datastructures import FormMultiDict
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery
 
+from tuneloop.charts.dataset import Month, dataset_growth
+from tuneloop.charts.marks import Spec
 from tuneloop.clients.service import find_client
 from tuneloop.console.notes import back_to
 from tuneloop.console.render import page
 from tuneloop.datasets.deletion import delete_example
 from tuneloop.datasets.findings import dismiss_finding, fix_finding, list_findings, scan_soon
-from tuneloop.datasets.growth import growth
+from tuneloop.datasets.growth import Growth, growth
 from tuneloop.datasets.ledger import ledger, lineage
 from tuneloop.datasets.service import list_examples
 from tuneloop.identity.principal import Principal
@@ -50,14 +52,15 @@ class DataPage(Controller):
         examples = list_examples(
             session, model=found, pool=pool, category=category or None, after=after, limit=SHOWN + 1
         )
-        contract = contract_of(found)
+        contract, grown = contract_of(found), growth(session, found)
         return page(
             request,
             "data/index.html",
             base=_address(client, model),
             client=find_client(session, client),
             model=found,
-            grown=growth(session, found),
+            grown=grown,
+            chart=_chart(grown),
             suspects=list_findings(session, model=found, limit=50),
             labels=list(contract.labels) if contract.task is Task.CLASSIFY else [],
             documents=list_documents(session, found),
@@ -193,6 +196,15 @@ class DataPage(Controller):
         _require_link(session, find_model(session, client=client, model=model), link_id)
         revoke_link(session, principal=principal, link_id=link_id)
         return back_to(_address(client, model), "The link has ended.")
+
+
+def _chart(grown: Growth) -> Spec | None:
+    if not grown.months:
+        return None
+    months = [
+        Month(month.month, {str(source): n for source, n in month.added.items()}, month.total) for month in grown.months
+    ]
+    return dataset_growth(months, guide=(grown.guide.low, grown.guide.high))
 
 
 def _require_link(session: TenantSession, model: RegisteredModel, link_id: UUID) -> None:
