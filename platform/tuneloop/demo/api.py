@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
@@ -13,6 +14,7 @@ from tuneloop.demo.scenario import Item
 from tuneloop.kit.errors import TuneloopError
 
 POLL_SECONDS = 0.4
+PATIENCE_SECONDS = 300.0
 WORKING = {"approved", "training", "evaluating", "compared"}
 
 
@@ -56,6 +58,9 @@ class Operator:
     def post(self, path: str, body: dict[str, Any] | None = None) -> Any:
         return self._checked(self._http.post(path, json=body))
 
+    def put(self, path: str, body: dict[str, Any]) -> Any:
+        return self._checked(self._http.put(path, json=body))
+
     def patch(self, path: str, body: dict[str, Any]) -> Any:
         return self._checked(self._http.patch(path, json=body))
 
@@ -81,9 +86,11 @@ class Operator:
             pause.wait(POLL_SECONDS)
 
     def until(self, path: str, condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """Read `path` until what it says meets the condition."""
-        pause = threading.Event()
+        """Read `path` until what it says meets the condition; raises DemoFailed after `PATIENCE_SECONDS`."""
+        pause, deadline = threading.Event(), time.monotonic() + PATIENCE_SECONDS
         while not condition(found := self.get(path)):
+            if time.monotonic() > deadline:
+                raise DemoFailed(f"{path} has not changed for {PATIENCE_SECONDS:.0f} s: {str(found)[:500]}")
             pause.wait(POLL_SECONDS)
         return dict(found)
 

