@@ -24,11 +24,12 @@ help: ## What you can make
 install: $(VENV)/installed ## Everything into .venv: pinned, hash-checked dependencies and the llama.cpp bindings
 
 # torch comes first and by itself: a later release, or a resolver with a free hand, brings gigabytes of CUDA packages.
-$(VENV)/installed: requirements.lock pyproject.toml .ci/build-llama.sh
+$(VENV)/installed: requirements.lock pyproject.toml .ci/build-llama.sh .ci/install-debian.sh
 	@command -v c++ >/dev/null || command -v g++ >/dev/null || { echo "A C++ compiler is needed (Debian: apt-get install g++ make)"; exit 1; }
 	python=$$(command -v $(PYTHON) || command -v python3)
 	$$python -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' || { echo "Python 3.11 or 3.12 is needed; run: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
 	test -x $(BIN)/python || $$python -m venv $(VENV)
+	.ci/install-debian.sh
 	echo "installing into $(VENV) …"
 	$(PIP) --upgrade pip
 	$(BIN)/python -c 'import torch, sys; sys.exit(not torch.__version__.startswith("$(TORCH)"))' 2>/dev/null || $(PIP) torch==$(TORCH)
@@ -52,7 +53,7 @@ up: install ## Start everything and stay; Ctrl-C stops it
 
 .PHONY: test
 test: install ## The whole test suite, on real engines and a real browser
-	.ci/install-debian.sh
+	.ci/install-debian.sh browser
 	$(BIN)/python -m pytest -q $(ARGS)
 
 .PHONY: lint

@@ -1,10 +1,13 @@
 #!/usr/bin/env bash
-# System packages that reports and the browser tests need, on Debian and Ubuntu: checks first, installs what is missing.
+# System packages, on Debian and Ubuntu: checks first, installs what is missing. `install-debian.sh` brings what reports
+# need, `install-debian.sh browser` the browser of the tests too.
 set -euo pipefail
 
 missing=()
-command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
-  || test -n "${TUNELOOP_CHROMIUM:-}" || missing+=(chromium)
+if [ "${1:-}" = browser ]; then
+  command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
+    || test -n "${TUNELOOP_CHROMIUM:-}" || missing+=(chromium)
+fi
 test -n "$(find /usr/share/fonts -name 'DejaVuSans.ttf' 2>/dev/null | head -1)" || missing+=(fonts-dejavu-core)
 libraries=$(PATH="$PATH:/sbin:/usr/sbin" ldconfig -p 2>/dev/null || true)
 grep -q libpango-1.0.so.0 <<<"$libraries" || missing+=(libpango-1.0-0)
