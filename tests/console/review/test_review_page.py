@@ -13,8 +13,11 @@ from tests.support.committed import Committed
 from tests.support.site import PASSWORD, make_person
 from tuneloop.identity.principal import Principal
 from tuneloop.kit.ids import new_id
+from tuneloop.registry.contract import Contract, Task
 from tuneloop.review.queue import add_sample, submit_label
-from tuneloop.tables import ActorKind, Client, ReviewItem, ReviewLabel, ReviewState, Role
+from tuneloop.tables import ActorKind, Client, RegisteredModel, ReviewItem, ReviewLabel, ReviewState, Role
+
+THINGS = ("card", "order", "parcel", "refund", "pin", "address", "transfer", "fee", "limit", "phone")
 
 
 @pytest.fixture(scope="module")
@@ -139,3 +142,43 @@ def test_without_scripts_the_forms_still_work(
         page.goto(address_of(home, log))
         page.get_by_role("button", name="refund").click()
         expect(page.get_by_role("status").first).to_contain_text("Labelled “refund”.")
+
+
+def test_many_labels_are_filtered_by_typing(home: Committed, log: Log, ann: Visitor, shots: Path) -> None:
+    labels = tuple(f"{verb}_{thing}" for verb in ("cancel", "change", "lost", "track") for thing in THINGS)
+    set_contract(home, log, Contract(task=Task.CLASSIFY, system_prompt="Sort.", labels=labels))
+    with home.database.unit(home.agency.id) as session:
+        add_sample(session, session.get_one(RegisteredModel, log.model.id), 1)
+    page = ann.page
+    page.goto(address_of(home, log))
+    page.wait_for_selector("#card[data-ready]")
+    expect(page.get_by_label("Label, by its first letters")).to_be_focused()
+    page.keyboard.type("lost ca")
+    expect(page.locator("#labels button:visible")).to_have_text(["lost_card"])
+    page.screenshot(path=shots / "review-filter.png", full_page=True)
+    page.keyboard.press("Enter")
+    expect(page.locator("#card").get_by_text("Labelled “lost_card”.")).to_be_visible()
+
+
+def test_free_text_is_edited_and_saved_by_keyboard(home: Committed, log: Log, ann: Visitor, shots: Path) -> None:
+    set_contract(home, log, Contract(task=Task.GENERATE, system_prompt="Reply."))
+    with home.database.unit(home.agency.id) as session:
+        (item,) = add_sample(session, session.get_one(RegisteredModel, log.model.id), 1)
+    page = ann.page
+    page.goto(address_of(home, log))
+    page.wait_for_selector("#card[data-ready]")
+    page.keyboard.press("1")
+    expect(page.get_by_role("textbox", name="The right answer")).to_be_focused()
+    page.keyboard.press("End")
+    page.keyboard.type(" number <7>, u s o")
+    page.screenshot(path=shots / "review-text.png", full_page=True)
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#card").get_by_text("Nothing waits for you")).to_be_visible()
+    with home.database.unit(home.agency.id) as session:
+        (label,) = session.exec(select(ReviewLabel).where(ReviewLabel.item_id == item.id)).all()
+        assert (label.expected, label.blind) == ("order number <7>, u s o", False)
+
+
+def set_contract(home: Committed, log: Log, contract: Contract) -> None:
+    with home.database.unit(home.agency.id) as session:
+        session.get_one(RegisteredModel, log.model.id).contract = contract.model_dump(mode="json")
