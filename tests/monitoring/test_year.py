@@ -12,7 +12,7 @@ from tuneloop.kit.tenancy import TenantSession
 from tuneloop.monitoring.alerts import alerts_of
 from tuneloop.monitoring.service import read_monitor
 from tuneloop.monitoring.status import monitor_of
-from tuneloop.tables import Alert, AlertKind, AlertLevel, FeedbackKind
+from tuneloop.tables import Alert, AlertKind, AlertLevel, FeedbackKind, Prediction
 
 LABELS, ANSWERS = 60, 150
 CHANGE = 13
@@ -35,18 +35,21 @@ class Year:
         """Known questions are answered rightly in 90 of 100 cases; new ones hardly ever, and with less confidence."""
         until = self.begin + timedelta(weeks=number + 1)
         rows = self.traffic.answers(ANSWERS, at=until - timedelta(days=3))
+        labels: dict[str, list[Prediction]] = {"order": [], "refund": [], "rental": []}
+        reported = []
         for place, row in enumerate(rows):
             new = self.random.random() < new_share
             right = self.random.random() < (0.1 if new else 0.9)
-            row.answer = self.random.choice(["order", "refund"])
-            row.confidence = min(1.0, max(0.05, self.random.gauss(0.9 if right and not new else 0.6, 0.1)))
+            row.answer, other = self.random.sample(["order", "refund"], 2)
+            row.confidence = min(1.0, max(0.05, self.random.gauss(0.3 if new else 0.9 if right else 0.6, 0.1)))
             row.end_user = f"{number} {place}"
             if place < LABELS:
-                other = "refund" if row.answer == "order" else "order"
-                said = row.answer if right else "rental" if new else other
-                self.traffic.label([row], said, at=until - timedelta(days=1))
+                labels[row.answer if right else "rental" if new else other].append(row)
             elif not right and self.random.random() < 0.3:
-                self.traffic.report([row], FeedbackKind.ERROR)
+                reported.append(row)
+        for said, those in labels.items():
+            self.traffic.label(those, said, at=until - timedelta(days=1))
+        self.traffic.report(reported, FeedbackKind.ERROR)
         self.session.flush()
         return until
 
