@@ -198,6 +198,7 @@ FORMS: dict[str, dict[str, str]] = {
     "POST /members/{user_id}/role": {"role": "operator"},
     "POST /keys": {"name": "page", "role": "viewer"},
     "POST /models/{client}/{model}/rollback": {"digest": DIGEST},
+    "POST /models/{client}/{model}/try": {"prompt": "Where is my parcel?"},
     "POST /models/{client}/{model}/clusters": {"name": "parcels"},
     "POST /alerts/{alert_id}/snooze": {"days": "7", "reason": "known"},
     "POST /alerts/{alert_id}/dismiss": {"reason": "no problem"},

@@ -97,6 +97,7 @@ WITHOUT_THE_THING = {
     "GET /api/v1/clients/{client}/reports/{month}/pdf": "its file is not in the store",
     "GET /api/v1/models/{client}/{model}/versions/{version}/files/{name}": "the version has no files",
     "POST /api/v1/models/{client}/{model}/try": "the model has no candidate",
+    "POST /models/{client}/{model}/try": "the model has no candidate",
     "POST /api/v1/cycles/{cycle_id}/promote": "nobody asked for a promotion",
     "POST /cycles/{cycle_id}/promote": "nobody asked for a promotion",
     "POST /api/v1/models/{client}/{model}/labels": "the body names no prediction",

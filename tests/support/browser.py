@@ -66,4 +66,5 @@ def visitor(browser: Browser, site: str, **options: Any) -> Iterator[Visitor]:
         yield person
     finally:
         person.context.close()
-    assert person.problems == []
+    if person.problems:
+        pytest.fail("in the browser: " + "; ".join(person.problems))

@@ -72,6 +72,7 @@ QUESTIONS = {
 }
 CONTRACT = Contract(task=Task.CLASSIFY, system_prompt="Sort the message.", labels=LABELS)
 WEEKS = 14
+LOSSES = [[step, round(0.55 + 1.9 / (1 + step / 6), 3)] for step in range(1, 41)]
 SENSITIVITY: dict[str, Any] = {
     "labels_per_week": 50,
     "smallest_drop": 0.1,
@@ -547,7 +548,7 @@ def _harbor(maker: _Maker, agency: Agency) -> UUID:
         state=JobState.RUNNING,
         attempts=1,
         max_attempts=3,
-        progress={"stage": "training", "step": 40, "steps": 120, "loss": 0.61, "seconds_left": 95.0},
+        progress={"stage": "training", "step": 40, "steps": 120, "loss": 0.61, "seconds_left": 95.0, "losses": LOSSES},
         started_at=at - timedelta(minutes=2),
         lease_until=at + timedelta(hours=1),
     )

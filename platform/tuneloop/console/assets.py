@@ -23,7 +23,7 @@ CHARTS = "charts.js"
 HELD = ("console.css", "console.js", "review.css", "review.js", "theme.js", "htmx.min.js", "inter.woff2", "icon.svg")
 
 _CHARTS_VERSION = version("vl-convert-python")
-_CHARTS_GLOBALS = "window.vegaEmbed = vegaEmbed; window.vega = vega;"
+_CHARTS_GLOBALS = "window.vegaEmbed = vegaEmbed;"
 _YEAR = "public, max-age=31536000, immutable"
 _BUILDING = Lock()
 

@@ -15,6 +15,7 @@ from tuneloop.console.pages.links import AnswerPage, SlackLinkPage
 from tuneloop.console.pages.models import ModelPage
 from tuneloop.console.pages.people import KeysPage, MembersPage
 from tuneloop.console.pages.portfolio import PortfolioPage
+from tuneloop.console.pages.prompts import PromptPage
 from tuneloop.console.pages.records import AuditPage, JobsPage
 from tuneloop.console.pages.reports import ReportPages
 from tuneloop.console.pages.review import ReviewPage
@@ -28,6 +29,7 @@ PAGES: Sequence[ControllerRouterHandler] = (
     ModelPage,
     AlertPage,
     CyclePage,
+    PromptPage,
     ReviewPage,
     MembersPage,
     KeysPage,

@@ -1,5 +1,6 @@
 """A retraining cycle: what happened, what is being asked, and both versions side by side."""
 
+from typing import Any
 from uuid import UUID
 
 from litestar import Controller, Response, get, post
@@ -8,6 +9,8 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Redirect
 
+from tuneloop.charts.data import Loss
+from tuneloop.charts.training import loss
 from tuneloop.console.forms import optional, required
 from tuneloop.console.gate import candidates_of, settled_disagreements
 from tuneloop.console.notes import back_to
@@ -20,8 +23,9 @@ from tuneloop.kit.clock import now
 from tuneloop.kit.errors import NotFound
 from tuneloop.kit.jobs import JobRow
 from tuneloop.kit.tenancy import TenantSession
-from tuneloop.registry.service import contract_of
+from tuneloop.registry.service import aliases, contract_of
 from tuneloop.retraining.approvals import open_question, questions, votes
+from tuneloop.retraining.overrides import override_of
 from tuneloop.retraining.service import approve_promotion, approve_retrain, cancel, comparison_of, reject
 from tuneloop.retraining.states import ENDED
 from tuneloop.retraining.verdicts import gate_state
@@ -40,6 +44,7 @@ class CyclePage(Controller):
         model = session.get_one(RegisteredModel, cycle.model_id)
         question = open_question(session, cycle.id)
         production, candidate = compared_versions(session, cycle)
+        job = session.get(JobRow, cycle.job_id) if cycle.job_id else None
         return page(
             request,
             "cycle.html",
@@ -52,12 +57,14 @@ class CyclePage(Controller):
             candidate=candidate,
             training=session.get(Snapshot, cycle.training_snapshot_id) if cycle.training_snapshot_id else None,
             golden=session.get(Snapshot, cycle.golden_snapshot_id) if cycle.golden_snapshot_id else None,
-            job=session.get(JobRow, cycle.job_id) if cycle.job_id else None,
+            job=job,
             question=question,
             expired=question is not None and question.expires_at <= now(),
             given=votes(session, question) if question else [],
             answered=[each for each in questions(session, cycle.id) if each.decision is not None],
             comparison=comparison_of(session, cycle.id),
+            losses=_losses(job),
+            override=override_of(session, cycle.id),
             gate=gate_state(session, cycle),
             tried=candidates_of(session, cycle),
             steps=timeline(session, cycle),
@@ -82,6 +89,7 @@ class CyclePage(Controller):
             shown=side_by_side(session, comparison) if comparison else None,
             gate=gate_state(session, cycle),
             settled=settled_disagreements(session, cycle),
+            serving=aliases(session, model.id),
             production=production,
             candidate=candidate,
         )
@@ -156,6 +164,13 @@ def _find(session: TenantSession, cycle_id: UUID) -> RetrainingCycle:
     if cycle is None:
         raise NotFound("cycle", cycle_id)
     return cycle
+
+
+def _losses(job: JobRow | None) -> dict[str, Any] | None:
+    """The chart of a training that runs; a page that follows it adds points."""
+    if job is None or not job.progress.get("steps") or "loss" not in job.progress:
+        return None
+    return loss([Loss(step, value, "training") for step, value in job.progress.get("losses", [])])
 
 
 def _done(session: TenantSession, cycle_id: UUID, kind: ApprovalKind, words: str) -> Redirect:

@@ -22,6 +22,7 @@ from tuneloop.monitoring.clusters import ask_about_cluster, new_clusters
 from tuneloop.monitoring.health import model_health
 from tuneloop.monitoring.history import history
 from tuneloop.registry.service import aliases, contract_of, find_model, list_versions, policy_of
+from tuneloop.retraining.overrides import override_of_version
 from tuneloop.retraining.recipe import Recipe
 from tuneloop.retraining.service import cycles_of, propose
 from tuneloop.stats.intervals import Rate
@@ -147,6 +148,7 @@ def _described(session: TenantSession, model: RegisteredModel) -> list[dict[str,
             "parent": numbers.get(version.parent_id) if version.parent_id else None,
             "snapshot": session.get(Snapshot, version.snapshot_id),
             "accuracy": _evaluated(session, version),
+            "override": override_of_version(session, version.id),
         }
         for version in sorted(versions, key=lambda each: each.created_at, reverse=True)
     ]

@@ -95,23 +95,32 @@ document.addEventListener("keydown", (event) => {
   goes = event.key === "g" && !goes;
 });
 
-// ---- live progress by server-sent events
+// ---- live progress by server-sent events; a new state of the cycle is a new page
+function sayProgress({ stage = "waiting for a worker", step, steps, seconds_left: left }) {
+  const parts = [stage];
+  if (steps) parts.push(`step ${step} of ${steps}`);
+  if (left > 0) parts.push(left < 90 ? `${Math.round(left)} s left` : `${Math.round(left / 60)} min left`);
+  return parts.join(", ");
+}
 function follow(place) {
   const source = new EventSource(place.dataset.events);
   const bar = place.querySelector("progress");
-  const words = place.querySelector("[data-words]");
-  source.addEventListener("progress", (event) => {
-    const now = JSON.parse(event.data);
-    if (bar) now.share == null ? bar.removeAttribute("value") : (bar.value = now.share);
-    if (words && words.textContent !== now.words) words.textContent = now.words;
-    const figure = place.querySelector(".chart");
-    if (figure && now.loss?.length) {
-      const view = drawn.get(figure)?.view;
-      view?.change("loss", vega.changeset().remove(() => true).insert(now.loss)).runAsync();
-    }
+  source.addEventListener("moment", (event) => {
+    const { state, progress } = JSON.parse(event.data);
+    if (state !== place.dataset.state) return location.reload();
+    if (progress.steps) bar.value = progress.step / progress.steps;
+    else bar.removeAttribute("value");
+    place.querySelector("[data-words]").textContent = sayProgress(progress);
+    const stage = place.querySelector("[data-stage]");
+    if (progress.stage && stage.textContent !== progress.stage) stage.textContent = progress.stage;
+    const rows = (progress.losses ?? []).map(([step, value]) => ({ step, value, series: "training" }));
+    const view = drawn.get(place.querySelector(".chart"))?.view;
+    if (view && rows.length) view.data("loss", rows).runAsync();
   });
-  source.addEventListener("state", () => location.reload());
-  source.addEventListener("end", () => source.close());
+  source.addEventListener("over", () => {
+    source.close();
+    location.reload();
+  });
   addEventListener("pagehide", () => source.close());
 }
 
