@@ -80,6 +80,10 @@ class Operator:
             job = self.get(f"/api/v1/jobs/{cycle['job_id']}") if cycle["job_id"] else {}
             watch(cycle, job)
             if cycle["state"] not in WORKING and job.get("state") not in ("queued", "running"):
+                # The job may have ended, and moved the cycle, between the two requests.
+                before, cycle = cycle, self.get(f"/api/v1/cycles/{cycle_id}")
+                if (cycle["state"], cycle["job_id"]) != (before["state"], before["job_id"]):
+                    continue
                 if cycle["state"] == "failed":
                     raise DemoFailed(f"the cycle failed: {cycle['failure']}")
                 return cycle
