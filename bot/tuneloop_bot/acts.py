@@ -28,6 +28,7 @@ from tuneloop.tables import (
     Decision,
     FeedbackKind,
     RegisteredModel,
+    Report,
     RetrainingCycle,
     Role,
     SlackInstallation,
@@ -38,6 +39,8 @@ from tuneloop_bot.blocks.alerts import snooze_of, until
 from tuneloop_bot.ids import Act, Field, Form, Metadata, Ref
 from tuneloop_bot.incoming import Incoming
 from tuneloop_bot.labelling import ask_next, label_item, skip_item
+from tuneloop_reports.service import approve as approve_report
+from tuneloop_reports.service import set_note
 
 
 class Doing(NamedTuple):
@@ -201,6 +204,26 @@ def correct(doing: Doing, answer_id: UUID, expected: str) -> Answer:
     return Answer(f"Thank you: “{stored.correction}” is in the review queue and trains once somebody has accepted it.")
 
 
+def send_report(doing: Doing) -> Answer:
+    """Approves exactly the content whose digest the button carries."""
+    report = approve_report(
+        doing.session, principal=doing.principal, report=_report(doing), digest=doing.ref.digest or ""
+    )
+    return Answer(f"The report for {report.month} is on its way.")
+
+
+def edit_note(doing: Doing) -> Answer:
+    set_note(doing.session, principal=doing.principal, report=_report(doing), note=doing.said(Field.NOTE))
+    return Answer("Your note is in the report; look at it once more before you send it.")
+
+
+def _report(doing: Doing) -> Report:
+    report = doing.session.get(Report, doing.ref.report) if doing.ref.report else None
+    if report is None:
+        raise NotFound("report", doing.ref.report or "")
+    return report
+
+
 ACTS: dict[str, Callable[[Doing], Answer]] = {
     Act.APPROVE_RETRAIN: approve,
     Act.PROMOTE: promote,
@@ -212,12 +235,14 @@ ACTS: dict[str, Callable[[Doing], Answer]] = {
     Act.LABEL_PICK: label,
     Act.LABEL_SKIP: skip,
     Act.LABEL_NEXT: label_next,
+    Act.SEND_REPORT: send_report,
 }
 FORMS: dict[str, Callable[[Doing], Answer]] = {
     Form.REJECT: turn_down,
     Form.OVERRIDE: override,
     Form.NO_PROBLEM: no_problem,
     Form.WRONG: wrong_answer,
+    Form.NOTE: edit_note,
 }
 
 

@@ -8,11 +8,12 @@ from sqlmodel import Session
 from tuneloop.predictions.names import PREFIX
 from tuneloop.registry.service import full_name
 from tuneloop.retraining.service import comparison_of
-from tuneloop.tables import AdapterVersion, RegisteredModel, RetrainingCycle
-from tuneloop_bot.blocks.modals import override_form, reason_form, wrong_form
+from tuneloop.tables import AdapterVersion, RegisteredModel, Report, RetrainingCycle
+from tuneloop_bot.blocks.modals import note_form, override_form, reason_form, wrong_form
 from tuneloop_bot.blocks.parts import Block
 from tuneloop_bot.ids import Act, Form, Metadata, Ref
 from tuneloop_bot.incoming import Incoming
+from tuneloop_reports.service import content_of
 
 COMPLETION = re.compile(rf"{PREFIX}[0-9a-f]{{32}}")
 
@@ -32,6 +33,9 @@ def form_for_action(session: Session, came: Incoming) -> Block | None:
         )
     if came.name == Act.REJECT:
         return reason_form(Form.REJECT, metadata, title="Reject", question="Why?", submit="Reject", optional=True)
+    if came.name == Act.EDIT_NOTE:
+        report = session.get(Report, ref.report) if ref.report else None
+        return note_form(metadata, note=content_of(session, report).note) if report is not None else None
     return _override(session, metadata) if came.name == Act.OVERRIDE else None
 
 

@@ -30,6 +30,7 @@ from tuneloop.tables import (
 )
 from tuneloop_bot.deliver import due, send_soon
 from tuneloop_bot.letters import question_letter
+from tuneloop_bot.report_view import ready_reports
 from tuneloop_bot.subjects import Subject, content_of
 from tuneloop_bot.waiting import open_questions, time_left
 
@@ -83,15 +84,21 @@ def topics(session: Session, *, since: datetime, at: datetime) -> Iterator[Topic
             yield Subject.CANDIDATE, cycle.id, cycle.client_id
         if cycle.state is CycleState.FAILED:
             yield Subject.FAILURE, cycle.id, cycle.client_id
+    yield from _other_topics(session, since=since)
+    if at.weekday() == DIGEST_DAY and at.hour >= DIGEST_HOUR:
+        agency = session.exec(select(Agency)).one()
+        yield Subject.DIGEST, digest_id(agency.id, at), None
+
+
+def _other_topics(session: Session, *, since: datetime) -> Iterator[Topic]:
+    for report in ready_reports(session, since=since):
+        yield Subject.REPORT, report.id, report.client_id
     decided = session.exec(select(Approval).where(col(Approval.decided_at) > since)).all()
     for approval in (*open_questions(session), *decided):
         if approval.reminded_at is not None:
             yield Subject.REMINDER, approval.id, approval.client_id
         if approval.escalated_at is not None:
             yield Subject.ESCALATION, approval.id, approval.client_id
-    if at.weekday() == DIGEST_DAY and at.hour >= DIGEST_HOUR:
-        agency = session.exec(select(Agency)).one()
-        yield Subject.DIGEST, digest_id(agency.id, at), None
 
 
 _WITH_CANDIDATE = {

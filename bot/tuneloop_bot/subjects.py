@@ -7,13 +7,15 @@ from sqlmodel import Session
 
 from tuneloop.kit.settings import Settings
 from tuneloop.registry.service import full_name
-from tuneloop.tables import Alert, RegisteredModel, RetrainingCycle, SlackMessage
+from tuneloop.tables import Alert, RegisteredModel, Report, RetrainingCycle, SlackMessage
 from tuneloop_bot.blocks.alerts import alert_message
 from tuneloop_bot.blocks.chart import weekly_chart
 from tuneloop_bot.blocks.content import Content
 from tuneloop_bot.blocks.cycles import candidate_message, failed_message, retrain_message
 from tuneloop_bot.blocks.digest import digest_message
 from tuneloop_bot.blocks.reminders import escalation_message, reminder_message
+from tuneloop_bot.blocks.reports import report_message
+from tuneloop_bot.report_view import report_view
 from tuneloop_bot.views import alert_view, cycle_view, data_at_hand, last_effort
 from tuneloop_bot.waiting import question_of
 
@@ -23,6 +25,7 @@ class Subject(StrEnum):
     RETRAIN = "retrain"
     CANDIDATE = "candidate"
     FAILURE = "failure"
+    REPORT = "report"
     DIGEST = "digest"
     REMINDER = "reminder"
     ESCALATION = "escalation"
@@ -33,6 +36,9 @@ def content_of(session: Session, kind: Subject, subject_id: UUID, settings: Sett
     if kind is Subject.ALERT:
         alert = session.get(Alert, subject_id)
         return _alert(session, alert, settings) if alert is not None else None
+    if kind is Subject.REPORT:
+        report = session.get(Report, subject_id)
+        return report_message(report_view(session, report, settings.site_url)) if report is not None else None
     if kind is Subject.DIGEST:
         return digest_message(session)
     if kind in (Subject.REMINDER, Subject.ESCALATION):

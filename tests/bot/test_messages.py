@@ -16,6 +16,7 @@ from tuneloop.tables import (
     Alert,
     AlertState,
     BaseModel,
+    Client,
     CycleState,
     Feedback,
     Mail,
@@ -33,7 +34,7 @@ NASTY = "<!channel> *bold* <https://evil.example|free> & `x` \u202egnp.exe"
 RATE = {"value": 0.87, "n": 100, "low": 0.79, "high": 0.92}
 
 
-def _world(north: Office, database: Database, base: BaseModel) -> World:
+def alert_world(north: Office, database: Database, base: BaseModel) -> World:
     """A model with an open alert of two labelled weeks, and no cycle under way."""
     with database.all_agencies() as session:
         world = make_world(session, north.agency, base, "acme")
@@ -63,7 +64,7 @@ def _alert(north: Office) -> tuple[UUID, AlertState]:
 def test_an_alert_shows_rates_with_n_a_picture_and_everybody_s_words_literally(
     north: Office, database: Database
 ) -> None:
-    _world(north, database, make_base(database))
+    alert_world(north, database, make_base(database))
     (message,) = [each for each in north.messages() if "snooze" in each.actions]
     assert message.actions == ["approve_retrain", "label_first", "snooze", "no_problem"]
     words = shown(message.content)
@@ -79,7 +80,7 @@ def test_an_alert_shows_rates_with_n_a_picture_and_everybody_s_words_literally(
 
 
 def test_an_alert_is_snoozed_or_closed_with_a_reason_and_says_so(north: Office, database: Database) -> None:
-    _world(north, database, make_base(database))
+    alert_world(north, database, make_base(database))
     (message,) = [each for each in north.messages() if "snooze" in each.actions]
     alert_id, _ = _alert(north)
     north.click("Vera", message, "snooze", value=f"3:{alert_id}")
@@ -96,7 +97,7 @@ def test_an_alert_is_snoozed_or_closed_with_a_reason_and_says_so(north: Office, 
 
 
 def test_labels_are_given_one_after_the_other_in_one_private_message(north: Office, database: Database) -> None:
-    world = _world(north, database, make_base(database))
+    world = alert_world(north, database, make_base(database))
     with database.unit(north.agency.id) as session:
         for place in range(2):
             item = ReviewItem(
@@ -131,7 +132,7 @@ def test_labels_are_given_one_after_the_other_in_one_private_message(north: Offi
 def test_a_reply_in_the_thread_or_the_shortcut_becomes_a_correction_to_review(
     north: Office, database: Database
 ) -> None:
-    world = _world(north, database, make_base(database))
+    world = alert_world(north, database, make_base(database))
     prediction = world.row(Prediction).id
     with database.unit(north.agency.id) as session:
         row = session.exec(select(SlackMessage).where(SlackMessage.subject_kind == "alert")).one()
@@ -239,3 +240,22 @@ def test_home_shows_what_waits_for_me(north: Office, workshop: Workshop) -> None
 def _cycle_state(north: Office, cycle_id: UUID) -> CycleState:
     with north.database.unit(north.agency.id) as session:
         return session.get_one(RetrainingCycle, cycle_id).state
+
+
+def test_a_monthly_report_gets_a_note_and_is_sent_once(north: Office, database: Database) -> None:
+    world = alert_world(north, database, make_base(database))
+    with database.unit(north.agency.id) as session:
+        contacts = [{"name": "Cleo", "email": "cleo@acme.example"}]
+        session.get_one(Client, world.client.id).contacts = contacts
+    north.tick()
+    (message,) = [each for each in north.messages() if "send_report" in each.actions]
+    assert "cleo@acme.example" in shown(message.content)
+    north.click("Otto", message, "edit_note")
+    north.submit("Otto", note=f"A good month. {NASTY}")
+    (noted,) = [each for each in north.messages() if "send_report" in each.actions]
+    assert "A good month. <!channel>" in shown(noted.content)
+    north.click("Otto", noted, "send_report")
+    assert "is on its way" in shown(north.told("Otto")[-1].content)
+    (sent,) = [each for each in north.messages() if each.ts == message.ts]
+    assert "send_report" not in sent.actions
+    assert "Sent by `Otto`" in shown(sent.content)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlmodel import Session
@@ -109,7 +110,15 @@ class Workshop:
         ask(session, cycle, kind, digest=digest, valid_for=valid_for)
         return cycle.id
 
-    def judged(self, session: Session, outcome: str, *, numbers: tuple[str, str] = ("1.0", "1.1")) -> UUID:
+    def judged(
+        self,
+        session: Session,
+        outcome: str,
+        *,
+        numbers: tuple[str, str] = ("1.0", "1.1"),
+        table: dict[str, Any] | None = None,
+        reasons: list[str] | None = None,
+    ) -> UUID:
         """A cycle whose candidate was compared with production, both named by `numbers`, and waits for promotion."""
         production, candidate = (self.version(session, number) for number in numbers)
         right = [True] * len(self.examples)
@@ -127,9 +136,9 @@ class Workshop:
                 candidate_run_id=runs[1].id,
                 production_digest=production.digest,
                 candidate_digest=candidate.digest,
-                table={},
+                table=table or {},
                 outcome=outcome,
-                reasons=[],
+                reasons=reasons or [],
             )
         )
         session.flush()

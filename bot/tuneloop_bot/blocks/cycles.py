@@ -34,6 +34,12 @@ VERDICTS = {
     "reject": ":red_circle: *Verdict: reject*",
     "need_more_labels": ":large_yellow_circle: *Verdict: more labels are needed*",
 }
+REASONS = {
+    "initial": "there is no version yet",
+    "alert": "an alert",
+    "schedule": "the calendar",
+    "manual": "somebody asked for it",
+}
 RUNNING = {
     CycleState.APPROVED: "waiting for a worker",
     CycleState.TRAINING: "training",
@@ -46,7 +52,7 @@ def retrain_message(view: CycleView, data: Data, effort: Effort) -> Content:
     """The question, later its progress, in one message."""
     blocks = [
         header(f"Retrain {view.model}?" if view.state is CycleState.PROPOSED else f"Retrain of {view.model}"),
-        *pairs([("*Client*", code(view.client)), ("*Because of*", f"the {view.trigger}"), *at_hand(data, effort)]),
+        *pairs([("*Client*", code(view.client)), ("*Because of*", REASONS[view.trigger]), *at_hand(data, effort)]),
         *cycle_lines(view),
         *retrain_buttons(view),
     ]

@@ -105,6 +105,7 @@ class Delivery:
         self.post = post
         self.sockets: list[Socket] = []
         self.sent: list[Signed] = []
+        self.answered = 0
 
     def interaction(self, payload: dict[str, Any]) -> Answer:
         """Slack tries these once; the person sees when it fails."""
@@ -155,4 +156,6 @@ class Delivery:
             return self.sockets[-1].send(kind, payload, retry=retry)
         request = sign(self.app, body, form=form, retry=retry, reason=reason)
         self.sent.append(request)
-        return self.post(self.app.request_url, request)
+        answer = self.post(self.app.request_url, request)
+        self.answered += 1
+        return answer

@@ -10,11 +10,20 @@ export function el(tag, attributes = {}, ...children) {
   return node;
 }
 
+// Signs that every font has: a machine without an emoji font would show boxes.
 const EMOJI = {
-  warning: "⚠️", white_check_mark: "✅", x: "❌", rotating_light: "🚨", hourglass_flowing_sand: "⏳", rocket: "🚀",
-  rewind: "⏪", bar_chart: "📊", zzz: "💤", bell: "🔔", lock: "🔒", mag: "🔍", page_facing_up: "📄", wave: "👋",
-  large_green_circle: "🟢", large_yellow_circle: "🟡", red_circle: "🔴", white_circle: "⚪", pencil2: "✏️", no_entry: "⛔",
+  warning: ["⚠", "#b7791f"], white_check_mark: ["✔", "#007a5a"], x: ["✘", "#e01e5a"], rotating_light: ["●", "#e01e5a"],
+  hourglass_flowing_sand: ["⌛", "#616061"], rocket: ["▲", "#1264a3"], rewind: ["«", "#1264a3"], zzz: ["☾", "#616061"],
+  bell: ["♪", "#b7791f"], lock: ["⚿", "#616061"], page_facing_up: ["▤", "#616061"], large_green_circle: ["●", "#2eb67d"],
+  large_yellow_circle: ["●", "#ecb22e"], red_circle: ["●", "#e01e5a"], white_circle: ["○", "#616061"],
 };
+const TINTS = Object.fromEntries(Object.values(EMOJI).map(([, colour]) => [colour, `tint-${colour.slice(1)}`]));
+
+function sign(name) {
+  const [glyph, colour] = EMOJI[name];
+  return el("span", { class: `sign ${TINTS[colour]}`, title: `:${name}:` }, glyph);
+}
+
 const SPANS = /```([\s\S]+?)```|`([^`\n]+)`|<([^<>]+)>|\*([^*\n]+)\*|_([^_\n]+)_|~([^~\n]+)~|:([a-z0-9_+-]+):/g;
 
 function unescape(text) {
@@ -51,7 +60,7 @@ export function mrkdwn(text, names = {}) {
     if (pre !== undefined) out.append(el("pre", {}, unescape(pre.replace(/^\n/, ""))));
     else if (code !== undefined) out.append(el("code", {}, unescape(code)));
     else if (link !== undefined) out.append(reference(link, names));
-    else if (emoji !== undefined) out.append(EMOJI[emoji]);
+    else if (emoji !== undefined) out.append(sign(emoji));
     else out.append(el(bold !== undefined ? "b" : italic !== undefined ? "i" : "s", {}, mrkdwn(styled, names)));
     last = found.index + whole.length;
   }
@@ -62,7 +71,7 @@ export function mrkdwn(text, names = {}) {
 function words(object, names) {
   if (object.type === "mrkdwn") return mrkdwn(object.text, names);
   const out = document.createDocumentFragment();
-  out.append(object.text.replace(/:([a-z0-9_+-]+):/g, (whole, name) => (object.emoji === false ? whole : EMOJI[name] ?? whole)));
+  out.append(object.text.replace(/:([a-z0-9_+-]+):/g, (whole, name) => (object.emoji === false ? whole : EMOJI[name]?.[0] ?? whole)));
   return out;
 }
 

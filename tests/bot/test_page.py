@@ -1,0 +1,148 @@
+"""The sandbox's page in a real browser: it draws what the app sends, and its buttons really click."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, Page, expect
+
+from tests.bot.office import Office
+from tests.bot.test_messages import alert_world
+from tests.gateway.waiting import eventually
+from tests.support.browser import visitor
+from tests.support.cycles import Workshop
+from tests.support.factories import make_base
+from tuneloop.kit.db import Database
+from tuneloop.registry.service import point
+from tuneloop.stats.gate import Outcome
+from tuneloop.tables import Alias, CycleState, RetrainingCycle
+from tuneloop_bot.news import refresh
+
+PICTURES = os.environ.get("TUNELOOP_PICTURES", "")
+RATES = [{"value": v, "n": 120, "low": v - 0.06, "high": v + 0.04} for v in (0.87, 0.91)]
+NASTY = "<img src=x onerror=alert(1)> *bold* <!channel>"
+
+
+def _row(key: str, title: str, gain: float) -> dict[str, Any]:
+    return {
+        "key": key,
+        "title": title,
+        "n": 120,
+        "production": RATES[0],
+        "candidate": RATES[1],
+        "difference": {"value": gain, "low": gain - 0.03, "high": gain + 0.03},
+        "fixed": 9,
+        "broken": 4,
+        "p_value": 0.04,
+    }
+
+
+def _item(number: int) -> dict[str, str]:
+    return {"expected": "order", "production": f"refund {number} {NASTY}", "candidate": "order", "category": "order"}
+
+
+TABLE: dict[str, Any] = {
+    "rows": [
+        _row("overall", "Overall accuracy", 0.04),
+        _row("target", "New and fallen categories", 0.12),
+        _row("strong", "Previously strong categories", -0.01),
+        _row("hallucination", "Hallucination rate", -0.014),
+    ],
+    "target": ["order"],
+    "categories": [_row("order", "order", 0.12), _row("refund", "refund *x*", -0.02)],
+    "fixed": [_item(each) for each in range(9)],
+    "broken": [_item(each) for each in range(2)],
+}
+
+
+def _keep(page: Page, name: str) -> None:
+    if PICTURES:
+        page.locator("#messages").evaluate("node => node.scrollTop = node.scrollHeight")
+        page.screenshot(path=Path(PICTURES) / f"{name}.png")
+
+
+def _enter(page: Page, who: str) -> None:
+    page.goto("/")
+    page.get_by_label("You are").select_option(label=who)
+    page.get_by_role("button", name="# general").click()
+
+
+def _wait_for_click(north: Office) -> None:
+    """Until the app has kept what the page sent: sandbox and app work in threads of their own."""
+    eventually(lambda: north.sandbox.delivery.answered == len(north.sandbox.delivery.sent))
+
+
+def test_an_operator_approves_by_the_page_s_button_and_rejects_by_its_modal(
+    north: Office, workshop: Workshop, browser: Browser
+) -> None:
+    with north.database.unit(north.agency.id) as session:
+        first = workshop.asked(session)
+    north.tick()
+    with visitor(browser, north.sandbox.url, viewport={"width": 1100, "height": 900}) as person:
+        page = person.page
+        _enter(page, "Otto")
+        expect(page.get_by_role("heading", name="Retrain acme/support?")).to_be_visible()
+        _keep(page, "retrain")
+        page.get_by_role("button", name="Reject").click()
+        expect(page.get_by_role("heading", name="Reject")).to_be_visible()
+        page.get_by_label("Why?").fill(NASTY)
+        _keep(page, "reject-modal")
+        page.get_by_role("dialog").get_by_role("button", name="Reject").click()
+        expect(page.get_by_role("dialog")).to_be_hidden()
+        _wait_for_click(north)
+        north.work()
+        expect(page.get_by_text("Rejected. The cycle has ended.")).to_be_visible()
+        expect(page.get_by_text(NASTY)).to_be_visible()
+        assert page.locator("#messages img[src='x']").count() == 0
+        _keep(page, "rejected")
+    with north.database.unit(north.agency.id) as session:
+        assert session.get_one(RetrainingCycle, first).state is CycleState.REJECTED
+
+
+def test_the_candidate_reads_well_on_a_phone_and_asks_before_it_promotes(
+    north: Office, workshop: Workshop, browser: Browser
+) -> None:
+    with north.database.unit(north.agency.id) as session:
+        reasons = ["It gains 12 points on order.", f"Strong categories are kept; {NASTY}"]
+        cycle_id = workshop.judged(session, Outcome.PROMOTE, table=TABLE, reasons=reasons)
+    north.tick()
+    with visitor(browser, north.sandbox.url, viewport={"width": 390, "height": 844}) as person:
+        page = person.page
+        _enter(page, "Olga")
+        expect(page.get_by_role("heading", name="Candidate acme/support@v1.1")).to_be_visible()
+        assert person.overflow() == 0
+        _keep(page, "candidate-phone")
+        page.set_viewport_size({"width": 1100, "height": 1000})
+        _keep(page, "candidate")
+        page.get_by_role("button", name="Promote").click()
+        expect(page.get_by_text("will answer every request")).to_be_visible()
+        _keep(page, "confirm")
+        page.get_by_role("dialog").get_by_role("button", name="Promote").click()
+        expect(page.get_by_role("button", name="Promote")).to_be_visible()
+        page.wait_for_function("() => !document.querySelector('dialog[open]')")
+        _wait_for_click(north)
+        north.work()
+        expect(page.get_by_text("Approved. The candidate goes into production.")).to_be_visible()
+        with north.database.unit(north.agency.id) as session:
+            cycle = session.get_one(RetrainingCycle, cycle_id)
+            point(session, workshop.model, Alias.PREVIOUS, cycle.parent_version_id)
+            point(session, workshop.model, Alias.PRODUCTION, cycle.candidate_version_id)
+            cycle.state = CycleState.DEPLOYED
+        north.tick()
+        expect(page.get_by_role("button", name="Roll back to v1.0")).to_be_visible()
+        _keep(page, "deployed")
+
+
+def test_an_alert_shows_its_picture(north: Office, database: Database, browser: Browser) -> None:
+    alert_world(north, database, make_base(database))
+    north.say("Otto", "help")
+    north.say("Otto", "who-can")
+    with north.database.unit(north.agency.id) as session:
+        refresh(session, north.settings)
+    with visitor(browser, north.sandbox.url, viewport={"width": 1100, "height": 1250}) as person:
+        page = person.page
+        _enter(page, "Otto")
+        image = page.get_by_role("img", name="Weekly accuracy of acme/support")
+        expect(image).to_be_visible()
+        assert image.evaluate("node => node.naturalWidth") > 300
+        _keep(page, "alert")
