@@ -14,6 +14,7 @@ def loss_rows(points: Sequence[Loss]) -> list[Spec]:
 
 
 def loss(points: Sequence[Loss], *, width: Width = "container", height: int = 190) -> Spec:
+    series = {point.series for point in points}
     return {
         "$schema": SCHEMA,
         "width": width,
@@ -25,7 +26,7 @@ def loss(points: Sequence[Loss], *, width: Width = "container", height: int = 19
         "encoding": {
             "x": {"field": "step", "type": "quantitative", "title": "step", "axis": {"tickMinStep": 1, "format": "d"}},
             "y": {"field": "value", "type": "quantitative", "title": None, "scale": {"zero": False}},
-            "color": {"field": "series", "type": "nominal", "scale": {"domain": ["training", "held out"]}},
+            "color": {"field": "series", "type": "nominal", "legend": {} if len(series) > 1 else None},
             "tooltip": [{"field": "series"}, {"field": "step"}, {"field": "value", "format": ".4f"}],
         },
     }
