@@ -81,16 +81,17 @@ def questions_of(session: Session, model: RegisteredModel, monitor: Monitor, *, 
     for row in rows:
         text = last_question(row.messages)
         different.setdefault(canonical(text), Question(row.id, text, row.confidence))
-    traffic = [question for question in different.values() if question.text][:MOST_QUESTIONS]
-    if len(traffic) < FEWEST_QUESTIONS:
-        return None
     examples = session.exec(
         select(Example.messages)
         .where(Example.model_id == model.id, col(Example.deleted_at).is_(None))
         .order_by(func.md5(Example.content_hash))
         .limit(MOST_KNOWN)
     )
-    return Questions(period, traffic, [last_question(messages) for messages in examples])
+    known = [last_question(messages) for messages in examples]
+    # More traffic than known examples would be its own neighbourhood: nothing could stand out.
+    most = min(MOST_QUESTIONS, len(known))
+    traffic = [question for question in different.values() if question.text][:most]
+    return Questions(period, traffic, known) if len(traffic) >= FEWEST_QUESTIONS else None
 
 
 def store_clusters(session: Session, questions: Questions, clusters: Sequence[Cluster]) -> Reading:
