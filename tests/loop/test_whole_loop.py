@@ -48,7 +48,7 @@ def test_a_model_is_trained_served_retrained_promoted_and_rolled_back(running: R
     tried = {(each["method"], each["blend"]): each for each in second["candidates"]}  # type: ignore[union-attr]
     assert set(tried) == {("continue", 0.5), ("continue", 1.0), ("from_base", 1.0)}, second
     (chosen,) = [each for each in tried.values() if each["chosen"]]
-    assert chosen["dev"]["old"]["n"] == chosen["dev"]["old"]["production"]["n"] > 0
+    assert chosen["dev"]["strong"]["n"] == chosen["dev"]["strong"]["production"]["n"] > 0
     assert second["candidate"] == f"acme/support@v{'2.0' if chosen['method'] == 'from_base' else '1.1'}"
     newer = str(second["candidate"])
     gate = operator.get(f"/api/v1/cycles/{second['id']}/gate")

@@ -1,10 +1,11 @@
 """What is trained and tried, and which of it goes to the gate."""
 
+import numpy as np
 import pytest
 from pydantic import ValidationError
 
 from tuneloop.registry.policy import Policy
-from tuneloop.retraining.choice import NEW, OLD, Stratum, choose, row_of, summarise
+from tuneloop.retraining.choice import STRONG, TARGET, Stratum, choose, row_of, summarise
 from tuneloop.retraining.recipe import Method, Recipe
 
 
@@ -39,10 +40,10 @@ def test_a_senseless_recipe_is_refused(wrong: dict[str, object]) -> None:
         Recipe.model_validate(wrong)
 
 
-def dev(old: float, new: float | None = None) -> dict[str, Stratum]:
-    """Scores in percent."""
-    strata = {OLD: Stratum(100, round(old), old / 100)}
-    return strata if new is None else strata | {NEW: Stratum(50, round(new / 2), new / 100)}
+def dev(strong: float, target: float | None = None) -> dict[str, Stratum]:
+    """Scores in percent, alike for all examples, so that a difference is certain."""
+    strata = {STRONG: Stratum(round(strong), (strong / 100,) * 100)}
+    return strata if target is None else strata | {TARGET: Stratum(round(target / 2), (target / 100,) * 50)}
 
 
 PRODUCTION = dev(88.4, 45.6)
@@ -51,32 +52,41 @@ PRODUCTION = dev(88.4, 45.6)
 @pytest.mark.parametrize(
     ("tried", "wins"),
     [
-        # The whole new adapter gains most on the new examples, and would lose at the gate on the old ones.
+        # The whole new adapter gains most on the target, and would hardly pass on strong categories.
         ([dev(88.9, 60.0), dev(89.5, 82.2), dev(87.0, 92.2)], 1),
-        # Nothing keeps the old examples: the least loss goes, for the gate to judge.
+        # Nothing keeps the strong ones: the least loss goes, for the gate to judge.
         ([dev(80.0, 99.0), dev(86.0, 90.0)], 1),
-        # Nothing gains what is worth a release: the most gain goes.
+        # Both keep them about as well: the larger gain goes.
         ([dev(89.0, 47.0), dev(88.5, 52.0)], 1),
-        # All demands are met by both: the better one overall.
         ([dev(89.0, 80.0), dev(90.0, 85.0)], 1),
     ],
 )
-def test_the_gate_gets_what_meets_its_demands_on_the_worst_stratum(tried: list[dict[str, Stratum]], wins: int) -> None:
+def test_the_gate_gets_the_largest_gain_that_may_pass(tried: list[dict[str, Stratum]], wins: int) -> None:
     assert choose(PRODUCTION, tried, Policy()) == wins
     assert choose(PRODUCTION, tried[::-1], Policy()) == len(tried) - 1 - wins
 
 
-def test_without_production_or_new_examples_there_is_still_a_choice() -> None:
+def test_a_few_noisy_examples_do_not_outweigh_a_large_gain() -> None:
+    noise = np.random.default_rng(0)
+
+    def noisy(strong: float, target: float) -> dict[str, Stratum]:
+        scores = np.clip(strong + 0.25 * noise.standard_normal(25), 0, 1)
+        return {STRONG: Stratum(20, tuple(scores.tolist())), TARGET: Stratum(5, (target,) * 6)}
+
+    assert choose(noisy(0.90, 0.0), [noisy(0.88, 0.2), noisy(0.84, 0.85)], Policy()) == 1
+
+
+def test_without_production_or_target_there_is_still_a_choice() -> None:
     assert choose({}, [dev(80.0), dev(90.0)], Policy()) == 1
     assert choose(dev(88.0), [dev(70.0), dev(88.0), dev(80.0)], Policy()) == 1
     with pytest.raises(ValueError, match="nothing to choose"):
         choose({}, [], Policy())
 
 
-def test_scores_are_summed_by_age_with_production_beside_them() -> None:
-    found = summarise([OLD, NEW, OLD], [True, False, False], [0.9, 0.2, 0.5])
-    assert found == {OLD: Stratum(2, 1, pytest.approx(0.7)), NEW: Stratum(1, 0, pytest.approx(0.2))}
-    row = row_of(found, {OLD: Stratum(2, 2, 1.0)})
-    assert row[OLD]["production"] == {"n": 2, "correct": 2, "score": 1.0}
-    assert (row[NEW]["n"], row[NEW]["production"]) == (1, None)
+def test_scores_are_summed_by_stratum_with_production_beside_them() -> None:
+    found = summarise([STRONG, TARGET, STRONG], [True, False, False], [0.9, 0.2, 0.5])
+    assert found == {STRONG: Stratum(1, (0.9, 0.5)), TARGET: Stratum(0, (0.2,))}
+    row = row_of(found, {STRONG: Stratum(2, (1.0, 1.0))})
+    assert row[STRONG]["production"] == {"n": 2, "correct": 2, "score": 1.0}
+    assert (row[TARGET]["n"], row[TARGET]["production"]) == (1, None)
     assert summarise([], [], []) == {}

@@ -460,7 +460,10 @@ def _northwind(maker: _Maker, agency: Agency) -> tuple[RegisteredModel, UUID, UU
         ("continue", 1.0, (35, 8), False),
         ("from_base", 1.0, (34, 7), False),
     ):
-        dev = {"old": {"n": 42, "correct": right[0], "score": 0.9}, "new": {"n": 9, "correct": right[1], "score": 0.8}}
+        dev = {
+            "strong": {"n": 42, "correct": right[0], "score": 0.9},
+            "target": {"n": 9, "correct": right[1], "score": 0.8},
+        }
         row = Candidate(
             client_id=model.client_id, cycle_id=cycle.id, method=method, blend=blend, dev=dev, chosen=chosen
         )

@@ -134,15 +134,15 @@ def _candidates(candidates: Sequence[dict[str, Any]]) -> Table:
     return table(
         "Tried",
         right("Blend"),
-        right("Old examples"),
-        right("New examples"),
+        right("Strong"),
+        right("New and fallen"),
         "",
         rows=[
             (
                 each["method"].replace("_", " "),
                 f"{each['blend']:g}",
-                _dev(each["dev"].get("old")),
-                _dev(each["dev"].get("new")),
+                _dev(each["dev"].get("strong")),
+                _dev(each["dev"].get("target")),
                 each["dev"].get("failure") or ("to the gate" if each["chosen"] else ""),
             )
             for each in candidates

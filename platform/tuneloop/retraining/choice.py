@@ -1,61 +1,85 @@
 """Which of the adapters and blends that a cycle tried goes to the gate. Dev examples decide, never the gate's."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from scipy.stats import norm
 
 from tuneloop.registry.policy import Policy
 
-OLD, NEW = "old", "new"
+TARGET, STRONG = "target", "strong"
+TYPICAL_CHANGE = 0.025
+"""Standard deviation of what retraining with all old examples does to strong categories: a few points either way."""
 
 
-class Stratum(NamedTuple):
-    """Dev examples of one age: `score` is their mean in 0..1, finer than the share of right answers."""
+@dataclass(frozen=True)
+class Stratum:
+    """Dev examples of one kind, in one order for all versions: each score is in 0..1, finer than right or wrong."""
 
-    n: int
     correct: int
-    score: float
+    scores: tuple[float, ...]
+
+    @property
+    def n(self) -> int:
+        return len(self.scores)
+
+    @property
+    def score(self) -> float:
+        return float(np.mean(self.scores))
+
+    def figures(self) -> dict[str, Any]:
+        return {"n": self.n, "correct": self.correct, "score": self.score}
 
 
 Dev = Mapping[str, Stratum]
-"""By stratum: examples that the parent was trained on or with, and those that came since. An empty one is missing."""
+"""By stratum: what the retrain is for (or, with no such category, what came since the parent), and the rest."""
 
 
-def summarise(ages: Sequence[str], correct: Sequence[bool], scores: Sequence[float]) -> dict[str, Stratum]:
-    strata = {}
-    for age in (OLD, NEW):
-        chosen = [index for index, each in enumerate(ages) if each == age]
-        if chosen:
-            mean = float(np.mean([scores[index] for index in chosen]))
-            strata[age] = Stratum(len(chosen), sum(correct[index] for index in chosen), mean)
-    return strata
+def summarise(strata: Sequence[str], correct: Sequence[bool], scores: Sequence[float]) -> dict[str, Stratum]:
+    places = {name: [i for i, each in enumerate(strata) if each == name] for name in (STRONG, TARGET)}
+    return {
+        name: Stratum(sum(correct[i] for i in chosen), tuple(scores[i] for i in chosen))
+        for name, chosen in places.items()
+        if chosen
+    }
 
 
 def choose(production: Dev, tried: Sequence[Dev], policy: Policy) -> int:
-    """Index of the one to send to the gate.
+    """Index of the one to send to the gate: that of the largest gain on the target, times its chance to pass.
 
-    First counts how far a candidate's worst stratum meets what the gate will ask of it: no loss on old examples, the
-    worthwhile gain on new ones. Among those that meet it in full, the best mean of the strata.
+    The chance is that of proving strong categories kept, by a gate whose interval is as wide as the margin: no change
+    passes in half the cases. Few dev examples say little about it, so the measured change is shrunk by its error.
     """
     if not tried:
         raise ValueError("there is nothing to choose from")
     return max(range(len(tried)), key=lambda index: _merit(production, tried[index], policy))
 
 
-def _merit(production: Dev, candidate: Dev, policy: Policy) -> tuple[float, float]:
-    demands = {
-        OLD: lambda difference: (difference + policy.strong_margin) / policy.strong_margin,
-        NEW: lambda difference: difference / policy.worthwhile_gain,
-    }
-    met = [demands[age](candidate[age].score - production[age].score) for age in candidate if age in production]
-    mean = float(np.mean([stratum.score for stratum in candidate.values()])) if candidate else 0.0
-    return min([1.0, *met]), mean
+def _merit(production: Dev, candidate: Dev, policy: Policy) -> float:
+    if not production:
+        return float(np.mean([stratum.score for stratum in candidate.values()]))
+    chance = 0.5
+    if STRONG in candidate:
+        error = norm.ppf(1 - policy.significance)
+        change = _shrunk_change(production[STRONG], candidate[STRONG])
+        chance = float(norm.cdf(change / policy.strong_margin * error))
+    aim = TARGET if TARGET in candidate else STRONG
+    gain = candidate[aim].score - production[aim].score
+    return gain * chance if gain > 0 else gain
+
+
+def _shrunk_change(production: Stratum, candidate: Stratum) -> float:
+    """Posterior mean of the true change under a normal prior around none."""
+    changes = np.subtract(candidate.scores, production.scores)
+    variance = float(np.var(changes, ddof=1)) / len(changes) if len(changes) > 1 else 1.0
+    return float(np.mean(changes)) * TYPICAL_CHANGE**2 / (TYPICAL_CHANGE**2 + variance)
 
 
 def row_of(dev: Dev, production: Dev) -> dict[str, Any]:
     """What is kept of a candidate's dev scores."""
     return {
-        age: {**stratum._asdict(), "production": production[age]._asdict() if age in production else None}
-        for age, stratum in dev.items()
+        name: {**stratum.figures(), "production": production[name].figures() if name in production else None}
+        for name, stratum in dev.items()
     }

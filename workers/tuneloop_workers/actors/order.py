@@ -22,12 +22,16 @@ from tuneloop.tables import (
     RetrainingCycle,
     Snapshot,
 )
+from tuneloop_workers.actors.verdict import target_categories
 from tuneloop_workers.artifacts import Artifacts
 
 
 @dataclass(frozen=True)
 class Order:
-    """`known` are the ids that the parent was trained on, `numbers` those of the versions that exist."""
+    """`known` are the ids that the parent was trained on, `numbers` those of the versions that exist.
+
+    `target` are the categories that the retrain is for.
+    """
 
     cycle_id: UUID
     name: str
@@ -40,6 +44,7 @@ class Order:
     snapshot: Snapshot
     examples: list[Example]
     known: frozenset[UUID]
+    target: frozenset[str]
     golden: list[Example]
     quantisation: Quantisation | None
     artifacts: Artifacts
@@ -90,6 +95,7 @@ def read_order(session: TenantSession, cycle: RetrainingCycle, artifacts: Artifa
         snapshot=training,
         examples=snapshot_examples(session, training),
         known=known,
+        target=frozenset(target_categories(session, cycle, measured_only=False)) if parent else frozenset(),
         golden=snapshot_examples(session, golden),
         quantisation=Quantisation(model.quantisation) if model.quantisation else None,
         artifacts=artifacts,

@@ -7,7 +7,7 @@ from pathlib import Path
 from tuneloop.kit.storage import digest_file
 from tuneloop.registry.contract import AdapterPart, Manifest, Task
 from tuneloop.registry.service import manifest_of
-from tuneloop.retraining.choice import NEW, OLD, Dev, summarise
+from tuneloop.retraining.choice import STRONG, TARGET, Dev, summarise
 from tuneloop.retraining.recipe import Method
 from tuneloop.tables import Example
 from tuneloop_workers.actors.data import Split
@@ -91,13 +91,21 @@ def _dev(context: Context, runner: LocalRunner, stage: str, order: Order, split:
     answers = runner.answer([conversation_of(example) for example in split.dev], progress)
     judged = [score(example, answer.text, order.contract) for example, answer in zip(split.dev, answers, strict=True)]
     return summarise(
-        [NEW if example.id in split.new else OLD for example in split.dev],
+        _strata(order, split),
         [each.correct for each in judged],
         [
             _fine(order, example, answer, each.value)
             for example, answer, each in zip(split.dev, answers, judged, strict=True)
         ],
     )
+
+
+def _strata(order: Order, split: Split) -> list[str]:
+    """What the retrain is for is told by category, or by age where no category is new or fallen."""
+    aimed = [example.category in order.target for example in split.dev]
+    if not any(aimed):
+        aimed = [example.id in split.new for example in split.dev]
+    return [TARGET if each else STRONG for each in aimed]
 
 
 def _fine(order: Order, example: Example, answer: Answer, value: float) -> float:
