@@ -1,4 +1,4 @@
-"""One agency in the middle of its work, served to a real browser."""
+"""Two agencies, one of them in the middle of its work, served to a real browser."""
 
 from collections.abc import Iterator
 
@@ -27,17 +27,24 @@ def address(home: Committed, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 @pytest.fixture(scope="package")
-def shown(home: Committed) -> Showcase:
-    return make_showcase(home.database, home.agency)
+def studio(engine: Engine, urls: EngineUrls) -> Iterator[Committed]:
+    """The agency of the showcase, apart from `home`, in which other tests make what they need."""
+    with committed_agency(engine, urls) as made:
+        yield made
 
 
 @pytest.fixture(scope="package")
-def emails(home: Committed, shown: Showcase) -> dict[Role, str]:
+def shown(studio: Committed) -> Showcase:
+    return make_showcase(studio.database, studio.agency)
+
+
+@pytest.fixture(scope="package")
+def emails(studio: Committed, shown: Showcase) -> dict[Role, str]:
     """An e-mail address of each role."""
     del shown
     roles = (Role.OWNER, Role.OPERATOR, Role.VIEWER)
-    return {role: make_person(home, role) for role in roles} | {
-        Role.CLIENT_VIEWER: make_person(home, Role.CLIENT_VIEWER, client="northwind")
+    return {role: make_person(studio, role) for role in roles} | {
+        Role.CLIENT_VIEWER: make_person(studio, Role.CLIENT_VIEWER, client="northwind")
     }
 
 

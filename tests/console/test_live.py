@@ -23,7 +23,7 @@ def upstream() -> Iterator[ScriptedEngine]:
 
 
 def test_training_is_followed_without_reloading(
-    browser: Browser, address: str, home: Committed, shown: Showcase, emails: dict[Role, str]
+    browser: Browser, address: str, studio: Committed, shown: Showcase, emails: dict[Role, str]
 ) -> None:
     with visitor(browser, address) as person:
         page = person.sign_in(emails[Role.VIEWER], PASSWORD)
@@ -31,7 +31,7 @@ def test_training_is_followed_without_reloading(
         live = page.get_by_role("region", name="Now")
         expect(live.get_by_text("training, step 40 of 120, 2 min left")).to_be_visible()
         expect(live.get_by_role("img", name="Training loss by step").locator("svg")).to_be_visible()
-        with home.database.unit(home.agency.id) as session:
+        with studio.database.unit(studio.agency.id) as session:
             cycle = session.get_one(RetrainingCycle, shown.training_id)
             assert cycle.job_id is not None
             job = session.get_one(JobRow, cycle.job_id)
@@ -39,7 +39,7 @@ def test_training_is_followed_without_reloading(
             session.add(job)
         expect(live.get_by_text("training, step 90 of 120, 30 s left")).to_be_visible()
         expect(live.get_by_role("progressbar")).to_have_attribute("value", "0.75")
-        with home.database.unit(home.agency.id) as session:
+        with studio.database.unit(studio.agency.id) as session:
             fail_cycle(session, cycle_id=shown.training_id, reason="The disk is full; free some space and try again.")
         expect(page.get_by_role("alert")).to_have_text("The disk is full; free some space and try again.")
         expect(live).to_have_count(0)
@@ -48,12 +48,12 @@ def test_training_is_followed_without_reloading(
 def test_both_versions_answer_a_prompt_at_once_and_literally(
     browser: Browser,
     address: str,
-    home: Committed,
+    studio: Committed,
     shown: Showcase,
     emails: dict[Role, str],
     upstream: ScriptedEngine,
 ) -> None:
-    with home.database.all_agencies() as session:
+    with studio.database.all_agencies() as session:
         session.get_one(BaseModel, shown.northwind.base_id).upstream_url = upstream.url
         named = aliases(session, shown.northwind.id)
     upstream.answers = {named[Alias.PRODUCTION].digest: "refund", named[Alias.CANDIDATE].digest: "<b>warranty</b>"}

@@ -20,8 +20,8 @@ from tuneloop.tables import (
 )
 
 
-def _approval(home: Committed, cycle_id: object) -> Approval:
-    with home.database.unit(home.agency.id) as session:
+def _approval(studio: Committed, cycle_id: object) -> Approval:
+    with studio.database.unit(studio.agency.id) as session:
         query = select(Approval).where(Approval.cycle_id == cycle_id)
         return max(session.exec(query), key=lambda each: each.requested_at)
 
@@ -43,7 +43,7 @@ def test_from_the_portfolio_over_model_and_alert_to_the_question(owner: Visitor,
 
 
 def test_a_promotion_against_the_gate_takes_an_admin_and_a_reason(
-    owner: Visitor, operator: Visitor, home: Committed, shown: Showcase
+    owner: Visitor, operator: Visitor, studio: Committed, shown: Showcase
 ) -> None:
     operator.page.goto(f"/cycles/{shown.promotion_id}")
     expect(operator.page.get_by_role("button", name="Reject")).to_be_visible()
@@ -56,19 +56,19 @@ def test_a_promotion_against_the_gate_takes_an_admin_and_a_reason(
     page.get_by_label("Reason for the override").fill("   ")
     page.get_by_role("button", name="Promote against the gate").click()
     expect(page.get_by_role("alert")).to_contain_text("give a reason to override it")
-    assert _approval(home, shown.promotion_id).decision is None
+    assert _approval(studio, shown.promotion_id).decision is None
 
     page.get_by_label("Reason for the override").fill("The client asked <b>today</b>; warranty is what they see.")
     page.get_by_role("button", name="Promote against the gate").click()
     expect(page.get_by_role("status").first).to_contain_text("Promoted")
     expect(page.get_by_text("The client asked <b>today</b>").first).to_be_visible()
-    assert _approval(home, shown.promotion_id).decision is Decision.APPROVED
-    with home.database.unit(home.agency.id) as session:
+    assert _approval(studio, shown.promotion_id).decision is Decision.APPROVED
+    with studio.database.unit(studio.agency.id) as session:
         overrides = session.exec(select(AuditEvent).where(AuditEvent.action == "gate.override")).all()
     assert [event.actor_name for event in overrides] == ["Owner Smith"]
 
 
-def test_a_retrain_is_approved_by_keyboard_alone(operator: Visitor, home: Committed, shown: Showcase) -> None:
+def test_a_retrain_is_approved_by_keyboard_alone(operator: Visitor, studio: Committed, shown: Showcase) -> None:
     page = operator.page
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
@@ -81,7 +81,7 @@ def test_a_retrain_is_approved_by_keyboard_alone(operator: Visitor, home: Commit
     expect(page.get_by_role("button", name="Approve retrain")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.get_by_role("status").first).to_contain_text("Training starts")
-    with home.database.unit(home.agency.id) as session:
+    with studio.database.unit(studio.agency.id) as session:
         assert session.get_one(RetrainingCycle, shown.retrain_id).state is CycleState.APPROVED
     page.keyboard.press("?")
     expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
@@ -103,7 +103,7 @@ def test_a_second_approval_says_who_was_first(operator: Visitor, owner: Visitor,
     expect(owner.page.get_by_role("alert")).to_contain_text("already rejected by Operator Smith")
 
 
-def test_an_alert_is_snoozed_then_dismissed_with_reasons(operator: Visitor, home: Committed, shown: Showcase) -> None:
+def test_an_alert_is_snoozed_then_dismissed_with_reasons(operator: Visitor, studio: Committed, shown: Showcase) -> None:
     page = operator.page
     page.goto(f"/alerts/{shown.warning_id}")
     page.locator("summary", has_text="Snooze").click()
@@ -117,7 +117,7 @@ def test_an_alert_is_snoozed_then_dismissed_with_reasons(operator: Visitor, home
     page.get_by_role("button", name="Dismiss").click()
     expect(page.get_by_text("A holiday, not a fall.").first).to_be_visible()
     expect(page.get_by_role("heading", name="What to do")).to_have_count(0)
-    with home.database.unit(home.agency.id) as session:
+    with studio.database.unit(studio.agency.id) as session:
         alert = session.get_one(Alert, shown.warning_id)
     assert (alert.state, alert.resolved_by) == (AlertState.DISMISSED, "Operator Smith")
 

@@ -9,6 +9,7 @@ from tests.support.committed import Committed
 from tests.support.factories import owner_of
 from tuneloop.asgi import create_app
 from tuneloop.identity.service import add_member
+from tuneloop.kit.ids import new_id
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.storage import Storage
 from tuneloop.tables import Role
@@ -26,7 +27,7 @@ def served(home: Committed, folder: Path) -> Iterator[str]:
 
 def make_person(home: Committed, role: Role, *, client: str | None = None) -> str:
     """The e-mail address of a new member; the password is PASSWORD."""
-    email = f"{role}-{client or 'all'}@{home.agency.slug}.example"
+    email = f"{role}-{new_id().hex[-10:]}@{home.agency.slug}.example"
     with home.database.unit(home.agency.id) as session:
         add_member(
             session,
