@@ -11,6 +11,9 @@ from tuneloop.kit.settings import Settings
 from tuneloop_bot.listeners import Listeners
 from tuneloop_bot.team import Teams, authorize
 
+ANSWER_SECONDS = 1.5
+"""Longest wait for the database: Slack gives three seconds in all."""
+
 CALL_SECONDS = 2
 """Of Slack's three seconds for an answer, for a modal to be opened in."""
 

@@ -162,7 +162,7 @@ def _asked(doing: Doing, rest: str, kind: ApprovalKind, none: str) -> Answer:
 def _question(doing: Doing, cycle: RetrainingCycle) -> list[Block]:
     view = cycle_view(doing.session, cycle)
     if view.promotion is not None:
-        return candidate_message(view, ab=False).blocks
+        return candidate_message(view).blocks
     if cycle.alert_id is not None:
         return [ours(f"*Retrain {code(view.model)}?*"), *cycle_lines(view), *retrain_buttons(view)]
     model = doing.session.get_one(RegisteredModel, cycle.model_id)

@@ -59,7 +59,7 @@ def handle(work: Work, receipt_id: UUID) -> None:
             _tell(calls, came, answer)
         except Later as later:
             raise TryAgain(str(later)) from later
-    if came.name == "app_home_opened":
+    if came.name == "app_home_opened" or (came.kind == "action" and came.channel is None):
         _show_home(work, calls, installation, came.user)
     with work.unit() as session:
         lock_receipt(session, receipt_id).answered_at = now()

@@ -57,7 +57,7 @@ def _blocks(session: Session, principal: Principal) -> list[Block]:
 def _question(view: CycleView, *, may: bool) -> list[Block]:
     if view.promotion is not None and view.promotion.decision is None:
         lines = [ours(f"*Promote {code(f'{view.model}@v{view.candidate}')}?*"), *_reasons(view)]
-        return [*lines, *pending(view.promotion), *(promotion_buttons(view, ab=False) if may else [])]
+        return [*lines, *pending(view.promotion), *(promotion_buttons(view) if may else [])]
     return [ours(f"*Retrain {code(view.model)}?*"), *cycle_lines(view), *(retrain_buttons(view) if may else [])]
 
 

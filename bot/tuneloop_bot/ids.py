@@ -16,7 +16,6 @@ class Act(StrEnum):
     SNOOZE = "snooze"
     NO_PROBLEM = "no_problem"
     PROMOTE = "promote"
-    START_AB = "start_ab"
     OVERRIDE = "override"
     ROLL_BACK = "roll_back"
     RETRY = "retry"
@@ -26,7 +25,6 @@ class Act(StrEnum):
     LABEL_NEXT = "label_next"
     SEND_REPORT = "send_report"
     EDIT_NOTE = "edit_note"
-    PREVIEW = "preview_report"
     OPEN = "open_page"
 
 

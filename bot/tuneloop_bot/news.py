@@ -34,6 +34,7 @@ from tuneloop_bot.report_view import ready_reports
 from tuneloop_bot.subjects import Subject, content_of
 from tuneloop_bot.waiting import open_questions, time_left
 
+NOTE_EVERY = timedelta(minutes=1)
 OVERLAP = timedelta(minutes=10)
 """A transaction may commit this long after the times that it wrote."""
 
@@ -57,8 +58,9 @@ def refresh(session: Session, settings: Settings, *, at: datetime | None = None,
     for kind, subject_id, client_id in topics(session, since=since, at=at):
         _want(session, settings, kind, subject_id, client_id, at_once=at_once)
     for installation in known:
-        installation.news_until = at
-        session.add(installation)
+        if at - installation.news_until > NOTE_EVERY:
+            installation.news_until = at
+            session.add(installation)
     session.flush()
     waiting = due(session)
     for message in waiting:

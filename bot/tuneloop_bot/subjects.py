@@ -51,7 +51,7 @@ def content_of(session: Session, kind: Subject, subject_id: UUID, settings: Sett
         return None
     view = cycle_view(session, cycle)
     if kind is Subject.CANDIDATE:
-        return candidate_message(view, ab=False)
+        return candidate_message(view)
     if kind is Subject.FAILURE:
         return failed_message(view)
     model = session.get_one(RegisteredModel, cycle.model_id)

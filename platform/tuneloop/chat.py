@@ -14,10 +14,9 @@ from tuneloop.kit.storage import Storage
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.slack.jobs import DeliverMessage, HandleReceipt, RenewToken
 from tuneloop_bot.announcer import announce
-from tuneloop_bot.app import make_app
+from tuneloop_bot.app import ANSWER_SECONDS, make_app
 from tuneloop_bot.deliver import deliver
 from tuneloop_bot.handle import handle
-from tuneloop_bot.http import ANSWER_SECONDS
 from tuneloop_bot.tokens import renew
 from tuneloop_workers.broker import make_broker
 from tuneloop_workers.runtime import Context, Runtime, handles, install

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from slack_sdk.models.blocks import Block
 
 from tests.bot.office import Office, office
 from tests.support.cycles import Workshop, make_workshop
@@ -26,6 +27,9 @@ def north(sandbox: Sandbox, database: Database, agency: Agency, storage: Storage
     with office(sandbox, database, agency, storage, tmp_path) as made:
         made.say("Ann", "here")
         yield made
+        for message in made.client.messages(made.team):
+            for block in message.content["blocks"]:
+                assert Block.parse(block).to_dict()  # type: ignore[union-attr]
 
 
 @pytest.fixture

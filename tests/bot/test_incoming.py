@@ -2,23 +2,32 @@
 
 import json
 import time
+from datetime import timedelta
+from pathlib import Path
 from urllib.parse import parse_qs, urlencode
 
 import pytest
 from slack_bolt import BoltRequest
+from slack_bolt.adapter.socket_mode import SocketModeHandler
 from sqlmodel import select
 
+import tuneloop_bot
 from tests.bot.office import Office, office, shown
+from tests.gateway.waiting import eventually
 from tests.support.cycles import Workshop
 from tests.support.factories import make_agency, owner_of
+from tuneloop.kit.clock import now
+from tuneloop.kit.crypto import Vault
 from tuneloop.kit.db import Database, make_engine
 from tuneloop.kit.errors import Conflict
 from tuneloop.kit.storage import Storage
-from tuneloop.slack.installations import begin_installation
-from tuneloop.tables import CycleState, RetrainingCycle, SlackIdentity, SlackReceipt
+from tuneloop.slack.installations import SCOPES, begin_installation
+from tuneloop.tables import CycleState, RetrainingCycle, SlackIdentity, SlackInstallation, SlackReceipt
 from tuneloop_bot.app import make_app
 from tuneloop_bot.sandbox.delivery import Answer, Signed, sign
+from tuneloop_bot.sandbox.methods import METHODS
 from tuneloop_bot.sandbox.server import Sandbox
+from tuneloop_bot.tokens import renew_soon
 
 
 def _receipts(north: Office) -> int:
@@ -151,3 +160,55 @@ def test_uninstalling_forgets_the_tokens_and_silences_the_app(north: Office) -> 
     assert (row.bot_token, row.refresh_token, row.removed_at is not None) == ("", None, True)
     with pytest.raises(Conflict, match="403"):
         north.client.act("command", team=north.team, user=north.people["Otto"], channel=north.channel, text="status")
+
+
+def test_socket_mode_serves_the_same_listeners(north: Office) -> None:
+    app = make_app(north.settings, north.database)
+    token = north.sandbox.slack.state.app.app_token
+    socket = SocketModeHandler(app, token, web_client=app.client)
+    socket.connect()
+    try:
+        eventually(lambda: bool(north.sandbox.delivery.sockets))
+        before = len(north.sandbox.delivery.sent)
+        assert "How your models are" in north.say("Otto", "status")
+        assert len(north.sandbox.delivery.sent) == before
+    finally:
+        socket.close()
+
+
+def test_a_token_is_exchanged_before_it_expires(north: Office) -> None:
+    old = north.installation()
+    with north.database.unit(north.agency.id) as session:
+        row = session.get_one(SlackInstallation, old.id)
+        row.token_expires_at = now() + timedelta(hours=1)
+    with north.database.all_agencies() as session:
+        renew_soon(session)
+    north.work()
+    fresh = north.installation()
+    assert fresh.token_expires_at is not None
+    assert fresh.token_expires_at > now() + timedelta(hours=11)
+    vault = Vault("test")
+    assert vault.open(fresh.bot_token) != vault.open(old.bot_token)
+    assert "How your models are" in north.say("Otto", "status")
+
+
+def test_an_installation_is_finished_once_and_in_the_browser_that_began_it(north: Office) -> None:
+    with north.database.unit(north.agency.id) as session:
+        state = begin_installation(session, principal=owner_of(north.agency))
+    consent = north.site.get("/slack/install", params={"state": state}, follow_redirects=False)
+    north.site.cookies.clear()
+    back = north.client.allow(consent.headers["location"], team=north.team, user=north.people["Ann"])
+    path = back.replace("http://tuneloop.test", "")
+    assert "in another browser" in north.site.get(path).json()["error"]["message"]
+    north.site.get("/slack/install", params={"state": state}, follow_redirects=False)
+    assert north.site.get(path).status_code == 200
+    north.site.get("/slack/install", params={"state": state}, follow_redirects=False)
+    again = north.client.allow(consent.headers["location"], team=north.team, user=north.people["Ann"])
+    assert "used already" in north.site.get(again.replace("http://tuneloop.test", "")).json()["error"]["message"]
+
+
+def test_the_manifest_asks_for_the_scopes_that_are_used() -> None:
+    manifest = json.loads((Path(tuneloop_bot.__file__).parents[1] / "manifest.json").read_text())
+    assert tuple(manifest["oauth_config"]["scopes"]["bot"]) == SCOPES
+    used = {scope for method in METHODS.values() for scope in method.scopes}
+    assert set(SCOPES) - used == {"commands"}

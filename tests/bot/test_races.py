@@ -83,3 +83,53 @@ def test_whatever_arrives_at_once_has_one_outcome(
             winner = asked.decided_by
             loser = {"Otto": "Olga", "Olga": "Otto"}[str(winner)]
             assert any(f"already approved by {winner}" in shown(each.content) for each in north.told(loser))
+
+
+def test_an_approval_racing_a_rejection_has_one_outcome_and_tells_the_other(
+    engine: Engine, urls: EngineUrls, sandbox: Sandbox, storage: Storage, tmp_path: Path
+) -> None:
+    with (
+        committed_agency(engine, urls) as (database, agency),
+        office(sandbox, database, agency, storage, tmp_path) as north,
+    ):
+        workshop = make_workshop(database, agency, ["order"], base=f"base-{new_id()}")
+        app = make_app(north.settings, database)
+
+        def post(_url: str, request: Signed) -> Answer:
+            answer = app.dispatch(BoltRequest(body=request.body.decode(), headers=dict(request.headers)))
+            return Answer(answer.status, answer.body)
+
+        sandbox.delivery.post = post
+        north.say("Otto", "status")
+        north.say("Olga", "status")
+        for _ in range(ROUNDS):
+            with database.unit(agency.id) as session:
+                cycle_id = workshop.asked(session)
+            north.tick()
+            question = north.client.with_action(north.team, "approve_retrain")
+            north.click("Olga", question, "reject")
+            view = north.view("Olga")["id"]
+            place = {"channel": question.channel, "ts": question.ts, "action": "approve_retrain"}
+            acts = [
+                ("click", {"user": north.people["Otto"], **place}),
+                ("submit", {"user": north.people["Olga"], "view": view, "values": {"reason": "no"}}),
+            ]
+            with ThreadPoolExecutor(2) as pool:
+                list(pool.map(lambda act: north.client.act(act[0], team=north.team, **act[1]), acts))
+            with database.unit(agency.id) as session:
+                jobs = list(session.exec(select(JobRow.id).where(JobRow.queue == Queue.CHAT, JobRow.state == "queued")))
+            with ThreadPoolExecutor(2) as pool:
+                list(pool.map(north.runtime.run, jobs))
+            north.work()
+            with database.unit(agency.id) as session:
+                cycle = session.get_one(RetrainingCycle, cycle_id)
+                (asked,) = questions(session, cycle_id)
+                assert (cycle.state, asked.decision, asked.decided_by) in (
+                    (CycleState.APPROVED, Decision.APPROVED, "Otto"),
+                    (CycleState.REJECTED, Decision.REJECTED, "Olga"),
+                )
+                refused = session.exec(select(AuditEvent).where(AuditEvent.action == "slack.refused")).all()
+                assert refused[-1].actor_name != asked.decided_by
+                cycle.state = CycleState.FAILED
+            loser = {"Otto": "Olga", "Olga": "Otto"}[str(asked.decided_by)]
+            assert f"already {asked.decision} by" in shown(north.told(loser)[-1].content)

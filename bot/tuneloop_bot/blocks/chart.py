@@ -17,7 +17,7 @@ def weekly_chart(evidence: dict[str, Any], name: str) -> dict[str, Any] | None:
     points = [_point(place, Rate(round(correct), round(n))) for place, (correct, n) in enumerate(weeks, 1)]
     axis = {"labelFont": FONT, "titleFont": FONT, "labelColor": INK, "titleColor": INK, "grid": False}
     x = {"field": "week", "type": "ordinal", "title": "week", "axis": {**axis, "labelAngle": 0}}
-    scale = {"domain": [max(0.0, min(each["low"] for each in points) - 0.05), 1]}
+    scale = {"domain": [max(0.0, min(each["low"] for each in points) - 0.05), 1], "zero": False}
     y = {"type": "quantitative", "title": "accuracy", "scale": scale, "axis": {**axis, "format": ".0%"}}
     return {
         "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
@@ -29,7 +29,7 @@ def weekly_chart(evidence: dict[str, Any], name: str) -> dict[str, Any] | None:
         "layer": [
             {
                 "mark": {"type": "rule", "color": "#9a9a9a", "strokeDash": [4, 4]},
-                "encoding": {"y": {"datum": baseline["value"], "type": "quantitative"}},
+                "encoding": {"y": {"datum": baseline["value"], "type": "quantitative", "scale": scale}},
             },
             {
                 "mark": {"type": "rule", "color": LINE, "opacity": 0.45, "strokeWidth": 3},

@@ -76,8 +76,10 @@ def at_hand(data: Data, effort: Effort) -> list[tuple[str, str]]:
 def cycle_lines(view: CycleView) -> list[Block]:
     """Where a cycle stands, for the message that asked for it."""
     lines: list[Block] = []
+    if view.retrain is not None and view.state is CycleState.PROPOSED:
+        lines += pending(view.retrain)
     if view.retrain is not None:
-        lines += [*pending(view.retrain), *decided(view.retrain)]
+        lines += decided(view.retrain)
     if view.state in RUNNING:
         lines.append(ours(f":hourglass_flowing_sand: *{progress(view)}*"))
     elif view.state is CycleState.AWAITING_PROMOTION:
@@ -99,7 +101,7 @@ def progress(view: CycleView) -> str:
     return f"{stage[0].upper()}{stage[1:]} {bar} {share} %"
 
 
-def candidate_message(view: CycleView, *, ab: bool) -> Content:
+def candidate_message(view: CycleView) -> Content:
     """Side by side, what was fixed and what broke, the verdict with its reasons."""
     name = f"{view.model}@v{view.candidate}"
     verdict = VERDICTS.get(view.outcome or "", "*No comparison: this is the first version*")
@@ -112,7 +114,7 @@ def candidate_message(view: CycleView, *, ab: bool) -> Content:
         *_changed(view.table.get("broken", []), ":warning: *Broken*"),
         divider(),
         *_after(view, name),
-        *promotion_buttons(view, ab=ab),
+        *promotion_buttons(view),
     ]
     return Content(f"Candidate {name} is ready: {view.outcome or 'first version'}".replace("_", " "), blocks)
 
@@ -129,7 +131,8 @@ def failed_message(view: CycleView) -> Content:
 
 def _after(view: CycleView, name: str) -> list[Block]:
     question = view.promotion
-    lines = [*pending(question), *decided(question)] if question is not None else []
+    waits = question is not None and view.state is CycleState.AWAITING_PROMOTION
+    lines = [*(pending(question) if waits and question else []), *(decided(question) if question else [])]
     if view.state is CycleState.DEPLOYED:
         lines.append(ours(f":rocket: {code(name)} is in production since {when(view.updated_at)}."))
     elif view.state is CycleState.ROLLED_BACK:

@@ -1,6 +1,6 @@
 """How a question stands: who has approved, who decided, when and from where; the buttons while it is open."""
 
-from tuneloop.tables import Decision
+from tuneloop.tables import CycleState, Decision
 from tuneloop_bot.blocks.parts import Block, button, buttons, code, confirm, context, when
 from tuneloop_bot.ids import Act, Ref
 from tuneloop_bot.views import CycleView, Question
@@ -35,7 +35,7 @@ def pending(question: Question) -> list[Block]:
 
 def retrain_buttons(view: CycleView) -> list[Block]:
     question = view.retrain
-    if question is None or question.decision is not None:
+    if question is None or question.decision is not None or view.state is not CycleState.PROPOSED:
         return []
     ref = Ref(cycle=view.id, digest=question.digest)
     return buttons(
@@ -44,9 +44,9 @@ def retrain_buttons(view: CycleView) -> list[Block]:
     )
 
 
-def promotion_buttons(view: CycleView, *, ab: bool) -> list[Block]:
+def promotion_buttons(view: CycleView) -> list[Block]:
     question = view.promotion
-    if question is None or question.decision is not None:
+    if question is None or question.decision is not None or view.state is not CycleState.AWAITING_PROMOTION:
         return []
     ref = Ref(cycle=view.id, digest=question.digest)
     reject = _button("Reject", Act.REJECT, ref)
@@ -58,7 +58,6 @@ def promotion_buttons(view: CycleView, *, ab: bool) -> list[Block]:
     sure = confirm("Promote?", f"{name} will answer every request of {view.client}.", "Promote")
     return buttons(
         _button("Promote", Act.PROMOTE, ref, "primary", sure),
-        _button("Start A/B", Act.START_AB, ref) if ab else None,
         reject,
     )
 

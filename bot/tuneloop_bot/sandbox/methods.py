@@ -1,29 +1,15 @@
 """The methods of the Web API that the app uses, with the scopes that Slack asks for."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from time import time
 from typing import Any, NamedTuple
 
-from tuneloop_bot.sandbox.refusals import Refused, check_message, check_view
-from tuneloop_bot.sandbox.workspace import File, Slack, Team, View, new_id
+from tuneloop_bot.sandbox.call import Call
+from tuneloop_bot.sandbox.refusals import Refused, check_message
+from tuneloop_bot.sandbox.views import open_view, publish_view, push_view, update_view
+from tuneloop_bot.sandbox.workspace import File, Slack, Team, new_id
 
 UPDATE_TEXT = 4_000
-
-
-@dataclass(frozen=True)
-class Call:
-    slack: Slack
-    team: Team
-    args: dict[str, Any]
-    site: str
-    scopes: frozenset[str]
-
-    def need(self, name: str) -> str:
-        value = self.args.get(name)
-        if not isinstance(value, str) or not value:
-            raise Refused("invalid_arguments", f"missing required field: {name}")
-        return value
 
 
 class Method(NamedTuple):
@@ -128,39 +114,6 @@ def permalink(call: Call) -> dict[str, Any]:
     return {"channel": channel, "permalink": f"{call.site}/#{channel}-{ts}"}
 
 
-def open_view(call: Call) -> dict[str, Any]:
-    trigger = call.slack.use_trigger(call.need("trigger_id"), call.team.id)
-    return {"view": _new_view(call, trigger.user, previous=None)}
-
-
-def push_view(call: Call) -> dict[str, Any]:
-    trigger = call.slack.use_trigger(call.need("trigger_id"), call.team.id)
-    shown = [view for view in call.team.views.values() if view.user == trigger.user]
-    if len(shown) >= 3:
-        raise Refused("push_limit_reached")
-    return {"view": _new_view(call, trigger.user, previous=shown[-1].id if shown else None)}
-
-
-def update_view(call: Call) -> dict[str, Any]:
-    found = call.team.views.get(str(call.args.get("view_id", "")))
-    if found is None:
-        raise Refused("not_found")
-    if call.args.get("hash") not in (None, found.hash):
-        raise Refused("hash_conflict")
-    check_view(call.args.get("view"))
-    found.body, found.hash, found.errors = call.args["view"], new_id(""), {}
-    return {"view": view_of(call.slack, call.team, found)}
-
-
-def publish_view(call: Call) -> dict[str, Any]:
-    person = call.team.person(call.need("user_id"))
-    check_view(call.args.get("view"))
-    if call.args["view"]["type"] != "home":
-        raise Refused("invalid_arguments", "only a home view can be published")
-    call.team.homes[person.id] = call.args["view"]
-    return {"view": {"id": f"VHOME{person.id}", "team_id": call.team.id, **call.args["view"]}}
-
-
 def user_info(call: Call) -> dict[str, Any]:
     return {"user": _user(call, call.team.person(call.need("user")).id)}
 
@@ -230,32 +183,6 @@ def revoke(call: Call) -> dict[str, Any]:
     for token in [token for token, held in tokens.items() if held.team == call.team.id]:
         del tokens[token]
     return {"revoked": True}
-
-
-def view_of(slack: Slack, team: Team, view: View) -> dict[str, Any]:
-    """A view as Slack describes it in payloads."""
-    return {
-        "private_metadata": "",
-        "callback_id": "",
-        **view.body,
-        "id": view.id,
-        "team_id": team.id,
-        "hash": view.hash,
-        "state": {"values": {}},
-        "previous_view_id": view.previous,
-        "root_view_id": view.previous or view.id,
-        "app_id": slack.state.app.id,
-        "bot_id": f"B{(team.bot_user or '')[1:]}",
-    }
-
-
-def _new_view(call: Call, user: str, *, previous: str | None) -> dict[str, Any]:
-    check_view(call.args.get("view"))
-    if call.args["view"]["type"] != "modal":
-        raise Refused("invalid_arguments", "only a modal can be opened")
-    view = View(id=new_id("V"), user=user, hash=new_id(""), body=call.args["view"], previous=previous)
-    call.team.views[view.id] = view
-    return view_of(call.slack, call.team, view)
 
 
 def _postable(call: Call) -> str:

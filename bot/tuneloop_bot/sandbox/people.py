@@ -5,9 +5,9 @@ from time import time
 from typing import Any
 
 from tuneloop_bot.sandbox.delivery import Answer, Delivery
-from tuneloop_bot.sandbox.methods import view_of
 from tuneloop_bot.sandbox.oauth import remove
 from tuneloop_bot.sandbox.refusals import Refused, actions_of, check_message, check_view
+from tuneloop_bot.sandbox.views import view_of
 from tuneloop_bot.sandbox.workspace import RESPONSE_SECONDS, Response, Slack, Team, View, new_id
 
 NO_ANSWER = "Tuneloop did not answer in time. Try again."

@@ -58,6 +58,7 @@ class Sandbox:
             if self._file is not None:
                 self._file.parent.mkdir(parents=True, exist_ok=True)
                 part = self._file.with_suffix(".part")
+                part.touch(mode=0o600)
                 part.write_text(self.slack.state.model_dump_json())
                 part.replace(self._file)
 

@@ -16,6 +16,9 @@ from tuneloop.tables import ActorKind, Role, SlackChannel, SlackInstallation, Sl
 
 INSTALL = "slack.install"
 INSTALL_WITHIN = timedelta(minutes=15)
+FIRST_LOOK = timedelta(days=90)
+"""How far back a new workspace hears of what is still open."""
+
 SCOPES = (
     "channels:history",
     "channels:read",
@@ -81,6 +84,7 @@ def complete_installation(session: Session, *, state: str, grant: Grant, vault: 
         scopes=grant.scopes,
         installer=grant.installer,
         installed_by=UUID(link.payload["user_id"]) if link.payload["user_id"] else None,
+        news_until=now() - FIRST_LOOK,
     )
     row.team_name, row.bot_user_id, row.scopes, row.installer = (
         grant.team_name,
