@@ -39,6 +39,7 @@ PUBLIC = {
     "GET /fix/{token}",
     "POST /fix/{token}",
     "POST /webhooks/stripe/connect",
+    "GET /billing/thanks",
     "POST /webhooks/stripe/{token}",
     "GET /healthz",
     "GET /readyz",
@@ -92,6 +93,12 @@ NAMELESS = {
     "GET /api/v1/billing/findings",
     "GET /api/v1/billing/events",
     "GET /api/v1/economics",
+    "GET /economics",
+    "GET /plans",
+    "POST /plans",
+    "GET /billing",
+    "POST /billing",
+    "POST /billing/connect",
 }
 WITHOUT_THE_THING = {
     "GET /api/v1/clients/{client}/reports/{month}/pdf": "its file is not in the store",

@@ -65,7 +65,7 @@ def begin(session: Session, *, client: Client, month: Month) -> MonthClose:
     return found
 
 
-def close_month(work: Work, close_id: UUID, reports: MonthlyReports | None) -> None:
+def close_month(work: Work, close_id: UUID, reports: MonthlyReports) -> None:
     """Do what is left to do of a month's end.
 
     Raises:
@@ -109,18 +109,18 @@ def _meter(session: Session, close: MonthClose, facts: Facts) -> None:
         close.metered_at = now()
 
 
-def _report(session: Session, close: MonthClose, facts: Facts, reports: MonthlyReports | None) -> None:
+def _report(session: Session, close: MonthClose, facts: Facts, reports: MonthlyReports) -> None:
     if close.reported_at is not None:
         return
     hold = allowance(session, facts.client.id, Feature.REPORT).hold
-    if reports is not None and hold is None:
+    if hold is None:
         close.report_id = reports.prepare(session, client=facts.client, month=str(facts.month))
     else:
-        close.problem, close.sent_at = f"no report: {hold or 'this installation makes none'}", now()
+        close.problem, close.sent_at = f"no report: {hold}", now()
     close.reported_at = now()
 
 
-def _invoice(work: Work, close_id: UUID, facts: Facts, reports: MonthlyReports | None) -> None:
+def _invoice(work: Work, close_id: UUID, facts: Facts, reports: MonthlyReports) -> None:
     """Ask Stripe between transactions; `issue` finds what an earlier try has made already."""
     service = gateway(work)
     with work.reading() as session:
@@ -135,7 +135,7 @@ def _invoice(work: Work, close_id: UUID, facts: Facts, reports: MonthlyReports |
         assert contract is not None
         usage = records_of(session, facts.client.id, facts.month)
         content = compose(session, contract, facts.month, facts.span, usage)
-        link = reports.link(session, report_id=close.report_id) if reports and close.report_id else None
+        link = reports.link(session, report_id=close.report_id) if close.report_id else None
     if draft is None and not content.charged:
         _step(work, close_id, _nothing_to_invoice)
         return
@@ -210,11 +210,11 @@ def _statement(
     )
 
 
-def _send(session: Session, close: MonthClose, reports: MonthlyReports | None) -> None:
+def _send(session: Session, close: MonthClose, reports: MonthlyReports) -> None:
     """A report that waits for approval is sent by its approval; the daily round sees that it was."""
     if close.sent_at is not None:
         return
-    if reports is None or close.report_id is None or reports.deliver(session, report_id=close.report_id):
+    if close.report_id is None or reports.deliver(session, report_id=close.report_id):
         close.sent_at = now()
 
 

@@ -8,12 +8,15 @@ from litestar.types import ControllerRouterHandler
 
 from tuneloop.console.assets import asset
 from tuneloop.console.pages.alerts import AlertPage
+from tuneloop.console.pages.billing import BillingPage, ClientBillingPage
 from tuneloop.console.pages.correction import CorrectionPage
 from tuneloop.console.pages.cycles import CyclePage
 from tuneloop.console.pages.data import DataPage
+from tuneloop.console.pages.economics import EconomicsPage
 from tuneloop.console.pages.links import AnswerPage, SlackLinkPage
 from tuneloop.console.pages.models import ModelPage
 from tuneloop.console.pages.people import KeysPage, MembersPage
+from tuneloop.console.pages.plans import PlansPage
 from tuneloop.console.pages.portfolio import PortfolioPage
 from tuneloop.console.pages.prompts import PromptPage
 from tuneloop.console.pages.records import AuditPage, JobsPage
@@ -38,6 +41,10 @@ PAGES: Sequence[ControllerRouterHandler] = (
     ReportPages,
     DataPage,
     CorrectionPage,
+    PlansPage,
+    EconomicsPage,
+    BillingPage,
+    ClientBillingPage,
     UnsubscribePage,
     AnswerPage,
     SlackLinkPage,

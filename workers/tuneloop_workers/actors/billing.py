@@ -6,13 +6,12 @@ from tuneloop.kit.clock import now
 from tuneloop.kit.jobs import enqueue
 from tuneloop.tables import Subscription
 from tuneloop_billing import sync
-from tuneloop_billing.closing.service import MonthlyReports, NotYet, close_month
+from tuneloop_billing.closing.service import NotYet, close_month
 from tuneloop_billing.jobs import CloseMonth, DailyRound, HandleStripeEvent, SyncCatalogue, SyncFailed, SyncSubscription
 from tuneloop_billing.rounds import begin_months, reconcile
 from tuneloop_billing.webhooks.service import handle
+from tuneloop_workers.actors.month_reports import Reports
 from tuneloop_workers.runtime import Context, handles
-
-REPORTS: MonthlyReports | None = None
 
 
 @handles(SyncSubscription)
@@ -52,7 +51,7 @@ def go_round(context: Context, job: DailyRound) -> None:
 def go_on_with_month(context: Context, job: CloseMonth) -> None:
     """A month whose renewal is still to come is gone on with when it has come."""
     try:
-        close_month(context, job.close_id, REPORTS)
+        close_month(context, job.close_id, Reports(context.settings.site_url))
     except NotYet as waits:
         with context.unit() as session:
             enqueue(
