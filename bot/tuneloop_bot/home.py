@@ -46,10 +46,8 @@ def _blocks(session: Session, principal: Principal) -> list[Block]:
     due = [row for row in rows if row.labels_due]
     for row in due[:5]:
         press = button("Label", Act.LABEL_NEXT, Ref(model=row.model_id), place=str(row.model_id))
-        blocks += [
-            ours(f"{row.labels_due} answers of {code(f'{row.client}/{row.model}')} wait for a label"),
-            *buttons(press),
-        ]
+        count = "1 answer waits" if row.labels_due == 1 else f"{row.labels_due} answers wait"
+        blocks += [ours(f"{count} for a label in {code(f'{row.client}/{row.model}')}"), *buttons(press)]
     shown = [model_line(row) for row in rows[:MOST_MODELS]]
     return [*blocks, divider(), header("Your models"), *(shown or [context("None yet.")])]
 

@@ -1,6 +1,7 @@
 """What reaches the app: replays, strangers, repeats, an absent database; and who a Slack user is."""
 
 import json
+import re
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -16,13 +17,14 @@ from tests.bot.office import Office, office, shown
 from tests.gateway.waiting import eventually
 from tests.support.cycles import Workshop
 from tests.support.factories import make_agency, owner_of
+from tuneloop.identity.service import add_member
 from tuneloop.kit.clock import now
 from tuneloop.kit.crypto import Vault
 from tuneloop.kit.db import Database, make_engine
 from tuneloop.kit.errors import Conflict
 from tuneloop.kit.storage import Storage
 from tuneloop.slack.installations import SCOPES, begin_installation
-from tuneloop.tables import CycleState, RetrainingCycle, SlackIdentity, SlackInstallation, SlackReceipt
+from tuneloop.tables import CycleState, RetrainingCycle, Role, SlackIdentity, SlackInstallation, SlackReceipt
 from tuneloop_bot.app import make_app
 from tuneloop_bot.sandbox.delivery import Answer, Signed, sign
 from tuneloop_bot.sandbox.methods import METHODS
@@ -212,3 +214,29 @@ def test_the_manifest_asks_for_the_scopes_that_are_used() -> None:
     assert tuple(manifest["oauth_config"]["scopes"]["bot"]) == SCOPES
     used = {scope for method in METHODS.values() for scope in method.scopes}
     assert set(SCOPES) - used == {"commands"}
+
+
+def test_a_member_with_another_address_links_themselves_by_a_link_that_works_once(north: Office) -> None:
+    password = "a password that is long enough"
+    with north.database.unit(north.agency.id) as session:
+        add_member(
+            session,
+            principal=owner_of(north.agency),
+            email="pia@private.example",
+            name="Pia",
+            role=Role.OPERATOR,
+            password=password,
+        )
+    north.people["Pia"] = north.client.person(north.team, "Pia", "pia@north.example")
+    north.say("Pia", "status")
+    blocks = north.told("Pia")[-1].content["blocks"]
+    (url,) = [each["url"] for block in blocks for each in block.get("elements", ()) if "url" in each]
+    north.site.post("/sign-in", data={"email": "pia@private.example", "password": password, "next": "/"})
+    page = north.site.get(url)
+    form = dict(re.findall(r'name="(csrf_token|token)" value="([^"]+)"', page.text))
+    done = north.site.post("/slack/link", data=form)
+    assert f"{north.people['Pia']} is you now" in done.text
+    assert "How your models are" in north.say("Pia", "status")
+    assert north.site.post("/slack/link", data=form).status_code == 409
+    (event,) = [event for event in north.audit() if event.action == "slack.link" and event.actor_name == "Pia"]
+    assert event.detail["how"] == "link"
