@@ -3,11 +3,13 @@
 from datetime import timedelta
 from typing import NamedTuple
 
+from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Session, col, select, update
 
 from tuneloop.identity.secrets import new_token, token_digest
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import NotFound
+from tuneloop.kit.ids import new_id
 from tuneloop.tables import Report, ReportLink
 
 
@@ -28,6 +30,25 @@ def new_link(session: Session, *, report: Report, created_by: str, days: int) ->
     session.add(row)
     session.flush()
     return NewLink(row, made.token)
+
+
+def keep_link(session: Session, *, report: Report, token: str, created_by: str, days: int) -> None:
+    """A link whose token the caller made from a secret; it is there once, and one that was revoked stays so."""
+    session.execute(
+        insert(ReportLink)
+        .values(
+            id=new_id(),
+            agency_id=report.agency_id,
+            client_id=report.client_id,
+            report_id=report.id,
+            token_hash=token_digest(token),
+            created_by=created_by,
+            created_at=now(),
+            expires_at=now() + timedelta(days=days),
+            opened=0,
+        )
+        .on_conflict_do_nothing(index_elements=["token_hash"])
+    )
 
 
 def open_link(session: Session, token: str, *, count: bool = True) -> tuple[ReportLink, Report]:

@@ -27,6 +27,7 @@ from tuneloop.kit.jobs import JobRow, JobState
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.storage import Storage
 from tuneloop.tables import Agency, Alert, AuditEvent, BillingAccount, Client, Report, ReportLink, ReportSnapshot
+from tuneloop_reports.month_end import MonthEnd
 from tuneloop_reports.service import deliver, prepare
 from tuneloop_workers.actors.reports import renderer
 from tuneloop_workers.runtime import Runtime
@@ -216,6 +217,26 @@ def test_month_end_waits_for_approval_unless_the_agency_wants_none(
         report = prepare(session, client=session.exec(select(Client)).one(), month=Month(2026, 1))
         assert deliver(session, report=report)
         assert (report.state, report.approved_by) == ("approved", "reports")
+
+
+def test_the_close_of_a_month_finds_its_report_and_always_the_same_link(
+    january: January, database: Database, agency: Agency, app: Litestar
+) -> None:
+    month_end = MonthEnd(Settings(secret_key=SecretStr("new,old")))
+    with database.unit(agency.id) as session:
+        client = session.exec(select(Client)).one()
+        report_id = month_end.prepare(session, client=client, month="2026-01")
+        assert month_end.prepare(session, client=client, month="2026-01") == report_id
+        link = month_end.link(session, report_id=report_id)
+        assert month_end.link(session, report_id=report_id) == link
+        assert not month_end.deliver(session, report_id=report_id)
+        client.contacts = []
+        session.add(client)
+        session.flush()
+        assert not month_end.deliver(session, report_id=report_id)
+        assert len(session.exec(select(ReportLink)).all()) == 1
+    with TestClient(app) as browser:
+        assert browser.get("/r/" + link.rsplit("/", 1)[1]).status_code == 200
 
 
 def test_a_link_needs_no_account_and_expires(

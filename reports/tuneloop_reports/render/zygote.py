@@ -21,7 +21,7 @@ from tuneloop_reports.render.wire import Answer, Order, read_frame, write_frame
 
 MEMORY = 2 << 30
 PROCESSOR_SECONDS = 60
-DEADLINE_SECONDS = 90.0
+DEADLINE_SECONDS = 240.0
 CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
 
 

@@ -10,7 +10,7 @@ from tuneloop_billing.closing.service import NotYet, close_month
 from tuneloop_billing.jobs import CloseMonth, DailyRound, HandleStripeEvent, SyncCatalogue, SyncFailed, SyncSubscription
 from tuneloop_billing.rounds import begin_months, reconcile
 from tuneloop_billing.webhooks.service import handle
-from tuneloop_workers.actors.month_reports import Reports
+from tuneloop_reports.month_end import MonthEnd
 from tuneloop_workers.runtime import Context, handles
 
 
@@ -51,7 +51,7 @@ def go_round(context: Context, job: DailyRound) -> None:
 def go_on_with_month(context: Context, job: CloseMonth) -> None:
     """A month whose renewal is still to come is gone on with when it has come."""
     try:
-        close_month(context, job.close_id, Reports(context.settings.site_url))
+        close_month(context, job.close_id, MonthEnd(context.settings))
     except NotYet as waits:
         with context.unit() as session:
             enqueue(
