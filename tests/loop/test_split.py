@@ -58,3 +58,12 @@ def test_small_categories_are_never_emptied_into_dev() -> None:
 def test_too_little_data_is_refused_with_the_number() -> None:
     with pytest.raises(InvalidInput, match="9 training examples are too few"):
         split(examples(9, "order"), known=frozenset(), dev_share=0.1)
+
+
+def test_new_are_those_of_the_target_or_all_if_none_is() -> None:
+    known, came, aimed = examples(20, "order"), examples(10, "refund"), examples(10, "rental")
+    everything, old = [*known, *came, *aimed], frozenset(each.id for each in known)
+    ids = {name: frozenset(each.id for each in group) for name, group in (("came", came), ("aimed", aimed))}
+    assert split(everything, known=old, target=frozenset({"rental", "order"}), dev_share=0.1).new == ids["aimed"]
+    assert split(everything, known=old, target=frozenset({"order"}), dev_share=0.1).new == ids["came"] | ids["aimed"]
+    assert split(everything, known=old, dev_share=0.1).new == ids["came"] | ids["aimed"]

@@ -83,7 +83,7 @@ def support() -> Scenario:
         contract=contract,
         contract_late={**contract, "labels": labels + late_labels},
         policy={"overall_margin": 0.03, "strong_margin": 0.05, "fewest_queries": 100},
-        recipe={},
+        recipe={"blends": [0.7, 1.0]},
         train=parts["train"],
         golden=parts["golden"],
         stream=parts["stream"],

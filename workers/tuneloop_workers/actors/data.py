@@ -15,14 +15,20 @@ from tuneloop_workers.training.spec import Group
 
 @dataclass(frozen=True)
 class Split:
-    """`new` examples were not in the parent's snapshot; `dev` has old and new ones of every category it can."""
+    """`dev` has old and new examples of every category it can.
+
+    `new` are those that the batches hold a fixed share of: what came since the parent, of the categories that the
+    retrain is for if there are such. A random sample of traffic is mostly what the parent knows already.
+    """
 
     train: list[Example]
     dev: list[Example]
     new: frozenset[UUID]
 
 
-def split(examples: Sequence[Example], *, known: frozenset[UUID], dev_share: float) -> Split:
+def split(
+    examples: Sequence[Example], *, known: frozenset[UUID], target: frozenset[str] = frozenset(), dev_share: float
+) -> Split:
     """By a hash of the content, within category and age: the same data is split alike in any installation.
 
     Raises:
@@ -43,7 +49,9 @@ def split(examples: Sequence[Example], *, known: frozenset[UUID], dev_share: flo
         owed -= taken
         dev += members[:taken]
         train += members[taken:]
-    return Split(train, dev, frozenset(example.id for example in examples if example.id not in known))
+    new = [example for example in examples if example.id not in known]
+    aimed = [example for example in new if example.category in target]
+    return Split(train, dev, frozenset(example.id for example in aimed or new))
 
 
 def write_examples(path: Path, examples: Sequence[Example], new: frozenset[UUID]) -> None:

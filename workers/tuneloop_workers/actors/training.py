@@ -61,7 +61,7 @@ def train_candidate(context: Context, job: TrainCandidate) -> None:
     order = _open(context, job.cycle_id, artifacts)
     if order is None:
         return
-    parts = split(order.examples, known=order.known, dev_share=order.recipe.dev_share)
+    parts = split(order.examples, known=order.known, target=order.target, dev_share=order.recipe.dev_share)
     trials, failures = _train_all(context, order, parts)
     outcome = _choose(context, trials, failures, order, parts)
     number = next_number(order.numbers, from_base=outcome.winner.method is Method.FROM_BASE)
