@@ -52,7 +52,7 @@ class Office:
     shop: Shop
 
     def work(self) -> list[str]:
-        """Run every queued job until none is left; returns the names of those that ran."""
+        """Run every queued job of billing until none is left; returns the names of those that ran."""
         runtime, ran = Runtime(self.database, self.storage, self.settings), []
         while due := self._due():
             for job_id, name in due:
@@ -65,7 +65,8 @@ class Office:
             rows = session.exec(
                 select(JobRow).where(JobRow.state == JobState.QUEUED).order_by(JobRow.created_at, JobRow.id)  # type: ignore[arg-type]
             ).all()
-            return [(row.id, row.name) for row in rows if row.run_after.timestamp() <= time.time()]
+            due = [row for row in rows if row.name.startswith("billing.") and row.run_after.timestamp() <= time.time()]
+            return [(row.id, row.name) for row in due]
 
     def failed(self) -> list[str]:
         with self.database.unit(self.agency.id) as session:

@@ -62,5 +62,5 @@ def client_of(running: Running, key: str | None, *, account: str | None = None) 
 
 
 def open_shop(running: Running, name: str = "North") -> Shop:
-    made = httpx.post(f"{running.url}/_sandbox/accounts", json={"name": name}).json()
+    made = httpx.post(f"{running.url}/_sandbox/accounts", json={"name": name}, timeout=60).json()
     return Shop(running, running.world.accounts[made["id"]], client_of(running, made["key"]))

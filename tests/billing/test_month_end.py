@@ -379,3 +379,20 @@ def test_reconciling_says_what_differs_and_takes_it_over(north: Office, agency_o
     assert "state differ" in found.summary
     assert north.http.get("/api/v1/clients/client-basic/plan").json()["state"] == "cancelled"
     assert [each["settled_at"] is None for each in north.http.get("/api/v1/billing/findings").json()].count(True) == 1
+
+
+def test_the_invoice_links_the_report_of_the_month(north: Office, agency_of_three: dict[str, Client]) -> None:
+    """The job as a worker runs it, with real reports: prepared, linked, and waiting for somebody's approval."""
+    client = agency_of_three["basic"]
+    north.shop.account.ahead = int((RENEWAL - datetime.now(UTC)).total_seconds()) + 60
+    north.shop.lever("clock", {"seconds": 0})
+    north.settle()
+    answer_ = north.http.post(f"/api/v1/clients/{client.slug}/months/{MONTH}/close")
+    assert answer_.status_code == 202, answer_.text
+    north.work()
+    assert [each for each in north.failed() if each.startswith("billing")] == []
+    (invoice,) = month_invoices(north, client)
+    link = invoice.footer.rpartition(": ")[2]
+    page = north.http.get(link.partition(north.settings.site_url)[2])
+    assert (page.status_code, "Client-Basic" in page.text) == (200, True)
+    assert close_of(north, client).sent_at is None

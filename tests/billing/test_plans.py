@@ -13,6 +13,7 @@ from tests.support.cycles import Workshop, make_workshop
 from tests.support.factories import make_key
 from tuneloop.clients.dunning import STEPS
 from tuneloop.clients.entitlements import NotIncluded, OnHold, allowance, quorum, require
+from tuneloop.clients.offers import offer
 from tuneloop.kit.clock import now
 from tuneloop.kit.db import Database
 from tuneloop.kit.jobs import JobRow
@@ -33,7 +34,6 @@ from tuneloop.tables import (
     UseState,
 )
 from tuneloop_billing.jobs import SyncSubscription
-from tuneloop_billing.subscriptions.extras import offer_extra
 
 Http = TestClient[Litestar]
 PLAN = "/api/v1/clients/acme/plan"
@@ -189,10 +189,11 @@ def test_an_offer_is_decided_once(
     on_plan("basic")
     with database.unit(agency.id) as session:
         offers = [
-            offer_extra(session, client=workshop.client, feature=Feature.RETRAIN, reason="accuracy fell")
+            offer(session, client_id=workshop.client.id, feature=Feature.RETRAIN, reason="accuracy fell")
             for _ in range(2)
         ]
-        assert offers[0].id == offers[1].id
+        assert offers[0] is not None
+        assert offers[0] is offers[1]
     assert api.post(f"/api/v1/offers/{offers[0].id}/accept").json()["state"] == "accepted"
     late = api.post(f"/api/v1/offers/{offers[0].id}/decline")
     assert late.status_code == 409

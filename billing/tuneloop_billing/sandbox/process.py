@@ -103,7 +103,7 @@ def in_thread(cache: Path) -> Iterator[Running]:
     thread = threading.Thread(target=loop.run_until_complete, args=(server.serve(),), daemon=True)
     thread.start()
     url = f"http://127.0.0.1:{port}"
-    with httpx.Client(transport=httpx.HTTPTransport(retries=8), base_url=url) as http:
+    with httpx.Client(transport=httpx.HTTPTransport(retries=8), base_url=url, timeout=60) as http:
         http.get("/v1/account")
     try:
         yield Running(url, world, spec)

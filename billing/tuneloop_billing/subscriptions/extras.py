@@ -51,17 +51,6 @@ def decide_offer(session: Session, *, principal: Principal, use_id: UUID, accept
     return use
 
 
-def offer_extra(session: Session, *, client: Client, feature: Feature, reason: str) -> ServiceUse:
-    """Put an extra to the operators that a machine would need; one open offer of a feature is enough."""
-    query = select(ServiceUse).where(ServiceUse.client_id == client.id, ServiceUse.feature == feature)
-    if found := session.exec(query.where(ServiceUse.state == UseState.OFFERED)).first():
-        return found
-    use = _priced(session, client, feature, 1, reason)
-    session.add(use)
-    session.flush()
-    return use
-
-
 def extras_of(session: Session, client: Client) -> list[ServiceUse]:
     """Newest first."""
     query = select(ServiceUse).where(ServiceUse.client_id == client.id, col(ServiceUse.extra))

@@ -134,6 +134,15 @@ def allowance(session: Session, client_id: UUID, feature: Feature, *, moment: da
     )
 
 
+def hold_of(session: Session, client_id: UUID, feature: Feature, *, moment: datetime | None = None) -> str | None:
+    """Why this is on hold for the client; None when it isn't. Also for sessions across agencies."""
+    contract = contract_of(session, client_id)
+    if contract is None:
+        return None
+    step = step_of(contract.subscription, moment=moment or now())
+    return _hold(contract, step.sentence) if feature in step.on_hold else None
+
+
 def require(
     session: Session, *, client_id: UUID, feature: Feature, subject: str, moment: datetime | None = None
 ) -> ServiceUse | None:

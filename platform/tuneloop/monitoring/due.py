@@ -2,22 +2,27 @@
 
 from sqlmodel import Session, col, select
 
+from tuneloop.clients.entitlements import hold_of
 from tuneloop.kit.clock import now
 from tuneloop.kit.jobs import Job, enqueue
 from tuneloop.monitoring.jobs import ProposeRetrain, ReadMonitor, RunCanary, SettleTraffic
 from tuneloop.monitoring.schedules import begin_schedules, move_on
 from tuneloop.monitoring.two_stage import traffic_to_settle
-from tuneloop.tables import Alias, Monitor, Schedule, ScheduledTask, VersionAlias
+from tuneloop.tables import Alias, Feature, Monitor, Schedule, ScheduledTask, VersionAlias
 
 JOBS: dict[ScheduledTask, type[ReadMonitor | RunCanary | ProposeRetrain]] = {
     ScheduledTask.READING: ReadMonitor,
     ScheduledTask.CANARY: RunCanary,
     ScheduledTask.RETRAIN: ProposeRetrain,
 }
+CHECKS = (ScheduledTask.READING, ScheduledTask.CANARY)
 
 
 def start_due_tasks(session: Session, *, limit: int = 200) -> int:
-    """Enqueue every task that is due for a model in production, and set its next date."""
+    """Enqueue every task that is due for a model in production, and set its next date.
+
+    Checks of a client whose maintenance is on hold are left out until it isn't.
+    """
     moment = now()
     _begin_missing(session)
     in_production = select(VersionAlias.model_id).where(VersionAlias.name == Alias.PRODUCTION)
@@ -33,6 +38,9 @@ def start_due_tasks(session: Session, *, limit: int = 200) -> int:
         .with_for_update(skip_locked=True)
     ).all()
     for row in due:
+        if row.task in CHECKS and hold_of(session, row.client_id, Feature.MONITORING):
+            move_on(session, row, at=moment)
+            continue
         job: Job = JOBS[row.task](model_id=row.model_id)
         enqueue(
             session,

@@ -3,6 +3,8 @@
 from sqlmodel import Session, col, func, select
 
 from tuneloop.audit.service import record
+from tuneloop.clients.entitlements import allowance
+from tuneloop.clients.offers import offer
 from tuneloop.identity.principal import Principal
 from tuneloop.kit.clock import now
 from tuneloop.monitoring.alerts import MENDED_BY_TRAINING
@@ -15,6 +17,7 @@ from tuneloop.retraining.states import ENDED
 from tuneloop.tables import (
     Alias,
     Example,
+    Feature,
     Pool,
     RegisteredModel,
     RetrainingCycle,
@@ -45,6 +48,8 @@ def propose_due_retrain(session: Session, *, principal: Principal, model: Regist
     if new < FEWEST_NEW:
         _note(session, principal, model, f"only {new} new training examples; collect at least {FEWEST_NEW} first")
         return None
+    if not _may(session, principal, model, alert.summary if alert else f"{new} new examples to learn from"):
+        return None
     return propose(
         session,
         principal=principal,
@@ -53,6 +58,17 @@ def propose_due_retrain(session: Session, *, principal: Principal, model: Regist
         trigger=Trigger.ALERT if alert else Trigger.SCHEDULE,
         alert_id=alert.id if alert else None,
     )
+
+
+def _may(session: Session, principal: Principal, model: RegisteredModel, why: str) -> bool:
+    """Whether the client's plan has a retrain left. If not, an extra one is offered to the operators."""
+    found = allowance(session, model.client_id, Feature.RETRAIN)
+    if found.allowed:
+        return True
+    offered = None if found.hold else offer(session, client_id=model.client_id, feature=Feature.RETRAIN, reason=why)
+    instead = f"an extra one is offered for {found.price}" if offered else "and it has no price for an extra one"
+    _note(session, principal, model, found.hold or f"the plan has no retrain left this month; {instead}")
+    return False
 
 
 def new_examples(session: Session, model: RegisteredModel) -> int:

@@ -6,12 +6,13 @@ from math import ceil
 from sqlalchemy import Text, cast, func
 from sqlmodel import Session, col, select
 
+from tuneloop.clients.entitlements import allowance
 from tuneloop.datasets.retirement import retire_due
 from tuneloop.identity.principal import Principal
 from tuneloop.kit.jobs import JobRow, JobState, enqueue
 from tuneloop.review.jobs import TendQueue
 from tuneloop.review.queue import budget_of, fill
-from tuneloop.tables import Alias, RegisteredModel, VersionAlias
+from tuneloop.tables import Alias, Feature, RegisteredModel, VersionAlias
 
 A_DAY = timedelta(days=1)
 DAYS_A_WEEK = 7
@@ -37,5 +38,9 @@ def begin_tending(session: Session) -> int:
 
 
 def tend(session: Session, *, principal: Principal, model: RegisteredModel) -> None:
+    """The day's share of the review budget, as far as the client's plan has labels left this month."""
     retire_due(session, principal=principal, model=model)
-    fill(session, model, ceil(budget_of(model) / DAYS_A_WEEK))
+    found = allowance(session, model.client_id, Feature.LABELS)
+    today = ceil(budget_of(model) / DAYS_A_WEEK)
+    if found.hold is None:
+        fill(session, model, today if found.left is None else min(today, found.left))
