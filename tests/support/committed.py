@@ -35,8 +35,7 @@ def _delete(owner_url: str, agency: Agency) -> None:
     owner = make_engine(owner_url, pool_size=1)
     with owner.begin() as connection:
         connection.execute(text("set session_replication_role = replica"))
-        members = "select user_id from membership where agency_id = :id"
-        connection.execute(text(f"delete from web_session where user_id in ({members})"), {"id": agency.id})
+        connection.execute(text("delete from web_session where session_agency_id = :id"), {"id": agency.id})
         for table in tenant_tables():
             key = "id" if table is Agency else "agency_id"
             connection.execute(text(f"delete from {table.__tablename__} where {key} = :id"), {"id": agency.id})
