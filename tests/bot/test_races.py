@@ -41,6 +41,7 @@ def test_whatever_arrives_at_once_has_one_outcome(
             return Answer(answer.status, answer.body)
 
         sandbox.delivery.post = post
+        north.say("Ann", "here")
         north.say("Otto", "status")
         north.say("Olga", "status")
         for _ in range(ROUNDS):
@@ -100,6 +101,7 @@ def test_an_approval_racing_a_rejection_has_one_outcome_and_tells_the_other(
             return Answer(answer.status, answer.body)
 
         sandbox.delivery.post = post
+        north.say("Ann", "here")
         north.say("Otto", "status")
         north.say("Olga", "status")
         for _ in range(ROUNDS):
