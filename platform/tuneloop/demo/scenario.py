@@ -82,7 +82,7 @@ def support() -> Scenario:
         title="customer messages of an outdoor shop, sorted into categories",
         contract=contract,
         contract_late={**contract, "labels": labels + late_labels},
-        policy={"overall_margin": 0.03, "strong_margin": 0.05, "fewest_queries": 100},
+        policy={"overall_margin": 0.03, "strong_margin": 0.05, "gate_share": 0.0},
         recipe={"blends": [0.7, 1.0]},
         train=parts["train"],
         golden=parts["golden"],
@@ -90,7 +90,7 @@ def support() -> Scenario:
         golden_late=parts["golden_late"],
         late=parts["stream_late"],
         stale=frozenset(),
-        traffic=Traffic(before=48, after=48, late_share=0.6, labels=24, meanwhile=100),
+        traffic=Traffic(before=48, after=48, late_share=0.6, labels=24),
     )
 
 
