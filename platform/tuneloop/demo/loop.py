@@ -30,7 +30,7 @@ LABELS_AT_ONCE = 5
 
 
 def run_demo(settings: Settings, scenario: Scenario) -> int:
-    """Run the loop in `settings.data_dir`; returns 0, or 1 when the gate did not promote."""
+    """Run the loop in `settings.data_dir`; returns 0, or 1 when the gate rejected the candidate."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     show = Show()
     show.console.print(f"[bold]Tuneloop demo[/]: {scenario.title}. Data folder: {settings.data_dir}")
@@ -46,7 +46,7 @@ def run_demo(settings: Settings, scenario: Scenario) -> int:
     path.write_text(json.dumps(summary, indent=2))
     show.summary(summary)
     show.console.print(f"   Everything above as JSON: {path}", soft_wrap=True)
-    return 0 if summary["verdict"]["outcome"] == "promote" else 1
+    return 1 if summary["verdict"]["outcome"] == "reject" else 0
 
 
 class Loop:
