@@ -6,7 +6,7 @@ from threading import Barrier
 
 from slack_bolt import BoltRequest
 from sqlalchemy import Engine
-from sqlmodel import select
+from sqlmodel import col, select
 
 from tests.bot.office import office, shown
 from tests.support.committed import committed_agency
@@ -130,7 +130,8 @@ def test_an_approval_racing_a_rejection_has_one_outcome_and_tells_the_other(
                     (CycleState.APPROVED, Decision.APPROVED, "Otto"),
                     (CycleState.REJECTED, Decision.REJECTED, "Olga"),
                 )
-                refused = session.exec(select(AuditEvent).where(AuditEvent.action == "slack.refused")).all()
+                query = select(AuditEvent).where(AuditEvent.action == "slack.refused").order_by(col(AuditEvent.at))
+                refused = session.exec(query).all()
                 assert refused[-1].actor_name != asked.decided_by
                 cycle.state = CycleState.FAILED
             loser = {"Otto": "Olga", "Olga": "Otto"}[str(asked.decided_by)]
