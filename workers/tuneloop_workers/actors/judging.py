@@ -5,28 +5,28 @@ from collections.abc import Sequence
 from tuneloop.monitoring.streams import Judge
 from tuneloop.registry.contract import Contract
 from tuneloop.registry.templates import Message
-from tuneloop.tables import Example, Prediction
+from tuneloop.tables import Example, Prediction, ReviewItem
 from tuneloop_workers.evals.scorers.choice import DEFAULT, SCORERS
 from tuneloop_workers.evals.scorers.item import EvalItem, Score
 
 
-def item_of(example: Example, contract: Contract) -> EvalItem:
+def item_of(labelled: Example | ReviewItem, contract: Contract) -> EvalItem:
     return EvalItem(
-        id=str(example.id),
-        messages=conversation_of(example),
-        expected=example.expected,
-        category=example.category,
+        id=str(labelled.id),
+        messages=conversation_of(labelled),
+        expected=labelled.expected or "",
+        category=labelled.category or "",
         facts=contract.facts,
         labels=contract.labels,
     )
 
 
-def conversation_of(example: Example) -> tuple[Message, ...]:
-    return tuple(Message.model_validate(message) for message in example.messages)
+def conversation_of(labelled: Example | ReviewItem) -> tuple[Message, ...]:
+    return tuple(Message.model_validate(message) for message in labelled.messages)
 
 
-def score(example: Example, answer: str, contract: Contract) -> Score:
-    return SCORERS[DEFAULT[contract.task]](item_of(example, contract), answer)
+def score(labelled: Example | ReviewItem, answer: str, contract: Contract) -> Score:
+    return SCORERS[DEFAULT[contract.task]](item_of(labelled, contract), answer)
 
 
 def judge_of(contract: Contract) -> Judge:

@@ -12,7 +12,6 @@ from tuneloop.kit.tenancy import TenantSession
 from tuneloop.monitoring.alerts import fallen_of
 from tuneloop.registry.contract import Contract
 from tuneloop.registry.service import contract_of, policy_of
-from tuneloop.registry.templates import Message
 from tuneloop.retraining.service import comparison_of
 from tuneloop.retraining.verdicts import disagreement_run, settled_items
 from tuneloop.tables import (
@@ -25,8 +24,7 @@ from tuneloop.tables import (
     ReviewItem,
     Snapshot,
 )
-from tuneloop_workers.evals.scorers.choice import DEFAULT, SCORERS
-from tuneloop_workers.evals.scorers.item import EvalItem
+from tuneloop_workers.actors.judging import score
 
 
 class Runs(NamedTuple):
@@ -100,17 +98,8 @@ def judged(item: ReviewItem, contract: Contract) -> Judged:
     """Which of the two answers the label finds right; of a skipped item nobody can say."""
     if item.expected is None:
         return Judged("", production=False, candidate=False)
-    scorer = SCORERS[DEFAULT[contract.task]]
-    asked = EvalItem(
-        id=str(item.id),
-        messages=tuple(Message.model_validate(message) for message in item.messages),
-        expected=item.expected,
-        category=item.category or "",
-        facts=contract.facts,
-        labels=contract.labels,
-    )
     return Judged(
-        asked.category,
-        production=scorer(asked, item.answers["production"]).correct,
-        candidate=scorer(asked, item.answers["candidate"]).correct,
+        item.category or "",
+        production=score(item, item.answers["production"], contract).correct,
+        candidate=score(item, item.answers["candidate"], contract).correct,
     )
