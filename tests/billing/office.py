@@ -13,6 +13,7 @@ from sqlmodel import select
 
 import tuneloop_workers.actors  # noqa: F401  (registers the handlers)
 from tests.billing.sandbox import Shop, client_of
+from tests.support.runtime import silent_runtime
 from tuneloop.kit.db import Database
 from tuneloop.kit.jobs import JobRow, JobState
 from tuneloop.kit.settings import Settings
@@ -21,7 +22,6 @@ from tuneloop.kit.tenancy import TenantSession
 from tuneloop.tables import Agency, BillingAccount, Invoice, Subscription
 from tuneloop_billing.sandbox.process import Running
 from tuneloop_billing.webhooks.service import receive
-from tuneloop_workers.runtime import Runtime
 
 Http = TestClient[Litestar]
 
@@ -53,7 +53,7 @@ class Office:
 
     def work(self) -> list[str]:
         """Run every queued job of billing until none is left; returns the names of those that ran."""
-        runtime, ran = Runtime(self.database, self.storage, self.settings), []
+        runtime, ran = silent_runtime(self.database, self.storage, self.settings), []
         while due := self._due():
             for job_id, name in due:
                 runtime.run(job_id)

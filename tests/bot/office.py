@@ -14,6 +14,7 @@ from sqlmodel import col, select
 
 import tuneloop.chat  # noqa: F401  (registers the handlers of the chat queue)
 from tests.support.factories import owner_of
+from tests.support.runtime import silent_runtime
 from tuneloop.asgi import create_app
 from tuneloop.kit.db import Database
 from tuneloop.kit.jobs import JobRow, JobState, Queue
@@ -195,7 +196,7 @@ def office(
         sandbox.delivery.post = into(site)
         client = SandboxClient(sandbox.url)
         team = client.team(name)
-        runtime = Runtime(database, storage, settings)
+        runtime = silent_runtime(database, storage, settings)
         made = Office(database, agency, settings, runtime, site, sandbox, client, team)
         made.channel = client.channel(team, "general")
         for who, role in (("Ann", Role.ADMIN), ("Otto", Role.OPERATOR), ("Olga", Role.OPERATOR), ("Vera", Role.VIEWER)):

@@ -16,6 +16,7 @@ from sqlmodel import select
 
 import tuneloop_workers.actors  # noqa: F401  (registers the handlers)
 from tests.mail.server import Taken, smtp_server
+from tests.support.runtime import silent_runtime
 from tuneloop.kit.clock import now
 from tuneloop.kit.db import Database
 from tuneloop.kit.errors import InvalidInput
@@ -42,7 +43,7 @@ def post() -> Iterator[Taken]:
 @pytest.fixture
 def runtime(database: Database, storage: Storage, tmp_path: Path, post: Taken) -> Runtime:
     url = SecretStr(f"smtp://127.0.0.1:{post.port}?tls=off")
-    return Runtime(
+    return silent_runtime(
         database, storage, Settings(data_dir=tmp_path, smtp_url=url, mail_bounces="bounces@mail.north.example")
     )
 

@@ -20,6 +20,7 @@ from sqlmodel import col, select
 import tuneloop_workers.actors  # noqa: F401  (registers the handlers)
 from tests.mail.server import Taken, smtp_server
 from tests.reports.january import January, make_january
+from tests.support.runtime import silent_runtime
 from tuneloop.clients.months import Month
 from tuneloop.kit.clock import now
 from tuneloop.kit.db import Database
@@ -50,7 +51,7 @@ def post() -> Iterator[Taken]:
 @pytest.fixture
 def runtime(database: Database, storage: Storage, tmp_path: Path, post: Taken) -> Iterator[Runtime]:
     url = SecretStr(f"smtp://127.0.0.1:{post.port}?tls=off")
-    yield Runtime(database, storage, Settings(data_dir=tmp_path, smtp_url=url))
+    yield silent_runtime(database, storage, Settings(data_dir=tmp_path, smtp_url=url))
     renderer().close()
 
 

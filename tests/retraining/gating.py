@@ -8,6 +8,7 @@ from sqlmodel import select
 
 import tuneloop_workers.actors.comparison  # noqa: F401  (registers the handlers)
 from tests.support.cycles import Workshop
+from tests.support.runtime import silent_runtime
 from tuneloop.identity.principal import Principal
 from tuneloop.kit.db import Database
 from tuneloop.kit.jobs import JobRow, JobState
@@ -28,7 +29,6 @@ from tuneloop.tables import (
     RetrainingCycle,
     ReviewItem,
 )
-from tuneloop_workers.runtime import Runtime
 
 RIGHT, WRONG = "order", "refund"
 
@@ -93,7 +93,8 @@ def make_gate(
 def work(database: Database, session: TenantSession, folder: Path) -> int:
     """Run every queued job of the gate, as a worker would; returns how many."""
     session.flush()
-    runtime = Runtime(database, Storage((folder / "objects").as_uri(), cache=folder), Settings(data_dir=folder))
+    storage = Storage((folder / "objects").as_uri(), cache=folder)
+    runtime = silent_runtime(database, storage, Settings(data_dir=folder))
     queued = select(JobRow.id).where(JobRow.state == JobState.QUEUED)
     jobs = list(session.exec(queued))
     for job in jobs:

@@ -94,11 +94,11 @@ class Context:
         if self._overdue.is_set():
             raise TimeoutError(f"took longer than {self.held.job.time_limit_seconds} s")
 
-    def keep_alive(self, over: threading.Event) -> None:
+    def keep_alive(self, over: threading.Event, every: float = BEAT_SECONDS) -> None:
         """Heartbeat until `over`; a database that is away for a moment is no reason to stop."""
         sent: dict[str, Any] = {}
         deadline = time.monotonic() + self.held.job.time_limit_seconds
-        while not over.wait(BEAT_SECONDS):
+        while not over.wait(every):
             if time.monotonic() > deadline:
                 self._overdue.set()
             progress = self._progress
@@ -136,6 +136,7 @@ class Runtime:
     storage: Storage
     settings: Settings
     stopping: threading.Event = field(default_factory=threading.Event)
+    beat_seconds: float = BEAT_SECONDS
 
     def run(self, job_id: UUID) -> None:
         """Do a job if it is free. Domain errors are final; anything else is tried again."""
@@ -146,7 +147,7 @@ class Runtime:
             return
         context = Context(self.database, self.storage, self.settings, held, self.stopping)
         over = threading.Event()
-        heart = threading.Thread(target=context.keep_alive, args=(over,), daemon=True)
+        heart = threading.Thread(target=context.keep_alive, args=(over, self.beat_seconds), daemon=True)
         heart.start()
         bound = log.bind(job=held.job.name, job_id=str(job_id), attempt=held.attempt)
         try:

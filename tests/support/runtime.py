@@ -1,0 +1,14 @@
+"""A worker's runtime for tests whose database is one connection."""
+
+import threading
+
+from tuneloop.kit.db import Database
+from tuneloop.kit.settings import Settings
+from tuneloop.kit.storage import Storage
+from tuneloop_workers.runtime import Runtime
+
+
+def silent_runtime(database: Database, storage: Storage, settings: Settings) -> Runtime:
+    """Jobs without heartbeats: these come from a thread of their own, and savepoints of two threads on one connection
+    would be released in the wrong order."""
+    return Runtime(database, storage, settings, beat_seconds=threading.TIMEOUT_MAX)
