@@ -14,6 +14,8 @@ from tuneloop.demo.scenario import Item
 from tuneloop.kit.errors import TuneloopError
 
 POLL_SECONDS = 0.4
+FOLLOW_SECONDS = 1.5
+"""A training run has its cores to itself more of the time when nobody asks how it is."""
 PATIENCE_SECONDS = 300.0
 WORKING = {"approved", "training", "evaluating", "compared"}
 
@@ -87,7 +89,7 @@ class Operator:
                 if cycle["state"] == "failed":
                     raise DemoFailed(f"the cycle failed: {cycle['failure']}")
                 return cycle
-            pause.wait(POLL_SECONDS)
+            pause.wait(FOLLOW_SECONDS)
 
     def until(self, path: str, condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """Read `path` until what it says meets the condition; raises DemoFailed after `PATIENCE_SECONDS`."""

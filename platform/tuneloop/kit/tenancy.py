@@ -3,11 +3,12 @@
 The second wall is PostgreSQL's row-level security, which `Database` arms with `app.agency_id` per transaction.
 """
 
+from functools import lru_cache
 from typing import Any, ClassVar
 from uuid import UUID
 
 from sqlalchemy import event
-from sqlalchemy.orm import ORMExecuteState, UOWTransaction, with_loader_criteria
+from sqlalchemy.orm import LoaderCriteriaOption, ORMExecuteState, UOWTransaction, with_loader_criteria
 from sqlmodel import Field, Session, SQLModel
 
 from tuneloop.kit.ids import new_id
@@ -82,17 +83,25 @@ def confine_statement(state: ORMExecuteState) -> None:
         raise TenancyError("text and Core statements bypass the tenant filter; use mapped classes")
     if state.is_insert:
         return  # nothing to filter: `confine_writes` checks flushed rows, row-level security every row
-    for cls in tenant_tables():
-        if cls.tenant_key is not None:
-            column = getattr(cls, cls.tenant_key)
-            state.statement = state.statement.options(
-                with_loader_criteria(cls, column == session.agency_id, include_aliases=True)
-            )
-        if cls.client_key is not None and session.client_id is not None:
-            column = getattr(cls, cls.client_key)
-            state.statement = state.statement.options(
-                with_loader_criteria(cls, column == session.client_id, include_aliases=True)
-            )
+    state.statement = state.statement.options(
+        *_criteria(session.agency_id, session.client_id, len(SQLModel.metadata.tables))
+    )
+
+
+@lru_cache(maxsize=256)
+def _criteria(agency_id: UUID, client_id: UUID | None, _tables: int) -> tuple[LoaderCriteriaOption, ...]:
+    """What confines a statement to one agency, or to one client of it; building it costs more than most queries.
+
+    A table that is declared later changes `_tables`, so that it is never left out.
+    """
+    keys = [(cls, cls.tenant_key, agency_id) for cls in tenant_tables()]
+    if client_id is not None:
+        keys += [(cls, cls.client_key, client_id) for cls in tenant_tables()]
+    return tuple(
+        with_loader_criteria(cls, getattr(cls, key) == value, include_aliases=True)
+        for cls, key, value in keys
+        if key is not None
+    )
 
 
 @event.listens_for(TenantSession, "before_flush")
