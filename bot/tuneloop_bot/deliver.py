@@ -6,9 +6,9 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-import vl_convert
 from sqlmodel import Session, col, select
 
+from tuneloop.charts import draw
 from tuneloop.kit.clock import now
 from tuneloop.kit.jobs import enqueue
 from tuneloop.slack.jobs import DeliverMessage
@@ -123,12 +123,12 @@ def _picture(calls: Calls, content: Content, images: dict[str, str]) -> str | No
     """The uploaded picture; a message goes without one rather than not at all."""
     if content.picture is None:
         return None
-    key = content.picture.alt
+    key = content.picture.title
     if key in images:
         return images[key]
-    png = vl_convert.vegalite_to_png(content.picture.spec, scale=2)
+    png = draw.png(content.picture.spec)
     try:
-        images[key] = calls.upload(png, name="chart.png", title=content.picture.alt)
+        images[key] = calls.upload(png, name="chart.png", title=content.picture.title)
     except Refusal as refusal:
         log.warning("slack_picture_refused", error=refusal.code)
         return None

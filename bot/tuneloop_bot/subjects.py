@@ -6,10 +6,8 @@ from uuid import UUID
 from sqlmodel import Session
 
 from tuneloop.kit.settings import Settings
-from tuneloop.registry.service import full_name
 from tuneloop.tables import Alert, RegisteredModel, Report, RetrainingCycle, SlackMessage
 from tuneloop_bot.blocks.alerts import alert_message
-from tuneloop_bot.blocks.chart import weekly_chart
 from tuneloop_bot.blocks.content import Content
 from tuneloop_bot.blocks.cycles import candidate_message, failed_message, retrain_message
 from tuneloop_bot.blocks.digest import digest_message
@@ -64,6 +62,4 @@ def content_of_message(session: Session, message: SlackMessage, settings: Settin
 
 
 def _alert(session: Session, alert: Alert, settings: Settings) -> Content:
-    view = alert_view(session, alert, hourly=settings.compute_hourly, currency=settings.currency)
-    name = full_name(session, session.get_one(RegisteredModel, alert.model_id))
-    return alert_message(view, weekly_chart(alert.evidence, name))
+    return alert_message(alert_view(session, alert, hourly=settings.compute_hourly, currency=settings.currency))

@@ -7,9 +7,11 @@ from uuid import UUID
 
 from sqlmodel import Session, col, func, select
 
+from tuneloop.console.alert_chart import AlertChart, alert_charts
 from tuneloop.kit.clock import now
 from tuneloop.kit.jobs import JobRow, JobState
 from tuneloop.monitoring.alerts import MENDED_BY_TRAINING, events_of
+from tuneloop.monitoring.measured import series_of
 from tuneloop.monitoring.proposal import new_examples
 from tuneloop.registry.service import aliases, contract_of, full_name
 from tuneloop.retraining.approvals import questions, votes
@@ -35,6 +37,8 @@ from tuneloop.tables import (
 )
 
 EXAMPLES = 3
+WIDTH, HEIGHT = 560, 210
+"""Of an alert's picture, in pixels."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +128,7 @@ class AlertView:
     data: Data
     newest: AlertEvent | None
     cycle: CycleView | None
+    chart: AlertChart | None
 
 
 def cycle_view(session: Session, cycle: RetrainingCycle) -> CycleView:
@@ -176,6 +181,7 @@ def alert_view(session: Session, alert: Alert, *, hourly: float, currency: str) 
         data=data_at_hand(session, model),
         newest=happened[-1] if happened else None,
         cycle=cycle_view(session, cycle) if cycle is not None else None,
+        chart=next(iter(alert_charts(alert, series_of(session, alert), width=WIDTH, height=HEIGHT)), None),
     )
 
 

@@ -1,6 +1,7 @@
 """Alerts, labels, corrections, reminders and mail, and deliveries that do not go smoothly."""
 
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlmodel import select
@@ -12,6 +13,7 @@ from tests.support.world import World, make_world
 from tuneloop.kit.clock import now
 from tuneloop.kit.db import Database
 from tuneloop.predictions.names import completion_id
+from tuneloop.stats.intervals import Rate
 from tuneloop.tables import (
     Alert,
     AlertState,
@@ -34,6 +36,13 @@ NASTY = "<!channel> *bold* <https://evil.example|free> & `x` \u202egnp.exe"
 RATE = {"value": 0.87, "n": 100, "low": 0.79, "high": 0.92}
 
 
+def point(day: int, right: int) -> dict[str, Any]:
+    """A reading of fifty labels in November."""
+    rate = Rate(right, 50)
+    low, high = rate.interval
+    return {"at": f"2026-11-{day:02}T08:00:00+00:00", "value": rate.value, "low": low, "high": high, "n": 50}
+
+
 def alert_world(north: Office, database: Database, base: BaseModel) -> World:
     """A model with an open alert of two labelled weeks, and no cycle under way."""
     with database.all_agencies() as session:
@@ -47,7 +56,7 @@ def alert_world(north: Office, database: Database, base: BaseModel) -> World:
         alert.evidence = {
             "baseline": RATE,
             "current": {**RATE, "value": 0.7, "low": 0.6, "high": 0.78},
-            "weeks": [[43, 50], [35, 50]],
+            "series": {"accuracy": [point(5, 43), point(12, 35)]},
             "fallen": ["order"],
             "categories": {"order": RATE},
         }
@@ -75,8 +84,20 @@ def test_an_alert_shows_rates_with_n_a_picture_and_everybody_s_words_literally(
     assert "\\u202egnp.exe" in said["text"]
     assert "<!channel>" not in message.text
     (image,) = [block for block in message.content["blocks"] if block["type"] == "image"]
+    assert image["alt_text"].endswith("5 Nov 86 % (74-93 %, n=50); 12 Nov 70 % (56-81 %, n=50)")
     file = north.client.state()["teams"][north.team]["files"][image["slack_file"]["id"]]
     assert (file["complete"], file["content"]) == (True, True)
+
+
+def test_an_alert_without_dates_goes_without_a_picture(north: Office, database: Database) -> None:
+    alert_world(north, database, make_base(database))
+    with database.unit(north.agency.id) as session:
+        alert = session.exec(select(Alert)).one()
+        alert.evidence = {**alert.evidence, "series": {}}
+    north.tick()
+    (message,) = [each for each in north.messages() if "snooze" in each.actions]
+    assert [block for block in message.content["blocks"] if block["type"] == "image"] == []
+    assert "70 % (60 to 78, n 100)" in shown(message.content)
 
 
 def test_an_alert_is_snoozed_or_closed_with_a_reason_and_says_so(north: Office, database: Database) -> None:

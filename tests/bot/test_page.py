@@ -142,7 +142,7 @@ def test_an_alert_shows_its_picture(north: Office, database: Database, browser: 
     with visitor(browser, north.sandbox.url, viewport={"width": 1100, "height": 1250}) as person:
         page = person.page
         _enter(page, "Otto")
-        image = page.get_by_role("img", name="Weekly accuracy of acme/support")
+        image = page.get_by_role("img", name="acme/support: accuracy by reading")
         expect(image).to_be_visible()
         assert image.evaluate("node => node.naturalWidth") > 300
         _keep(page, "alert")

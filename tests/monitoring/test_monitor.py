@@ -9,6 +9,7 @@ from tuneloop.identity.principal import Principal
 from tuneloop.kit.errors import InvalidInput
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.monitoring.alerts import alerts_of
+from tuneloop.monitoring.measured import series_of
 from tuneloop.monitoring.service import readings_of, start_monitor
 from tuneloop.registry.service import point
 from tuneloop.tables import (
@@ -42,7 +43,27 @@ def test_an_alert_says_what_fell_how_sure_and_on_how_many(
     assert evidence["statistic"] > evidence["threshold"]
     assert evidence["fallen"] == ["rental"]
     assert (evidence["categories"]["rental"]["value"], evidence["categories"]["rental"]["n"]) == (0, 30)
+    assert evidence["before"] == {}, "the evaluation had no rental"
     assert session.exec(select(AuditEvent.action)).all() == ["alert.open"]
+
+
+def test_an_alert_keeps_when_each_period_was_measured(
+    session: TenantSession, workshop: Workshop, traffic: Traffic
+) -> None:
+    """An alert of before dates were kept is told them by the readings of its time."""
+    traffic.week(54, 6)
+    first = read(session, workshop)["labels"]
+    traffic.bad_week()
+    second = read(session, workshop)["labels"]
+    (alert,) = alerts_of(session, workshop.model.id)
+    points = alert.evidence["series"]["accuracy"]
+    assert [(each["at"], each["value"], each["n"]) for each in points] == [
+        (first.at.isoformat(), 0.9, 60),
+        (second.at.isoformat(), 0.5, 60),
+    ]
+    assert points[1]["low"] < 0.5 < points[1]["high"]
+    alert.evidence = {name: each for name, each in alert.evidence.items() if name != "series"}
+    assert series_of(session, alert) == {"accuracy": points}
 
 
 def test_no_alert_without_change(session: TenantSession, workshop: Workshop, traffic: Traffic) -> None:

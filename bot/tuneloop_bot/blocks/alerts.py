@@ -5,7 +5,8 @@ from typing import Any
 
 from tuneloop.kit.clock import now
 from tuneloop.tables import AlertLevel, AlertState
-from tuneloop_bot.blocks.content import Content, Picture
+from tuneloop_bot.blocks.chart import picture
+from tuneloop_bot.blocks.content import Content
 from tuneloop_bot.blocks.cycles import at_hand, cycle_lines
 from tuneloop_bot.blocks.decisions import retrain_buttons
 from tuneloop_bot.blocks.parts import (
@@ -30,7 +31,7 @@ SNOOZES = ((1, "1 day"), (3, "3 days"), (7, "1 week"), (30, "30 days"))
 MARKS = {AlertLevel.ALERT: ":rotating_light:", AlertLevel.WARN: ":warning:"}
 
 
-def alert_message(view: AlertView, chart: dict[str, Any] | None = None) -> Content:
+def alert_message(view: AlertView) -> Content:
     alert = view.row
     level = f"{MARKS[alert.level]} *{alert.level.value.capitalize()}*"
     lead = [
@@ -50,7 +51,7 @@ def alert_message(view: AlertView, chart: dict[str, Any] | None = None) -> Conte
     return Content(
         f"{view.model}: {alert.summary}",
         blocks,
-        picture=Picture(chart, f"Weekly accuracy of {view.model}", len(lead)) if chart else None,
+        picture=picture(view.chart, view.model, at=len(lead)) if view.chart is not None else None,
         answers=[each.prediction for each in view.examples],
     )
 
@@ -61,8 +62,12 @@ def _figures(evidence: dict[str, Any]) -> list[Block]:
         for key, title in (("baseline", "*Before*"), ("current", "*Now*"), ("reports", "*Reported by users*"))
         if isinstance(evidence.get(key), dict) and "n" in evidence[key] and evidence[key].get("value") is not None
     ]
-    named = evidence.get("categories") or {}
-    fallen = [(code(name, 60), rate(named[name])) for name in evidence.get("fallen", [])[:4] if name in named]
+    now_so, before = evidence.get("categories") or {}, evidence.get("before") or {}
+    fallen = [
+        (code(name, 60), f"{rate(before[name])} →\n*{rate(now_so[name])}*" if name in before else rate(now_so[name]))
+        for name in evidence.get("fallen", [])[:4]
+        if name in now_so
+    ]
     return pairs([*rows, *fallen])
 
 

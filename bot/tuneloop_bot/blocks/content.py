@@ -17,6 +17,7 @@ class Picture:
     """A Vega-Lite specification, drawn and uploaded when the message is sent; shown before block `at`."""
 
     spec: dict[str, Any]
+    title: str
     alt: str
     at: int
 

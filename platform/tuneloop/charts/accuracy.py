@@ -10,6 +10,7 @@ from tuneloop.charts.marks import (
     Width,
     baseline,
     chart,
+    counts,
     floor_of,
     markers,
     measured,
@@ -25,10 +26,14 @@ def accuracy_over_time(
     level_text: str | None = None,
     estimate: Sequence[Point] = (),
     happened: Sequence[Marker] = (),
+    counted: bool = False,
     width: Width = "container",
     height: int = 250,
 ) -> Spec:
-    """Accuracy on labelled answers with intervals; `level` is the baseline's, `estimate` needs no labels."""
+    """Accuracy on labelled answers with intervals; `level` is the baseline's, `estimate` needs no labels.
+
+    `counted` writes the number of labels under each interval.
+    """
     known = [level] if level is not None else []
     axis = share_axis(floor_of([*points, *estimate], known))
     layers: list[Spec] = [*markers(happened)]
@@ -43,7 +48,8 @@ def accuracy_over_time(
                 "encoding": {"x": TIME, "y": {"field": "value", **axis}, "detail": {"field": "group"}},
             }
         )
-    return chart(width=width, height=height, layers=[*layers, *measured(points, axis, title="right")])
+    layers += measured(points, axis, title="right")
+    return chart(width=width, height=height, layers=[*layers, *([counts(points, axis)] if counted else [])])
 
 
 def category(

@@ -108,6 +108,15 @@ def measured(points: Sequence[Point], axis: Spec, *, title: str, small: bool = F
     ]
 
 
+def counts(points: Sequence[Point], axis: Spec) -> Spec:
+    """How many items each point rests on, under its interval: for pictures, which have no tooltip."""
+    return {
+        "data": {"values": [{**row(point), "count": f"n {point.n}"} for point in points]},
+        "mark": {"type": "text", "style": "count"},
+        "encoding": {"x": TIME, "y": {"field": "low", **axis}, "text": {"field": "count"}},
+    }
+
+
 def baseline(value: float, axis: Spec, text: str = "") -> list[Spec]:
     data = {"values": [{"value": value, "text": text}]}
     rule: Spec = {

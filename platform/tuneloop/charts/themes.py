@@ -51,6 +51,7 @@ def _theme(*, ink: str, soft: str, line: str, main: str, second: str, alert: str
                 "dx": -2,
                 "dy": -2,
             },
+            "count": {"color": soft, "fontSize": 10, "align": "center", "baseline": "top", "dy": 3},
             "deployment": {"color": ok, "strokeWidth": 1.2},
             "alert": {"color": alert, "strokeWidth": 1.2, "strokeDash": [5, 3]},
             "resolution": {"color": ok, "strokeWidth": 1, "strokeDash": [1, 3]},

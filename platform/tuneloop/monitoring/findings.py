@@ -9,6 +9,7 @@ from tuneloop.evals.service import rate_of
 from tuneloop.monitoring.accuracy import agrees, chart_of, labels_are_trusted, rests_on_one_week
 from tuneloop.monitoring.alerts import Finding
 from tuneloop.monitoring.figures import pooled
+from tuneloop.monitoring.measured import accuracy_series, category_series, reports_series
 from tuneloop.registry.service import policy_of
 from tuneloop.stats.intervals import Rate, describe
 from tuneloop.tables import AlertKind, AlertLevel, EvalRun, Monitor, Reading, RegisteredModel
@@ -28,6 +29,7 @@ def accuracy_finding(session: Session, model: RegisteredModel, monitor: Monitor,
     chart = chart_of(monitor)
     current = labels.detail["accuracy"]
     fallen = fallen_categories(session, monitor)
+    named = sorted({*fallen, *labels.detail.get("category_alarms", ())})
     rate = policy_of(model).false_alarm_rate
     doubts = doubts_about(labels, one_week=rests_on_one_week(chart), confirmed=_confirmed(readings))
     said = [
@@ -44,11 +46,13 @@ def accuracy_finding(session: Session, model: RegisteredModel, monitor: Monitor,
             "baseline": rate_of(chart.baseline),
             "current": current,
             "weeks": [list(week) for week in chart.weeks],
+            "series": accuracy_series(session, monitor.id, until=labels.at),
             "statistic": labels.statistic,
             "threshold": labels.threshold,
             "false_alarms_a_year": rate,
             "categories": labels.detail["categories"],
-            "fallen": sorted({*fallen, *labels.detail.get("category_alarms", ())}),
+            "fallen": named,
+            "before": _before(session, monitor, named),
             "doubts": doubts,
             "wrong": labels.detail["wrong"],
             "labellers": labels.detail["labellers"],
@@ -78,8 +82,9 @@ def category_finding(session: Session, model: RegisteredModel, monitor: Monitor,
         summary=" ".join(said),
         evidence={
             "fallen": names,
-            "before": {name: rate_of(before[name]) for name in names},
+            "before": _before(session, monitor, names),
             "categories": {name: rate_of(recent[name]) for name in names},
+            "series": category_series(session, monitor.id, names, until=labels.at),
             "statistics": {name: labels.detail["category_statistics"][name] for name in names},
             "false_alarms_a_year": rate,
             "doubts": doubts,
@@ -90,7 +95,7 @@ def category_finding(session: Session, model: RegisteredModel, monitor: Monitor,
     )
 
 
-def reports_finding(readings: Readings) -> Finding:
+def reports_finding(session: Session, monitor: Monitor, readings: Readings) -> Finding:
     """Users report more answers than they used to."""
     reports = readings["reports"]
     now, before = reports.detail["reported"], reports.detail["baseline"]
@@ -104,6 +109,7 @@ def reports_finding(readings: Readings) -> Finding:
         evidence={
             "baseline": before,
             "current": now,
+            "series": reports_series(session, monitor.id, until=reports.at),
             "reporters": reports.detail["reporters"],
             "statistic": reports.statistic,
             "threshold": reports.threshold,
@@ -145,6 +151,12 @@ def recent_categories(session: Session, monitor: Monitor) -> dict[str, Rate]:
         name: pooled(reading.detail["categories"][name] for reading in latest if name in reading.detail["categories"])
         for name in names
     }
+
+
+def _before(session: Session, monitor: Monitor, names: list[str]) -> dict[str, Any]:
+    """Of these categories, what the version's own evaluation said; nothing for those that it did not contain."""
+    counts = session.get_one(EvalRun, monitor.baseline_run_id).categories
+    return {name: rate_of(Rate(counts[name]["correct"], counts[name]["n"])) for name in names if name in counts}
 
 
 def _latest_labels(session: Session, monitor: Monitor) -> list[Reading]:

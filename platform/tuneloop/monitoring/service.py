@@ -99,7 +99,7 @@ def _act(session: Session, period: Period, readings: Readings) -> None:
     elif readings["labels"].detail.get("category_alarms"):
         raise_alert(session, monitor, category_finding(session, model, monitor, readings), at=at)
     if readings["reports"].alarm:
-        raise_alert(session, monitor, reports_finding(readings), at=at)
+        raise_alert(session, monitor, reports_finding(session, monitor, readings), at=at)
     if readings["confidence"].alarm:
         ask_about(session, period, readings["confidence"])
     resolve_unconfirmed(session, monitor, readings, at=at)

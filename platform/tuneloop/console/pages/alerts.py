@@ -10,6 +10,7 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 from sqlmodel import select
 
+from tuneloop.console.alert_chart import alert_charts
 from tuneloop.console.forms import required
 from tuneloop.console.notes import back_to
 from tuneloop.console.render import page
@@ -19,6 +20,7 @@ from tuneloop.kit.clock import now
 from tuneloop.kit.errors import InvalidInput
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.monitoring.alerts import dismiss, events_of, find_alert, resolve, snooze
+from tuneloop.monitoring.measured import series_of
 from tuneloop.retraining.recipe import Recipe
 from tuneloop.retraining.service import propose
 from tuneloop.tables import AdapterVersion, Client, Monitor, RegisteredModel, RetrainingCycle, Role, Trigger
@@ -42,6 +44,7 @@ class AlertPage(Controller):
             model=model,
             client=session.get_one(Client, model.client_id),
             version=session.get_one(AdapterVersion, monitor.version_id),
+            charts=alert_charts(alert, series_of(session, alert)),
             events=events_of(session, alert.id),
             cycles=list(session.exec(select(RetrainingCycle).where(RetrainingCycle.alert_id == alert.id))),
         )
