@@ -4,10 +4,12 @@ from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
+from tuneloop.clients.months import Month
 from tuneloop.tables import AlertKind, AlertLevel, AlertState, CycleState, Plan, Trigger
 from tuneloop_reports.style import Style
 
@@ -210,9 +212,14 @@ class ModelReport(Frozen):
     smallest_drop: float | None
     labels_per_week: int | None
 
+    @property
+    def in_service(self) -> bool:
+        """Whether there is anything to say about its answers; a model that is being prepared has given none."""
+        return self.version is not None or self.answers > 0
+
 
 class Content(Frozen):
-    """One client and month."""
+    """One client and month. Closed early, a month's `end` is the moment at which it was."""
 
     format: int = FORMAT
     agency: str
@@ -226,6 +233,11 @@ class Content(Frozen):
     models: tuple[ModelReport, ...]
     note: Annotated[str, Field(max_length=4000)] = ""
     style: Style
+
+    @property
+    def until(self) -> datetime | None:
+        """When the month was closed before its end."""
+        return None if self.end == Month.parse(self.month).span(ZoneInfo(self.time_zone)).end else self.end
 
     @property
     def light(self) -> Light:

@@ -87,8 +87,8 @@ class Speaker:
         return format_date(local, format="long", locale=self.locale)
 
     def last_day(self, end: datetime) -> str:
-        """The day before a period's end, which is midnight of the day after."""
-        return self.day(end.astimezone(self._zone).date() - timedelta(days=1))
+        """The last day of a period, whose end is the midnight after it or, closed early, a moment in it."""
+        return self.day(end - timedelta(microseconds=1))
 
     def short_day(self, moment: datetime) -> str:
         return format_date(moment.astimezone(self._zone).date(), format="d MMM", locale=self.locale)

@@ -2,6 +2,7 @@
 
 import hmac
 from base64 import urlsafe_b64encode
+from datetime import datetime
 from hashlib import sha256
 from uuid import UUID
 
@@ -19,8 +20,8 @@ class MonthEnd:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
-    def prepare(self, session: Session, *, client: Client, month: str) -> UUID:
-        return prepare(session, client=client, month=month).id
+    def prepare(self, session: Session, *, client: Client, month: str, until: datetime | None = None) -> UUID:
+        return prepare(session, client=client, month=month, until=until).id
 
     def link(self, session: Session, *, report_id: UUID) -> str:
         """For the invoice. Asked again it is the same link, so that the invoice's text stays the same."""

@@ -47,6 +47,8 @@ def headline(say: Speaker, content: Content) -> str:
 
 def model_headline(say: Speaker, model: ModelReport) -> str:
     now = model.accuracy
+    if not model.in_service:
+        return say("headline.preparing")
     if now.value is None:
         return say("headline.none")
     said = {"value": say.share(now), "range": say.range(now), "n": now.n}
@@ -125,7 +127,7 @@ def done(say: Speaker, model: ModelReport) -> list[str]:
         found.append(say("done.deployed", versions=say.list([f"v{number}" for number in released])))
     if work.rollbacks:
         found.append(say("done.rollback", count=work.rollbacks))
-    return found or [say("done.nothing")]
+    return found or [say("done.nothing" if model.in_service else "done.prepared")]
 
 
 def state(say: Speaker, retrain: Retrain) -> str:
@@ -190,6 +192,8 @@ def rank(categories: tuple[Category, ...]) -> Ranking:
 
 
 def next_steps(say: Speaker, model: ModelReport) -> list[str]:
+    if not model.in_service:
+        return [say("next.first")]
     found = [say(f"next.{task.task}", date=say.day(task.next_at), days=task.every_days) for task in model.tasks]
     waiting = [each for each in model.retrains if each.state is CycleState.AWAITING_PROMOTION]
     found += [f"{state(say, each)[0].upper()}{state(say, each)[1:]}." for each in waiting]

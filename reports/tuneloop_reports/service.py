@@ -1,5 +1,6 @@
 """The life of a report: prepared as a draft, approved by its digest, delivered once."""
 
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -30,8 +31,10 @@ class Recipient(NamedTuple):
     may_leave: bool
 
 
-def prepare(session: Session, *, client: Client, month: Month | str) -> Report:
+def prepare(session: Session, *, client: Client, month: Month | str, until: datetime | None = None) -> Report:
     """The draft of a month with the newest numbers; an approved report stays as it is.
+
+    A month that is closed early ends `until`, also when its draft is brought up to date later.
 
     Raises:
         InvalidInput: the month is no month, or has not begun.
@@ -40,11 +43,12 @@ def prepare(session: Session, *, client: Client, month: Month | str) -> Report:
     report = _locked(session, client.id, month)
     if report is not None and report.state is not ReportState.DRAFT:
         return report
-    note = content_of(session, report).note if report else ""
-    fresh = collect(session, client=client, month=month, style=style_of(session, client.id))
+    known = content_of(session, report) if report else None
+    until = until or (known.until if known else None)
+    fresh = collect(session, client=client, month=month, style=style_of(session, client.id), until=until)
     if fresh.start > now():
         raise InvalidInput(f"{month} has not begun; prepare an earlier month")
-    snapshot = freeze(session, client.id, fresh.model_copy(update={"note": note}))
+    snapshot = freeze(session, client.id, fresh.model_copy(update={"note": known.note if known else ""}))
     if report is None:
         report = Report(agency_id=client.agency_id, client_id=client.id, month=str(month), snapshot_id=snapshot.id)
     report.snapshot_id = snapshot.id

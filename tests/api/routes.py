@@ -148,6 +148,7 @@ JSON: dict[str, Any] = {
     "POST /api/v1/clients/{client}/reports/{month}/approve": {"digest": DIGEST},
     "PATCH /api/v1/report-style": {"language": "de"},
     "PUT /api/v1/mail/sender": {"email": "reports@north.example", "name": "North"},
+    "PATCH /api/v1/clients/{client}": {"name": "New name"},
     "POST /api/v1/clients": {"slug": "new", "name": "New"},
     "POST /api/v1/models/{client}": {
         "slug": "new",

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from tests.billing.office import Office, office
 from tests.billing.sandbox import Shop, open_shop
+from tests.billing.three import make_three
 from tuneloop.asgi import create_app
 from tuneloop.kit.db import Database
 from tuneloop.kit.settings import Settings
@@ -77,3 +78,8 @@ def north(
     """The agency, connected to the sandbox."""
     with office(database, agency, settings, storage, api, sandbox) as made:
         yield made
+
+
+@pytest.fixture
+def agency_of_three(north: Office) -> dict[str, Client]:
+    return make_three(north)

@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
-from litestar import Litestar
-from litestar.testing import TestClient
+import httpx
 from sqlmodel import select
 
 import tuneloop_workers.actors  # noqa: F401  (registers the handlers)
@@ -22,8 +21,6 @@ from tuneloop.kit.tenancy import TenantSession
 from tuneloop.tables import Agency, BillingAccount, Invoice, Subscription
 from tuneloop_billing.sandbox.process import Running
 from tuneloop_billing.webhooks.service import receive
-
-Http = TestClient[Litestar]
 
 
 @dataclass(frozen=True)
@@ -48,24 +45,24 @@ class Office:
     agency: Agency
     settings: Settings
     storage: Storage
-    http: Http
+    http: httpx.Client
     shop: Shop
 
-    def work(self) -> list[str]:
-        """Run every queued job of billing until none is left; returns the names of those that ran."""
+    def work(self, kind: str = "billing.") -> list[str]:
+        """Run every queued job of a kind until none is left; returns the names of those that ran."""
         runtime, ran = silent_runtime(self.database, self.storage, self.settings), []
-        while due := self._due():
+        while due := self._due(kind):
             for job_id, name in due:
                 runtime.run(job_id)
                 ran.append(name)
         return ran
 
-    def _due(self) -> list[tuple[UUID, str]]:
+    def _due(self, kind: str) -> list[tuple[UUID, str]]:
         with self.database.unit(self.agency.id) as session:
             rows = session.exec(
                 select(JobRow).where(JobRow.state == JobState.QUEUED).order_by(JobRow.created_at, JobRow.id)  # type: ignore[arg-type]
             ).all()
-            due = [row for row in rows if row.name.startswith("billing.") and row.run_after.timestamp() <= time.time()]
+            due = [row for row in rows if row.name.startswith(kind) and row.run_after.timestamp() <= time.time()]
             return [(row.id, row.name) for row in due]
 
     def failed(self) -> list[str]:
@@ -110,7 +107,7 @@ class Office:
 
 @contextmanager
 def office(
-    database: Database, agency: Agency, settings: Settings, storage: Storage, http: Http, sandbox: Running
+    database: Database, agency: Agency, settings: Settings, storage: Storage, http: httpx.Client, sandbox: Running
 ) -> Iterator[Office]:
     answer = http.post("/api/v1/billing/connection", json={"sandbox": True})
     assert answer.status_code == 201, answer.text

@@ -124,6 +124,7 @@ def test_a_card_is_left_at_checkout_and_pays(north: Office, on_plan: OnPlan) -> 
     assert httpx.post(link, data={"number": "4242424242424242"}).status_code == 303
     north.settle()
     assert there(north)[0].collection_method == "charge_automatically"
+    assert [each.status for each in north.invoices()] == ["paid"], "the card pays what was open"
     north.shop.lever("clock", {"to": there(north)[0]["items"].data[0].current_period_end + 60})
     north.settle()
     north.shop.advance(1)

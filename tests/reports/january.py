@@ -44,8 +44,8 @@ class January(NamedTuple):
     versions: tuple[AdapterVersion, AdapterVersion]
 
 
-def make_january(database: Database, agency: Agency) -> January:
-    workshop = make_workshop(database, agency, ["order"] * 6 + ["repair"] * 4)
+def make_january(database: Database, agency: Agency, *, base: str = "tiny") -> January:
+    workshop = make_workshop(database, agency, ["order"] * 6 + ["repair"] * 4, base=base)
     with database.unit(agency.id) as session:
         client = session.get_one(Client, workshop.client.id)
         client.contacts = [

@@ -18,10 +18,10 @@ PASSWORD = "a long enough password"
 
 
 @contextmanager
-def served(home: Committed, folder: Path) -> Iterator[str]:
+def served(home: Committed, folder: Path, settings: Settings | None = None) -> Iterator[str]:
     """The address of the site."""
     storage = Storage((folder / "objects").as_uri(), cache=folder / "cache")
-    with serve(create_app(Settings(data_dir=folder), home.database, storage, lifespan=())) as address:
+    with serve(create_app(settings or Settings(data_dir=folder), home.database, storage, lifespan=())) as address:
         yield address
 
 

@@ -26,7 +26,7 @@ _RENEWING = (SubscriptionState.TRIAL, SubscriptionState.ACTIVE, SubscriptionStat
 class MonthlyReports(Protocol):
     """The reports' side of a month's end. All of it may be asked again."""
 
-    def prepare(self, session: Session, *, client: Client, month: str) -> UUID: ...
+    def prepare(self, session: Session, *, client: Client, month: str, until: datetime | None = None) -> UUID: ...
 
     def link(self, session: Session, *, report_id: UUID) -> str: ...
 
@@ -42,24 +42,31 @@ class NotYet(Exception):
 
 
 class Facts(NamedTuple):
-    """What the steps need to know, read before any of them."""
+    """What the steps need to know, read before any of them. `span` is the whole month, `closed` the part of it that is
+    closed now, with what was left over of a month that was closed early."""
 
     close: MonthClose
     client: Client
     month: Month
     span: Span
+    closed: Span
     agency: str
 
 
-def begin(session: Session, *, client: Client, month: Month) -> MonthClose:
-    """The row of a month's end. Raises InvalidInput while the month isn't over."""
-    span = month.span(zone_of_agency(session))
-    if span.end > now():
-        raise InvalidInput(f"{month} is not over in the agency's time zone; close it afterwards")
+def begin(session: Session, *, client: Client, month: Month, early: bool = False) -> MonthClose:
+    """The row of a month's end.
+
+    Raises:
+        InvalidInput: the month isn't over, and is not to be closed `early`; or it has not begun.
+    """
+    span, moment = month.span(zone_of_agency(session)), now()
+    if span.end > moment and not (early and span.start < moment):
+        raise InvalidInput(f"{month} is not over in the agency's time zone; close it afterwards, or say early")
     query = select(MonthClose).where(MonthClose.client_id == client.id, MonthClose.month == str(month))
     found = session.exec(query.with_for_update()).one_or_none()
     if found is None:
-        found = MonthClose(client_id=client.id, month=str(month))
+        until = moment if span.end > moment else None
+        found = MonthClose(client_id=client.id, month=str(month), until=until)
         session.add(found)
         session.flush()
     return found
@@ -88,7 +95,12 @@ def _read(work: Work, close_id: UUID) -> Facts:
         client = session.get_one(Client, close.client_id)
         month = Month.parse(close.month)
         agency = session.get_one(Agency, client.agency_id).name
-        return Facts(close, client, month, month.span(zone_of_agency(session)), agency)
+        span = month.span(zone_of_agency(session))
+        earlier = select(MonthClose.until).where(
+            MonthClose.client_id == client.id, MonthClose.month == str(month.previous)
+        )
+        closed = Span(session.exec(earlier).one_or_none() or span.start, close.until or span.end)
+        return Facts(close, client, month, span, closed, agency)
 
 
 def _step(work: Work, close_id: UUID, do: Callable[[Session, MonthClose], None]) -> None:
@@ -105,7 +117,7 @@ def _locked(session: Session, close_id: UUID) -> MonthClose:
 
 def _meter(session: Session, close: MonthClose, facts: Facts) -> None:
     if close.metered_at is None:
-        meter_month(session, facts.client.id, facts.month)
+        meter_month(session, facts.client.id, facts.month, until=facts.close.until)
         close.metered_at = now()
 
 
@@ -114,7 +126,7 @@ def _report(session: Session, close: MonthClose, facts: Facts, reports: MonthlyR
         return
     hold = allowance(session, facts.client.id, Feature.REPORT).hold
     if hold is None:
-        close.report_id = reports.prepare(session, client=facts.client, month=str(facts.month))
+        close.report_id = reports.prepare(session, client=facts.client, month=str(facts.month), until=facts.close.until)
     else:
         close.problem, close.sent_at = f"no report: {hold}", now()
     close.reported_at = now()
@@ -134,7 +146,7 @@ def _invoice(work: Work, close_id: UUID, facts: Facts, reports: MonthlyReports) 
         close = _locked(session, close_id)
         assert contract is not None
         usage = records_of(session, facts.client.id, facts.month)
-        content = compose(session, contract, facts.month, facts.span, usage)
+        content = compose(session, contract, facts.month, facts.closed, usage)
         link = reports.link(session, report_id=close.report_id) if close.report_id else None
     if draft is None and not content.charged:
         _step(work, close_id, _nothing_to_invoice)

@@ -1,6 +1,7 @@
 """Stripe behind the protocol: an account of its own by secret key, or one connected to our platform."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -139,6 +140,9 @@ class StripeGateway:
             for each in self._v1.subscriptions.list({"customer": customer, "limit": 100}).data:
                 if each.collection_method != "charge_automatically":
                     self._v1.subscriptions.update(each.id, {"collection_method": "charge_automatically"})
+            for invoice in self._v1.invoices.list({"customer": customer, "status": "open", "limit": 100}).data:
+                with suppress(stripe.CardError):  # it stays open, and Stripe tells the client
+                    self._v1.invoices.pay(invoice.id, {})
 
     def portal_link(self, customer: str, *, back: str) -> str:
         with refusals():

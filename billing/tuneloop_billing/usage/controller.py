@@ -128,10 +128,14 @@ class UsageController(Controller):
         principal: NamedDependency[Principal],
         client: FromPath[str],
         month: FromPath[str],
+        early: FromQuery[bool] = False,
     ) -> CloseRead:
-        """Go on with the end of a month: count, report, invoice, send. What is done isn't done again."""
+        """Go on with the end of a month: count, report, invoice, send. What is done isn't done again.
+
+        A month that runs can be closed early; what happens after that goes with the next one.
+        """
         row = find_client(session, client)
-        found = begin(session, client=row, month=Month.parse(month))
+        found = begin(session, client=row, month=Month.parse(month), early=early)
         enqueue(
             session,
             CloseMonth(close_id=found.id),

@@ -49,18 +49,21 @@ def count(session: Session, client_id: UUID, span: Span) -> dict[Unit, int]:
     }
 
 
-def meter_month(session: Session, client_id: UUID, month: Month) -> dict[Unit, UsageRecord]:
-    """Count and keep a month that is over; a month that was counted stays as it is."""
+def meter_month(
+    session: Session, client_id: UUID, month: Month, *, until: datetime | None = None
+) -> dict[Unit, UsageRecord]:
+    """Count and keep a month that is over, or up to `until`; a month that was counted stays as it is."""
     zone = zone_of_agency(session)
     known = records_of(session, client_id, month)
     if known:
         return known
-    counted = count(session, client_id, month.span(zone))
+    span = month.span(zone)
+    counted = count(session, client_id, Span(span.start, until or span.end))
     earlier = session.exec(select(UsageRecord).where(UsageRecord.client_id == client_id)).all()
     late = dict.fromkeys(Unit, 0)
     if earlier:
         first = Month.parse(min(record.month for record in earlier))
-        before = count(session, client_id, Span(first.span(zone).start, month.span(zone).start))
+        before = count(session, client_id, Span(first.span(zone).start, span.start))
         for unit in SUMMED:
             late[unit] = before[unit] - sum(each.quantity + each.late for each in earlier if each.unit is unit)
     for unit, quantity in counted.items():

@@ -97,6 +97,7 @@ class CloseRead(BaseModel):
 
     month: str
     client: str = ""
+    until: datetime | None
     started_at: datetime
     metered_at: datetime | None
     reported_at: datetime | None

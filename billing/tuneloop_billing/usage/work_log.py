@@ -110,12 +110,13 @@ def remove_work(session: Session, *, principal: Principal, work_id: UUID) -> Wor
 
 
 def work_of(session: Session, client: Client, month: Month) -> list[WorkEntry]:
-    """Newest first."""
+    """Newest first, without the looks at a page that were over before any time had passed."""
     span = month.span(zone_of_agency(session))
     query = select(WorkEntry).where(
         WorkEntry.client_id == client.id,
         WorkEntry.at >= span.start,
         WorkEntry.at < span.end,
+        WorkEntry.seconds > 0,
         col(WorkEntry.deleted_at).is_(None),
     )
     return list(session.exec(query.order_by(col(WorkEntry.at).desc(), col(WorkEntry.id).desc())))

@@ -1,11 +1,11 @@
 """HTTP: clients."""
 
-from litestar import Controller, get, post
+from litestar import Controller, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
-from tuneloop.clients.schemas import ClientCreate, ClientRead
-from tuneloop.clients.service import create_client, find_client, list_clients
+from tuneloop.clients.schemas import ClientCreate, ClientPatch, ClientRead
+from tuneloop.clients.service import change_client, create_client, find_client, list_clients
 from tuneloop.identity.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.tables import Role
@@ -35,3 +35,15 @@ class ClientController(Controller):
     def read(self, session: NamedDependency[TenantSession], client: FromPath[str]) -> ClientRead:
         """One client."""
         return ClientRead.model_validate(find_client(session, client))
+
+    @patch("/{client:str}", role=Role.OPERATOR, sync_to_thread=True)
+    def change(
+        self,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        client: FromPath[str],
+        data: JSONBody[ClientPatch],
+    ) -> ClientRead:
+        """Change a client's name, or whom it wants written to."""
+        values = data.model_dump(mode="python")
+        return ClientRead.model_validate(change_client(session, principal=principal, client=client, **values))

@@ -30,6 +30,18 @@ class ClientCreate(BaseModel):
     contacts: list[Contact] = Field(default_factory=list, max_length=50)
 
 
+class ClientPatch(BaseModel):
+    """What is left out stays. The first of the contacts always gets the reports."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"contacts": [{"name": "Ann", "email": "ann@acme.example"}]}]},
+    )
+
+    name: str | None = Field(default=None, min_length=1, max_length=120)
+    contacts: list[Contact] | None = Field(default=None, max_length=50)
+
+
 class ClientRead(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 

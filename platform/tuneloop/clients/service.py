@@ -30,6 +30,26 @@ def create_client(
     return client
 
 
+def change_client(
+    session: Session,
+    *,
+    principal: Principal,
+    client: str,
+    name: str | None = None,
+    contacts: list[dict[str, str]] | None = None,
+) -> Client:
+    """What is None stays."""
+    principal.require(Role.OPERATOR)
+    row = find_client(session, client)
+    before = {"name": row.name, "contacts": row.contacts}
+    row.name = row.name if name is None else name
+    row.contacts = row.contacts if contacts is None else contacts
+    session.add(row)
+    session.flush()
+    record(session, principal, "client.change", "client", row.id, client_id=row.id, before=before)
+    return row
+
+
 def find_client(session: Session, slug: str) -> Client:
     client = session.exec(select(Client).where(Client.slug == slug)).one_or_none()
     if client is None:

@@ -119,9 +119,13 @@ def close(
     terminal: Terminal,
     client: Client,
     month: Annotated[str, typer.Argument(metavar="YYYY-MM", help="A month that is over.")],
+    early: Annotated[
+        bool, typer.Option("--early", help="Close a month that runs, such as for a client that leaves.")
+    ] = False,
 ) -> None:
     """Go on with the end of a client's month: count, report, invoice, send."""
-    terminal.out.show(terminal.api.post(f"/clients/{client}/months/{month}/close"), render_close)
+    path = f"/clients/{client}/months/{month}/close"
+    terminal.out.show(terminal.api.post(f"{path}?early=true" if early else path), render_close)
 
 
 @command(app, "economics")
@@ -230,6 +234,8 @@ def render_close(found: dict[str, Any]) -> Table:
     steps = ("metered", "reported", "invoiced", "sent")
     done = [(step.capitalize(), figures.moment(found[f"{step}_at"])) for step in steps]
     head = [("Client", found["client"]), ("Month", found["month"])]
+    if found["until"]:
+        head.append(("Closed early", figures.moment(found["until"])))
     return facts([*head, *done, ("Invoice", found["invoice_stripe_id"]), ("Problem", found["problem"])])
 
 

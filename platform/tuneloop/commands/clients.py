@@ -33,6 +33,21 @@ def add(
     terminal.out.show(terminal.api.post("/clients", body), render_client)
 
 
+@command(app, "change")
+def change(
+    terminal: Terminal,
+    slug: Slug,
+    name: Annotated[str | None, typer.Option(help="Name as it is written in reports.")] = None,
+    contact: Annotated[
+        list[str] | None, typer.Option(metavar="'NAME <E-MAIL>'", help="All of them; may be repeated.")
+    ] = None,
+) -> None:
+    """Change a client's name, or whom it wants written to."""
+    wanted: dict[str, Any] = {"name": name, "contacts": contact and [_contact(text) for text in contact]}
+    body = {key: value for key, value in wanted.items() if value}
+    terminal.out.show(terminal.api.patch(f"/clients/{slug}", body), render_client)
+
+
 @command(app, "list")
 def index(terminal: Terminal) -> None:
     """Clients you may see."""

@@ -20,7 +20,17 @@ from tuneloop.identity.request import HttpRequest
 from tuneloop.kit.errors import NotFound
 
 CHARTS = "charts.js"
-HELD = ("console.css", "console.js", "review.css", "review.js", "theme.js", "htmx.min.js", "inter.woff2", "icon.svg")
+HELD = (
+    "console.css",
+    "console.js",
+    "review.css",
+    "review.js",
+    "timer.js",
+    "theme.js",
+    "htmx.min.js",
+    "inter.woff2",
+    "icon.svg",
+)
 
 _CHARTS_VERSION = version("vl-convert-python")
 _CHARTS_GLOBALS = "window.vegaEmbed = vegaEmbed;"

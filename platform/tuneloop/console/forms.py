@@ -1,7 +1,11 @@
 """Read the fields of a form, with sentences for what is missing."""
 
-from litestar.datastructures import FormMultiDict
+from email.utils import parseaddr
 
+from litestar.datastructures import FormMultiDict
+from pydantic import ValidationError
+
+from tuneloop.clients.schemas import Contact
 from tuneloop.kit.errors import InvalidInput
 
 
@@ -24,3 +28,20 @@ def required(form: FormMultiDict, key: str, what: str, *, longest: int = 2000) -
     if not text:
         raise InvalidInput(f"{what} is missing; fill it in and send the form again", field=key)
     return text
+
+
+def people(form: FormMultiDict, key: str) -> list[dict[str, str]]:
+    """Names and addresses, one a line: Ann Smith <ann@client.example>.
+
+    Raises:
+        InvalidInput: a line is something else.
+    """
+    found = []
+    for line in filter(None, map(str.strip, optional(form, key, longest=20_000).splitlines())):
+        name, email = parseaddr(line)
+        try:
+            found.append(Contact(name=name or email, email=email))
+        except ValidationError as error:
+            wanted = "write a name and an address in each line: Ann Smith <ann@client.example>"
+            raise InvalidInput(f"{line!r} is none; {wanted}", field=key) from error
+    return [each.model_dump() for each in found]

@@ -47,6 +47,11 @@ class Operator:
     def get(self, path: str, **params: Any) -> Any:
         return self._checked(self._http.get(path, params=params))
 
+    def download(self, path: str) -> bytes:
+        response = self._http.get(path)
+        self._refuse_failure(response)
+        return response.content
+
     def pages(self, path: str, **params: Any) -> Iterator[dict[str, Any]]:
         """Every item of a list that comes in pages."""
         following: str | None = None
@@ -112,9 +117,12 @@ class Operator:
             pause.wait(POLL_SECONDS)
 
     def _checked(self, response: httpx.Response) -> Any:
-        if response.is_success:
-            return response.json() if response.content else None
-        raise DemoFailed(f"{response.request.method} {response.request.url.path}: {response.text}")
+        self._refuse_failure(response)
+        return response.json() if response.content else None
+
+    def _refuse_failure(self, response: httpx.Response) -> None:
+        if not response.is_success:
+            raise DemoFailed(f"{response.request.method} {response.request.url.path}: {response.text}")
 
 
 class App:

@@ -13,6 +13,7 @@ from secrets import token_hex, token_urlsafe
 from typing import Any
 
 from tuneloop.demo.api import App, DemoFailed, LiveTraffic, Operator, Served
+from tuneloop.demo.month import close_month
 from tuneloop.demo.scenario import Item, Scenario
 from tuneloop.demo.show import Show, rate_n
 from tuneloop.demo.slack import SlackRoom
@@ -84,7 +85,9 @@ class Loop:
             self.show.say(f"- {reason}")
         with self.show.stage("deploy", "Promote under live traffic, roll back, roll forward"):
             deployment = self.deploy(cycle)
-        return self.summary(first, cycle, alert, deployment)
+        with self.show.stage("month_end", "Close the month for three clients: count, report, invoice, mail"):
+            closed = close_month(self.settings, self.operator, self.scenario, self.show)
+        return {**self.summary(first, cycle, alert, deployment), "month_end": [each._asdict() for each in closed]}
 
     def set_up(self) -> None:
         with self.show.bar("registering the base model"):

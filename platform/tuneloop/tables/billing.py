@@ -242,12 +242,16 @@ class Invoice(ClientOwned, table=True):
 
 
 class MonthClose(ClientOwned, table=True):
-    """The end of one month for one client. Each step leaves its mark, so that it is never done twice."""
+    """The end of one month for one client. Each step leaves its mark, so that it is never done twice.
+
+    `until` is when a month was closed before its end; what comes after it goes with the next month.
+    """
 
     __tablename__ = "month_close"
     __table_args__ = (UniqueConstraint("client_id", "month"),)
 
     month: str
+    until: datetime | None = None
     started_at: datetime = Field(default_factory=now)
     metered_at: datetime | None = None
     report_id: UUID | None = None

@@ -1,5 +1,6 @@
 """Puts the content of a report together."""
 
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -38,10 +39,14 @@ from tuneloop_reports.gather.light import COLOURS, rule_of
 from tuneloop_reports.style import Style
 
 
-def collect(session: Session, *, client: Client, month: Month, style: Style) -> Content:
-    """Everything about a client's month. The same rows give the same content, whenever it is collected."""
+def collect(session: Session, *, client: Client, month: Month, style: Style, until: datetime | None = None) -> Content:
+    """Everything about a client's month, or about it `until` a moment in it.
+
+    The same rows give the same content, whenever it is collected.
+    """
     zone = zone_of_agency(session)
-    span = month.span(zone)
+    whole = month.span(zone)
+    span = Span(whole.start, until or whole.end)
     models = session.exec(
         select(RegisteredModel)
         .where(RegisteredModel.client_id == client.id, col(RegisteredModel.created_at) < span.end)
@@ -56,13 +61,15 @@ def collect(session: Session, *, client: Client, month: Month, style: Style) -> 
         end=span.end,
         time_zone=zone.key,
         plan=client.plan,
-        models=tuple(_model(session, model, month, zone, style) for model in models),
+        models=tuple(_model(session, model, month, zone, style, span) for model in models),
         style=style,
     )
 
 
-def _model(session: Session, model: RegisteredModel, month: Month, zone: ZoneInfo, style: Style) -> ModelReport:
-    span, earlier = month.span(zone), month.previous.span(zone)
+def _model(
+    session: Session, model: RegisteredModel, month: Month, zone: ZoneInfo, style: Style, span: Span
+) -> ModelReport:
+    earlier = month.previous.span(zone)
     readings = accuracy.by_month(session, model, month, zone)
     now = accuracy.accuracy(readings.get(month, []))
     before_month = max((each for each in readings if each < month), default=None)

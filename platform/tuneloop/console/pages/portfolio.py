@@ -1,12 +1,17 @@
 """The start page: every client's models, and what waits for somebody. The client page: one client's."""
 
-from litestar import Controller, Response, get
+from litestar import Controller, Response, get, post
+from litestar.datastructures import FormMultiDict
 from litestar.di import NamedDependency
 from litestar.params import FromPath
+from litestar.response import Redirect
 
-from tuneloop.clients.service import find_client
+from tuneloop.clients.service import change_client, find_client
+from tuneloop.console.forms import people, required
+from tuneloop.console.notes import back_to
 from tuneloop.console.render import page
 from tuneloop.console.waiting import open_alerts, open_questions
+from tuneloop.identity.principal import Principal
 from tuneloop.identity.request import HttpRequest
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.monitoring.portfolio import portfolio
@@ -40,3 +45,16 @@ class PortfolioPage(Controller):
             questions=[one for one in open_questions(session) if one.client.id == found.id],
             alerts=[one for one in open_alerts(session) if one.client.id == found.id],
         )
+
+    @post("/clients/{client:str}", role=Role.OPERATOR, sync_to_thread=True)
+    def change(
+        self,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        form: NamedDependency[FormMultiDict],
+        client: FromPath[str],
+    ) -> Redirect:
+        """Name and contacts."""
+        name, contacts = required(form, "name", "the name", longest=120), people(form, "contacts")
+        change_client(session, principal=principal, client=client, name=name, contacts=contacts)
+        return back_to(f"/clients/{client}", "Changed.")

@@ -3,26 +3,27 @@
 from typing import Any
 
 from litestar import Controller, MediaType, Response, get, post
-from litestar.datastructures import FormMultiDict
+from litestar.datastructures import FormMultiDict, UploadFile
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery
 from litestar.response import Redirect
 
 from tuneloop.clients.months import Month, zone_of_agency
 from tuneloop.clients.service import find_client, list_clients
+from tuneloop.console.forms import people
 from tuneloop.console.notes import back_to
 from tuneloop.console.render import page
 from tuneloop.identity.principal import Principal
 from tuneloop.identity.request import HttpRequest
 from tuneloop.kit.clock import now
-from tuneloop.kit.errors import TuneloopError
+from tuneloop.kit.errors import InvalidInput, NotFound, TuneloopError
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.tables import Role
 from tuneloop_reports.controller import settings_of, storage_of
 from tuneloop_reports.document import Medium, write_html
 from tuneloop_reports.language import Speaker
 from tuneloop_reports.links import new_link, revoke_links
-from tuneloop_reports.looks import change_style, style_of
+from tuneloop_reports.looks import LARGEST_LOGO, change_style, read_logo, style_of
 from tuneloop_reports.public import HEADERS
 from tuneloop_reports.sections import headline
 from tuneloop_reports.service import (
@@ -96,7 +97,37 @@ class ReportPages(Controller):
             for name in ("language", "page_size", "brand", "accent", "font", "footer", "website", "link_days")
         }
         changes |= {name: name in form for name in ("show_examples", "approve_by_itself")}
+        if "further_recipients" in form:
+            changes["further_recipients"] = people(form, "further_recipients")
         change_style(session, principal=principal, client_id=found.id if found else None, changes=changes)
+        return back_to(f"/reports/style?client={client}" if client else "/reports/style", "Saved for the next report.")
+
+    @get("/style/logo", role=Role.VIEWER, sync_to_thread=True)
+    def logo(
+        self, request: HttpRequest, session: NamedDependency[TenantSession], client: FromQuery[str] = ""
+    ) -> Response[bytes]:
+        """The logo, as reports show it."""
+        found = style_of(session, find_client(session, client).id if client else None).logo
+        if found is None:
+            raise NotFound("logo", client or "agency")
+        return Response(storage_of(request).read(found), media_type="image/png", headers=dict(HEADERS))
+
+    @post("/style/logo", role=Role.ADMIN, sync_to_thread=True)
+    def change_logo(
+        self,
+        request: HttpRequest,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        form: NamedDependency[FormMultiDict],
+        client: FromQuery[str] = "",
+    ) -> Redirect:
+        """A new one, or none."""
+        found, sent = find_client(session, client) if client else None, form.get("logo")
+        data = sent.file.read(LARGEST_LOGO + 1) if isinstance(sent, UploadFile) else b""
+        if not data and "remove" not in form:
+            raise InvalidInput("choose a PNG or JPEG file", field="logo")
+        stored = storage_of(request).put_bytes(read_logo(data)) if data else None
+        change_style(session, principal=principal, client_id=found.id if found else None, changes={"logo": stored})
         return back_to(f"/reports/style?client={client}" if client else "/reports/style", "Saved for the next report.")
 
     @get("/{client:str}/{month:str}", role=Role.VIEWER, sync_to_thread=True)

@@ -1,0 +1,163 @@
+"""The end of a month for an agency with a client on each plan: usage, report, mail and paid invoice.
+
+The month still runs, so it is closed early; the clock of the Stripe sandbox goes ahead to the renewal.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+import httpx
+
+from tuneloop.clients.money import Money
+from tuneloop.clients.months import Month, zone_named
+from tuneloop.demo.api import PATIENCE_SECONDS, POLL_SECONDS, DemoFailed, Operator
+from tuneloop.demo.scenario import Scenario
+from tuneloop.demo.show import Show
+from tuneloop.kit.clock import now
+from tuneloop.kit.settings import Settings
+
+NOON = timedelta(hours=12)
+GOOD_CARD = "4242424242424242"
+EXAMPLES = 30
+NEW = {"birch": "Birch Outdoor", "cedar": "Cedar Camping"}
+PLANS = {"acme": "premium", "birch": "standard", "cedar": "basic"}
+STYLES: dict[str, dict[str, Any]] = {
+    "birch": {"language": "de", "accent": "#1f6f4a"},
+    "cedar": {"page_size": "Letter", "font": "serif", "accent": "#8a3b12"},
+}
+MINUTES = {"acme": {"collect": 25, "compare": 20, "deploy": 10}, "birch": {"collect": 30}, "cedar": {"collect": 15}}
+
+
+class Closed(NamedTuple):
+    """A client's month as it ended. `amount` is in the currency's smallest unit."""
+
+    client: str
+    plan: str
+    month: str
+    report: str
+    mail: str
+    recipient: str
+    invoice: str
+    amount: int
+    currency: str
+    paid: bool
+
+
+def close_month(settings: Settings, operator: Operator, scenario: Scenario, show: Show) -> list[Closed]:
+    zone = zone_named(operator.get("/api/v1/billing")["timezone"])
+    month = Month.of(now(), zone)
+    account = operator.post("/api/v1/billing/connection", {"sandbox": True})["stripe_account"]
+    _open_accounts(operator, scenario)
+    for client in PLANS:
+        _leave_card(operator, client)
+    for client in PLANS:
+        _until(lambda name=client: _paid(operator, name), f"{client}'s first invoice was not paid")  # type: ignore[misc]
+    renewal = month.span(zone).end.replace(hour=0, minute=0, second=0) + NOON
+    clock = f"{settings.stripe_sandbox_url}/_sandbox/accounts/{account}/clock"
+    httpx.post(clock, json={"to": int(renewal.timestamp()) + 60}, timeout=60).raise_for_status()
+    for client in PLANS:
+        operator.post(f"/api/v1/clients/{client}/months/{month}/close?early=true")
+    for client in PLANS:
+        _approve(operator, client, month)
+    closed = [_ended(settings, operator, client, month) for client in PLANS]
+    for each in closed:
+        amount = Money(each.amount, each.currency)
+        show.say(
+            f"{each.client} ({each.plan}): {each.report}; mail {each.mail} to {each.recipient}; "
+            f"invoice {each.invoice} {amount} {'paid' if each.paid else 'not paid'}"
+        )
+    show.say(f"Mail: http://127.0.0.1:{settings.mailbox_port}   Stripe: {settings.stripe_sandbox_url}")
+    return closed
+
+
+def _open_accounts(operator: Operator, scenario: Scenario) -> None:
+    """Two more clients whose models are being prepared; everybody on a plan, with somebody to write to."""
+    base = operator.get("/api/v1/bases")[0]["name"]
+    for plan in PLANS.values():
+        operator.post("/api/v1/plans", {"slug": plan, "tier": plan})
+    for place, (client, name) in enumerate(NEW.items()):
+        operator.post("/api/v1/clients", {"slug": client, "name": name, "domain": "ecommerce"})
+        prompt = scenario.contract["system_prompt"].replace("Acme Outfitters", name)
+        model = {"slug": scenario.model, "base": base, "contract": {**scenario.contract, "system_prompt": prompt}}
+        operator.post(f"/api/v1/models/{client}", model)
+        items = scenario.train[place * EXAMPLES : (place + 1) * EXAMPLES]
+        operator.upload(f"/api/v1/models/{client}/{scenario.model}/examples", items, pool="training", partial=True)
+    for client, plan in PLANS.items():
+        contact = {"name": "Carla Client", "email": f"carla@{client}.example"}
+        operator.patch(f"/api/v1/clients/{client}", {"contacts": [contact]})
+        operator.patch(f"/api/v1/report-style?client={client}", STYLES.get(client, {}))
+        for activity, minutes in MINUTES[client].items():
+            operator.post(f"/api/v1/clients/{client}/work", {"activity": activity, "minutes": minutes})
+        operator.put(f"/api/v1/clients/{client}/plan", {"plan": plan})
+        operator.post(f"/api/v1/clients/{client}/extras", {"feature": "labels", "quantity": 10})
+
+
+def _leave_card(operator: Operator, client: str) -> None:
+    """As the client does on Stripe's page, once Stripe knows it; the card pays what is open, and what comes."""
+    _until(lambda: operator.get(f"/api/v1/clients/{client}/plan")["in_step_with_stripe"], f"{client} is not at Stripe")
+    page = operator.post(f"/api/v1/clients/{client}/card-link")["url"]
+    answer = httpx.post(page, data={"number": GOOD_CARD}, timeout=60)
+    if answer.status_code != httpx.codes.SEE_OTHER:
+        raise DemoFailed(f"the card of {client} was not taken: {answer.text[:300]}")
+
+
+def _paid(operator: Operator, client: str) -> bool:
+    invoices = operator.get(f"/api/v1/clients/{client}/invoices")
+    return bool(invoices) and all(each["status"] == "paid" for each in invoices)
+
+
+def _approve(operator: Operator, client: str, month: Month) -> None:
+    """Once it is rendered, as an operator does who looks at the PDF first."""
+    path = f"/api/v1/clients/{client}/reports/{month}"
+    found: dict[str, Any] = {}
+
+    def rendered() -> bool:
+        reports = {(each["client"], each["month"]) for each in operator.get("/api/v1/reports")}
+        found.update(operator.get(path) if (client, str(month)) in reports else {})
+        return bool(found.get("pages"))
+
+    _until(rendered, f"the report of {client} was not rendered")
+    operator.post(f"{path}/approve", {"digest": found["digest"]})
+
+
+def _ended(settings: Settings, operator: Operator, client: str, month: Month) -> Closed:
+    """Wait for mail and payment, and keep the PDF beside the data."""
+    path = f"/api/v1/clients/{client}/reports/{month}"
+
+    def mail() -> list[dict[str, Any]]:
+        return list(operator.get(path)["mails"])
+
+    def invoice() -> dict[str, Any] | None:
+        of_month = [each for each in operator.get(f"/api/v1/clients/{client}/invoices") if each["month"] == str(month)]
+        return of_month[0] if of_month else None
+
+    _until(lambda: any(each["state"] == "sent" for each in mail()), f"the report of {client} was not sent")
+    _until(lambda: (invoice() or {}).get("status") == "paid", f"the month's invoice of {client} was not paid")
+    file = settings.data_dir.resolve() / "reports" / f"{client}-{month}.pdf"
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(operator.download(f"{path}/pdf"))
+    sent, paid = mail()[0], invoice()
+    assert paid is not None
+    return Closed(
+        client=client,
+        plan=PLANS[client],
+        month=str(month),
+        report=str(file),
+        mail=sent["state"],
+        recipient=sent["recipient_email"],
+        invoice=paid["number"],
+        amount=paid["total"],
+        currency=paid["currency"],
+        paid=paid["status"] == "paid",
+    )
+
+
+def _until(condition: Callable[[], bool], otherwise: str) -> None:
+    pause, deadline = threading.Event(), time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        if time.monotonic() > deadline:
+            raise DemoFailed(otherwise)
+        pause.wait(POLL_SECONDS)
