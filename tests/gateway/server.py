@@ -19,8 +19,8 @@ from tuneloop.kit.settings import Settings
 
 
 @contextmanager
-def serve(app: Litestar) -> Iterator[str]:
-    port = free_port()
+def serve(app: Litestar, *, port: int | None = None) -> Iterator[str]:
+    port = port or free_port()
     loop = asyncio.new_event_loop()
     server = Server(app, port=port, interface=Interfaces.ASGI, log_enabled=False)
 

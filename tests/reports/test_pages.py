@@ -59,7 +59,7 @@ class Site:
 def site(engine: Engine, urls: EngineUrls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder: Path = tmp_path_factory.mktemp("site")
     box, port = Mailbox(folder / "mailbox"), free_port()
-    settings = Settings(data_dir=folder, smtp_url=SecretStr(f"smtp://127.0.0.1:{port}?tls=off"))
+    settings = Settings(data_dir=folder, web_port=free_port(), smtp_url=SecretStr(f"smtp://127.0.0.1:{port}?tls=off"))
     storage = Storage((folder / "objects").as_uri(), cache=folder / "cache")
     smtp = mailbox_server(box, "127.0.0.1", port)
     smtp.start()

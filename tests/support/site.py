@@ -19,9 +19,10 @@ PASSWORD = "a long enough password"
 
 @contextmanager
 def served(home: Committed, folder: Path, settings: Settings | None = None) -> Iterator[str]:
-    """The address of the site."""
+    """The address of the site: with settings, the one that its links lead to."""
     storage = Storage((folder / "objects").as_uri(), cache=folder / "cache")
-    with serve(create_app(settings or Settings(data_dir=folder), home.database, storage, lifespan=())) as address:
+    app = create_app(settings or Settings(data_dir=folder), home.database, storage, lifespan=())
+    with serve(app, port=settings.web_port if settings else None) as address:
         yield address
 
 

@@ -55,6 +55,7 @@ class PortfolioPage(Controller):
         client: FromPath[str],
     ) -> Redirect:
         """Name and contacts."""
+        found = find_client(session, client)
         name, contacts = required(form, "name", "the name", longest=120), people(form, "contacts")
-        change_client(session, principal=principal, client=client, name=name, contacts=contacts)
-        return back_to(f"/clients/{client}", "Changed.")
+        change_client(session, principal=principal, client=found.slug, name=name, contacts=contacts)
+        return back_to(f"/clients/{found.slug}", "Changed.")
