@@ -20,6 +20,7 @@ from tuneloop.console.failures import answer_domain, answer_http, answer_other
 from tuneloop.console.router import console_router
 from tuneloop.datasets.controller import DatasetController
 from tuneloop.datasets.quality_controller import DataQualityController
+from tuneloop.deployment.controller import AbTestController
 from tuneloop.gateway.app import gateway_handlers, gateway_lifespan
 from tuneloop.health import healthz, metrics, readyz
 from tuneloop.identity.controller import ApiKeyController, MemberController, SessionController
@@ -64,6 +65,7 @@ API: Sequence[ControllerRouterHandler] = (
     ScheduleController,
     EvalController,
     CycleController,
+    AbTestController,
     PromptController,
     JobController,
     SlackController,

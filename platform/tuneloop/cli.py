@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from typer.core import TyperGroup
 
 from tuneloop.commands import (
+    ab_tests,
     access,
     alerts,
     audit,
@@ -86,6 +87,7 @@ for name, part in {
     "dataset": datasets,
     "review": review,
     "cycle": cycles,
+    "abtest": ab_tests,
     "job": jobs,
     "alert": alerts,
     "feedback": feedback,

@@ -14,6 +14,7 @@ from tuneloop.kit.settings import Settings
 from tuneloop.kit.storage import Storage
 from tuneloop.predictions.names import completion_id
 from tuneloop.tables import (
+    AbTest,
     Alert,
     ApiKey,
     DataFinding,
@@ -89,6 +90,7 @@ def own(world: World) -> dict[str, str]:
         "alert_id": str(world.row(Alert).id),
         "run_id": str(world.row(EvalRun).id),
         "cycle_id": str(world.row(RetrainingCycle).id),
+        "ab_test_id": str(world.row(AbTest).id),
         "job_id": str(world.row(JobRow).id),
         "installation_id": str(world.row(SlackInstallation).id),
         "identity_id": str(world.row(SlackIdentity).id),
@@ -119,6 +121,7 @@ def missing() -> dict[str, str]:
         "alert_id",
         "run_id",
         "cycle_id",
+        "ab_test_id",
         "job_id",
         "item_id",
         "mail_id",
@@ -178,6 +181,8 @@ JSON: dict[str, Any] = {
     "POST /api/v1/cycles/{cycle_id}/approve": {"digest": DIGEST},
     "POST /api/v1/cycles/{cycle_id}/promote": {"digest": DIGEST},
     "POST /api/v1/cycles/{cycle_id}/reject": {"digest": DIGEST},
+    "POST /api/v1/cycles/{cycle_id}/ab-tests": {"digest": DIGEST},
+    "POST /api/v1/ab-tests/{ab_test_id}/stop": {},
     "POST /api/v1/models/{client}/{model}/try": {"prompt": "Where is my parcel?"},
     "POST /api/v1/models/{client}/{model}/rollback": {"digest": DIGEST},
     "POST /api/v1/plans": {"slug": "gold", "tier": "premium"},

@@ -6,23 +6,28 @@ from uuid import UUID
 
 from sqlmodel import col, select
 
-from tests.support.factories import SUPPORT, make_agency, make_base, make_client, make_key, make_model
+from tests.support.factories import SUPPORT, make_agency, make_base, make_client, make_key, make_model, owner_of
+from tuneloop.deployment.ab_tests import begin, stop
 from tuneloop.gateway.routes import notify_routes_changed
 from tuneloop.kit.db import Database
 from tuneloop.kit.ids import new_id
 from tuneloop.registry.contract import Contract
 from tuneloop.registry.service import point
 from tuneloop.tables import (
+    AbTest,
     AdapterVersion,
     Agency,
     Alias,
     BaseModel,
     Client,
+    CycleState,
     Pool,
     Prediction,
     RegisteredModel,
+    RetrainingCycle,
     Role,
     Snapshot,
+    Trigger,
 )
 
 QUESTION: list[Any] = [{"role": "user", "content": "Where is my parcel?"}]
@@ -48,6 +53,40 @@ class World:
         with self.database.unit(self.agency.id) as session:
             point(session, self.model, Alias.PRODUCTION, version.id)
             notify_routes_changed(session)
+
+    def begin_test(self, share: float = 0.5) -> AbTest:
+        """`v11` against `v10` from now on."""
+        with self.database.unit(self.agency.id) as session:
+            known = session.exec(select(RetrainingCycle).where(RetrainingCycle.model_id == self.model.id)).first()
+            cycle = known or RetrainingCycle(
+                client_id=self.client.id,
+                model_id=self.model.id,
+                state=CycleState.AWAITING_PROMOTION,
+                trigger=Trigger.MANUAL,
+                recipe={},
+            )
+            session.add(cycle)
+            session.flush()
+            test = AbTest(
+                client_id=self.client.id,
+                model_id=self.model.id,
+                cycle_id=cycle.id,
+                production_version_id=self.v10.id,
+                candidate_version_id=self.v11.id,
+                share=share,
+                days=14,
+                labels=60,
+                started_by="Olga Owner",
+                started_from="test",
+            )
+            session.add(test)
+            session.flush()
+            begin(session, principal=owner_of(self.agency), test_id=test.id)
+        return test
+
+    def stop_test(self, test: AbTest) -> None:
+        with self.database.unit(self.agency.id) as session:
+            stop(session, principal=owner_of(self.agency), test_id=test.id)
 
     def predictions(self) -> list[Prediction]:
         with self.database.unit(self.agency.id) as session:

@@ -15,6 +15,8 @@ from tuneloop.kit.tenancy import Row
 from tuneloop.registry.contract import AdapterPart, BaseRef, Contract, Manifest
 from tuneloop.stats.charts import DriftChart
 from tuneloop.tables import (
+    AbState,
+    AbTest,
     ActorKind,
     AdapterVersion,
     Agency,
@@ -328,6 +330,19 @@ def make_world(
             agreed={"order": 1},
         ),
         GateLook(**mine, model_id=model.id, cycle_id=cycle.id, example_id=example.id),
+        AbTest(
+            **mine,
+            model_id=model.id,
+            cycle_id=cycle.id,
+            production_version_id=version.id,
+            candidate_version_id=version.id,
+            state=AbState.RUNNING,
+            share=0.2,
+            days=14,
+            labels=60,
+            started_by="Ann",
+            started_from="test",
+        ),
         AuditEvent(
             **mine,
             actor_kind=ActorKind.SYSTEM,

@@ -9,6 +9,7 @@ from psycopg import connect
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from tuneloop.deployment.ab_reading import plan_readings
 from tuneloop.kit.db import Database, make_engine
 from tuneloop.kit.jobs import ring_due, sweep
 from tuneloop.kit.jobs.relay import CHANNEL, Ring
@@ -56,5 +57,6 @@ def tick(database: Database, ring: Ring) -> None:
         start_due_tasks(session)
         settle_labelled_bursts(session)
         begin_tending(session)
+        plan_readings(session)
         make_billing_due(session)
         ring_due(session, ring)

@@ -56,12 +56,12 @@ def approve_plan(terminal: Terminal, cycle: dict[str, Any], *, note: str | None 
 def _decide(
     terminal: Terminal, cycle: dict[str, Any], decision: str, *, question: str, note: str | None, wait: bool
 ) -> None:
-    body = {"digest": _digest_in_question(cycle, question), "note": note}
+    body = {"digest": digest_in_question(cycle, question), "note": note}
     reply: Reply = terminal.api.post(f"/cycles/{cycle['id']}/{decision}", body)
     terminal.out.show(follow_cycle(terminal, cycle["id"]) if wait else reply, render_cycle)
 
 
-def _digest_in_question(cycle: dict[str, Any], kind: str) -> str:
+def digest_in_question(cycle: dict[str, Any], kind: str) -> str:
     for question in cycle["questions"]:
         if question["kind"] == kind:
             return str(question["subject_digest"])

@@ -7,9 +7,10 @@ from tuneloop.gateway.routes import notify_routes_changed
 from tuneloop.identity.principal import Principal
 from tuneloop.kit.errors import Conflict, InvalidInput
 from tuneloop.monitoring.service import start_monitor
-from tuneloop.registry.service import aliases, point
+from tuneloop.registry.service import aliases, lock_model, point
+from tuneloop.retraining.ab_endings import end_live_test, live_test
 from tuneloop.retraining.states import advance
-from tuneloop.tables import AdapterVersion, Alias, CycleState, RegisteredModel, RetrainingCycle, Role
+from tuneloop.tables import AbState, AdapterVersion, Alias, CycleState, RegisteredModel, RetrainingCycle, Role
 
 
 def deploy(session: Session, *, principal: Principal, model: RegisteredModel, version: AdapterVersion) -> None:
@@ -18,6 +19,7 @@ def deploy(session: Session, *, principal: Principal, model: RegisteredModel, ve
     Raises:
         Conflict: the version is in production already.
     """
+    lock_model(session, model)
     current = aliases(session, model.id)
     production = current.get(Alias.PRODUCTION)
     if production is not None and production.id == version.id:
@@ -29,6 +31,7 @@ def deploy(session: Session, *, principal: Principal, model: RegisteredModel, ve
     if candidate is not None and candidate.id == version.id:
         point(session, model, Alias.CANDIDATE, None)
     start_monitor(session, version)
+    _end_test(session, principal, model, version)
     notify_routes_changed(session)
     record(
         session,
@@ -51,6 +54,7 @@ def roll_back(session: Session, *, principal: Principal, model: RegisteredModel,
         Conflict: `digest` is not that of the previous version; a second click comes too late and changes nothing.
     """
     principal.require(Role.OPERATOR)
+    lock_model(session, model)
     now_serving = aliases(session, model.id)
     production, previous = now_serving.get(Alias.PRODUCTION), now_serving.get(Alias.PREVIOUS)
     if production is None or previous is None:
@@ -65,6 +69,18 @@ def roll_back(session: Session, *, principal: Principal, model: RegisteredModel,
     if not _mark(session, principal, previous, CycleState.ROLLED_BACK, CycleState.DEPLOYED):
         _mark(session, principal, production, CycleState.DEPLOYED, CycleState.ROLLED_BACK)
     return previous
+
+
+def _end_test(session: Session, principal: Principal, model: RegisteredModel, version: AdapterVersion) -> None:
+    test = live_test(session, model.id)
+    promoted = test is not None and test.candidate_version_id == version.id
+    end_live_test(
+        session,
+        model_id=model.id,
+        principal=principal,
+        state=AbState.PROMOTED if promoted else AbState.STOPPED,
+        reason=f"v{version.number} went into production",
+    )
 
 
 def _mark(

@@ -1,7 +1,7 @@
 """Who may call what: API keys and model names in memory, so that a request needs no database."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -12,14 +12,18 @@ from sqlalchemy import func
 from sqlalchemy.orm import load_only
 from sqlmodel import Session, col, select
 
+from tuneloop.gateway.split import Assignment, Split
 from tuneloop.identity.principal import Principal
 from tuneloop.registry.contract import Contract
 from tuneloop.tables import (
+    AbState,
+    AbTest,
     ActorKind,
     AdapterVersion,
     Agency,
     Alias,
     ApiKey,
+    Arm,
     BaseModel,
     Client,
     RegisteredModel,
@@ -49,7 +53,10 @@ def notify_routes_changed(session: Session) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One servable version. `upstream_url` is None for the local engine; `name` always carries the version number."""
+    """One servable version. `upstream_url` is None for the local engine; `name` always carries the version number.
+
+    Behind a model's bare name it is production's, with the A/B test that runs and the candidate's route, if one does.
+    """
 
     name: str
     owner: str
@@ -61,6 +68,20 @@ class Route:
     contract: Contract
     upstream_url: str | None
     created_at: datetime
+    split: Split | None = None
+    candidate: "Route | None" = None
+
+    def assigned(self, person: str, *, at: datetime) -> "Assigned":
+        """The version that answers this person, and the arm that it is; without a test that runs, this one."""
+        if self.split is None or self.candidate is None or at >= self.split.ends_at:
+            return Assigned(self, None)
+        assignment = self.split.of(person)
+        return Assigned(self.candidate if assignment.arm is Arm.CANDIDATE else self, assignment)
+
+
+class Assigned(NamedTuple):
+    route: Route
+    assignment: Assignment | None
 
 
 class RouteKey(NamedTuple):
@@ -126,7 +147,8 @@ class RouteLoader:
             for version, model, client, upstream_url in rows
             if (contract := self._contracts[version.id]) is not None
         }
-        return RouteTable(_principals(session), _named(by_version, session.exec(select(VersionAlias))))
+        running = session.exec(select(AbTest).where(AbTest.state == AbState.RUNNING)).all()
+        return RouteTable(_principals(session), _named(by_version, session.exec(select(VersionAlias)), running))
 
     def _read_contracts(self, session: Session, version_ids: list[UUID]) -> None:
         unknown = [version_id for version_id in version_ids if version_id not in self._contracts]
@@ -169,8 +191,14 @@ def _principals(session: Session) -> dict[str, Principal]:
     }
 
 
-def _named(by_version: Mapping[UUID, Route], aliases: Iterable[VersionAlias]) -> dict[RouteKey, Route]:
-    """Every name of every version: its number, its aliases, and the bare name for production."""
+def _named(
+    by_version: Mapping[UUID, Route], aliases: Iterable[VersionAlias], running: Iterable[AbTest]
+) -> dict[RouteKey, Route]:
+    """Every name of every version: its number, its aliases, and the bare name for production.
+
+    Only the bare name takes part in an A/B test, and only while production is the version that the test began with.
+    """
+    tests = {test.production_version_id: test for test in running}
     routes = {RouteKey(route.agency_id, route.name): route for route in by_version.values()}
     for alias in aliases:
         route = by_version.get(alias.version_id)
@@ -179,5 +207,12 @@ def _named(by_version: Mapping[UUID, Route], aliases: Iterable[VersionAlias]) ->
         bare, _, _ = route.name.partition("@")
         routes[RouteKey(route.agency_id, f"{bare}@{alias.name}")] = route
         if alias.name is Alias.PRODUCTION:
-            routes[RouteKey(route.agency_id, bare)] = route
+            routes[RouteKey(route.agency_id, bare)] = _split(route, tests.get(alias.version_id), by_version)
     return routes
+
+
+def _split(route: Route, test: AbTest | None, by_version: Mapping[UUID, Route]) -> Route:
+    candidate = by_version.get(test.candidate_version_id) if test is not None else None
+    if test is None or test.ends_at is None or candidate is None:
+        return route
+    return replace(route, split=Split(test.id, test.share, test.ends_at), candidate=candidate)

@@ -15,6 +15,7 @@ from tuneloop.gateway.metrics import LATENCY, REQUESTS
 from tuneloop.gateway.recorder import Recorder
 from tuneloop.gateway.routes import Route
 from tuneloop.gateway.schemas import ChatRequest
+from tuneloop.gateway.split import Assignment
 from tuneloop.gateway.upstream import LocalEngine, OpenAIServer
 from tuneloop.kit.clock import now
 from tuneloop.kit.db import Database
@@ -32,10 +33,14 @@ class Call:
     include_usage: bool
     at: datetime
     began: float
+    assignment: Assignment | None = None
 
     @classmethod
-    def of(cls, asked: ChatRequest, route: Route) -> "Call":
-        moment, decoding = now(), route.contract.decoding
+    def of(cls, asked: ChatRequest, named: Route) -> "Call":
+        """With an A/B test behind the name, the same person always gets the same arm; a nameless one any."""
+        moment, answer_id = now(), new_id()
+        route, assignment = named.assigned(asked.user or str(answer_id), at=moment)
+        decoding = route.contract.decoding
         ask = Ask(
             messages=tuple(message.plain() for message in asked.messages),
             max_tokens=asked.max_completion_tokens or asked.max_tokens or decoding.max_tokens,
@@ -44,8 +49,9 @@ class Call:
             logprobs=asked.logprobs,
             top_logprobs=asked.top_logprobs,
         )
-        completion = Completion(new_id(), int(moment.timestamp()), route, asked.logprobs)
-        return cls(completion, ask, asked.user, asked.stream_options.include_usage, moment, time.monotonic())
+        completion = Completion(answer_id, int(moment.timestamp()), route, asked.logprobs)
+        usage = asked.stream_options.include_usage
+        return cls(completion, ask, asked.user, usage, moment, time.monotonic(), assignment)
 
     @property
     def route(self) -> Route:
@@ -110,5 +116,7 @@ class Gateway:
             completion_tokens=reply.completion_tokens,
             latency_ms=seconds * 1000,
             end_user=call.user,
+            ab_test_id=call.assignment.ab_test_id if call.assignment else None,
+            arm=call.assignment.arm if call.assignment else None,
         )
         self.recorder.record(row, size=1000 + len(reply.text) + sum(len(message.content) for message in messages))

@@ -109,6 +109,11 @@ def find_model(session: Session, *, client: str, model: str) -> RegisteredModel:
     return found
 
 
+def lock_model(session: Session, model: RegisteredModel) -> None:
+    """Of several who move what a model serves, one does. Rows that refer to the model can still be added."""
+    session.exec(select(RegisteredModel.id).where(RegisteredModel.id == model.id).with_for_update(key_share=True)).one()
+
+
 def list_models(session: Session) -> list[RegisteredModel]:
     return list(session.exec(select(RegisteredModel).order_by(col(RegisteredModel.created_at))))
 

@@ -155,7 +155,7 @@ def approve_promotion(
         note=note,
     )
     if verdict is not None:
-        _refuse_outdated(session, cycle, verdict)
+        refuse_outdated(session, cycle, verdict)
     if override:
         record(
             session, principal, "gate.override", "cycle", cycle_id, client_id=cycle.client_id, digest=digest, note=note
@@ -165,7 +165,8 @@ def approve_promotion(
     return cycle
 
 
-def _refuse_outdated(session: Session, cycle: RetrainingCycle, verdict: Comparison) -> None:
+def refuse_outdated(session: Session, cycle: RetrainingCycle, verdict: Comparison) -> None:
+    """Raises Conflict when the candidate was judged against what is no longer production."""
     production = aliases(session, cycle.model_id).get(Alias.PRODUCTION)
     if production is None or production.digest != verdict.production_digest:
         raise Conflict(

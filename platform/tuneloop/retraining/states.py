@@ -8,8 +8,9 @@ from tuneloop.audit.service import record
 from tuneloop.identity.principal import Principal
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import Conflict
+from tuneloop.retraining.ab_endings import end_live_test
+from tuneloop.tables import AbState, RetrainingCycle, ReviewItem, ReviewPurpose, ReviewState
 from tuneloop.tables import CycleState as S
-from tuneloop.tables import RetrainingCycle, ReviewItem, ReviewPurpose, ReviewState
 
 FOLLOWS: dict[S, frozenset[S]] = {
     S.PROPOSED: frozenset({S.APPROVED, S.REJECTED}),
@@ -39,6 +40,9 @@ def advance(session: Session, cycle: RetrainingCycle, state: S, *, principal: Pr
     session.add(cycle)
     if state in ENDED:
         close_gate_items(session, cycle, why=f"the cycle is {state}")
+    if state in (S.REJECTED, S.FAILED):
+        why = f"the candidate was {state}" if state is S.REJECTED else "the cycle failed"
+        end_live_test(session, model_id=cycle.model_id, principal=principal, state=AbState.KEPT, reason=why)
     record(
         session,
         principal,

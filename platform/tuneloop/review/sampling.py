@@ -13,12 +13,22 @@ from typing import NamedTuple
 from uuid import UUID
 
 import numpy as np
-from sqlalchemy import BigInteger, ColumnElement, Text, and_, cast, func, or_, type_coerce
+from sqlalchemy import BigInteger, ColumnElement, Text, and_, cast, func, or_, true, type_coerce
 from sqlmodel import Session, col, select
 
 from tuneloop.kit.errors import InvalidInput
 from tuneloop.review.items import item_of, put
-from tuneloop.tables import Monitor, Prediction, RegisteredModel, ReviewItem, ReviewPurpose, ReviewState, Source
+from tuneloop.tables import (
+    AbTest,
+    Arm,
+    Monitor,
+    Prediction,
+    RegisteredModel,
+    ReviewItem,
+    ReviewPurpose,
+    ReviewState,
+    Source,
+)
 
 SEED = 20_260_301
 LEAST_DEVIATION = 0.2
@@ -52,6 +62,14 @@ def add_sample(
     for stratum, wanted in zip(found, _allocate(found, size), strict=True):
         items += _draw(session, stratum, of_period, wanted, reason=_reason(found, since))
     return put(session, model, items)
+
+
+def add_arm_sample(session: Session, model: RegisteredModel, test: AbTest, arm: Arm, size: int) -> list[ReviewItem]:
+    """As `add_sample`, from the answers of one arm of an A/B test. No item says which arm it is of."""
+    of_arm = and_(col(Prediction.ab_test_id) == test.id, col(Prediction.arm) == arm)
+    everything = Stratum("arms of an A/B test", true(), 0, 0.0)
+    reason = "Drawn at random from the answers of an A/B test, as many from either version, to measure accuracy."
+    return put(session, model, _draw(session, everything, of_arm, size, reason=reason))
 
 
 def period_start(session: Session, model: RegisteredModel) -> datetime | None:

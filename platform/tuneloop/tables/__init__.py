@@ -23,6 +23,7 @@ from tuneloop.tables.billing import (
     WorkEntry,
 )
 from tuneloop.tables.datasets import Example, Pool, Snapshot, SnapshotItem, Source
+from tuneloop.tables.deployment import AbState, AbTest
 from tuneloop.tables.evals import Comparison, EvalAnswer, EvalRun
 from tuneloop.tables.identity import ApiKey, WebSession
 from tuneloop.tables.mail import AttemptOutcome, BlockReason, Mail, MailAttempt, MailBlock, MailSender, MailState
@@ -39,7 +40,7 @@ from tuneloop.tables.monitoring import (
     Schedule,
     ScheduledTask,
 )
-from tuneloop.tables.predictions import Feedback, FeedbackKind, FeedbackState, Prediction
+from tuneloop.tables.predictions import Arm, Feedback, FeedbackKind, FeedbackState, Prediction
 from tuneloop.tables.registry import AdapterVersion, Alias, BaseModel, RegisteredModel, VersionAlias
 from tuneloop.tables.reports import Report, ReportFile, ReportLink, ReportSnapshot, ReportState, ReportStyle
 from tuneloop.tables.retraining import (
@@ -75,6 +76,8 @@ from tuneloop.tables.slack import (
 )
 
 __all__ = [
+    "AbState",
+    "AbTest",
     "Activity",
     "ActorKind",
     "AdapterVersion",
@@ -90,6 +93,7 @@ __all__ = [
     "Approval",
     "ApprovalKind",
     "ApprovalVote",
+    "Arm",
     "AttemptOutcome",
     "AuditEvent",
     "BaseModel",

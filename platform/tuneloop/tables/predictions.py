@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Index, UniqueConstraint
+from sqlalchemy import Index, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
@@ -14,10 +14,18 @@ from tuneloop.kit.columns import text_enum
 from tuneloop.kit.tenancy import ClientOwned
 
 
-class Prediction(ClientOwned, table=True):
-    """One answer of the gateway; its id is the completion id."""
+class Arm(StrEnum):
+    PRODUCTION = "production"
+    CANDIDATE = "candidate"
 
-    __table_args__ = (Index("ix_prediction_model_at", "model_id", "at"),)
+
+class Prediction(ClientOwned, table=True):
+    """One answer of the gateway; its id is the completion id. `arm` is that of the A/B test it was given in."""
+
+    __table_args__ = (
+        Index("ix_prediction_model_at", "model_id", "at"),
+        Index("ix_prediction_ab_test", "ab_test_id", "arm", postgresql_where=text("ab_test_id is not null")),
+    )
 
     model_id: UUID = Field(foreign_key="registered_model.id")
     version_id: UUID = Field(foreign_key="adapter_version.id")
@@ -32,6 +40,8 @@ class Prediction(ClientOwned, table=True):
     completion_tokens: int = 0
     latency_ms: float = 0.0
     end_user: str | None = None
+    ab_test_id: UUID | None = Field(default=None, foreign_key="ab_test.id")
+    arm: Arm | None = Field(default=None, sa_type=text_enum(Arm))
 
 
 class FeedbackKind(StrEnum):

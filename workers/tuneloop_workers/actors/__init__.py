@@ -1,6 +1,7 @@
 """Handlers of the jobs; importing this package registers them all."""
 
 from tuneloop_workers.actors import (
+    ab_tests,
     billing,
     canary,
     comparison,
@@ -15,6 +16,7 @@ from tuneloop_workers.actors import (
 )
 
 __all__ = [
+    "ab_tests",
     "billing",
     "canary",
     "comparison",

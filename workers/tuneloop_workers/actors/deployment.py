@@ -5,6 +5,7 @@ import structlog
 
 from tuneloop.deployment.service import deploy
 from tuneloop.kit.errors import Conflict
+from tuneloop.registry.service import lock_model
 from tuneloop.retraining.jobs import DeployCandidate
 from tuneloop.retraining.service import lock_cycle
 from tuneloop.retraining.states import advance
@@ -31,8 +32,9 @@ def deploy_candidate(context: Context, job: DeployCandidate) -> None:
     if base.upstream_url is None:
         preload(context, version.digest)
     with context.unit() as session:
+        model = session.get_one(RegisteredModel, version.model_id)
+        lock_model(session, model)
         cycle = lock_cycle(session, job.cycle_id)
-        model = session.get_one(RegisteredModel, cycle.model_id)
         version = session.get_one(AdapterVersion, cycle.candidate_version_id)
         deploy(session, principal=context.principal, model=model, version=version)
         advance(session, cycle, CycleState.DEPLOYED, principal=context.principal, digest=version.digest)

@@ -1,0 +1,136 @@
+"""Readings of an A/B test: ask for labels of both arms, count, and stop what does harm or has had its time."""
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from math import ceil
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Text, cast
+from sqlmodel import Session, col, func, select
+
+from tuneloop.clients.entitlements import allowance
+from tuneloop.deployment.ab_figures import GUARDRAILS, ArmCounts, Judged, figures
+from tuneloop.deployment.ab_tests import FEWEST_LABELS, lock_test
+from tuneloop.deployment.jobs import ReadAbTest
+from tuneloop.identity.principal import Principal
+from tuneloop.kit.clock import now
+from tuneloop.kit.jobs import JobRow, JobState, enqueue
+from tuneloop.registry.service import aliases
+from tuneloop.retraining.ab_endings import end
+from tuneloop.review.sampling import add_arm_sample
+from tuneloop.tables import (
+    AbState,
+    AbTest,
+    Alias,
+    Arm,
+    Feature,
+    Feedback,
+    FeedbackKind,
+    Prediction,
+    RegisteredModel,
+    ReviewItem,
+    ReviewPurpose,
+    ReviewState,
+)
+
+EVERY = timedelta(minutes=10)
+BY_GUARDRAIL = "the guardrail"
+BY_CALENDAR = "the calendar"
+
+JudgeArm = Callable[[Sequence[ReviewItem], Sequence[Prediction]], list[Judged]]
+"""Says for each labelled answer whether it was right, and whether it made something up."""
+
+
+def plan_readings(session: Session) -> int:
+    """Plan the next reading of each running test that has none. Needs a session across agencies."""
+    planned = select(JobRow.id).where(
+        JobRow.dedupe_key == func.concat(f"{ReadAbTest.name}:", cast(AbTest.id, Text)),
+        col(JobRow.state).in_([JobState.QUEUED, JobState.RUNNING]),
+    )
+    tests = session.exec(select(AbTest).where(AbTest.state == AbState.RUNNING, ~planned.exists())).all()
+    for test in tests:
+        enqueue(
+            session,
+            ReadAbTest(ab_test_id=test.id),
+            agency_id=test.agency_id,
+            client_id=test.client_id,
+            dedupe_key=f"{ReadAbTest.name}:{test.id}",
+            delay=EVERY,
+        )
+    return len(tests)
+
+
+def read(session: Session, *, principal: Principal, test_id: UUID, judge: JudgeArm) -> AbTest:
+    """One look. Ends the test when a guardrail is broken, production has moved, or its time is over."""
+    cycle, test = lock_test(session, test_id)
+    if test.state is not AbState.RUNNING:
+        return test
+    model = session.get_one(RegisteredModel, test.model_id)
+    test.reading = figures(
+        _counts(session, test, Arm.PRODUCTION, judge), _counts(session, test, Arm.CANDIDATE, judge), share=test.share
+    )
+    test.read_at = now()
+    session.add(test)
+    production = aliases(session, model.id).get(Alias.PRODUCTION)
+    if production is None or production.id != test.production_version_id:
+        ending = (AbState.STOPPED, "production has changed since the test began", BY_CALENDAR)
+    elif test.reading["harm"]:
+        harm = "; ".join(GUARDRAILS[name] for name in test.reading["harm"])
+        ending = (AbState.STOPPED, f"harm is proven: {harm}", BY_GUARDRAIL)
+    elif test.ends_at is not None and test.ends_at <= test.read_at:
+        ending = (AbState.EXPIRED, f"its {test.days} days are over", BY_CALENDAR)
+    else:
+        ask_about(session, model, test)
+        return test
+    state, reason, by = ending
+    end(session, cycle, test, principal=principal, state=state, reason=reason, by=by)
+    return test
+
+
+def ask_about(session: Session, model: RegisteredModel, test: AbTest) -> int:
+    """Put answers into the queue, as many of either arm, spread over the test's time; returns how many were added."""
+    found = allowance(session, test.client_id, Feature.LABELS)
+    if found.hold is not None or test.began_at is None:
+        return 0
+    gone = (now() - test.began_at) / timedelta(days=test.days)
+    wanted = min(test.labels, max(FEWEST_LABELS, ceil(test.labels * gone)))
+    asked = {arm: _asked(session, test, arm) for arm in Arm}
+    if found.left is not None:
+        wanted = min(wanted, (sum(asked.values()) + found.left) // 2)
+    drawn = add_arm_sample(session, model, test, Arm.CANDIDATE, wanted - asked[Arm.CANDIDATE])
+    equal = asked[Arm.CANDIDATE] + len(drawn)
+    drawn += add_arm_sample(session, model, test, Arm.PRODUCTION, equal - asked[Arm.PRODUCTION])
+    return len(drawn)
+
+
+def _asked(session: Session, test: AbTest, arm: Arm) -> int:
+    query = (
+        select(func.count(col(ReviewItem.id)))
+        .join(Prediction, col(Prediction.id) == ReviewItem.prediction_id)
+        .where(*_of(test, arm), ReviewItem.purpose == ReviewPurpose.SAMPLE)
+    )
+    return session.exec(query).one()
+
+
+def _counts(session: Session, test: AbTest, arm: Arm, judge: JudgeArm) -> ArmCounts:
+    person = func.coalesce(func.nullif(col(Prediction.end_user), ""), cast(Prediction.id, Text))
+    answers, people = session.exec(
+        select(func.count(col(Prediction.id)), func.count(func.distinct(person))).where(*_of(test, arm))
+    ).one()
+    reporting = session.exec(
+        select(func.count(func.distinct(person)))
+        .join(Feedback, col(Feedback.prediction_id) == Prediction.id)
+        .where(*_of(test, arm), col(Feedback.kind).in_([FeedbackKind.ERROR, FeedbackKind.CORRECTION]))
+    ).one()
+    labelled = session.exec(
+        select(ReviewItem, Prediction)
+        .join(Prediction, col(Prediction.id) == ReviewItem.prediction_id)
+        .where(*_of(test, arm), ReviewItem.purpose == ReviewPurpose.SAMPLE, ReviewItem.state == ReviewState.DONE)
+        .order_by(col(ReviewItem.closed_at), col(ReviewItem.id))
+    ).all()
+    judged = judge([item for item, _ in labelled], [prediction for _, prediction in labelled])
+    return ArmCounts(answers, people, reporting, judged)
+
+
+def _of(test: AbTest, arm: Arm) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return col(Prediction.ab_test_id) == test.id, col(Prediction.arm) == arm
