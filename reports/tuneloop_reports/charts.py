@@ -10,6 +10,7 @@ import vl_convert
 from tuneloop.charts.accuracy import accuracy_over_time
 from tuneloop.charts.data import Marker, Point
 from tuneloop.charts.draw import themed
+from tuneloop.clients.months import Month
 from tuneloop_reports.content import EventKind, ModelReport
 from tuneloop_reports.language import Speaker
 from tuneloop_reports.style import Language, Style
@@ -53,7 +54,22 @@ def accuracy_chart(say: Speaker, model: ModelReport, style: Style) -> str:
         width=WIDTH,
         height=HEIGHT,
     )
+    if len(points) == 1:
+        month = Month.parse(model.months[0].month)
+        ends = [{"year": each.year, "month": each.month, "date": 1, "utc": True} for each in (month, month.next)]
+        spec = _over(spec, ends)
     return as_uri(draw(spec, style))
+
+
+def _over(spec: Any, domain: list[dict[str, Any]]) -> Any:
+    """The specification with all times on an axis over `domain`."""
+    if isinstance(spec, list):
+        return [_over(each, domain) for each in spec]
+    if not isinstance(spec, dict):
+        return spec
+    if spec.get("type") == "temporal" and "scale" in spec:
+        return {**spec, "scale": {"type": "utc", "domain": domain}}
+    return {name: value if name == "data" else _over(value, domain) for name, value in spec.items()}
 
 
 def draw(spec: dict[str, Any], style: Style) -> str:

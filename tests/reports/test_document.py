@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from io import BytesIO
 from string import Formatter
 
@@ -9,7 +10,7 @@ import pikepdf
 import pypdfium2
 import pytest
 
-from tests.reports.sample import RETRAIN, category, content, figure, model
+from tests.reports.sample import END, RETRAIN, category, content, figure, model
 from tuneloop.tables import AlertKind, AlertLevel, AlertState, Plan
 from tuneloop_reports.content import AlertEntry, Content, Light, LightRule
 from tuneloop_reports.document import Medium, ink_on, write_html
@@ -277,3 +278,14 @@ def test_a_content_is_named_by_what_it_says() -> None:
     first = content()
     assert Content.model_validate(first.stored()).digest == first.digest
     assert first.model_copy(update={"note": "x"}).digest != first.digest
+
+
+def test_a_model_that_is_being_prepared_has_a_page_without_figures(renderer: Renderer) -> None:
+    nothing = figure(0, 0)
+    prepared = model(version=None, answers=0, accuracy=nothing, months=(), retrains=(), categories=(), alerts=())
+    made = renderer.render(content(prepared, end=END - timedelta(days=5, hours=3)))
+    said = text_of(made.pdf)
+    assert made.pages == 1
+    assert "Your model is being prepared" in said
+    assert "closed on 26 January 2026" in said
+    assert "%" not in said

@@ -85,7 +85,8 @@ def _tick(spec: Specification, world: World, url: str, over: threading.Event) ->
                     for account in list(world.accounts.values()):
                         advance(Call(world, account, spec, url, {}, {}), account.now)
                 if deliver_due(world, http):
-                    world.save()
+                    with world.lock:
+                        world.save()
             except Exception:  # the thread's edge: the next tick may succeed
                 log.exception("sandbox_tick_failed")
 
