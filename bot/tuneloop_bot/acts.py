@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlmodel import Session, col, select
 
+from tuneloop.deployment.ab_tests import start, stop
 from tuneloop.deployment.service import roll_back
 from tuneloop.identity.principal import Principal
 from tuneloop.kit.clock import now
@@ -15,7 +16,7 @@ from tuneloop.kit.settings import Settings
 from tuneloop.monitoring.alerts import dismiss, find_alert, snooze
 from tuneloop.predictions.names import prediction_id
 from tuneloop.predictions.service import report_feedback
-from tuneloop.registry.service import full_name
+from tuneloop.registry.service import full_name, lock_model
 from tuneloop.retraining.approvals import questions, votes
 from tuneloop.retraining.recipe import Recipe
 from tuneloop.retraining.service import approve_promotion, approve_retrain, propose, reject
@@ -26,6 +27,7 @@ from tuneloop.tables import (
     Approval,
     ApprovalKind,
     Decision,
+    Feature,
     FeedbackKind,
     RegisteredModel,
     Report,
@@ -34,6 +36,7 @@ from tuneloop.tables import (
     SlackInstallation,
     Trigger,
 )
+from tuneloop_billing.subscriptions.extras import order_agreed
 from tuneloop_bot.answers import Answer
 from tuneloop_bot.blocks.alerts import snooze_of, until
 from tuneloop_bot.ids import Act, Field, Form, Metadata, Ref
@@ -137,6 +140,31 @@ def go_back(doing: Doing) -> Answer:
     return Answer(f"{full_name(doing.session, model)}@v{version.number} is in production again.")
 
 
+def start_ab(doing: Doing) -> Answer:
+    """Beyond the plan, the click has agreed to the price that the button showed."""
+    ref = doing.ref
+    cycle = _cycle(doing.session, ref.cycle)
+    doing.principal.require(Role.OPERATOR)
+    if ref.extra is not None:
+        lock_model(doing.session, _model(doing.session, cycle.model_id))
+        order_agreed(
+            doing.session,
+            principal=doing.principal,
+            client_id=cycle.client_id,
+            feature=Feature.AB_TEST,
+            price=ref.extra,
+        )
+    test = start(doing.session, principal=doing.principal, cycle_id=cycle.id, digest=ref.digest or "")
+    return Answer(f"The candidate gets {test.share:.0%} of the people as soon as it is loaded.")
+
+
+def stop_ab(doing: Doing) -> Answer:
+    test_id = doing.ref.ab_test
+    assert test_id is not None
+    stop(doing.session, principal=doing.principal, test_id=test_id)
+    return Answer("Stopped. Production answers everybody; the candidate still waits for a decision.")
+
+
 def retry(doing: Doing) -> Answer:
     """Propose a failed cycle again, with the data of now; it still has to be approved."""
     failed = _cycle(doing.session, doing.ref.cycle)
@@ -228,6 +256,8 @@ ACTS: dict[str, Callable[[Doing], Answer]] = {
     Act.APPROVE_RETRAIN: approve,
     Act.PROMOTE: promote,
     Act.ROLL_BACK: go_back,
+    Act.START_AB: start_ab,
+    Act.STOP_AB: stop_ab,
     Act.RETRY: retry,
     Act.SNOOZE: be_quiet,
     Act.LABEL_FIRST: label_first,

@@ -18,6 +18,8 @@ class Act(StrEnum):
     PROMOTE = "promote"
     OVERRIDE = "override"
     ROLL_BACK = "roll_back"
+    START_AB = "start_ab"
+    STOP_AB = "stop_ab"
     RETRY = "retry"
     LABEL = "label"
     LABEL_PICK = "label_pick"
@@ -49,7 +51,10 @@ class Field(StrEnum):
 
 
 class Ref(BaseModel):
-    """What a button is about: ids and, for decisions, the digest of exactly the thing that is decided on."""
+    """What a button is about: ids and, for decisions, the digest of exactly the thing that is decided on.
+
+    `extra` is the price, in minor units, at which something beyond the plan was offered.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -58,6 +63,8 @@ class Ref(BaseModel):
     model: UUID | None = None
     item: UUID | None = None
     report: UUID | None = None
+    ab_test: UUID | None = None
+    extra: int | None = None
     digest: str | None = None
     expected: str | None = None
 

@@ -11,11 +11,13 @@ from tuneloop.kit.mail import Address
 from tuneloop.kit.settings import Settings
 from tuneloop.mail.service import queue_mail
 from tuneloop.registry.service import full_name
+from tuneloop.retraining.ab_endings import LIVE
 from tuneloop.retraining.answer_links import new_answer_link
 from tuneloop.retraining.states import ENDED
 from tuneloop.slack.channels import place_for
 from tuneloop.slack.installations import installations
 from tuneloop.tables import (
+    AbTest,
     Agency,
     Alert,
     AlertEvent,
@@ -93,6 +95,8 @@ def topics(session: Session, *, since: datetime, at: datetime) -> Iterator[Topic
 
 
 def _other_topics(session: Session, *, since: datetime) -> Iterator[Topic]:
+    for test in session.exec(select(AbTest).where(or_(col(AbTest.state).in_(LIVE), col(AbTest.ended_at) > since))):
+        yield Subject.AB_TEST, test.id, test.client_id
     for report in ready_reports(session, since=since):
         yield Subject.REPORT, report.id, report.client_id
     decided = session.exec(select(Approval).where(col(Approval.decided_at) > since)).all()
@@ -201,6 +205,9 @@ def _worth_a_first_message(session: Session, kind: Subject, subject_id: UUID, in
     if kind is Subject.ALERT:
         alert = session.get_one(Alert, subject_id)
         return alert.resolved_at is None or alert.resolved_at > installed_at
+    if kind is Subject.AB_TEST:
+        test = session.get_one(AbTest, subject_id)
+        return test.ended_at is None or test.ended_at > installed_at
     if kind in (Subject.RETRAIN, Subject.CANDIDATE, Subject.FAILURE):
         cycle = session.get_one(RetrainingCycle, subject_id)
         return cycle.state not in ENDED or cycle.updated_at > installed_at

@@ -6,7 +6,9 @@ from uuid import UUID
 from sqlmodel import Session
 
 from tuneloop.kit.settings import Settings
-from tuneloop.tables import Alert, RegisteredModel, Report, RetrainingCycle, SlackMessage
+from tuneloop.tables import AbTest, Alert, RegisteredModel, Report, RetrainingCycle, SlackMessage
+from tuneloop_bot.ab_view import ab_view
+from tuneloop_bot.blocks.ab_tests import ab_message
 from tuneloop_bot.blocks.alerts import alert_message
 from tuneloop_bot.blocks.content import Content
 from tuneloop_bot.blocks.cycles import candidate_message, failed_message, retrain_message
@@ -23,6 +25,7 @@ class Subject(StrEnum):
     RETRAIN = "retrain"
     CANDIDATE = "candidate"
     FAILURE = "failure"
+    AB_TEST = "ab_test"
     REPORT = "report"
     DIGEST = "digest"
     REMINDER = "reminder"
@@ -37,13 +40,12 @@ def content_of(session: Session, kind: Subject, subject_id: UUID, settings: Sett
     if kind is Subject.REPORT:
         report = session.get(Report, subject_id)
         return report_message(report_view(session, report, settings.site_url)) if report is not None else None
+    if kind is Subject.AB_TEST:
+        return _ab_test(session, session.get(AbTest, subject_id))
     if kind is Subject.DIGEST:
         return digest_message(session)
     if kind in (Subject.REMINDER, Subject.ESCALATION):
-        asked = question_of(session, subject_id)
-        if asked is None:
-            return None
-        return reminder_message(asked) if kind is Subject.REMINDER else escalation_message(asked)
+        return _asked_again(session, kind, subject_id)
     cycle = session.get(RetrainingCycle, subject_id)
     if cycle is None:
         return None
@@ -59,6 +61,19 @@ def content_of(session: Session, kind: Subject, subject_id: UUID, settings: Sett
 
 def content_of_message(session: Session, message: SlackMessage, settings: Settings) -> Content | None:
     return content_of(session, Subject(message.subject_kind), message.subject_id, settings)
+
+
+def _ab_test(session: Session, test: AbTest | None) -> Content | None:
+    if test is None:
+        return None
+    return ab_message(ab_view(session, test), cycle_view(session, session.get_one(RetrainingCycle, test.cycle_id)))
+
+
+def _asked_again(session: Session, kind: Subject, approval_id: UUID) -> Content | None:
+    asked = question_of(session, approval_id)
+    if asked is None:
+        return None
+    return reminder_message(asked) if kind is Subject.REMINDER else escalation_message(asked)
 
 
 def _alert(session: Session, alert: Alert, settings: Settings) -> Content:

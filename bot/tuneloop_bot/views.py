@@ -35,6 +35,7 @@ from tuneloop.tables import (
     RetrainingCycle,
     ReviewItem,
 )
+from tuneloop_bot.ab_view import AbOffer, ab_offer
 
 EXAMPLES = 3
 WIDTH, HEIGHT = 560, 210
@@ -111,6 +112,7 @@ class CycleView:
     labels_needed: int | None
     failure: str | None
     previous: tuple[str, str] | None = field(default=None)
+    ab_offer: AbOffer | None = None
 
     @property
     def open_question(self) -> Question | None:
@@ -163,6 +165,7 @@ def cycle_view(session: Session, cycle: RetrainingCycle) -> CycleView:
         labels_needed=verdict.labels_needed if verdict else None,
         failure=cycle.failure,
         previous=(previous.number, previous.digest) if goes_back and previous is not None else None,
+        ab_offer=ab_offer(session, cycle),
     )
 
 

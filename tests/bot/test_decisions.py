@@ -111,7 +111,7 @@ def test_a_promotion_shows_the_comparison_and_deploys_once(north: Office, worksh
     cycle_id = _judged(north, workshop, Outcome.PROMOTE)
     candidate = _only(north, "promote")
     assert "Candidate acme/support@v1.1" in shown(candidate.content)
-    assert candidate.actions == ["promote", "reject"]
+    assert candidate.actions == ["promote", "start_ab", "reject"]
     north.click("Otto", candidate, "promote")
     assert _jobs(north, DeployCandidate.name) == 1
     with north.database.unit(north.agency.id) as session:

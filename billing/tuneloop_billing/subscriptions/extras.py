@@ -36,6 +36,21 @@ def order_extra(
     return uses
 
 
+def order_agreed(session: Session, *, principal: Principal, client_id: UUID, feature: Feature, price: int) -> None:
+    """Order one more at the price that somebody has agreed to, unless the plan has one left.
+
+    Raises:
+        Conflict: the price is another by now.
+    """
+    found = allowance(session, client_id, feature)
+    if found.allowed:
+        return
+    if found.price is None or found.price.amount != price:
+        raise Conflict(f"the price of an extra {feature.value.replace('_', ' ')} has changed; look again")
+    client = session.get_one(Client, client_id)
+    order_extra(session, principal=principal, client=client.slug, feature=feature)
+
+
 def decide_offer(session: Session, *, principal: Principal, use_id: UUID, accept: bool) -> ServiceUse:
     """Raises Conflict when it has been decided already."""
     principal.require(Role.OPERATOR)

@@ -1,5 +1,6 @@
 """How a question stands: who has approved, who decided, when and from where; the buttons while it is open."""
 
+from tuneloop.deployment.ab_tests import DAYS, SHARE
 from tuneloop.tables import CycleState, Decision
 from tuneloop_bot.blocks.parts import Block, button, buttons, code, confirm, context, when
 from tuneloop_bot.ids import Act, Ref
@@ -49,17 +50,32 @@ def promotion_buttons(view: CycleView) -> list[Block]:
     if question is None or question.decision is not None or view.state is not CycleState.AWAITING_PROMOTION:
         return []
     ref = Ref(cycle=view.id, digest=question.digest)
-    reject = _button("Reject", Act.REJECT, ref)
+    reject, test = _button("Reject", Act.REJECT, ref), _start_ab(view, ref)
     if question.expired:
         return buttons(reject)
     if view.outcome not in (None, "promote"):
-        return buttons(reject, _button("Override …", Act.OVERRIDE, ref, "danger"))
+        return buttons(test, reject, _button("Override …", Act.OVERRIDE, ref, "danger"))
     name = f"{view.model}@v{view.candidate}"
     sure = confirm("Promote?", f"{name} will answer every request of {view.client}.", "Promote")
     return buttons(
         _button("Promote", Act.PROMOTE, ref, "primary", sure),
+        test,
         reject,
     )
+
+
+def _start_ab(view: CycleView, ref: Ref) -> Block | None:
+    """Where a test may begin; beyond the plan with its price, which the click then agrees to."""
+    offer = view.ab_offer
+    if offer is None:
+        return None
+    what = f"v{view.candidate} will answer {SHARE:.0%} of the people of {view.client}, for {DAYS} days at most."
+    if offer.price is None:
+        return _button("Start A/B", Act.START_AB, ref, None, confirm("Start an A/B test?", what, "Start"))
+    price = f"It is beyond the plan: {offer.price} on the next invoice."
+    sure = confirm("Order an A/B test?", f"{price} {what}", "Order and start")
+    ordered = ref.model_copy(update={"extra": offer.price.amount})
+    return _button(f"Start A/B ({offer.price} extra)", Act.START_AB, ordered, None, sure)
 
 
 def _button(text: str, act: Act, ref: Ref, style: str | None = None, sure: Block | None = None) -> Block:

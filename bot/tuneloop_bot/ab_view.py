@@ -1,0 +1,71 @@
+"""What messages show of an A/B test, and whether one may be offered."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlmodel import Session
+
+from tuneloop.clients.entitlements import allowance
+from tuneloop.clients.money import Money
+from tuneloop.deployment.ab_figures import in_words
+from tuneloop.deployment.ab_tests import may_start
+from tuneloop.retraining.ab_endings import LIVE
+from tuneloop.tables import AbState, AbTest, AdapterVersion, Feature, RetrainingCycle
+
+
+@dataclass(frozen=True)
+class AbOffer:
+    """A test could begin now: within the plan, or for a price."""
+
+    price: Money | None
+
+
+@dataclass(frozen=True)
+class AbView:
+    id: UUID
+    state: AbState
+    production: str
+    candidate: str
+    share: float
+    started_by: str
+    created_at: datetime
+    ends_at: datetime | None
+    ended_at: datetime | None
+    ended_by: str | None
+    reason: str | None
+    arms: dict[str, Any]
+    says: list[str]
+
+    @property
+    def live(self) -> bool:
+        return self.state in LIVE
+
+
+def ab_offer(session: Session, cycle: RetrainingCycle) -> AbOffer | None:
+    """None where no test may begin, the plan has neither one left nor a price, or its subscription is on hold."""
+    if not may_start(session, cycle):
+        return None
+    found = allowance(session, cycle.client_id, Feature.AB_TEST)
+    if found.allowed:
+        return AbOffer(None)
+    return AbOffer(found.price) if found.hold is None and found.price is not None else None
+
+
+def ab_view(session: Session, test: AbTest) -> AbView:
+    return AbView(
+        id=test.id,
+        state=test.state,
+        production=session.get_one(AdapterVersion, test.production_version_id).number,
+        candidate=session.get_one(AdapterVersion, test.candidate_version_id).number,
+        share=test.share,
+        started_by=test.started_by,
+        created_at=test.created_at,
+        ends_at=test.ends_at,
+        ended_at=test.ended_at,
+        ended_by=test.ended_by,
+        reason=test.reason,
+        arms=test.reading["arms"] if test.reading else {},
+        says=in_words(test.reading) if test.reading else [],
+    )
