@@ -166,6 +166,7 @@ JSON: dict[str, Any] = {
     "POST /api/v1/models/{client}/{model}/labels": {"prediction_id": str(new_id()), "expected": "order"},
     "POST /api/v1/findings/{finding_id}/dismiss": {"reason": "it is ours"},
     "POST /api/v1/findings/{finding_id}/fix": {},
+    "POST /api/v1/findings/{finding_id}/placeholders": {},
     "POST /api/v1/models/{client}/{model}/documents": {"title": "Returns", "text": "- How long may I wait for it?"},
     "POST /api/v1/models/{client}/{model}/links": {"days": 30},
     "POST /api/v1/models/{client}/{model}/review/fill": {"budget": 20},

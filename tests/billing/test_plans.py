@@ -56,6 +56,7 @@ def workshop(database: Database, agency: Agency) -> Workshop:
                 source=Source.IMPORT,
                 content_hash="a" * 64,
                 minhash=b"",
+                checked_at=now(),
             )
         )
     return shop

@@ -115,6 +115,7 @@ COMMANDS = {
     f"POST {MODEL}/findings": "finding scan acme/support --no-wait",
     "POST /api/v1/findings/{finding_id}/dismiss": "finding dismiss <finding> --reason ours",
     "POST /api/v1/findings/{finding_id}/fix": "finding fix <finding>",
+    "POST /api/v1/findings/{finding_id}/placeholders": "finding placeholders <finding>",
     f"GET {MODEL}/growth": "dataset growth acme/support",
     f"GET {MODEL}/ledger": "dataset ledger acme/support",
     f"GET {MODEL}/examples/{{example_id}}": "dataset show acme/support <example>",

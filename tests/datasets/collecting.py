@@ -2,6 +2,7 @@
 
 from sqlmodel import Session
 
+from tests.support.checks import mark_checked
 from tuneloop.datasets.imports import ImportReport, import_examples
 from tuneloop.datasets.rows import ParsedRow
 from tuneloop.identity.principal import Principal
@@ -21,8 +22,10 @@ def parsed(*labelled: Labelled) -> list[ParsedRow]:
 def put(
     session: Session, model: RegisteredModel, pool: Pool, *labelled: Labelled, partial: bool = False
 ) -> ImportReport:
-    """Import one row per (text, answer); the first is line 1."""
+    """Import one row per (text, answer), as checked; the first is line 1."""
     principal = Principal.system(model.agency_id, "test")
-    return import_examples(
+    report = import_examples(
         session, principal=principal, model=model, pool=pool, rows=parsed(*labelled), partial=partial
     )
+    mark_checked(session, model)
+    return report

@@ -124,16 +124,16 @@ def test_pages_lead_to_the_next(api: Api) -> None:
 def test_what_is_exported_can_be_imported_and_is_the_same(
     api: Api, database: Database, registered: RegisteredModel, base: BaseModel, file_format: str, agency: Agency
 ) -> None:
-    upload(api, jsonl(ROWS))
-    exported = api.get(f"{PATH}/examples/export", params={"pool": "training", "format": file_format})
+    upload(api, jsonl(ROWS), pool="golden")
+    exported = api.get(f"{PATH}/examples/export", params={"pool": "golden", "format": file_format})
     assert exported.status_code == 200
     extension = "csv" if file_format == "csv" else "jsonl"
-    assert exported.headers["content-disposition"] == f'attachment; filename="acme-support-training.{extension}"'
+    assert exported.headers["content-disposition"] == f'attachment; filename="acme-support-golden.{extension}"'
     make_model(database, make_client(database, agency, "apex"), base)
     headers = {"content-type": exported.headers["content-type"]}
     copy = PATH.replace("acme", "apex")
-    api.post(f"{copy}/examples?pool=training", content=exported.content, headers=headers).raise_for_status()
-    digests = [api.post(f"{path}/snapshots", json={"pool": "training"}).json()["digest"] for path in (PATH, copy)]
+    api.post(f"{copy}/examples?pool=golden", content=exported.content, headers=headers).raise_for_status()
+    digests = [api.post(f"{path}/snapshots", json={"pool": "golden"}).json()["digest"] for path in (PATH, copy)]
     assert digests[0] == digests[1]
 
 
@@ -170,11 +170,18 @@ def test_rolling_examples_are_retired(api: Api) -> None:
 
 
 def test_a_snapshot_is_taken_once_and_listed(api: Api) -> None:
-    upload(api, jsonl(ROWS))
-    first = api.post(f"{PATH}/snapshots", json={"pool": "training"}).json()
-    assert api.post(f"{PATH}/snapshots", json={"pool": "training"}).json() == first
+    upload(api, jsonl(ROWS), pool="golden")
+    first = api.post(f"{PATH}/snapshots", json={"pool": "golden"}).json()
+    assert api.post(f"{PATH}/snapshots", json={"pool": "golden"}).json() == first
     assert api.get(f"{PATH}/snapshots").json() == [first]
     assert (first["size"], first["categories"]) == (3, {"order": 1, "payments": 1, "repair": 1})
+
+
+def test_nothing_unchecked_is_frozen_for_training(api: Api) -> None:
+    upload(api, jsonl(ROWS))
+    refused = api.post(f"{PATH}/snapshots", json={"pool": "training"})
+    assert (refused.status_code, error(refused)["details"]["unchecked"]) == (409, 3)
+    assert api.get(f"{PATH}/growth").json()["unchecked"] == 3
 
 
 def test_an_empty_golden_set_is_refused(api: Api) -> None:

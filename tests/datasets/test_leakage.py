@@ -5,6 +5,7 @@ from uuid import UUID
 import pytest
 
 from tests.datasets.collecting import put
+from tests.support.checks import mark_checked
 from tests.support.factories import make_model
 from tuneloop.audit.service import events
 from tuneloop.datasets.rows import ProblemKind
@@ -112,7 +113,7 @@ def test_a_snapshot_checks_again(
     put(session, model, measuring, NEAR)
     (first, _) = list_examples(session, model=model)
     first.pool = Pool.TRAINING
-    session.flush()
+    mark_checked(session, model)
     with pytest.raises(Conflict, match="what measures a model must not train it, so delete one of the two") as error:
         take_snapshot(session, model=model, pool=Pool.TRAINING if snapshot_of_training else measuring)
     (collision,) = error.value.details["collisions"]
@@ -126,6 +127,9 @@ def test_retired_rolling_examples_train(session: TenantSession, model: Registere
     assert (moved.id, moved.pool) == (first, Pool.TRAINING)
     assert ids(session, model, Pool.ROLLING) == [second]
     assert [event.action for event in events(session, subject_id=str(first))] == ["example.retire"]
+    with pytest.raises(Conflict, match="1 training example has not been checked yet"):
+        take_snapshot(session, model=model, pool=Pool.TRAINING)
+    mark_checked(session, model)
     assert take_snapshot(session, model=model, pool=Pool.TRAINING).size == 1
 
 

@@ -24,7 +24,7 @@ PLACES = ["Leeds", "Turin", "Lyon", "Ghent"]
 
 
 def row(text: str, answer: str, number: int = 0) -> Row:
-    return Row(id=str(number), text=text, answer=answer, label=answer)
+    return Row(id=str(number), text=text, answer=answer, label=answer, texts={0: text, -1: answer})
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +64,14 @@ def test_flipped_labels_are_ranked_first(clean: list[Row]) -> None:
 def test_few_examples_are_not_judged(clean: list[Row]) -> None:
     assert find_suspected(clean[:30]) == []
     assert find_suspected([each for each in clean if each.label == "refund"]) == []
+
+
+def test_a_category_that_has_just_appeared_is_not_taken_for_errors(clean: list[Row]) -> None:
+    """Its questions use the words of the old categories, as those of a new product do."""
+    words = ["lost refund", "stolen transfer", "missing wire", "money back order"]
+    fresh = [row(FRAMES[0].format(word, place), "new", 1000 + n) for n, word in enumerate(words) for place in PLACES]
+    for few in (fresh[:9], fresh):
+        assert [each.id for each in find_suspected([*clean, *few]) if int(each.id) >= 1000] == []
 
 
 def test_alike_with_another_answer_is_a_conflict_of_both() -> None:
@@ -133,3 +141,4 @@ def test_a_finding_names_the_kinds_and_repeats_no_data(detector: Detector) -> No
     assert finding.id == "7"
     assert finding.summary.startswith("Contains a person's name, an e-mail address and a phone number.")
     assert "sarah" not in finding.model_dump_json().lower()
+    assert finding.detail["spans"] == [(0, 5, 17, "PERSON"), (0, 19, 36, "EMAIL_ADDRESS"), (-1, 15, 31, "PHONE_NUMBER")]

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from sqlmodel import select
 
+from tests.support.checks import mark_checked
 from tests.support.cycles import PLAN, Workshop
 from tests.support.factories import SUPPORT, make_model
 from tuneloop.datasets.service import add_example, snapshot_examples
@@ -49,6 +50,7 @@ def add(session: TenantSession, principal: Principal, model: RegisteredModel, te
         category="order",
         source=Source.IMPORT,
     )
+    mark_checked(session, model)
 
 
 @pytest.fixture

@@ -131,6 +131,8 @@ def test_overdispersion_is_recovered_from_quiet_weeks() -> None:
     steady = [(int(k), 100) for k in generator.binomial(100, 0.87, 400)]
     assert fit_overdispersion(wobbly) == pytest.approx(0.03**2 / (0.87 * 0.13), rel=0.3)
     assert fit_overdispersion(steady) < 0.001
+    quarter = [fit_overdispersion(wobbly[start : start + 12]) for start in range(0, 1200, 12)]
+    assert 0.0015 < min(quarter) < np.median(quarter) < 0.01
     assert fit_overdispersion(steady[:3]) == fit_overdispersion([(10, 10)] * 9) == fit_overdispersion([]) == 0.0
 
 

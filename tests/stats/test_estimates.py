@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from tuneloop.stats.estimates import best, hajek, plain, prediction_powered
-from tuneloop.stats.impact import estimate
+from tuneloop.stats.impact import Answers, estimate
 from tuneloop.stats.intervals import Rate, wilson
 
 
@@ -71,29 +72,58 @@ def test_estimates_without_usable_labels_are_refused() -> None:
         prediction_powered(np.array([True]), np.array([0.5, 0.5]), np.array([0.5]))
 
 
+BEFORE = Answers(np.full(1000, 0.9), np.arange(1000) < 20)
+
+
+def grown(confidence: float, share: float = 0.15) -> Answers:
+    """Of a thousand answers `share` lie in the region, with that confidence; the others are as before."""
+    inside = np.arange(1000) < 1000 * share
+    return Answers(np.where(inside, confidence, 0.9), inside)
+
+
+def labels(right: int, n: int) -> NDArray[np.bool_]:
+    return np.arange(n) < right
+
+
 def test_impact_is_the_share_times_what_labels_say_beyond_confidence() -> None:
-    calibrated = np.array([0.9] * 850 + [0.8] * 150)
-    region = np.array([False] * 850 + [True] * 150)
-    correct = np.array([True] * 10 + [False] * 30)
-    found = estimate(calibrated, region, correct, np.full(40, 0.8), Rate(352, 400))
+    found = estimate(BEFORE, grown(0.8), labels(10, 40), np.full(40, 0.8), Rate(352, 400))
     assert found.share == pytest.approx(0.15)
     assert (found.accuracy_in_region.value, found.accuracy_in_region.n) == (0.25, 40)
-    assert found.overall_change.value == pytest.approx(0.885 + 0.15 * (0.25 - 0.8) - 0.88)
+    assert found.overall_change.value == pytest.approx(0.885 + 0.15 * (0.25 - 0.8) - 0.9)
     assert found.overall_change.low < found.overall_change.value < found.overall_change.high
-    assert found.alarm
+    assert (found.alarm, found.harmless, found.labels_needed) == (True, False, 0)
 
 
-def test_a_region_in_which_answers_are_right_raises_no_alarm() -> None:
-    calibrated = np.array([0.9] * 850 + [0.5] * 150)
-    region = np.array([False] * 850 + [True] * 150)
-    found = estimate(calibrated, region, np.ones(40, dtype=bool), np.full(40, 0.5), Rate(352, 400))
-    assert found.harmless
-    assert not found.alarm
+def test_a_region_in_which_answers_are_right_does_no_harm() -> None:
+    found = estimate(BEFORE, grown(0.5), labels(38, 40), np.full(40, 0.5), Rate(352, 400))
+    assert (found.alarm, found.harmless, found.labels_needed) == (False, True, 0)
     assert found.overall_change.value > 0
 
 
+def test_a_region_of_which_labels_leave_both_open_says_how_many_more_would_settle_it() -> None:
+    found = estimate(BEFORE, grown(0.5, 0.25), labels(33, 40), np.full(40, 0.5), Rate(352, 400))
+    assert (found.alarm, found.harmless) == (False, False)
+    assert found.labels_needed is not None
+    assert found.labels_needed > 0
+    more = 40 + 2 * found.labels_needed
+    right = round(more * 33 / 40)
+    settled = estimate(BEFORE, grown(0.5, 0.25), labels(right, more), np.full(more, 0.5), Rate(352, 400))
+    assert settled.harmless
+    few = Answers(np.array([0.8, 1.0] * 5), np.zeros(10, dtype=bool))
+    assert estimate(few, grown(0.5, 0.25), labels(33, 40), np.full(40, 0.5), Rate(9, 10)).labels_needed is None
+
+
+def test_errors_of_calibration_outside_of_the_region_cancel() -> None:
+    """What was once found harmless keeps its low confidence, which is no loss against traffic that has it too."""
+    usual = Answers(np.concatenate([np.full(150, 0.6), np.full(850, 0.9)]), np.arange(1000) > 990)
+    found = estimate(usual, usual, labels(36, 40), np.full(40, 0.9), Rate(352, 400))
+    assert found.overall_change.value == pytest.approx(0.0, abs=1e-9)
+    assert found.harmless
+
+
 def test_an_impact_without_labels_or_baseline_is_refused() -> None:
+    one = Answers(np.ones(3), np.ones(3, dtype=bool))
     with pytest.raises(ValueError, match="at least one label"):
-        estimate(np.ones(3), np.ones(3, dtype=bool), np.array([], dtype=bool), np.array([]), Rate(1, 2))
+        estimate(one, one, np.array([], dtype=bool), np.array([]), Rate(1, 2))
     with pytest.raises(ValueError, match="baseline"):
-        estimate(np.ones(3), np.ones(3, dtype=bool), np.array([True]), np.array([0.5]), Rate(0, 0))
+        estimate(one, one, np.array([True]), np.array([0.5]), Rate(0, 0))

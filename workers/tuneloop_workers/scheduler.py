@@ -9,6 +9,7 @@ from psycopg import connect
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from tuneloop.datasets.scanning import scan_waiting
 from tuneloop.deployment.ab_reading import plan_readings
 from tuneloop.kit.db import Database, make_engine
 from tuneloop.kit.jobs import ring_due, sweep
@@ -58,5 +59,6 @@ def tick(database: Database, ring: Ring) -> None:
         settle_labelled_bursts(session)
         begin_tending(session)
         plan_readings(session)
+        scan_waiting(session)
         make_billing_due(session)
         ring_due(session, ring)

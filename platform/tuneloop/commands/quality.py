@@ -61,6 +61,12 @@ def fix(
     terminal.out.show(terminal.api.post(f"/findings/{found}/fix", {"expected": expected}), _settled)
 
 
+@command(finding, "placeholders")
+def placeholders(terminal: Terminal, found: FindingId) -> None:
+    """Replace the personal data that was found by placeholders such as <EMAIL>."""
+    terminal.out.show(terminal.api.post(f"/findings/{found}/placeholders"), _settled)
+
+
 @command(document, "list")
 def documents(terminal: Terminal, model: Model) -> None:
     """Documents and what became of their proposals."""
@@ -179,7 +185,13 @@ def render_growth(grown: dict[str, Any]) -> Group:
     )
     guide = f"{grown['guide']['low']}-{grown['guide']['high']}"
     head = facts(
-        [("Examples", grown["total"]), ("Guide by now", guide), ("Held back", grown["blocked"]), ("", grown["advice"])]
+        [
+            ("Examples", grown["total"]),
+            ("Guide by now", guide),
+            ("Held back", grown["blocked"]),
+            ("To be checked", grown["unchecked"]),
+            ("", grown["advice"]),
+        ]
     )
     return stack(head, months)
 

@@ -3,7 +3,7 @@
 Findings are computed by workers; here they are stored, listed, and settled.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -12,13 +12,15 @@ from sqlmodel import Session, col, select
 
 from tuneloop.audit.service import record
 from tuneloop.datasets.deletion import delete_example
-from tuneloop.datasets.jobs import ScanExamples
+from tuneloop.datasets.leakage import stored_messages
+from tuneloop.datasets.placeholders import spans_of, text_digest, without_personal_data
+from tuneloop.datasets.rewriting import rewrite
 from tuneloop.identity.principal import Principal
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import Conflict, InvalidInput, NotFound
-from tuneloop.kit.jobs import enqueue
 from tuneloop.registry.contract import Task
 from tuneloop.registry.service import contract_of
+from tuneloop.registry.templates import Message
 from tuneloop.tables import DataFinding, Example, FindingKind, FindingState, RegisteredModel, Role
 
 
@@ -31,20 +33,16 @@ class Found(NamedTuple):
     detail: dict[str, Any]
 
 
+class Examined(NamedTuple):
+    """What a scan looked at: for these examples, a finding of such a kind that it did not find is over."""
+
+    example_ids: frozenset[UUID]
+    kinds: frozenset[FindingKind]
+
+
 class Suspect(NamedTuple):
     finding: DataFinding
     example: Example
-
-
-def scan_soon(session: Session, model: RegisteredModel) -> UUID | None:
-    """Ask a worker to look at the examples; several changes at once ask once."""
-    return enqueue(
-        session,
-        ScanExamples(model_id=model.id),
-        agency_id=model.agency_id,
-        client_id=model.client_id,
-        dedupe_key=f"{ScanExamples.name}:{model.id}",
-    )
 
 
 def blocked() -> ColumnElement[bool]:
@@ -56,19 +54,25 @@ def blocked() -> ColumnElement[bool]:
     )
 
 
-def store_findings(session: Session, *, model: RegisteredModel, found: Iterable[Found]) -> list[DataFinding]:
+def store_findings(
+    session: Session, *, model: RegisteredModel, found: Iterable[Found], examined: Collection[Examined]
+) -> list[DataFinding]:
     """Add what is new and close what is no longer found. What a person dismissed is not raised again."""
     current = {(each.example_id, each.kind): each for each in found}
+    looked_at = {(example_id, kind) for each in examined for example_id in each.example_ids for kind in each.kinds}
     known = session.exec(
         select(DataFinding).where(DataFinding.model_id == model.id, col(DataFinding.example_id).is_not(None))
     )
     seen: set[tuple[UUID | None, FindingKind]] = set()
     for row in known:
-        seen.add((row.example_id, row.kind))
-        if row.state is FindingState.OPEN and (row.example_id, row.kind) not in current:
+        key = row.example_id, row.kind
+        seen.add(key)
+        if row.state is FindingState.OPEN and key in looked_at and key not in current:
             row.state, row.settled_by, row.settled_at = FindingState.FIXED, "scan", now()
-        elif row.state is FindingState.FIXED and row.settled_by == "scan" and (row.example_id, row.kind) in current:
+        elif row.state is FindingState.FIXED and row.settled_by == "scan" and key in current:
             row.state, row.settled_by, row.settled_at = FindingState.OPEN, None, None
+        if row.state is FindingState.OPEN and key in current:
+            row.summary, row.detail = current[key].summary, current[key].detail
         session.add(row)
     fresh = [
         DataFinding(
@@ -130,21 +134,58 @@ def fix_finding(
         raise Conflict("this finding is about an item of the review queue; label or skip it", finding=str(finding_id))
     if expected is None:
         delete_example(session, principal=principal, model=model, example_id=finding.example_id)
-        others = select(DataFinding).where(
-            DataFinding.example_id == finding.example_id, DataFinding.state == FindingState.OPEN
-        )
-        for other in session.exec(others).all():
+        for other in _open_of(session, finding.example_id):
             _settle(session, principal, other, FindingState.FIXED, fix="deleted")
         return finding
     example = session.get_one(Example, finding.example_id)
     contract = contract_of(model)
     if contract.task is Task.CLASSIFY and expected not in contract.labels:
         raise InvalidInput(f"{expected!r} is no label of this model", param="expected")
-    if example.category == example.expected:
-        example.category = expected
-    before, example.expected = example.expected, expected
-    session.add(example)
+    before = example.expected
+    _rewrite(session, principal, finding, example, stored_messages(example), expected)
     return _settle(session, principal, finding, FindingState.FIXED, fix="answer", before=before, after=expected)
+
+
+def take_out_personal_data(session: Session, *, principal: Principal, finding_id: UUID) -> DataFinding:
+    """Put a placeholder such as <EMAIL> where the scan has found personal data.
+
+    Raises:
+        Conflict: the finding is settled, about something else, or older than the example's text.
+    """
+    principal.require(Role.OPERATOR)
+    finding = _open(session, finding_id)
+    if finding.kind is not FindingKind.PERSONAL_DATA or finding.example_id is None:
+        raise Conflict("only personal data of an example can be replaced by placeholders", finding=str(finding_id))
+    example = session.get_one(Example, finding.example_id)
+    spans = spans_of(finding.detail)
+    if not spans or finding.detail.get("content") != text_digest(example):
+        raise Conflict("the example has changed since it was checked; check it again first", finding=str(finding_id))
+    messages, expected = without_personal_data(example, spans)
+    _rewrite(session, principal, finding, example, messages, expected)
+    kinds = ", ".join(dict.fromkeys(span.entity for span in spans))
+    return _settle(session, principal, finding, FindingState.FIXED, fix="placeholders", kinds=kinds, n=len(spans))
+
+
+def _rewrite(
+    session: Session,
+    principal: Principal,
+    finding: DataFinding,
+    example: Example,
+    messages: Sequence[Message],
+    expected: str,
+) -> None:
+    """The next scan looks at the new text; where another row holds it, what was found in the old one is settled."""
+    model = session.get_one(RegisteredModel, finding.model_id)
+    changed = rewrite(session, principal=principal, model=model, example=example, messages=messages, expected=expected)
+    if changed.id != example.id:
+        for other in _open_of(session, example.id):
+            if other.id != finding.id:
+                _settle(session, principal, other, FindingState.FIXED, fix="replaced", by=str(changed.id))
+
+
+def _open_of(session: Session, example_id: UUID) -> Sequence[DataFinding]:
+    query = select(DataFinding).where(DataFinding.example_id == example_id, DataFinding.state == FindingState.OPEN)
+    return session.exec(query).all()
 
 
 def _open(session: Session, finding_id: UUID) -> DataFinding:

@@ -10,6 +10,7 @@ from sqlalchemy import func
 from sqlmodel import Session, col, select
 
 from tuneloop.datasets.findings import blocked
+from tuneloop.datasets.scanning import unchecked
 from tuneloop.kit.clock import now
 from tuneloop.tables import Example, Pool, RegisteredModel, Source
 
@@ -43,8 +44,11 @@ class CategorySize(NamedTuple):
 
 
 class Growth(NamedTuple):
+    """Of `total` training examples `blocked` wait for a person, and `unchecked` for a scan."""
+
     total: int
     blocked: int
+    unchecked: int
     months: list[Month]
     guide: Expected
     categories: list[CategorySize]
@@ -68,7 +72,7 @@ def growth(session: Session, model: RegisteredModel) -> Growth:
         select(func.count(col(Example.id))).where(*alive, Example.pool == Pool.TRAINING, blocked())
     ).one()
     categories = _categories(session, model)
-    return Growth(total, held, months, guide, categories, _advice(total, guide, categories))
+    return Growth(total, held, unchecked(session, model), months, guide, categories, _advice(total, guide, categories))
 
 
 def months_since(first: datetime) -> float:

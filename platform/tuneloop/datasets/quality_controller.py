@@ -6,7 +6,7 @@ from litestar import Controller, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody
 
-from tuneloop.datasets.findings import dismiss_finding, fix_finding, list_findings, scan_soon
+from tuneloop.datasets.findings import dismiss_finding, fix_finding, list_findings, take_out_personal_data
 from tuneloop.datasets.growth import growth
 from tuneloop.datasets.ledger import ledger, lineage
 from tuneloop.datasets.quality_schemas import (
@@ -18,6 +18,7 @@ from tuneloop.datasets.quality_schemas import (
     MoveRead,
     SuspectRead,
 )
+from tuneloop.datasets.scanning import scan_soon
 from tuneloop.identity.principal import Principal
 from tuneloop.jobs.controller import JobRead, find_job
 from tuneloop.kit.errors import Conflict
@@ -73,6 +74,17 @@ class DataQualityController(Controller):
     ) -> FindingRead:
         """Give the example another answer, or delete it."""
         row = fix_finding(session, principal=principal, finding_id=finding_id, expected=data.expected)
+        return FindingRead.model_validate(row)
+
+    @post("/findings/{finding_id:uuid}/placeholders", role=Role.OPERATOR, status_code=200, sync_to_thread=True)
+    def placeholders(
+        self,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        finding_id: FromPath[UUID],
+    ) -> FindingRead:
+        """Replace the personal data that was found by placeholders such as <EMAIL>."""
+        row = take_out_personal_data(session, principal=principal, finding_id=finding_id)
         return FindingRead.model_validate(row)
 
     @get("/models/{client:str}/{model:str}/growth", role=Role.VIEWER, sync_to_thread=True)

@@ -72,10 +72,11 @@ class CategorySizeRead(_Read):
 
 
 class GrowthRead(_Read):
-    """Sizes of the training data. `blocked` examples wait for a person and do not train."""
+    """Sizes of the training data. `blocked` examples wait for a person and do not train, `unchecked` for a scan."""
 
     total: int
     blocked: int
+    unchecked: int
     months: list[MonthRead]
     guide: ExpectedRead
     categories: list[CategorySizeRead]

@@ -5,7 +5,6 @@ from uuid import UUID
 
 from sqlmodel import Session, col, select
 
-from tuneloop.datasets.findings import scan_soon
 from tuneloop.datasets.leakage import Sketched, collisions, lock_pools, stored_messages, user_text
 from tuneloop.datasets.service import retire
 from tuneloop.identity.principal import Principal
@@ -26,9 +25,7 @@ def retire_due(session: Session, *, principal: Principal, model: RegisteredModel
             del leaving[example_id]
     if not leaving:
         return []
-    moved = retire(session, principal=principal, model=model, example_ids=list(leaving))
-    scan_soon(session, model)
-    return moved
+    return retire(session, principal=principal, model=model, example_ids=list(leaving))
 
 
 def due_examples(session: Session, model: RegisteredModel) -> list[Example]:

@@ -14,6 +14,7 @@ from tuneloop.audit.service import record
 from tuneloop.datasets.intake import Intake
 from tuneloop.datasets.leakage import Sketched, collisions, excerpt, lock_pools, stored_messages, user_text
 from tuneloop.datasets.rows import LISTED_PROBLEMS, ExportFormat, ParsedRow, ProblemKind
+from tuneloop.datasets.scanning import require_checked
 from tuneloop.datasets.writers import write_rows
 from tuneloop.identity.principal import Principal
 from tuneloop.kit.clock import now
@@ -135,7 +136,7 @@ def retire(
     for batch in _chunks(iter(examples)):
         _refuse_leaks(session, model, batch, _MEASURING, leaving=ids)
     for example in examples:
-        example.pool, example.retired_at = Pool.TRAINING, now()
+        example.pool, example.retired_at, example.checked_at = Pool.TRAINING, now(), None
         session.add(example)
         record(
             session,
@@ -156,9 +157,11 @@ def take_snapshot(session: Session, *, model: RegisteredModel, pool: Pool) -> Sn
 
     Raises:
         InvalidInput: the pool is empty.
-        Conflict: a training example is nearly the same as one that measures.
+        Conflict: a training example is nearly the same as one that measures, or not checked yet.
     """
     lock_pools(session, model)
+    if pool is Pool.TRAINING:
+        require_checked(session, model)
     digest = sha256(pool.encode())
     ids: list[UUID] = []
     categories: dict[str, int] = {}

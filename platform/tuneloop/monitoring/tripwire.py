@@ -66,9 +66,7 @@ def read_confidence(session: Session, period: Period) -> Reading:
             keep_reference(monitor, period.since, period.until)
             reading.detail["note"] = "This traffic is the reference: later periods are compared with it."
         return reading
-    before = traffic_between(
-        session, monitor, _moment(reference["since"]), _moment(reference["until"]), limit=MOST_COMPARED
-    )
+    before = reference_traffic(session, monitor)
     reading.detail |= {
         "baseline_mean": float(before.confidence.mean()) if len(before.confidence) else None,
         "baseline_n": len(before.confidence),
@@ -82,6 +80,13 @@ def read_confidence(session: Session, period: Period) -> Reading:
 def keep_reference(monitor: Monitor, since: datetime, until: datetime) -> None:
     """Compare later traffic with that of this time."""
     keep(monitor, "traffic", {"since": since.isoformat(), "until": until.isoformat()})
+
+
+def reference_traffic(session: Session, monitor: Monitor) -> Traffic:
+    """That of the time kept by `keep_reference`."""
+    reference = monitor.charts["traffic"]
+    since, until = (datetime.fromisoformat(reference[end]) for end in ("since", "until"))
+    return traffic_between(session, monitor, since, until, limit=MOST_COMPARED)
 
 
 def region_from(stored: dict[str, Any]) -> Region:
@@ -149,7 +154,3 @@ def _joined(ranges: list[tuple[float, float]]) -> list[tuple[float, float]]:
         else:
             joined.append((low, high))
     return joined
-
-
-def _moment(stored: str) -> datetime:
-    return datetime.fromisoformat(stored)

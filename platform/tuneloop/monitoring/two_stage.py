@@ -2,7 +2,7 @@
 
 from collections import Counter
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from sqlalchemy import and_, or_
@@ -10,17 +10,16 @@ from sqlmodel import Session, col, func, select
 
 from tuneloop.evals.service import rate_of
 from tuneloop.monitoring.accuracy import accuracy_dict, chart_of
-from tuneloop.monitoring.alerts import Finding, raise_alert, resolve_by_monitor
-from tuneloop.monitoring.label_free import calibrator_of
+from tuneloop.monitoring.alerts import Finding, events_of, raise_alert, resolve_by_monitor
+from tuneloop.monitoring.label_free import FEWEST_TO_FIT, calibrator_of
 from tuneloop.monitoring.labels import example_of
 from tuneloop.monitoring.status import monitor_of, refresh_status
-from tuneloop.monitoring.streams import Judge, Period, answered_between, traffic_between
-from tuneloop.monitoring.tripwire import Region, keep_reference, region_from
+from tuneloop.monitoring.streams import Judge, Period, Traffic, answered_between, traffic_between
+from tuneloop.monitoring.tripwire import Region, keep_reference, reference_traffic, region_from
 from tuneloop.predictions.reserve import reserved
 from tuneloop.review.labels import Settled, of_alert, waiting
 from tuneloop.review.queue import add_burst
-from tuneloop.stats.calibration import Calibrator
-from tuneloop.stats.impact import Impact, estimate
+from tuneloop.stats.impact import Answers, Impact, estimate
 from tuneloop.stats.intervals import Rate
 from tuneloop.tables import (
     Alert,
@@ -38,6 +37,11 @@ BURST = 40
 FEWEST_LABELS = 10
 FALLEN_FROM = 5
 
+JUDGED = "judged"
+"""In the evidence of an event: how many labels a verdict rests on."""
+
+TRIPPED = {"region", "since", "until"}
+
 
 def ask_about(session: Session, period: Period, reading: Reading) -> Alert:
     """Warn of changed traffic, and put answers of its grown part into the review queue."""
@@ -52,8 +56,9 @@ def ask_about(session: Session, period: Period, reading: Reading) -> Alert:
 
 
 def settle_traffic(session: Session, alert: Alert, judge: Judge) -> Impact | None:
-    """Once nothing of the burst waits: raise the alert if the change does harm, else make this traffic the reference.
+    """Once nothing of the burst waits: raise the alert if the change does harm, take it as normal if it does none.
 
+    Otherwise the warning stays, and labels of later weeks in the same region add to those so far.
     Returns None where it could not be judged, or is not due.
     """
     monitor = monitor_of(session, alert.model_id)
@@ -61,15 +66,15 @@ def settle_traffic(session: Session, alert: Alert, judge: Judge) -> Impact | Non
         return None
     if waiting(session, ReviewItem.alert_id == alert.id):
         return None
-    labels = of_alert(session, alert.id)
-    since, until = (datetime.fromisoformat(alert.evidence[name]) for name in ("since", "until"))
+    asked = _asked(session, alert)
+    labels = _inside(of_alert(session, alert.id), asked.region)
     impact = None
     if len(labels) < FEWEST_LABELS or monitor.id != alert.monitor_id:
         reason = f"Only {len(labels)} of its answers were labelled, too few to judge; the comparison begins anew."
-        keep_reference(monitor, since, until)
+        keep_reference(monitor, asked.since, asked.until)
         resolve_by_monitor(session, alert, reason)
     else:
-        impact = _judge(session, monitor, alert, labels, judge, since, until)
+        impact = _judge(session, monitor, alert, asked, labels, judge)
     session.flush()
     refresh_status(session, monitor)
     return impact
@@ -87,46 +92,89 @@ def traffic_to_settle(session: Session) -> list[Alert]:
         asked.exists(),
         ~open_.exists(),
     )
-    return list(session.exec(query))
+    return [alert for alert in session.exec(query) if _is_news(session, alert)]
+
+
+def _is_news(session: Session, alert: Alert) -> bool:
+    """Labels have come since the alert was last judged."""
+    judged = [event.at for event in events_of(session, alert.id) if JUDGED in event.evidence]
+    last = session.exec(select(func.max(ReviewItem.closed_at)).where(ReviewItem.alert_id == alert.id)).one()
+    return not judged or (last is not None and last > judged[-1])
+
+
+class _Asked(NamedTuple):
+    """The part of the traffic that the latest burst is from."""
+
+    region: Region
+    since: datetime
+    until: datetime
+
+
+def _asked(session: Session, alert: Alert) -> _Asked:
+    """Of the last week in which the tripwire tripped."""
+    found = [event.evidence for event in events_of(session, alert.id) if event.evidence.keys() >= TRIPPED]
+    evidence = found[-1] if found else alert.evidence
+    since, until = (datetime.fromisoformat(evidence[name]) for name in ("since", "until"))
+    return _Asked(region_from(evidence["region"]), since, until)
+
+
+def _inside(labels: list[Settled], region: Region) -> list[Settled]:
+    """Of all the alert's labels those in the region: that of an earlier week may have been another."""
+    confidence = np.array([label.prediction.confidence or 0.0 for label in labels], dtype=float)
+    inside = region.holds(Traffic(confidence, [label.prediction.answer for label in labels]))
+    return [label for label, kept in zip(labels, inside, strict=True) if kept]
 
 
 def _judge(
-    session: Session,
-    monitor: Monitor,
-    alert: Alert,
-    labels: list[Settled],
-    judge: Judge,
-    since: datetime,
-    until: datetime,
-) -> Impact:
-    region = region_from(alert.evidence["region"])
-    traffic = traffic_between(session, monitor, since, until)
-    calibrator = calibrator_of(session, monitor) or Calibrator(1.0, 0.0, 1)
+    session: Session, monitor: Monitor, alert: Alert, asked: _Asked, labels: list[Settled], judge: Judge
+) -> Impact | None:
+    calibrator = calibrator_of(session, monitor)
+    if calibrator is None:
+        _say_open(
+            session,
+            monitor,
+            f"What changed can't be judged yet: the confidence of this version is not calibrated. That takes "
+            f"{FEWEST_TO_FIT} labelled answers, some of them wrong.",
+            {JUDGED: len(labels)},
+        )
+        return None
+    periods = reference_traffic(session, monitor), traffic_between(session, monitor, asked.since, asked.until)
+    before, now = (Answers(calibrator.apply(traffic.confidence), asked.region.holds(traffic)) for traffic in periods)
     right = np.array(
         judge([example_of(label.item) for label in labels], [label.prediction for label in labels]), dtype=bool
     )
     confidence = np.array([label.prediction.confidence or 0.0 for label in labels], dtype=float)
     baseline = _before(session, monitor, alert.opened_at)
-    impact = estimate(
-        calibrator.apply(traffic.confidence), region.holds(traffic), right, calibrator.apply(confidence), baseline
-    )
-    evidence = _evidence(impact, baseline, region, labels, right)
-    told = _told(impact, region)
+    impact = estimate(before, now, right, calibrator.apply(confidence), baseline)
+    evidence = _evidence(impact, baseline, asked.region, labels, right)
+    told = _told(impact, asked.region)
     if impact.alarm:
         raise_alert(
             session,
             monitor,
             Finding(AlertKind.TRAFFIC, AlertLevel.ALERT, f"Changed traffic does harm. {told}", evidence),
         )
-    else:
-        keep_reference(monitor, since, until)
+    elif impact.harmless:
+        keep_reference(monitor, asked.since, asked.until)
         resolve_by_monitor(
             session,
             alert,
-            f"No harm was shown. {told} Later traffic is compared with this.",
+            f"The change does no harm that matters. {told} Later traffic is compared with this.",
             evidence=evidence,
         )
+    else:
+        _say_open(session, monitor, f"Shown neither to do harm nor to do none. {told} {_more(impact)}", evidence)
     return impact
+
+
+def _say_open(session: Session, monitor: Monitor, summary: str, evidence: dict[str, Any]) -> None:
+    raise_alert(session, monitor, Finding(AlertKind.TRAFFIC, AlertLevel.WARN, summary, evidence))
+
+
+def _more(impact: Impact) -> str:
+    if impact.labels_needed is None:
+        return "More labels of this part would not tell: there are too few answers to compare. It stays watched."
+    return f"About {impact.labels_needed} more labels of this part would settle it; it stays watched."
 
 
 def _warning(reading: Reading, region: Region) -> Finding:
@@ -179,6 +227,7 @@ def _evidence(impact: Impact, baseline: Rate, region: Region, labels: list[Settl
     correct = Counter(label.item.category or "" for label, good in zip(labels, right, strict=True) if good)
     rates = {name: Rate(correct[name], n) for name, n in seen.items()}
     return {
+        JUDGED: len(labels),
         "baseline": rate_of(baseline),
         "in_region": accuracy_dict(impact.accuracy_in_region),
         "overall_change": accuracy_dict(impact.overall_change),
@@ -198,6 +247,6 @@ def _told(impact: Impact, region: Region) -> str:
     return (
         f"Of {inside.n} labelled answers {region.describe()}, {100 * inside.value:.0f} % "
         f"({100 * inside.low:.0f}-{100 * inside.high:.0f} %) are right. They are {100 * impact.share:.0f} % of the "
-        f"traffic, so accuracy overall changes by about {100 * change.value:+.1f} points "
-        f"({100 * change.low:+.1f} to {100 * change.high:+.1f}, n={change.n})."
+        f"traffic, so accuracy overall has changed by about {100 * change.value:+.1f} points since the traffic that it "
+        f"is compared with ({100 * change.low:+.1f} to {100 * change.high:+.1f}, n={change.n})."
     )

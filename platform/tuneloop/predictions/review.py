@@ -7,7 +7,6 @@ from uuid import UUID
 from sqlmodel import Session, select
 
 from tuneloop.audit.service import record
-from tuneloop.datasets.findings import scan_soon
 from tuneloop.datasets.service import add_example
 from tuneloop.identity.principal import Principal
 from tuneloop.kit.errors import Conflict, InvalidInput, NotFound, TuneloopError
@@ -69,8 +68,6 @@ def accept_correction(session: Session, *, principal: Principal, feedback_id: UU
         source=Source.CORRECTION,
         prediction_id=prediction.id,
     )
-    if pool is Pool.TRAINING:
-        scan_soon(session, model)
     _close(session, principal, feedback, FeedbackState.ACCEPTED)
     return example
 

@@ -6,7 +6,6 @@ from sqlmodel import Session, col, select
 
 from tuneloop.audit.service import record
 from tuneloop.datasets.deletion import delete_example
-from tuneloop.datasets.findings import scan_soon
 from tuneloop.datasets.service import add_example
 from tuneloop.identity.principal import Principal
 from tuneloop.kit.errors import Conflict, InvalidInput
@@ -76,8 +75,6 @@ def _store(session: Session, principal: Principal, model: RegisteredModel, item:
         item.outcome = error.message
     else:
         item.example_id = example.id
-        if pool is Pool.TRAINING:
-            scan_soon(session, model)
     session.add(item)
     session.flush()
 

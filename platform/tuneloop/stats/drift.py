@@ -85,15 +85,19 @@ def flagged(baseline: Array, current: Array, bins: int = _BINS) -> NDArray[np.bo
     Of equally filled bins of the baseline's confidence, those whose share clearly grew, or else
     the one that grew most.
     """
+    return flagged_among(baseline, current, current, bins)
+
+
+def flagged_among(baseline: Array, current: Array, answers: Array, bins: int = _BINS) -> NDArray[np.bool_]:
+    """Which of any `answers` (m,) lie in the region that `flagged` finds by comparing the other two."""
     old, new = _sample(baseline), _sample(current)
     edges = np.unique(np.quantile(old, np.arange(1, bins) / bins, method="inverted_cdf"))
-    place = np.searchsorted(edges, new)
     before = np.bincount(np.searchsorted(edges, old), minlength=len(edges) + 1) / len(old)
-    now = np.bincount(place, minlength=len(edges) + 1) / len(new)
+    now = np.bincount(np.searchsorted(edges, new), minlength=len(edges) + 1) / len(new)
     error = np.sqrt(before * (1 - before) * (1 / len(old) + 1 / len(new)))
     excess = (now - before) / np.maximum(error, 1e-12)
     grown = excess > _GROWN if (excess > _GROWN).any() else excess == excess.max()
-    return np.asarray(grown[place], dtype=bool)
+    return np.asarray(grown[np.searchsorted(edges, answers)], dtype=bool)
 
 
 def either(*p_values: float) -> float:

@@ -6,6 +6,7 @@ outside the region calibration is assumed to hold, which is why the region is wh
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,60 +19,87 @@ Array = NDArray[np.float64]
 WORTH_AN_ALARM = 0.02
 """Smallest estimated overall drop that alarms, as a share."""
 
-_SURE = 2.1  # standard errors; with about two trips a year, 3 % of unchanged years alarm
+_SURE = 2.3  # standard errors; with about two trips a year, some 4 % of unchanged years alarm
+
+
+_TOLERATED = 0.03
+_SURE_OF_NO_HARM = 1.0
+_MOST_LABELS = 2000
 
 
 @dataclass(frozen=True)
 class Impact:
-    """`share` of the traffic in the region; `overall_change` is now minus baseline, as a share, negative for a loss."""
+    """`share` of the traffic in the region; `overall_change` is now minus baseline, as a share, negative for a loss.
+
+    At most one of `alarm` and `harmless` is true. With neither, `labels_needed` is about how many more labels of the
+    region would settle it, None where no number of them would: too few answers are compared.
+    """
 
     share: float
     accuracy_in_region: Estimate
     overall_change: Estimate
     alarm: bool
+    harmless: bool
+    labels_needed: int | None
 
-    @property
-    def harmless(self) -> bool:
-        """The estimated loss is too small to matter: what was flagged may become the new normal of the tripwire."""
-        return self.overall_change.value > -WORTH_AN_ALARM
+
+class Answers(NamedTuple):
+    """Calibrated confidences (n,) of a period's answers, and which of them lie in the region (n,)."""
+
+    confidence: Array
+    in_region: Flags
 
 
 def estimate(
-    calibrated_all: Array,
-    in_region_all: Flags,
-    labelled_region_correct: Flags,
-    labelled_region_confidence: Array,
-    baseline: Rate,
+    before: Answers, now: Answers, labelled_correct: Flags, labelled_confidence: Array, baseline: Rate
 ) -> Impact:
-    """Impact from calibrated confidences (N,) of all answers, which of them lie in the region (N,), and labels there.
+    """Impact of what changed since the traffic `before`, by labels of the region now.
 
-    overall = mean calibrated confidence + share of region x mean of (correct - calibrated confidence) on its labels.
-    Confidences are calibrated by one map, fitted on the baseline's own labels: where those were lucky, the map is too
-    high by as much. Outside the region the two errors cancel; what is left there is which answers the baseline drew.
+    change = mean confidence now - before + share of region x mean of (correct - confidence) on its labels.
+    Both periods are calibrated by one map, fitted on the labels that `baseline` counts: outside of the region its
+    errors cancel, and so does what an earlier harmless change left uncalibrated.
     """
-    everything, region = np.asarray(calibrated_all, dtype=float), np.asarray(in_region_all, dtype=bool)
-    right = np.asarray(labelled_region_correct, dtype=float)
-    confidence = np.asarray(labelled_region_confidence, dtype=float)
-    if everything.shape != region.shape or not everything.size or right.shape != confidence.shape:
-        raise ValueError("needs a confidence and a region flag per answer, and a confidence per label")
+    right, confidence = np.asarray(labelled_correct, dtype=float), np.asarray(labelled_confidence, dtype=float)
+    for period in (before, now):
+        if period.confidence.shape != period.in_region.shape or not period.confidence.size:
+            raise ValueError("needs a confidence and a region flag per answer")
+    if right.shape != confidence.shape:
+        raise ValueError("needs a confidence per label")
     if not baseline.n:
         raise ValueError("an impact is measured against a baseline with at least one labelled item")
-    accuracy = plain(labelled_region_correct)
-    share, n = float(region.mean()), len(right)
+    accuracy = plain(labelled_correct)
+    share, n = float(now.in_region.mean()), len(right)
     residual = right - confidence
-    change = float(everything.mean()) + share * float(residual.mean()) - baseline.value
-    spread = math.sqrt(
-        share**2 * _residual_variance(residual, accuracy) / n
-        + float(np.var(everything)) * (1 / everything.size + 1 / baseline.n)
-        + share**2 * _smoothed_variance(baseline) / baseline.n
+    change = float(now.confidence.mean() - before.confidence.mean()) + share * float(residual.mean())
+    per_label = share**2 * _residual_variance(residual, accuracy)
+    fixed = (
+        float(np.var(now.confidence)) / now.confidence.size
+        + float(np.var(before.confidence)) / before.confidence.size
+        + float(before.in_region.mean()) ** 2 * _smoothed_variance(baseline) / baseline.n
     )
+    spread = math.sqrt(per_label / n + fixed)
     half = normal_quantile(0.95) * spread
+    room = _room(change)
+    settled = spread < room
     return Impact(
         share=share,
         accuracy_in_region=accuracy,
         overall_change=Estimate(change, max(change - half, -1.0), min(change + half, 1.0), n, float(n)),
-        alarm=bool(change < -WORTH_AN_ALARM and -change > _SURE * spread),
+        alarm=settled and change < -WORTH_AN_ALARM,
+        harmless=settled and change >= -WORTH_AN_ALARM,
+        labels_needed=0 if settled else _labels_needed(per_label, room**2 - fixed, n),
     )
+
+
+def _room(change: float) -> float:
+    """The standard error below which such a change is settled, as harm or as none."""
+    return -change / _SURE if change < -WORTH_AN_ALARM else (change + _TOLERATED) / _SURE_OF_NO_HARM
+
+
+def _labels_needed(per_label: float, left: float, n: int) -> int | None:
+    """Further labels until their part of the variance fits into what the rest leaves."""
+    total = math.ceil(per_label / left) if left > 0 else _MOST_LABELS
+    return max(total - n, 1) if total < _MOST_LABELS else None
 
 
 def _residual_variance(residual: Array, accuracy: Estimate) -> float:

@@ -39,6 +39,11 @@ class Example(ClientOwned, table=True):
             "uq_example_content", "model_id", "content_hash", unique=True, postgresql_where=text("deleted_at is null")
         ),
         Index("ix_example_pool", "model_id", "pool"),
+        Index(
+            "ix_example_unchecked",
+            "model_id",
+            postgresql_where=text("pool = 'training' and checked_at is null and deleted_at is null"),
+        ),
     )
 
     model_id: UUID = Field(foreign_key="registered_model.id")
@@ -54,6 +59,7 @@ class Example(ClientOwned, table=True):
     added_at: datetime = Field(default_factory=now)
     retired_at: datetime | None = Field(default=None, description="when it left the rolling set for training")
     deleted_at: datetime | None = None
+    checked_at: datetime | None = Field(default=None, description="when a scan saw it as it is now")
 
 
 class Snapshot(ClientOwned, table=True):

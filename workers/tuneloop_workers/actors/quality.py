@@ -10,9 +10,11 @@ import httpx
 import structlog
 from sqlmodel import col, select
 
-from tuneloop.datasets.findings import Found, store_findings
+from tuneloop.datasets.findings import Examined, Found, store_findings
 from tuneloop.datasets.jobs import ScanExamples
-from tuneloop.datasets.leakage import stored_messages, user_text
+from tuneloop.datasets.leakage import lock_pools, stored_messages, user_text
+from tuneloop.datasets.placeholders import text_digest, texts_of
+from tuneloop.kit.clock import now
 from tuneloop.kit.errors import NotFound
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.registry.contract import Task
@@ -22,36 +24,66 @@ from tuneloop.review.extraction import extract_texts
 from tuneloop.review.jobs import ProposeExamples, TendQueue
 from tuneloop.review.tending import tend
 from tuneloop.tables import Alias, BaseModel, Example, FindingKind, Pool, RegisteredModel
-from tuneloop_workers.quality.record import Batch, Report, Row
+from tuneloop_workers.quality.record import Batch, Finding, Report, Row
 from tuneloop_workers.runtime import Context, handles
 
 log = structlog.get_logger(__name__)
 
 PAUSE_SECONDS = 0.2
+OF_ALL = frozenset({FindingKind.CONFLICT, FindingKind.DUPLICATE, FindingKind.SUSPECTED_ERROR})
 ANSWER_TIMEOUT_SECONDS = 60.0
 
 
 @handles(ScanExamples)
 def scan_examples(context: Context, job: ScanExamples) -> None:
+    """Nothing to do where no example is new: what is known of the others holds."""
     with context.reading() as session:
         model = _model(session, job.model_id)
         labels_known = contract_of(model).task is Task.CLASSIFY
-        query = select(Example).where(
-            Example.model_id == model.id, Example.pool == Pool.TRAINING, col(Example.deleted_at).is_(None)
+        examples = training_examples(session, model)
+    fresh = {str(example.id): text_digest(example) for example in examples if example.checked_at is None}
+    if not fresh:
+        return
+    rows = [
+        Row(
+            id=str(example.id),
+            text=user_text(stored_messages(example)),
+            answer=example.expected,
+            label=example.expected if labels_known else "",
+            texts=texts_of(example),
         )
-        rows = [
-            Row(
-                id=str(example.id),
-                text=user_text(stored_messages(example)),
-                answer=example.expected,
-                label=example.expected if labels_known else "",
-            )
-            for example in session.exec(query.order_by(col(Example.added_at), col(Example.id)))
-        ]
-    report = run_checks(context, Batch(rows=rows, labels_known=labels_known))
+        for example in examples
+    ]
+    report = run_checks(context, Batch(rows=rows, labels_known=labels_known, fresh=[*fresh]))
     with context.unit() as session:
-        found = [Found(UUID(each.id), FindingKind(each.kind), each.summary, each.detail) for each in report.findings]
-        store_findings(session, model=_model(session, job.model_id), found=found)
+        model = _model(session, job.model_id)
+        lock_pools(session, model)
+        current = [example for example in training_examples(session, model) if example.checked_at is None]
+        seen = [example for example in current if fresh.get(str(example.id)) == text_digest(example)]
+        for example in seen:
+            example.checked_at = now()
+            session.add(example)
+        examined = [
+            Examined(frozenset(example.id for example in examples), OF_ALL),
+            Examined(frozenset(example.id for example in seen), frozenset({FindingKind.PERSONAL_DATA})),
+        ]
+        found = [_found(each, fresh) for each in report.findings]
+        store_findings(session, model=model, found=found, examined=examined)
+
+
+def training_examples(session: TenantSession, model: RegisteredModel) -> list[Example]:
+    query = select(Example).where(
+        Example.model_id == model.id, Example.pool == Pool.TRAINING, col(Example.deleted_at).is_(None)
+    )
+    return list(session.exec(query.order_by(col(Example.added_at), col(Example.id))))
+
+
+def _found(finding: Finding, digests: dict[str, str]) -> Found:
+    kind = FindingKind(finding.kind)
+    detail = dict(finding.detail)
+    if kind is FindingKind.PERSONAL_DATA:
+        detail["content"] = digests[finding.id]
+    return Found(UUID(finding.id), kind, finding.summary, detail)
 
 
 @handles(TendQueue)

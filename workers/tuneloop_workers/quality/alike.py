@@ -1,6 +1,7 @@
 """Texts that are nearly the same: with the same answer a duplicate, with another a conflict."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from tuneloop.datasets.similarity import NEAR_DUPLICATE, canonical, overlap, shingles
 from tuneloop.datasets.sketches import candidates, sketch
@@ -34,7 +35,7 @@ def _agree(first: Row, second: Row, *, labels_known: bool) -> bool:
 
 def _keep(found: dict[tuple[str, str], Finding], row: Row, finding: Finding) -> None:
     known = found.get((row.id, finding.kind))
-    if known is None or float(finding.detail["overlap"]) > float(known.detail["overlap"]):
+    if known is None or _shared(finding) > _shared(known):
         found[row.id, finding.kind] = finding
 
 
@@ -48,7 +49,13 @@ def _conflict(row: Row, other: Row, shared: float) -> Finding:
     return Finding(id=row.id, kind="conflict", summary=summary, detail=_detail(other, shared) | {"other": other.answer})
 
 
-def _detail(other: Row, shared: float) -> dict[str, str | float | int]:
+def _shared(finding: Finding) -> float:
+    shared = finding.detail["overlap"]
+    assert isinstance(shared, float)
+    return shared
+
+
+def _detail(other: Row, shared: float) -> dict[str, Any]:
     return {"example": other.id, "overlap": round(shared, 3)}
 
 

@@ -9,11 +9,13 @@ from tuneloop_workers.quality.suspicion import find_suspected
 
 
 def check(batch: Batch) -> Report:
+    """Labels and near-duplicates depend on the other examples, so all are compared; personal data does not."""
     findings = find_alike(batch.rows, labels_known=batch.labels_known)
     if batch.labels_known:
         conflicting = {finding.id for finding in findings if finding.kind == "conflict"}
         findings += [each for each in find_suspected(batch.rows) if each.id not in conflicting]
-    return Report(findings=[*findings, *find_personal(batch.rows, Detector())])
+    fresh = {*batch.fresh}
+    return Report(findings=[*findings, *find_personal([row for row in batch.rows if row.id in fresh], Detector())])
 
 
 def main() -> None:

@@ -80,14 +80,19 @@ class Detector:
 
 
 def find_personal(rows: Sequence[Row], detector: Detector) -> list[Finding]:
-    """One finding for an example, naming the kinds of data; the data itself is not repeated."""
+    """One finding for an example, naming the kinds of data and where they are; the data itself is not repeated."""
     found = []
     for row in rows:
-        kinds = [span.entity for text in (row.text, row.answer) for span in detector.spans(text)]
-        if kinds:
-            names = list(dict.fromkeys(WORDS[kind] for kind in kinds))
-            summary = f"Contains {_listed(names)}. Take it out, or say why it may stay."
-            detail: dict[str, str | float | int] = {"kinds": ", ".join(dict.fromkeys(kinds)), "n": len(kinds)}
+        spans = [
+            (place, span.start, span.end, span.entity)
+            for place, text in row.texts.items()
+            for span in detector.spans(text)
+        ]
+        if spans:
+            kinds = list(dict.fromkeys(entity for *_, entity in spans))
+            names = [WORDS[kind] for kind in kinds]
+            summary = f"Contains {_listed(names)}. Replace it by placeholders, or say why it may stay."
+            detail = {"kinds": ", ".join(kinds), "n": len(spans), "spans": spans}
             found.append(Finding(id=row.id, kind="personal_data", summary=summary, detail=detail))
     return found
 

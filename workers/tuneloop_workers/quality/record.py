@@ -8,7 +8,7 @@ Kind = Literal["conflict", "suspected_error", "duplicate", "personal_data"]
 
 
 class Row(BaseModel):
-    """One training example; `label` is empty for free text."""
+    """One training example; `label` is empty for free text. `texts` is all that may hold personal data, by place."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -16,20 +16,22 @@ class Row(BaseModel):
     text: str
     answer: str
     label: str
+    texts: dict[int, str] = {}
 
 
 class Batch(BaseModel):
-    """`labels_known`: answers come from a fixed set, so that labels can be compared and predicted."""
+    """`labels_known`: answers come from a fixed set, so that labels can be compared. `fresh`: no scan has seen them."""
 
     rows: list[Row]
     labels_known: bool
+    fresh: list[str]
 
 
 class Finding(BaseModel):
     id: str
     kind: Kind
     summary: str
-    detail: dict[str, str | float | int]
+    detail: dict[str, str | float | int | list[tuple[int, int, int, str]]]
 
 
 class Report(BaseModel):

@@ -14,9 +14,10 @@ from tuneloop.clients.service import find_client
 from tuneloop.console.notes import back_to
 from tuneloop.console.render import page
 from tuneloop.datasets.deletion import delete_example
-from tuneloop.datasets.findings import dismiss_finding, fix_finding, list_findings, scan_soon
+from tuneloop.datasets.findings import dismiss_finding, fix_finding, list_findings, take_out_personal_data
 from tuneloop.datasets.growth import Growth, growth
 from tuneloop.datasets.ledger import ledger, lineage
+from tuneloop.datasets.scanning import scan_soon
 from tuneloop.datasets.service import list_examples
 from tuneloop.identity.principal import Principal
 from tuneloop.identity.request import HttpRequest
@@ -137,11 +138,16 @@ class DataPage(Controller):
             case "change":
                 fix_finding(session, principal=principal, finding_id=finding_id, expected=_text(form, "expected"))
                 said = "The example has its new answer."
+            case "placeholders":
+                take_out_personal_data(session, principal=principal, finding_id=finding_id)
+                said = "Placeholders stand where the personal data was; the example is checked again."
             case "delete":
                 fix_finding(session, principal=principal, finding_id=finding_id)
                 said = "The example's text is gone."
             case _:
-                raise InvalidInput("choose to keep, change or delete the example", param="decision")
+                raise InvalidInput(
+                    "choose to keep, change or delete the example, or to put placeholders into it", param="decision"
+                )
         return back_to(f"{_address(client, model)}#findings", said)
 
     @post("/documents", role=Role.OPERATOR, sync_to_thread=True)

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from scipy import special
 
 from tuneloop.stats.calibration import Calibrator, fit_platt
-from tuneloop.stats.drift import confidence_shift, flagged
-from tuneloop.stats.impact import Impact, estimate
+from tuneloop.stats.drift import confidence_shift, flagged, flagged_among
+from tuneloop.stats.impact import Answers, Impact, estimate
 from tuneloop.stats.intervals import Rate
 from tuneloop.stats.shiryaev_roberts import Array
 from tuneloop.stats.simulations.finding import Finding, Unit, at_least, at_most
@@ -45,6 +45,8 @@ class _Outcome(NamedTuple):
     alarm: int
     labels: int
 
+
+_NOTHING = _Traffic(np.zeros(0), np.zeros(0, dtype=bool))
 
 _UNCHANGED = _Drift()
 _UNSURE = _Drift(0.15, 0.40, 0.50)
@@ -85,27 +87,29 @@ def _watch(generator: np.random.Generator, drift: _Drift, *, weeks: int) -> _Out
     before = _traffic(generator, _UNCHANGED, _TRAFFIC).confidence
     calibrator = fit_platt(*labelled)
     baseline = Rate(int(labelled.correct.sum()), _BASELINE_LABELS)
+    asked = _NOTHING
     labels = 0
     for week in range(1, weeks + 1):
         now = _traffic(generator, drift, _TRAFFIC)
         if confidence_shift(before, now.confidence).p_value > _TRIP:
             continue
-        labels += _LABELS
-        impact = _impact(generator, now, before, calibrator, baseline)
+        region = flagged(before, now.confidence)
+        chosen = generator.choice(np.flatnonzero(region), size=min(_LABELS, int(region.sum())), replace=False)
+        labels += len(chosen)
+        asked = _Traffic(*(np.concatenate([old, new[chosen]]) for old, new in zip(asked, now, strict=True)))
+        impact = _impact(before, now.confidence, asked, calibrator, baseline)
         if impact.alarm:
             return _Outcome(week, labels)
         if impact.harmless:
-            before = now.confidence
+            before, asked = now.confidence, _NOTHING
     return _Outcome(0, labels)
 
 
-def _impact(
-    generator: np.random.Generator, now: _Traffic, before: Array, calibrator: Calibrator, baseline: Rate
-) -> Impact:
-    region = flagged(before, now.confidence)
-    chosen = generator.choice(np.flatnonzero(region), size=min(_LABELS, int(region.sum())), replace=False)
-    calibrated = calibrator.apply(now.confidence)
-    return estimate(calibrated, region, now.correct[chosen], calibrated[chosen], baseline)
+def _impact(before: Array, now: Array, asked: _Traffic, calibrator: Calibrator, baseline: Rate) -> Impact:
+    """By the labels of all weeks since the reference that lie in this week's region."""
+    inside = flagged_among(before, now, asked.confidence)
+    then, current = (Answers(calibrator.apply(period), flagged_among(before, now, period)) for period in (before, now))
+    return estimate(then, current, asked.correct[inside], calibrator.apply(asked.confidence[inside]), baseline)
 
 
 def _traffic(generator: np.random.Generator, drift: _Drift, size: int) -> _Traffic:

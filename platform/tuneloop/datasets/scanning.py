@@ -1,0 +1,71 @@
+"""Nothing trains unchecked: training examples wait for a worker's look, and a snapshot waits for it too."""
+
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Text, and_, cast, func
+from sqlmodel import Session, col, select
+
+from tuneloop.datasets.jobs import ScanExamples
+from tuneloop.kit.clock import now
+from tuneloop.kit.errors import Conflict
+from tuneloop.kit.jobs import JobRow, JobState, enqueue
+from tuneloop.tables import Example, Pool, RegisteredModel
+
+QUIET = timedelta(seconds=10)
+LONGEST_WAIT = timedelta(minutes=1)
+
+
+def scan_soon(session: Session, model: RegisteredModel) -> UUID | None:
+    """Ask a worker to look at the examples now; None while one is looking."""
+    return enqueue(
+        session,
+        ScanExamples(model_id=model.id),
+        agency_id=model.agency_id,
+        client_id=model.client_id,
+        dedupe_key=f"{ScanExamples.name}:{model.id}",
+    )
+
+
+def scan_waiting(session: Session) -> int:
+    """Have those looked at that came one by one, once no more come or one has waited for long.
+
+    Also those that came while a scan was reading. Needs a session across agencies.
+    """
+    moment = now()
+    oldest, newest = func.min(Example.added_at), func.max(Example.added_at)
+    scanning = select(JobRow.id).where(
+        JobRow.dedupe_key == func.concat(f"{ScanExamples.name}:", cast(Example.model_id, Text)),
+        col(JobRow.state).in_([JobState.QUEUED, JobState.RUNNING]),
+    )
+    waiting = (
+        select(Example.model_id)
+        .where(_is_unchecked(), ~scanning.exists())
+        .group_by(col(Example.model_id))
+        .having((newest < moment - QUIET) | (oldest < moment - LONGEST_WAIT))
+    )
+    models = session.exec(select(RegisteredModel).where(col(RegisteredModel.id).in_(waiting))).all()
+    return sum(scan_soon(session, model) is not None for model in models)
+
+
+def unchecked(session: Session, model: RegisteredModel) -> int:
+    """Training examples that no scan has seen yet."""
+    query = select(func.count(col(Example.id))).where(Example.model_id == model.id, _is_unchecked())
+    return session.exec(query).one()
+
+
+def require_checked(session: Session, model: RegisteredModel) -> None:
+    """Raises Conflict while training examples wait to be checked."""
+    if n := unchecked(session, model):
+        raise Conflict(
+            f"{n} training {'example has' if n == 1 else 'examples have'} not been checked yet for duplicates, "
+            "conflicts and personal data; that takes about a minute, so try again then (if it stays so, look for "
+            "failed datasets.scan jobs)",
+            unchecked=n,
+        )
+
+
+def _is_unchecked() -> ColumnElement[bool]:
+    return and_(
+        col(Example.pool) == Pool.TRAINING, col(Example.checked_at).is_(None), col(Example.deleted_at).is_(None)
+    )
