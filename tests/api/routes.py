@@ -163,7 +163,6 @@ JSON: dict[str, Any] = {
     "POST /api/v1/models/{client}/{model}/snapshots": {"pool": "golden"},
     "POST /api/v1/models/{client}/{model}/feedback/accept": {"ids": [str(new_id())]},
     "POST /api/v1/models/{client}/{model}/feedback/{feedback_id}/accept": {},
-    "POST /api/v1/models/{client}/{model}/labels": {"prediction_id": str(new_id()), "expected": "order"},
     "POST /api/v1/findings/{finding_id}/dismiss": {"reason": "it is ours"},
     "POST /api/v1/findings/{finding_id}/fix": {},
     "POST /api/v1/findings/{finding_id}/placeholders": {},

@@ -14,7 +14,7 @@ from tests.support.worlds import Place
 from tuneloop.identity.principal import Principal
 from tuneloop.kit.ids import new_id
 from tuneloop.kit.tenancy import Row
-from tuneloop.tables import ActorKind, Alert, CycleState, Example, Feedback, Prediction, RetrainingCycle, Role
+from tuneloop.tables import ActorKind, Alert, CycleState, Example, Feedback, RetrainingCycle, Role
 
 Http = TestClient[Litestar]
 
@@ -107,7 +107,6 @@ WITHOUT_THE_THING = {
     "POST /models/{client}/{model}/try": "the model has no candidate",
     "POST /api/v1/cycles/{cycle_id}/promote": "nobody asked for a promotion",
     "POST /cycles/{cycle_id}/promote": "nobody asked for a promotion",
-    "POST /api/v1/models/{client}/{model}/labels": "the body names no prediction",
     "POST /api/v1/models/{client}/{model}/examples/retire": "the body names no example",
 }
 NAMED = [endpoint for endpoint in PRIVATE if endpoint.parameters]
@@ -215,10 +214,6 @@ def test_a_role_too_low_is_refused(site: Http, place: Place, endpoint: Endpoint)
 
 
 IN_BODIES: dict[str, tuple[type[Row], Callable[[str], dict[str, Any]]]] = {
-    "POST /api/v1/models/{client}/{model}/labels": (
-        Prediction,
-        lambda ids: {"prediction_id": ids, "expected": "order"},
-    ),
     "POST /api/v1/models/{client}/{model}/feedback/accept": (Feedback, lambda ids: {"ids": [ids]}),
     "POST /api/v1/models/{client}/{model}/examples/retire": (Example, lambda ids: {"example_ids": [ids]}),
     "POST /api/v1/models/{client}/{model}/cycles": (Alert, lambda ids: {"alert_id": ids}),

@@ -109,8 +109,6 @@ COMMANDS = {
     "POST /api/v1/alerts/{alert_id}/snooze": "alert snooze <alert> --days 3 --reason later",
     "POST /api/v1/alerts/{alert_id}/dismiss": "alert dismiss <alert> --reason nothing",
     "POST /api/v1/alerts/{alert_id}/resolve": "alert resolve <alert> --reason mended",
-    f"GET {MODEL}/sample": "sample acme/support",
-    f"POST {MODEL}/labels": "label acme/support <prediction> order",
     f"GET {MODEL}/findings": "finding list acme/support",
     f"POST {MODEL}/findings": "finding scan acme/support --no-wait",
     "POST /api/v1/findings/{finding_id}/dismiss": "finding dismiss <finding> --reason ours",

@@ -20,7 +20,19 @@ from tuneloop.retraining.approvals import questions
 from tuneloop.retraining.service import approve_promotion, comparison_of, reject
 from tuneloop.retraining.verdicts import LABELS_A_LOOK, gate_state
 from tuneloop.stats.gate import Outcome
-from tuneloop.tables import Agency, ApprovalKind, CycleState, Decision, GateLook, ReviewItem, ReviewState
+from tuneloop.tables import (
+    Agency,
+    ApprovalKind,
+    AuditEvent,
+    CycleState,
+    Decision,
+    Example,
+    GateLook,
+    Pool,
+    ReviewItem,
+    ReviewState,
+    Source,
+)
 
 Work = Callable[[], int]
 
@@ -85,10 +97,26 @@ def test_a_harm_that_labels_prove_answers_the_question(
     assert reload(session, gate).state is CycleState.REJECTED
     assert "proven" in (question.note or "")
     assert ReviewState.OPEN not in states(session, gate)
+    assert at_work() == 1
+    learned_from(session, gate)
     with pytest.raises(Conflict, match="already rejected by the gate"):
         approve_promotion(
             session, principal=owner, cycle_id=gate.cycle_id, digest=gate.candidate.digest, note="I insist"
         )
+
+
+def learned_from(session: TenantSession, gate: Gate) -> None:
+    """The labels measured, and train now: once checked, and never counted as accuracy."""
+    labelled = session.exec(
+        select(ReviewItem).where(ReviewItem.cycle_id == gate.cycle_id, ReviewItem.state == ReviewState.DONE)
+    ).all()
+    examples = [session.get_one(Example, item.example_id) for item in labelled]
+    assert len(examples) >= LABELS_A_LOOK
+    for item, example in zip(labelled, examples, strict=True):
+        assert (example.pool, example.source, example.checked_at) == (Pool.TRAINING, Source.REVIEWED, None)
+        assert (example.expected, example.prediction_id) == (item.expected, item.prediction_id)
+        moves = session.exec(select(AuditEvent.action).where(AuditEvent.subject_id == str(example.id))).all()
+        assert sorted(moves) == ["example.add", "example.retire"]
 
 
 def test_a_harm_that_the_golden_set_proves_asks_nobody(

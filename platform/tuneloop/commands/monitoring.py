@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
-from uuid import UUID
 
 import typer
 from rich.table import Table
@@ -15,7 +14,7 @@ from tuneloop.commands.follow import follow_job
 from tuneloop.commands.health_view import render_clusters, render_health, render_history, render_portfolio, render_tasks
 from tuneloop.commands.http import model_path
 from tuneloop.commands.jobs import render_job
-from tuneloop.commands.output import last_message, right, table, whole
+from tuneloop.commands.output import right, table, whole
 from tuneloop.commands.wiring import THE_LOOP, Terminal, command
 
 app = typer.Typer()
@@ -107,31 +106,6 @@ def portfolio(terminal: Terminal) -> None:
     terminal.out.show(terminal.api.get("/portfolio"), render_portfolio)
 
 
-@command(app, "sample", panel=THE_LOOP)
-def sample(
-    terminal: Terminal,
-    model: Model,
-    size: Annotated[int, typer.Option(help="How many answers.", min=1, max=500)] = 50,
-) -> None:
-    """Random unlabelled answers of the current period, to be labelled without seeing what the model said."""
-    found = terminal.api.get(f"{model_path(model.client, model.model)}/sample", size=size)
-    terminal.out.show(found, render_sample)
-
-
-@command(app, "label", panel=THE_LOOP)
-def label(
-    terminal: Terminal,
-    model: Model,
-    prediction: Annotated[UUID, typer.Argument(metavar="PREDICTION", help="Id as 'tuneloop sample' lists it.")],
-    expected: Annotated[str, typer.Argument(metavar="ANSWER", help="What the right answer is.")],
-    category: Annotated[str | None, typer.Option(help="Category of a generate model's answer.")] = None,
-) -> None:
-    """Say what the right answer to a sampled message is."""
-    body = {"prediction_id": str(prediction), "expected": expected, "category": category}
-    reply = terminal.api.post(f"{model_path(model.client, model.model)}/labels", body)
-    terminal.out.show(reply, lambda made: f"labelled; example {made['example_id']} of the rolling set")
-
-
 def render_readings(found: Sequence[dict[str, Any]]) -> Table:
     return table(
         whole("At"),
@@ -153,15 +127,6 @@ def render_readings(found: Sequence[dict[str, Any]]) -> Table:
             )
             for each in found
         ],
-    )
-
-
-def render_sample(items: Sequence[dict[str, Any]]) -> Table:
-    return table(
-        whole("Prediction"),
-        whole("At"),
-        "Message",
-        rows=[(each["prediction_id"], figures.moment(each["at"]), last_message(each["messages"])) for each in items],
     )
 
 

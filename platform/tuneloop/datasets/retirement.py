@@ -1,5 +1,6 @@
 """Labelled answers measure for some weeks, then they may train: never both at once."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -18,14 +19,18 @@ MEASURING = frozenset({Pool.GOLDEN, Pool.ROLLING})
 def retire_due(session: Session, *, principal: Principal, model: RegisteredModel) -> list[Example]:
     """Move what has measured for the policy's weeks to training; near-duplicates of what goes on measuring stay."""
     lock_pools(session, model)
-    due = due_examples(session, model)
-    leaving = {example.id: example for example in due}
+    return retire_free(session, principal=principal, model=model, examples=due_examples(session, model))
+
+
+def retire_free(
+    session: Session, *, principal: Principal, model: RegisteredModel, examples: Sequence[Example]
+) -> list[Example]:
+    """Move those rolling examples to training that are no near-duplicates of what goes on measuring."""
+    leaving = {example.id: example for example in examples}
     while leaving and (stuck := _near_to_measuring(session, model, list(leaving.values()))):
         for example_id in stuck:
             del leaving[example_id]
-    if not leaving:
-        return []
-    return retire(session, principal=principal, model=model, example_ids=list(leaving))
+    return retire(session, principal=principal, model=model, example_ids=list(leaving)) if leaving else []
 
 
 def due_examples(session: Session, model: RegisteredModel) -> list[Example]:

@@ -1,13 +1,12 @@
-"""HTTP: readings, and labelling a random sample of the traffic."""
+"""HTTP: readings, and taking one now."""
 
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from litestar import Controller, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, JSONBody
-from pydantic import BaseModel, ConfigDict, Field
+from litestar.params import FromPath
+from pydantic import BaseModel, ConfigDict
 
 from tuneloop.identity.principal import Principal
 from tuneloop.jobs.controller import JobRead, find_job
@@ -17,7 +16,6 @@ from tuneloop.kit.tenancy import TenantSession
 from tuneloop.monitoring.jobs import ReadMonitor, RunCanary
 from tuneloop.monitoring.service import readings_of
 from tuneloop.registry.service import find_model
-from tuneloop.review.service import draw_sample, label
 from tuneloop.tables import RegisteredModel, Role
 
 
@@ -33,31 +31,6 @@ class ReadingRead(BaseModel):
     p_value: float | None
     alarm: bool
     detail: dict[str, Any]
-
-
-class SampleItem(BaseModel):
-    """An answer to label. What the model said is left out: a labeller who sees it agrees too often."""
-
-    prediction_id: UUID
-    at: datetime
-    messages: list[dict[str, Any]]
-
-
-class LabelCreate(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "examples": [{"prediction_id": "01920000-0000-7000-8000-000000000000", "expected": "refund_status"}]
-        },
-    )
-
-    prediction_id: UUID
-    expected: str = Field(min_length=1, max_length=20_000)
-    category: str | None = Field(default=None, max_length=120)
-
-
-class Labelled(BaseModel):
-    example_id: UUID
 
 
 class MonitoringController(Controller):
@@ -95,39 +68,6 @@ class MonitoringController(Controller):
         """Let production answer its golden set again now."""
         found = find_model(session, client=client, model=model)
         return _start(session, principal, found, RunCanary(model_id=found.id), "this model's canary is under way")
-
-    @get("/models/{client:str}/{model:str}/sample", role=Role.OPERATOR, sync_to_thread=True)
-    def sample(
-        self,
-        session: NamedDependency[TenantSession],
-        client: FromPath[str],
-        model: FromPath[str],
-        size: FromQuery[int] = 50,
-    ) -> list[SampleItem]:
-        """Random unlabelled answers of the current period."""
-        found = find_model(session, client=client, model=model)
-        drawn = draw_sample(session, model=found, size=max(1, min(size, 500)))
-        return [SampleItem(prediction_id=row.id, at=row.at, messages=row.messages) for row in drawn]
-
-    @post("/models/{client:str}/{model:str}/labels", role=Role.OPERATOR, sync_to_thread=True)
-    def label(
-        self,
-        session: NamedDependency[TenantSession],
-        principal: NamedDependency[Principal],
-        client: FromPath[str],
-        model: FromPath[str],
-        data: JSONBody[LabelCreate],
-    ) -> Labelled:
-        """Label a sampled answer."""
-        example = label(
-            session,
-            principal=principal,
-            model=find_model(session, client=client, model=model),
-            prediction_id=data.prediction_id,
-            expected=data.expected,
-            category=data.category,
-        )
-        return Labelled(example_id=example.id)
 
 
 def _start(session: TenantSession, principal: Principal, model: RegisteredModel, job: Job, under_way: str) -> JobRead:

@@ -182,7 +182,7 @@ def example_of(item: ReviewItem) -> Example:
 
 
 def _of_examples(session: Session, period: Period, since: datetime) -> list[_Label]:
-    """Samples that were labelled by the API without the queue."""
+    """Samples that were labelled without the queue."""
     queued = select(ReviewItem.id).where(
         ReviewItem.prediction_id == Example.prediction_id, ReviewItem.purpose == ReviewPurpose.SAMPLE
     )

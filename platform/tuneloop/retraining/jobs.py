@@ -62,6 +62,14 @@ class RejudgeCandidate(Job):
     cycle_id: UUID
 
 
+class LearnFromGate(Job):
+    """Let the labels of an ended cycle's gate train."""
+
+    name: ClassVar[str] = "retraining.learn"
+
+    cycle_id: UUID
+
+
 class DeployCandidate(CycleStep):
     """Load the candidate on the serving hosts, then move the alias."""
 

@@ -9,6 +9,7 @@ from tuneloop.identity.principal import Principal
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import Conflict
 from tuneloop.retraining.ab_endings import end_live_test
+from tuneloop.retraining.learning import learn_soon
 from tuneloop.tables import AbState, RetrainingCycle, ReviewItem, ReviewPurpose, ReviewState
 from tuneloop.tables import CycleState as S
 
@@ -40,6 +41,7 @@ def advance(session: Session, cycle: RetrainingCycle, state: S, *, principal: Pr
     session.add(cycle)
     if state in ENDED:
         close_gate_items(session, cycle, why=f"the cycle is {state}")
+        learn_soon(session, cycle)
     if state in (S.REJECTED, S.FAILED):
         why = f"the candidate was {state}" if state is S.REJECTED else "the cycle failed"
         end_live_test(session, model_id=cycle.model_id, principal=principal, state=AbState.KEPT, reason=why)

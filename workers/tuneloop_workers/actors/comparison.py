@@ -2,7 +2,8 @@
 
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.retraining.endings import end_by_gate, renew_promotion
-from tuneloop.retraining.jobs import CompareCandidate, RejudgeCandidate
+from tuneloop.retraining.jobs import CompareCandidate, LearnFromGate, RejudgeCandidate
+from tuneloop.retraining.learning import learn_from_gate
 from tuneloop.retraining.service import ask_promotion, lock_cycle
 from tuneloop.retraining.states import advance, close_gate_items
 from tuneloop.retraining.verdicts import may_look_again
@@ -43,6 +44,12 @@ def rejudge_candidate(context: Context, job: RejudgeCandidate) -> None:
         elif comparison.outcome == Outcome.PROMOTE:
             model, _ = _subject(session, cycle)
             renew_promotion(session, cycle, model, principal=context.principal)
+
+
+@handles(LearnFromGate)
+def learn(context: Context, job: LearnFromGate) -> None:
+    with context.unit() as session:
+        learn_from_gate(session, lock_cycle(session, job.cycle_id))
 
 
 def _subject(session: TenantSession, cycle: RetrainingCycle) -> tuple[RegisteredModel, AdapterVersion]:

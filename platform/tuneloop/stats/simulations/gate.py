@@ -108,6 +108,7 @@ def promotions() -> list[Finding]:
         ("ideal promoted (new 42 → 89 %, strong 94 → 94 %), 1500 queries", _ideal(), 1500, at_least(0.9)),
     ):
         found += _promoted(what, truth, queries, aim)
+    found += _promoted("good promoted, 3000 queries and at most 150 labels", _SUCCESS, 3000, at_least(0.9), budget=150)
     found += [
         Finding.share(f"  the usual rule on 100 items promotes: {name}", _naive(truth))
         for name, truth in (("placebo", _PLACEBO), ("harmful", _HARMFUL), ("good", _SUCCESS))
@@ -130,23 +131,25 @@ def _ideal() -> _Truth:
     return _SUCCESS._replace(strong=replace(_SUCCESS.strong, fixed=0.025, broken=0.025))
 
 
-def _promoted(what: str, truth: _Truth, queries: int, aim: Aim | None) -> list[Finding]:
-    gates = _gates(truth, queries)
+def _promoted(what: str, truth: _Truth, queries: int, aim: Aim | None, *, budget: int = _BUDGET) -> list[Finding]:
+    gates = _gates(truth, queries, budget=budget)
     promoted = [gate.outcome is Outcome.PROMOTE for gate in gates]
     found = [Finding.share(what, promoted, aim)]
     if np.mean(promoted) > 0.5:
         labels = [gate.labels for gate in gates if gate.outcome is Outcome.PROMOTE]
-        found.append(Finding.median("  labels until it was promoted", Unit.LABELS, labels, at_most(_BUDGET)))
+        found.append(Finding.median("  labels until it was promoted", Unit.LABELS, labels, at_most(budget)))
     return found
 
 
-def _gates(truth: _Truth, queries: int, *, target: bool = True, runs: int = 400) -> list[_Gate]:
+def _gates(
+    truth: _Truth, queries: int, *, target: bool = True, budget: int = _BUDGET, runs: int = 400
+) -> list[_Gate]:
     generator = np.random.default_rng(_SEED)
-    return [_gate(generator, truth, queries, target=target) for _ in range(runs)]
+    return [_gate(generator, truth, queries, target=target, budget=budget) for _ in range(runs)]
 
 
-def _gate(generator: np.random.Generator, truth: _Truth, queries: int, *, target: bool) -> _Gate:
-    """Labels the answers that differ in random order, looks after every ten, stops at a verdict or after 100."""
+def _gate(generator: np.random.Generator, truth: _Truth, queries: int, *, target: bool, budget: int) -> _Gate:
+    """Labels the answers that differ in random order, looks after every ten, stops at a verdict or at the budget."""
     policy = Policy()
     # columns: fixed, broken, neither; rows: target, strong
     shares = [[group.share * part for part in (group.fixed, group.broken, group.neither)] for group in truth]
@@ -155,8 +158,10 @@ def _gate(generator: np.random.Generator, truth: _Truth, queries: int, *, target
     disagreements = int(counts.sum())
     order = generator.permutation(np.repeat(np.arange(6), counts))
     margins = (policy.overall_margin, policy.strong_margin * truth.strong.share, policy.strong_margin)
-    overall, strong, gain = (DisagreementTest(queries, disagreements, margin=margin) for margin in margins)
-    used, most = 0, min(disagreements, _BUDGET)
+    overall, strong, gain = (
+        DisagreementTest(queries, disagreements, margin=margin, budget=budget) for margin in margins
+    )
+    used, most = 0, min(disagreements, budget)
     while used < most:
         seen = np.bincount(order[used : min(used + _BATCH, most)], minlength=6).reshape(2, 3)
         used = min(used + _BATCH, most)
