@@ -16,15 +16,15 @@ from tuneloop.kit.clock import now
 from tuneloop.kit.db import Database
 from tuneloop.kit.errors import InvalidInput, NotFound
 from tuneloop.kit.ids import new_id
-from tuneloop.kit.jobs import Job, JobRow, claim, enqueue
+from tuneloop.kit.jobs import Job, JobRow, JobState, claim, enqueue
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.storage import Storage
 from tuneloop.kit.tenancy import TenantSession
-from tuneloop.monitoring.jobs import ReadMonitor, RunCanary
+from tuneloop.monitoring.jobs import ProposeRetrain, ReadMonitor, RunCanary
 from tuneloop.monitoring.status import monitor_of
-from tuneloop.tables import AdapterVersion, BaseModel, Reading, Schedule
+from tuneloop.tables import AdapterVersion, BaseModel, Reading, RetrainingCycle, Schedule, Source
 from tuneloop_workers.actors.canary import run_canary
-from tuneloop_workers.actors.monitoring import read_one_monitor
+from tuneloop_workers.actors.monitoring import propose_retrain, read_one_monitor
 from tuneloop_workers.runtime import Context
 from tuneloop_workers.scheduler import tick
 
@@ -58,6 +58,19 @@ def worker(database: Database, workshop: Workshop, storage: Storage, tmp_path: P
 
 def streams(session: TenantSession) -> dict[str, Reading]:
     return {row.stream: row for row in session.exec(select(Reading))}
+
+
+def test_a_due_retrain_waits_for_the_check_of_what_is_new(
+    session: TenantSession, workshop: Workshop, traffic: Traffic, worker: Worker
+) -> None:
+    traffic.label(traffic.answers(1), "rental", source=Source.CORRECTION)
+    session.flush()
+    job = ProposeRetrain(model_id=workshop.model.id)
+    context = worker.context(job)
+    propose_retrain(context, job)
+    names = session.exec(select(JobRow.name).where(JobRow.state == JobState.QUEUED))
+    assert sorted(names) == ["datasets.scan", ProposeRetrain.name]
+    assert session.exec(select(RetrainingCycle)).first() is None
 
 
 def test_a_reading_takes_all_streams_and_looks_for_new_questions(

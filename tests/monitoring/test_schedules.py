@@ -6,6 +6,7 @@ import pytest
 from sqlmodel import select
 
 from tests.monitoring.traffic import Traffic, read
+from tests.support.checks import mark_checked
 from tests.support.cycles import Workshop
 from tuneloop.identity.principal import Principal
 from tuneloop.kit.clock import now
@@ -156,6 +157,7 @@ def test_a_due_retrain_is_proposed_only_with_something_to_learn(
     assert "only 0 new training examples" in session.exec(skipped).one().detail["reason"]
     traffic.label(traffic.answers(20), "rental", source=Source.CORRECTION)
     assert session.exec(select(Example).where(Example.pool == Pool.TRAINING)).first() is not None
+    mark_checked(session, workshop.model)
     cycle = propose_due_retrain(session, principal=principal, model=workshop.model)
     assert cycle is not None
     assert (cycle.trigger, cycle.alert_id is not None) == (Trigger.ALERT, True)

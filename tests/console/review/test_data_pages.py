@@ -13,6 +13,7 @@ from tests.support.committed import Committed
 from tests.support.factories import make_client, owner_of
 from tests.support.site import PASSWORD, make_person
 from tuneloop.datasets.findings import Found, store_findings
+from tuneloop.datasets.placeholders import text_digest
 from tuneloop.datasets.service import add_example
 from tuneloop.kit.ids import new_id
 from tuneloop.predictions.names import completion_id
@@ -42,17 +43,24 @@ def place(home: Committed, log: Log) -> str:
         session.get_one(RegisteredModel, log.model.id).policy = {"gate_share": 0.0}
         item = add_sample(session, log.model, 1)[0]
         submit_label(session, principal=owner, item_id=item.id, expected="refund")
-        example = add_example(
-            session,
-            principal=owner,
-            model=log.model,
-            pool=Pool.TRAINING,
-            messages=[Message(role="user", content="Write to <jane@example.com> about my tent")],
-            expected="order",
-            source=Source.IMPORT,
+        mail, phone = (
+            add_example(
+                session,
+                principal=owner,
+                model=log.model,
+                pool=Pool.TRAINING,
+                messages=[Message(role="user", content=text)],
+                expected="order",
+                source=Source.IMPORT,
+            )
+            for text in ("Write to <jane@example.com> about my tent", "Call +44 20 7946 0958 when my shoes are there")
         )
-        found = Found(example.id, FindingKind.PERSONAL_DATA, "Contains an e-mail address.", {"n": 1})
-        store_findings(session, model=log.model, found=[found])
+        where = {"n": 1, "spans": [(0, 5, 21, "PHONE_NUMBER")], "content": text_digest(phone)}
+        found = [
+            Found(mail.id, FindingKind.PERSONAL_DATA, "Contains an e-mail address.", {"n": 1}),
+            Found(phone.id, FindingKind.PERSONAL_DATA, "Contains a phone number.", where),
+        ]
+        store_findings(session, model=log.model, found=found, examined=[])
         return f"/models/{session.get_one(Client, log.model.client_id).slug}/support/data"
 
 
@@ -78,6 +86,9 @@ def test_the_data_page_settles_findings_and_shows_lineage(
     expect(page.get_by_text("Write to <jane@example.com> about my tent").first).to_be_visible()
     expect(page.get_by_role("img", name="Size of the training data").locator("svg")).to_be_visible(timeout=60_000)
     page.screenshot(path=shots / "data.png", full_page=True)
+    page.get_by_role("button", name="Replace it by placeholders").click()
+    expect(page.get_by_role("status")).to_contain_text("Placeholders stand where the personal data was")
+    expect(page.get_by_text("Call <PHONE> when my shoes are there").first).to_be_visible()
     page.get_by_role("button", name="Keep as it is").click()
     expect(page.get_by_role("alert")).to_contain_text("say why")
     page.get_by_label("Why it may stay").fill("our own address")
@@ -93,8 +104,8 @@ def test_the_data_page_settles_findings_and_shows_lineage(
     page.get_by_role("button", name="Yes, do it").click()
     expect(page.get_by_role("status")).to_contain_text("text is gone")
     with home.database.unit(home.agency.id) as session:
-        finding = session.exec(select(DataFinding).where(DataFinding.model_id == log.model.id)).one()
-        assert finding.state is FindingState.DISMISSED
+        states = session.exec(select(DataFinding.state).where(DataFinding.model_id == log.model.id)).all()
+        assert sorted(states) == [FindingState.DISMISSED, FindingState.FIXED]
         gone = session.exec(select(Example).where(Example.model_id == log.model.id, Example.pool == Pool.ROLLING)).one()
         assert (gone.messages, gone.deleted_at is not None) == ([], True)
 

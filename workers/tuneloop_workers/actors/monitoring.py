@@ -1,5 +1,8 @@
 """Take readings of a model's production version, and propose the retrain that is due."""
 
+from datetime import timedelta
+
+from tuneloop.datasets.scanning import scan_soon, unchecked
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import NotFound
 from tuneloop.kit.jobs import enqueue
@@ -17,6 +20,8 @@ from tuneloop.tables import RegisteredModel
 from tuneloop_workers.actors.judging import judge_of
 from tuneloop_workers.clusters import find_clusters
 from tuneloop_workers.runtime import Context, handles
+
+AFTER_CHECK = timedelta(minutes=2)
 
 
 @handles(ReadMonitor)
@@ -64,8 +69,21 @@ def settle_one_traffic(context: Context, job: SettleTraffic) -> None:
 
 @handles(ProposeRetrain)
 def propose_retrain(context: Context, job: ProposeRetrain) -> None:
+    """While new examples wait to be checked it comes again after that: nothing unchecked trains."""
     with context.unit() as session:
-        propose_due_retrain(session, principal=context.principal, model=_model(session, job))
+        model = _model(session, job)
+        if unchecked(session, model):
+            scan_soon(session, model)
+            enqueue(
+                session,
+                job,
+                agency_id=model.agency_id,
+                client_id=model.client_id,
+                dedupe_key=f"{job.name}:{model.id}:{context.held.job_id}",
+                delay=AFTER_CHECK,
+            )
+            return
+        propose_due_retrain(session, principal=context.principal, model=model)
 
 
 def _model(session: TenantSession, job: ReadMonitor | MeasureSensitivity | ProposeRetrain) -> RegisteredModel:

@@ -141,9 +141,7 @@ def _promoted(what: str, truth: _Truth, queries: int, aim: Aim | None, *, budget
     return found
 
 
-def _gates(
-    truth: _Truth, queries: int, *, target: bool = True, budget: int = _BUDGET, runs: int = 400
-) -> list[_Gate]:
+def _gates(truth: _Truth, queries: int, *, target: bool = True, budget: int = _BUDGET, runs: int = 400) -> list[_Gate]:
     generator = np.random.default_rng(_SEED)
     return [_gate(generator, truth, queries, target=target, budget=budget) for _ in range(runs)]
 
