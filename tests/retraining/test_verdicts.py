@@ -146,7 +146,8 @@ def test_a_human_no_leaves_nothing_to_label_and_no_further_look(
     at_work()
     gate.label(session, operator, [True] * LABELS_A_LOOK)
     reject(session, principal=operator, cycle_id=gate.cycle_id, digest=gate.candidate.digest)
-    assert at_work() == 1
+    assert at_work() == 2  # the look that was due, which finds nothing to do, and what the labels teach
+    learned_from(session, gate)
     latest = comparison_of(session, gate.cycle_id)
     assert latest is not None
     assert latest.look == 1
