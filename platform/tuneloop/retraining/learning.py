@@ -75,8 +75,8 @@ def _keep(session: Session, principal: Principal, model: RegisteredModel, item: 
             )
     except (Conflict, InvalidInput) as error:
         item.outcome = error.message
-        example = None
-    else:
-        item.example_id = example.id
+        session.add(item)
+        return None
+    item.example_id = example.id
     session.add(item)
-    return example if example is not None and example.added_by == principal.name else None
+    return example if example.added_by == principal.name else None

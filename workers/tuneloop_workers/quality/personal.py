@@ -19,7 +19,7 @@ from presidio_analyzer.predefined_recognizers import (
     UsSsnRecognizer,
 )
 
-from tuneloop_workers.quality.record import Finding, Row
+from tuneloop_workers.quality.record import Finding, Row, Value
 
 THRESHOLD = 0.4
 NAME_THRESHOLD = 0.6
@@ -92,7 +92,7 @@ def find_personal(rows: Sequence[Row], detector: Detector) -> list[Finding]:
             kinds = list(dict.fromkeys(entity for *_, entity in spans))
             names = [WORDS[kind] for kind in kinds]
             summary = f"Contains {_listed(names)}. Replace it by placeholders, or say why it may stay."
-            detail = {"kinds": ", ".join(kinds), "n": len(spans), "spans": spans}
+            detail: dict[str, Value] = {"kinds": ", ".join(kinds), "n": len(spans), "spans": spans}
             found.append(Finding(id=row.id, kind="personal_data", summary=summary, detail=detail))
     return found
 

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+Value = str | float | int | list[tuple[int, int, int, str]]
 Kind = Literal["conflict", "suspected_error", "duplicate", "personal_data"]
 
 
@@ -31,7 +32,7 @@ class Finding(BaseModel):
     id: str
     kind: Kind
     summary: str
-    detail: dict[str, str | float | int | list[tuple[int, int, int, str]]]
+    detail: dict[str, Value]
 
 
 class Report(BaseModel):
