@@ -1,4 +1,4 @@
-"""What messages show of an A/B test, and whether one may be offered."""
+"""What messages show of an A/B test."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,19 +7,9 @@ from uuid import UUID
 
 from sqlmodel import Session
 
-from tuneloop.clients.entitlements import allowance
-from tuneloop.clients.money import Money
 from tuneloop.deployment.ab_figures import in_words
-from tuneloop.deployment.ab_tests import may_start
 from tuneloop.retraining.ab_endings import LIVE
-from tuneloop.tables import AbState, AbTest, AdapterVersion, Feature, RetrainingCycle
-
-
-@dataclass(frozen=True)
-class AbOffer:
-    """A test could begin now: within the plan, or for a price."""
-
-    price: Money | None
+from tuneloop.tables import AbState, AbTest, AdapterVersion
 
 
 @dataclass(frozen=True)
@@ -41,16 +31,6 @@ class AbView:
     @property
     def live(self) -> bool:
         return self.state in LIVE
-
-
-def ab_offer(session: Session, cycle: RetrainingCycle) -> AbOffer | None:
-    """None where no test may begin, the plan has neither one left nor a price, or its subscription is on hold."""
-    if not may_start(session, cycle):
-        return None
-    found = allowance(session, cycle.client_id, Feature.AB_TEST)
-    if found.allowed:
-        return AbOffer(None)
-    return AbOffer(found.price) if found.hold is None and found.price is not None else None
 
 
 def ab_view(session: Session, test: AbTest) -> AbView:

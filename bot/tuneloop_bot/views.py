@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlmodel import Session, col, func, select
 
 from tuneloop.console.alert_chart import AlertChart, alert_charts
+from tuneloop.deployment.ab_offers import AbOffer, ab_offer
 from tuneloop.kit.clock import now
 from tuneloop.kit.jobs import JobRow, JobState
 from tuneloop.monitoring.alerts import MENDED_BY_TRAINING, events_of
@@ -35,7 +36,6 @@ from tuneloop.tables import (
     RetrainingCycle,
     ReviewItem,
 )
-from tuneloop_bot.ab_view import AbOffer, ab_offer
 
 EXAMPLES = 3
 WIDTH, HEIGHT = 560, 210

@@ -221,6 +221,8 @@ FORMS: dict[str, dict[str, str]] = {
     "POST /cycles/{cycle_id}/approve": {"digest": DIGEST},
     "POST /cycles/{cycle_id}/promote": {"digest": DIGEST},
     "POST /cycles/{cycle_id}/reject": {"digest": DIGEST},
+    "POST /cycles/{cycle_id}/ab-test": {"digest": DIGEST},
+    "POST /ab-tests/{ab_test_id}/stop": {},
 }
 OTHER: dict[str, Any] = {
     **{route: {"data": fields} for route, fields in FORMS.items()},

@@ -10,7 +10,7 @@ from sqlmodel import select
 
 from tests.billing.conftest import OnPlan
 from tests.support.cycles import Workshop, make_workshop
-from tests.support.factories import make_key
+from tests.support.factories import SUPPORT, make_key
 from tuneloop.clients.dunning import STEPS
 from tuneloop.clients.entitlements import NotIncluded, OnHold, allowance, quorum, require
 from tuneloop.clients.offers import offer
@@ -282,6 +282,33 @@ def test_one_subject_takes_one_unit(on_plan: OnPlan, workshop: Workshop, databas
         assert require(session, client_id=workshop.client.id, feature=Feature.AB_TEST, subject="c", moment=next_month)
         assert allowance(session, workshop.client.id, Feature.AB_TEST, moment=next_month).left == 1
         assert quorum(session, workshop.client.id) == 2
+
+
+def test_a_label_added_in_production_is_a_category_of_the_plan(
+    api: Http, on_plan: OnPlan, workshop: Workshop, database: Database, agency: Agency
+) -> None:
+    """Before the first version is deployed the labels are only being set up."""
+    on_plan("standard")
+    contract = SUPPORT.model_dump(mode="json")
+
+    def change(*labels: str) -> Any:
+        body = {"contract": contract | {"labels": [*SUPPORT.labels, *labels]}}
+        return api.patch("/api/v1/models/acme/support", json=body)
+
+    with database.unit(agency.id) as session:
+        point(session, workshop.model, Alias.PRODUCTION, None)
+    assert change("gift").status_code == 200
+    with database.unit(agency.id) as session:
+        point(session, workshop.model, Alias.PRODUCTION, workshop.version(session, "1.7").id)
+    refused = change("gift", "exchange")
+    assert refused.status_code == 402
+    assert "tuneloop plan extra acme new_category" in refused.json()["error"]["message"]
+    assert api.post("/api/v1/clients/acme/extras", json={"feature": "new_category"}).status_code == 201
+    for _ in range(2):
+        assert change("gift", "exchange").status_code == 200
+    assert change("gift", "exchange", "praise").status_code == 402
+    (used,) = api.get("/api/v1/clients/acme/extras").json()
+    assert (used["state"], used["subject"].split(":")[0]) == ("used", "category")
 
 
 def test_what_is_on_hold_can_t_be_bought(

@@ -6,9 +6,11 @@ from sqlmodel import select
 
 from tests.support.browser import Visitor, visitor
 from tests.support.committed import Committed
-from tests.support.showcase import Showcase
+from tests.support.showcase import Showcase, run_ab_test
 from tests.support.site import PASSWORD
 from tuneloop.tables import (
+    AbState,
+    AbTest,
     Alert,
     AlertState,
     Approval,
@@ -40,6 +42,28 @@ def test_from_the_portfolio_over_model_and_alert_to_the_question(owner: Visitor,
     page.get_by_role("link", name="Side by side").click()
     expect(page.get_by_role("row", name="Overall accuracy")).to_contain_text("n = 150")
     expect(page.get_by_role("article")).to_have_count(22)
+
+
+def test_a_candidate_is_tested_on_people_and_the_test_is_stopped(
+    operator: Visitor, studio: Committed, shown: Showcase
+) -> None:
+    page = operator.page
+    page.goto(f"/cycles/{shown.promotion_id}")
+    page.get_by_label("Share of the people, %").fill("30")
+    page.get_by_role("button", name="Start an A/B test").click()
+    expect(page.get_by_role("status").first).to_contain_text("The candidate gets 30% of the people")
+    with studio.database.unit(studio.agency.id) as session:
+        run_ab_test(session, shown.promotion_id)
+    page.reload()
+    expect(page.get_by_role("row", name="Right answers")).to_contain_text("n = 40")
+    expect(page.get_by_text("40 labels an arm can prove a fall of about")).to_be_visible()
+    assert operator.overflow() == 0
+    page.get_by_role("button", name="Stop the A/B test").click()
+    page.get_by_role("button", name="Yes, do it").click()
+    expect(page.get_by_role("status").first).to_contain_text("Production answers everybody")
+    with studio.database.unit(studio.agency.id) as session:
+        test = session.exec(select(AbTest)).one()
+        assert (test.state, test.share, test.ended_by) == (AbState.STOPPED, 0.3, "Operator Smith")
 
 
 def test_a_promotion_against_the_gate_takes_an_admin_and_a_reason(

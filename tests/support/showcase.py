@@ -13,7 +13,10 @@ from tests.support.factories import make_base, owner_of
 from tests.support.world import make_version, manifest
 from tuneloop.audit.service import record
 from tuneloop.comparison.service import compare_runs
+from tuneloop.deployment.ab_figures import ArmCounts, Judged, figures
+from tuneloop.deployment.ab_tests import begin, start, tests_of
 from tuneloop.evals.service import ItemResult, rate_of, record_run
+from tuneloop.identity.principal import Principal
 from tuneloop.kit.clock import now
 from tuneloop.kit.db import Database
 from tuneloop.kit.ids import new_id
@@ -564,3 +567,21 @@ def _harbor(maker: _Maker, agency: Agency) -> UUID:
 
 def _digest(*parts: object) -> str:
     return sha256("/".join(map(str, parts)).encode()).hexdigest()
+
+
+def show_ab_test(session: Session, agency: Agency, cycle_id: UUID) -> None:
+    """A test of the cycle's candidate that runs."""
+    cycle = session.get_one(RetrainingCycle, cycle_id)
+    digest = session.get_one(AdapterVersion, cycle.candidate_version_id).digest
+    start(session, principal=owner_of(agency), cycle_id=cycle_id, digest=digest)
+    run_ab_test(session, cycle_id)
+
+
+def run_ab_test(session: Session, cycle_id: UUID) -> None:
+    """What the workers do: the traffic is split, and a reading of 40 labels an arm is taken."""
+    test = tests_of(session, cycle_id)[0]
+    begin(session, principal=Principal.system(test.agency_id, "worker"), test_id=test.id)
+    right, wrong = Judged(correct=True, hallucinated=False), Judged(correct=False, hallucinated=False)
+    production = ArmCounts(answers=1904, people=812, reporting=14, labelled=[right] * 31 + [wrong] * 9)
+    candidate = ArmCounts(answers=477, people=203, reporting=2, labelled=[wrong, right, right, right, right] * 8)
+    test.reading, test.read_at = figures(production, candidate, share=0.2), now()

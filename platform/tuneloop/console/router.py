@@ -7,6 +7,7 @@ from litestar.di import Provide
 from litestar.types import ControllerRouterHandler
 
 from tuneloop.console.assets import asset
+from tuneloop.console.pages.ab_tests import AbTestPage
 from tuneloop.console.pages.alerts import AlertPage
 from tuneloop.console.pages.billing import BillingPage, ClientBillingPage
 from tuneloop.console.pages.correction import CorrectionPage
@@ -32,6 +33,7 @@ PAGES: Sequence[ControllerRouterHandler] = (
     ModelPage,
     AlertPage,
     CyclePage,
+    AbTestPage,
     PromptPage,
     ReviewPage,
     MembersPage,

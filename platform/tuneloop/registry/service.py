@@ -7,6 +7,7 @@ from pydantic import ValidationError
 from sqlmodel import Session, col, select
 
 from tuneloop.audit.service import record
+from tuneloop.clients.entitlements import require as require_included
 from tuneloop.clients.service import find_client
 from tuneloop.identity.principal import Principal
 from tuneloop.kit.clock import now
@@ -14,7 +15,7 @@ from tuneloop.kit.errors import Conflict, InvalidInput, NotFound
 from tuneloop.registry.contract import Contract, Manifest, Quantisation
 from tuneloop.registry.names import ModelName
 from tuneloop.registry.policy import Policy
-from tuneloop.tables import AdapterVersion, Alias, BaseModel, Client, RegisteredModel, Role, VersionAlias
+from tuneloop.tables import AdapterVersion, Alias, BaseModel, Client, Feature, RegisteredModel, Role, VersionAlias
 
 
 def find_base(session: Session, name: str) -> BaseModel:
@@ -78,7 +79,11 @@ def change_model(
     contract: Contract | None,
     policy: Policy | None,
 ) -> RegisteredModel:
-    """Change what the next version is built and judged with. Labels may be added, never taken away."""
+    """Change what the next version is built and judged with. Labels may be added, never taken away.
+
+    Raises:
+        NotIncluded, OnHold: a label is new to a model in production, and the client's plan has no category left.
+    """
     principal.require(Role.OPERATOR)
     changed: dict[str, Any] = {}
     if contract is not None:
@@ -89,7 +94,11 @@ def change_model(
         if missing:
             raise InvalidInput(f"labels cannot be removed while examples use them: {', '.join(missing)}")
         model.contract = contract.model_dump(mode="json")
-        changed["labels_added"] = sorted(set(contract.labels) - set(before.labels))
+        changed["labels_added"] = added = sorted(set(contract.labels) - set(before.labels))
+        if Alias.PRODUCTION in aliases(session, model.id):
+            for label in added:
+                subject = f"category:{model.id}:{label}"
+                require_included(session, client_id=model.client_id, feature=Feature.NEW_CATEGORY, subject=subject)
     if policy is not None:
         model.policy = policy.model_dump(mode="json")
         changed["policy"] = model.policy

@@ -11,12 +11,15 @@ from litestar.response import Redirect
 
 from tuneloop.charts.data import Loss
 from tuneloop.charts.training import loss
+from tuneloop.console.ab_tests import shown_test
 from tuneloop.console.forms import optional, required
 from tuneloop.console.gate import candidates_of, settled_disagreements
 from tuneloop.console.notes import back_to
 from tuneloop.console.render import page
 from tuneloop.console.side_by_side import compared_versions, side_by_side
 from tuneloop.console.timeline import timeline
+from tuneloop.deployment.ab_offers import ab_offer
+from tuneloop.deployment.ab_tests import tests_of
 from tuneloop.identity.principal import Principal
 from tuneloop.identity.request import HttpRequest
 from tuneloop.kit.clock import now
@@ -68,6 +71,8 @@ class CyclePage(Controller):
             gate=gate_state(session, cycle),
             tried=candidates_of(session, cycle),
             steps=timeline(session, cycle),
+            ab_tests=[shown_test(session, test) for test in tests_of(session, cycle.id)],
+            ab_offer=ab_offer(session, cycle),
         )
 
     @get("/compare", role=Role.VIEWER, sync_to_thread=True)
