@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import datetime
 from typing import Any
 
 import httpx
@@ -13,7 +12,7 @@ from tuneloop.kit.errors import Conflict, Unavailable
 from tuneloop.kit.settings import Settings
 from tuneloop.tables import BillingAccount, BillingMode
 from tuneloop_billing.gateway import invoices, subscriptions
-from tuneloop_billing.gateway.edge import VERSION, found, get, refusals, seconds
+from tuneloop_billing.gateway.edge import VERSION, found, get, refusals
 from tuneloop_billing.gateway.protocol import (
     AccountFacts,
     Endpoint,
@@ -147,26 +146,6 @@ class StripeGateway:
     def portal_link(self, customer: str, *, back: str) -> str:
         with refusals():
             return str(self._v1.billing_portal.sessions.create({"customer": customer, "return_url": back}).url)
-
-    def meter(self, name: str, *, customer: str, value: int, at: datetime, identifier: str) -> None:
-        """Count usage once: Stripe knows the identifier of what it has counted."""
-        with refusals():
-            meters = self._v1.billing.meters.list({"status": "active", "limit": 100}).data
-            if not any(each.event_name == name for each in meters):
-                self._v1.billing.meters.create(
-                    {
-                        "display_name": name.replace("_", " "),
-                        "event_name": name,
-                        "default_aggregation": {"formula": "sum"},
-                    },
-                    {"idempotency_key": f"meter:{name}"},
-                )
-            event = {"event_name": name, "payload": {"stripe_customer_id": customer, "value": str(value)}}
-            try:
-                self._v1.billing.meter_events.create(event | {"identifier": identifier, "timestamp": seconds(at)})
-            except stripe.InvalidRequestError as error:
-                if error.code != "resource_already_exists" and "already exists" not in str(error):
-                    raise
 
 
 def connect_account(settings: Settings, *, name: str, back: str) -> tuple[str, str]:
