@@ -143,7 +143,8 @@ class Loop:
 
     def train_first(self) -> dict[str, Any]:
         self.wait_for_checks()
-        cycle = self.operator.post(f"{self.path}/cycles", {"recipe": {"method": "from_base"}})
+        recipe = {"method": "from_base", **self.scenario.first_recipe}
+        cycle = self.operator.post(f"{self.path}/cycles", {"recipe": recipe})
         cycle = self.approve(cycle)
         self.promote(cycle)
         run = self.latest_run()

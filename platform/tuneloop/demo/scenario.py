@@ -48,7 +48,8 @@ class Scenario:
     """`stream` is traffic like the training data; `late` is the traffic that the model was not trained for.
 
     `contract_late` is the contract the operator writes once the change is known; `stale` are examples whose answer is
-    no longer true then.
+    no longer true then. `first_recipe` is for the first fine-tuning, `recipe` for the retrain: the usual defaults but
+    for these.
     """
 
     model: str
@@ -56,6 +57,7 @@ class Scenario:
     contract: dict[str, Any]
     contract_late: dict[str, Any]
     policy: dict[str, float]
+    first_recipe: dict[str, Any]
     recipe: dict[str, Any]
     train: list[Item]
     golden: list[Item]
@@ -83,6 +85,7 @@ def support() -> Scenario:
         contract=contract,
         contract_late={**contract, "labels": labels + late_labels},
         policy={"overall_margin": 0.03, "strong_margin": 0.05, "gate_share": 0.0},
+        first_recipe={"epochs": 3},
         recipe={"blends": [0.7, 1.0]},
         train=parts["train"],
         golden=parts["golden"],
@@ -130,6 +133,7 @@ def answers() -> Scenario:
             "category_margin": 0.3,
             "hallucination_margin": 0.05,
         },
+        first_recipe={},
         recipe={},
         train=parts["train"],
         golden=parts["golden"],
@@ -200,6 +204,7 @@ def from_folder(
         contract=contract,
         contract_late={**contract, "labels": old_labels + new_labels},
         policy={"overall_margin": 0.03, "strong_margin": 0.05},
+        first_recipe={"epochs": 3},
         recipe={},
         train=_take(pool, old_labels, 0, 21),
         golden=_take(exam, old_labels, 0, 15),
