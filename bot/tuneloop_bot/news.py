@@ -11,7 +11,7 @@ from tuneloop.kit.mail import Address
 from tuneloop.kit.settings import Settings
 from tuneloop.mail.service import queue_mail
 from tuneloop.registry.service import full_name
-from tuneloop.retraining.ab_endings import LIVE
+from tuneloop.retraining.ab_endings import LIVE, live_test
 from tuneloop.retraining.answer_links import new_answer_link
 from tuneloop.retraining.states import ENDED
 from tuneloop.slack.channels import place_for
@@ -122,10 +122,13 @@ def digest_id(agency_id: UUID, at: datetime) -> UUID:
 
 
 def ask_again(session: Session, settings: Settings, *, at: datetime, slack: bool) -> None:
-    """Remind after a third of a question's time, escalate and mail after two thirds; without Slack mail at once."""
+    """Remind after a third of a question's time, escalate and mail after two thirds; without Slack mail at once.
+
+    Nobody is urged while an A/B test of the candidate runs: its end renews the question.
+    """
     for approval in open_questions(session):
         left = time_left(approval, at)
-        if left <= 0:
+        if left <= 0 or live_test(session, session.get_one(RetrainingCycle, approval.cycle_id).model_id) is not None:
             continue
         if approval.reminded_at is None and (left <= REMIND_AT or not slack):
             approval.reminded_at = at

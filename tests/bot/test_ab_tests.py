@@ -1,5 +1,6 @@
 """A/B tests from Slack: offered where the plan has one or a price, started and stopped once, reported when they end."""
 
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -11,10 +12,21 @@ from tests.support.cycles import Workshop
 from tuneloop.deployment.ab_figures import ArmCounts, Judged, figures
 from tuneloop.deployment.ab_tests import begin
 from tuneloop.identity.principal import Principal
+from tuneloop.kit.clock import now
 from tuneloop.registry.service import lock_model
 from tuneloop.retraining.ab_endings import end_live_test
 from tuneloop.stats.gate import Outcome
-from tuneloop.tables import AbState, AbTest, JobRow, MaintenancePlan, RegisteredModel, ServiceUse, Subscription
+from tuneloop.tables import (
+    AbState,
+    AbTest,
+    Approval,
+    JobRow,
+    MaintenancePlan,
+    RegisteredModel,
+    ServiceUse,
+    Subscription,
+)
+from tuneloop_bot.news import ask_again
 from tuneloop_bot.sandbox.client import SandboxMessage
 
 
@@ -80,6 +92,9 @@ def test_a_test_runs_in_a_message_of_its_own_and_stops_once(north: Office, works
     assert "The candidate gets 20% of the people" in shown(north.told("Otto")[0].content)
     assert "started by Otto" in shown(north.told("Olga")[-1].content)
     _run(north)
+    with north.database.unit(north.agency.id) as session:
+        ask_again(session, north.settings, at=now() + timedelta(days=16), slack=True)
+        assert session.exec(select(Approval)).one().reminded_at is None
     running = _with(north, "stop_ab")
     assert running.ts != candidate.ts
     assert running.actions == ["promote", "reject", "stop_ab"]
@@ -94,6 +109,9 @@ def test_a_test_runs_in_a_message_of_its_own_and_stops_once(north: Office, works
     (over,) = [each for each in north.messages() if each.ts == running.ts]
     assert "Stopped; all traffic is production's" in shown(over.content)
     assert over.actions == ["promote", "start_ab", "reject"]
+    with north.database.unit(north.agency.id) as session:
+        ask_again(session, north.settings, at=now() + timedelta(hours=40), slack=True)
+        assert session.exec(select(Approval)).one().reminded_at is not None
     told = [event.action for event in north.audit() if event.action.startswith("ab_test.")]
     assert told == ["ab_test.start", "ab_test.running", "ab_test.stopped"]
 

@@ -43,7 +43,7 @@ def billing_rows(session: Session, agency: Agency, client: Client) -> list[Row]:
         tier=Plan.STANDARD,
         price=template.price,
         currency="usd",
-        entitlements=template.entitlements.model_dump(mode="json"),
+        entitlements=template.entitlements.model_dump(mode="json") | {"new_categories": 1},
         extras={feature.value: price for feature, price in template.extras.items()},
     )
     return [

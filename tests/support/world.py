@@ -9,6 +9,7 @@ from sqlmodel import Session
 
 from tests.support.billing import billing_rows
 from tests.support.factories import SUPPORT
+from tuneloop.deployment.ab_figures import ArmCounts, Judged, figures
 from tuneloop.identity.secrets import new_token
 from tuneloop.kit.clock import now
 from tuneloop.kit.tenancy import Row
@@ -85,6 +86,8 @@ from tuneloop.tables import (
 )
 from tuneloop_reports.content import Content
 from tuneloop_reports.style import Style
+
+RIGHT = Judged(correct=True, hallucinated=False)
 
 
 @dataclass(frozen=True)
@@ -342,6 +345,7 @@ def make_world(
             labels=60,
             started_by="Ann",
             started_from="test",
+            reading=figures(ArmCounts(9, 8, 1, [RIGHT] * 3), ArmCounts(3, 2, 0, [RIGHT]), share=0.2),
         ),
         AuditEvent(
             **mine,
