@@ -215,6 +215,7 @@ FORMS: dict[str, dict[str, str]] = {
     "POST /models/{client}/{model}/rollback": {"digest": DIGEST},
     "POST /models/{client}/{model}/try": {"prompt": "Where is my parcel?"},
     "POST /models/{client}/{model}/clusters": {"name": "parcels"},
+    "POST /models/{client}/{model}/schedules": {"task": "reading", "do": "pause"},
     "POST /alerts/{alert_id}/snooze": {"days": "7", "reason": "known"},
     "POST /alerts/{alert_id}/dismiss": {"reason": "no problem"},
     "POST /alerts/{alert_id}/resolve": {"reason": "solved"},

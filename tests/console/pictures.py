@@ -51,6 +51,7 @@ def take(folder: Path, wanted: list[str]) -> None:
             "keys": "/keys",
             "audit": "/audit",
             "jobs": "/jobs",
+            "schedules": "/schedules",
         }
         with served(home, Path(scratch) / "site") as address, chromium() as browser:
             for look, options in LOOKS.items():

@@ -32,6 +32,7 @@ PAGES = (
     "/keys",
     "/audit",
     "/jobs",
+    "/schedules",
 )
 
 

@@ -146,6 +146,26 @@ def test_an_alert_is_snoozed_then_dismissed_with_reasons(operator: Visitor, stud
     assert (alert.state, alert.resolved_by) == (AlertState.DISMISSED, "Operator Smith")
 
 
+def test_a_schedule_is_changed_paused_and_given_back_to_the_suggestion(operator: Visitor, shown: Showcase) -> None:
+    page = operator.page
+    page.get_by_role("link", name="Schedules").click()
+    row = page.get_by_role("row", name="Retrain").filter(has_text="Northwind Outfitters support")
+    row.get_by_text("Change").click()
+    row.get_by_label("Every how many days").fill("10")
+    row.get_by_label("Next on").fill("")
+    row.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("status")).to_contain_text("every 10 days from then on")
+    expect(row).to_contain_text("every 10 days")
+    expect(row).to_contain_text("set by hand; suggested: every 30 days")
+    row.get_by_text("Change").click()
+    row.get_by_role("button", name="Pause").click()
+    expect(page.get_by_role("status")).to_have_text("The retrain is paused.")
+    expect(row).to_contain_text("paused")
+    row.get_by_text("Change").click()
+    row.get_by_role("button", name="As suggested").click()
+    expect(row).to_contain_text("as suggested")
+
+
 def test_a_rollback_asks_once_more(operator: Visitor, shown: Showcase) -> None:
     page = operator.page
     page.goto("/models/northwind/support/versions")
