@@ -82,8 +82,10 @@ def _days(form: FormMultiDict) -> int | None:
 
 
 def _day(form: FormMultiDict) -> datetime | None:
-    """The start of the day, or now where that is past."""
+    """The start of the day; None where it is still the day that the page showed."""
     text = optional(form, "next", longest=10)
+    if text == optional(form, "was", longest=10):
+        return None
     try:
         return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC) if text else None
     except ValueError:
