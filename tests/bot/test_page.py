@@ -12,6 +12,7 @@ from tests.gateway.waiting import eventually
 from tests.support.browser import visitor
 from tests.support.cycles import Workshop
 from tests.support.factories import make_base
+from tests.support.showcase import show_ab_test
 from tuneloop.kit.db import Database
 from tuneloop.registry.service import point
 from tuneloop.stats.gate import Outcome
@@ -131,6 +132,27 @@ def test_the_candidate_reads_well_on_a_phone_and_asks_before_it_promotes(
         north.tick()
         expect(page.get_by_role("button", name="Roll back to v1.0")).to_be_visible()
         _keep(page, "deployed")
+
+
+def test_an_ab_test_is_read_and_stopped_on_a_phone(north: Office, workshop: Workshop, browser: Browser) -> None:
+    with north.database.unit(north.agency.id) as session:
+        show_ab_test(session, north.agency, workshop.judged(session, Outcome.PROMOTE, table=TABLE))
+    north.tick()
+    with visitor(browser, north.sandbox.url, viewport={"width": 390, "height": 1400}) as person:
+        page = person.page
+        _enter(page, "Olga")
+        expect(page.get_by_role("heading", name="A/B test of acme/support@v1.1")).to_be_visible()
+        expect(page.get_by_text("40 labels an arm can prove a fall of about")).to_be_visible()
+        assert person.overflow() == 0
+        _keep(page, "ab-test-phone")
+        page.get_by_role("button", name="Stop A/B").click()
+        expect(page.get_by_text("Production answers everybody again")).to_be_visible()
+        page.get_by_role("dialog").get_by_role("button", name="Stop").click()
+        _wait_for_click(north)
+        north.work()
+        expect(page.get_by_text("Stopped; all traffic is production's")).to_be_visible()
+        page.set_viewport_size({"width": 1100, "height": 1200})
+        _keep(page, "ab-test-stopped")
 
 
 def test_an_alert_shows_its_picture(north: Office, database: Database, browser: Browser) -> None:

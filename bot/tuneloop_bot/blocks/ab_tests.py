@@ -26,8 +26,8 @@ from tuneloop_bot.views import CycleView
 ENDINGS = {
     AbState.PROMOTED: ":rocket: The candidate is in production",
     AbState.KEPT: ":x: The candidate was turned down",
-    AbState.STOPPED: ":octagonal_sign: Stopped; all traffic is production's",
-    AbState.EXPIRED: ":alarm_clock: Its time is over; all traffic is production's",
+    AbState.STOPPED: ":rewind: Stopped; all traffic is production's",
+    AbState.EXPIRED: ":rewind: Its time is over; all traffic is production's",
 }
 TITLES = {
     "accuracy": "Right answers",
