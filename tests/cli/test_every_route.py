@@ -76,7 +76,7 @@ COMMANDS = {
     "POST /api/v1/models/{client}": "model add acme/triage --base tiny --task classify --label a --label b "
     "--system-prompt Sort.",
     f"GET {MODEL}": "model show acme/support",
-    f"PATCH {MODEL}": "model change acme/support --add-label exchange",
+    f"PATCH {MODEL}": "model change acme/support --policy overall_margin=0.02",
     f"GET {MODEL}/versions": "version list acme/support",
     f"GET {VERSION}": "version show acme/support@v1.0",
     f"GET {VERSION}/files/{{name}}": "version download acme/support@v1.1 --file adapter.gguf --to <folder>",
