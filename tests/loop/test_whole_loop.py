@@ -29,7 +29,7 @@ def test_a_model_is_trained_served_retrained_promoted_and_rolled_back(running: R
     operator.upload(f"{path}/examples", items(LABELS, range(20)), pool="training")
     operator.upload(f"{path}/examples", items(LABELS, range(20, 32)), pool="golden")
 
-    checked(running)
+    operator.checked(path)
     first = approved(running, operator.post(f"{path}/cycles", {"recipe": {"method": "from_base", "epochs": 1}}))
     assert first["state"] == "awaiting_promotion", first
     assert promoted(running, first)["state"] == "deployed"
@@ -45,7 +45,7 @@ def test_a_model_is_trained_served_retrained_promoted_and_rolled_back(running: R
         running.app.ask(item)
     recorded(running, 28)
     operator.upload(f"{path}/examples", items(LABELS, range(50, 60)), pool="training")
-    checked(running)
+    operator.checked(path)
     second = approved(running, operator.post(f"{path}/cycles", {"recipe": {"blends": [0.5, 1.0], "epochs": 1}}))
     tried = {(each["method"], each["blend"]): each for each in second["candidates"]}  # type: ignore[union-attr]
     assert set(tried) == {("continue", 0.5), ("continue", 1.0), ("from_base", 1.0)}, second
@@ -76,11 +76,6 @@ def recorded(running: Running, wanted: int) -> None:
     pause = threading.Event()
     while len(running.operator.get(f"{running.path}/predictions", limit=100)["items"]) < wanted:
         pause.wait(0.1)
-
-
-def checked(running: Running) -> None:
-    """Until a worker has looked at all training examples."""
-    running.operator.until(f"{running.path}/growth", lambda found: not found["unchecked"])
 
 
 def training_has_begun(running: Running, job_id: str) -> bool:

@@ -12,8 +12,8 @@ from tuneloop.kit.errors import Conflict
 from tuneloop.kit.jobs import JobRow, JobState, enqueue
 from tuneloop.tables import Example, Pool, RegisteredModel
 
-QUIET = timedelta(seconds=10)
-LONGEST_WAIT = timedelta(minutes=1)
+QUIET = timedelta(minutes=1)
+LONGEST_WAIT = timedelta(minutes=10)
 
 
 def scan_soon(session: Session, model: RegisteredModel) -> UUID | None:
@@ -59,8 +59,8 @@ def require_checked(session: Session, model: RegisteredModel) -> None:
     if n := unchecked(session, model):
         raise Conflict(
             f"{n} training {'example has' if n == 1 else 'examples have'} not been checked yet for duplicates, "
-            "conflicts and personal data; that takes about a minute, so try again then (if it stays so, look for "
-            "failed datasets.scan jobs)",
+            "conflicts and personal data. Wait a few minutes, or start the check now ('tuneloop finding scan', or Look "
+            "now on the data page), and try again",
             unchecked=n,
         )
 

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import httpx
@@ -115,6 +116,13 @@ class Operator:
             if job["state"] in ("failed", "cancelled"):
                 raise DemoFailed(f"the job {job['name']} {job['state']}: {job['error']}")
             pause.wait(POLL_SECONDS)
+
+    def checked(self, model: str) -> None:
+        """Have new training examples looked at, and wait: nothing unchecked trains."""
+        if self.get(f"{model}/growth")["unchecked"]:
+            with suppress(DemoFailed):  # one is running
+                self.post(f"{model}/findings")
+            self.until(f"{model}/growth", lambda found: not found["unchecked"])
 
     def _checked(self, response: httpx.Response) -> Any:
         self._refuse_failure(response)

@@ -142,7 +142,8 @@ class Loop:
         return report
 
     def train_first(self) -> dict[str, Any]:
-        self.wait_for_checks()
+        with self.show.bar("training examples are checked for duplicates, conflicts and personal data"):
+            self.operator.checked(self.path)
         recipe = {"method": "from_base", **self.scenario.first_recipe}
         cycle = self.operator.post(f"{self.path}/cycles", {"recipe": recipe})
         cycle = self.approve(cycle)
@@ -287,13 +288,9 @@ class Loop:
                     removed += 1
         return removed
 
-    def wait_for_checks(self) -> None:
-        """No training example is used before a worker has looked at it."""
-        with self.show.bar("training examples are checked for duplicates, conflicts and personal data"):
-            self.operator.until(f"{self.path}/growth", lambda found: not found["unchecked"])
-
     def retrain(self, alert: dict[str, Any]) -> dict[str, Any]:
-        self.wait_for_checks()
+        with self.show.bar("training examples are checked for duplicates, conflicts and personal data"):
+            self.operator.checked(self.path)
         cycle = self.operator.post(
             f"{self.path}/cycles", {"alert_id": alert["id"], "recipe": {"method": "continue", **self.scenario.recipe}}
         )
