@@ -27,6 +27,10 @@ class DemoFailed(TuneloopError):
     code = "demo_failed"
 
 
+class TooLate(DemoFailed):
+    """What was asked about has been settled meanwhile."""
+
+
 class Served(NamedTuple):
     """One answered message of the stream."""
 
@@ -130,7 +134,8 @@ class Operator:
 
     def _refuse_failure(self, response: httpx.Response) -> None:
         if not response.is_success:
-            raise DemoFailed(f"{response.request.method} {response.request.url.path}: {response.text}")
+            failed = TooLate if response.status_code == httpx.codes.CONFLICT else DemoFailed
+        raise failed(f"{response.request.method} {response.request.url.path}: {response.text}")
 
 
 class App:

@@ -8,11 +8,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from secrets import token_hex, token_urlsafe
 from typing import Any
 
-from tuneloop.demo.api import App, DemoFailed, LiveTraffic, Operator, Served
+from tuneloop.demo.api import App, DemoFailed, LiveTraffic, Operator, Served, TooLate
 from tuneloop.demo.month import close_month
 from tuneloop.demo.scenario import Item, Scenario
 from tuneloop.demo.show import Show, rate_n
@@ -249,8 +249,11 @@ class Loop:
         given = 0
         while given != most and (item := labeller.post(f"{self.path}/review/next")["item"]):
             known = self.truth[item["messages"][-1]["content"]]
-            labeller.post(f"/api/v1/review/{item['id']}/label", {"expected": known.answer, "category": known.category})
-            given += 1
+            with suppress(TooLate):  # the gate decided while this one was being read
+                labeller.post(
+                    f"/api/v1/review/{item['id']}/label", {"expected": known.answer, "category": known.category}
+                )
+                given += 1
         return given
 
     def report_errors(self, served: list[Served]) -> int:
