@@ -135,7 +135,7 @@ class Operator:
     def _refuse_failure(self, response: httpx.Response) -> None:
         if not response.is_success:
             failed = TooLate if response.status_code == httpx.codes.CONFLICT else DemoFailed
-        raise failed(f"{response.request.method} {response.request.url.path}: {response.text}")
+            raise failed(f"{response.request.method} {response.request.url.path}: {response.text}")
 
 
 class App:
