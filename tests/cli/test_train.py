@@ -8,11 +8,12 @@ import pytest
 from sqlmodel import select
 
 from tests.cli.shell import Shell, error_of
+from tests.support.checks import mark_checked
 from tests.support.factories import make_base, make_model
 from tuneloop.commands.failure import ExitCode
 from tuneloop.kit.db import Database
 from tuneloop.kit.jobs import JobRow, JobState
-from tuneloop.tables import Agency, Client, CycleState, RetrainingCycle
+from tuneloop.tables import Agency, Client, CycleState, RegisteredModel, RetrainingCycle
 
 EXAMPLES = """text,label
 where is my parcel,order
@@ -30,6 +31,8 @@ def model(shell: Shell, database: Database, client_row: Client) -> str:
         file = shell.data_dir.parent / name
         file.write_text(text)
         shell.json("dataset", "import", file, "--model", "acme/support", "--pool", pool)
+    with database.unit(client_row.agency_id) as session:
+        mark_checked(session, session.exec(select(RegisteredModel)).one())
     return "acme/support"
 
 
@@ -71,6 +74,24 @@ def training(step: int) -> dict[str, Any]:
 
 
 DONE = {"state": CycleState.AWAITING_PROMOTION, "job": JobState.SUCCEEDED}
+
+
+def test_train_waits_until_new_examples_are_checked(
+    shell: Shell, model: str, database: Database, agency: Agency
+) -> None:
+    file = shell.data_dir.parent / "more.csv"
+    file.write_text("text,label\nmay i swap the green tent,refund\n")
+    shell.json("dataset", "import", file, "--model", model, "--pool", "training")
+    waits: list[float] = []
+
+    def scanned(seconds: float) -> None:
+        waits.append(seconds)
+        with database.unit(agency.id) as session:
+            mark_checked(session, session.exec(select(RegisteredModel)).one())
+
+    result = shell.run("train", model, "--no-wait", wait=scanned)
+    assert result.exit_code == 0, result.output
+    assert len(waits) == 1
 
 
 def test_train_proposes_approves_and_watches_until_a_decision_is_due(

@@ -45,6 +45,23 @@ def follow_job(terminal: Terminal, job_id: UUID | str) -> Reply:
     return reply
 
 
+def follow_checks(terminal: Terminal, model: str) -> None:
+    """Have new training examples looked at, which none trains without; returns when all of them were.
+
+    Raises:
+        Failure: the scan failed.
+    """
+    while terminal.api.get(f"{model}/growth").value["unchecked"]:
+        try:
+            job = terminal.api.post(f"{model}/findings").value
+        except Failure as refused:  # one is running already
+            if refused.exit_code is not ExitCode.CONFLICT:
+                raise
+            terminal.wait(POLL_SECONDS)
+        else:
+            follow_job(terminal, job["id"])
+
+
 def follow_cycle(terminal: Terminal, cycle_id: UUID | str) -> Reply:
     """The cycle when it has ended or waits for a decision.
 

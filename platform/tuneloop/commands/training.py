@@ -9,6 +9,7 @@ from tuneloop.commands.arguments import Model, NoWait
 from tuneloop.commands.cycle_view import render_plan
 from tuneloop.commands.decisions import approve_plan
 from tuneloop.commands.failure import ExitCode, Failure
+from tuneloop.commands.follow import follow_checks
 from tuneloop.commands.http import Reply, model_path
 from tuneloop.commands.recipes import with_recipe
 from tuneloop.commands.wiring import THE_LOOP, Terminal, command
@@ -48,8 +49,10 @@ def retrain(
 
 
 def _propose(terminal: Terminal, model: ModelName, recipe: dict[str, Any], *, alert: UUID | None) -> Reply:
+    path = model_path(model.client, model.model)
+    follow_checks(terminal, path)
     body = {"recipe": recipe} | ({"alert_id": str(alert)} if alert else {})
-    return terminal.api.post(f"{model_path(model.client, model.model)}/cycles", body)
+    return terminal.api.post(f"{path}/cycles", body)
 
 
 def _ask(cycle: dict[str, Any]) -> None:
