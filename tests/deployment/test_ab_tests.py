@@ -100,7 +100,8 @@ class Stage:
             test = session.get_one(AbTest, test_id)
             split = Split(test.id, test.share, now())
             version = {Arm.PRODUCTION: test.production_version_id, Arm.CANDIDATE: test.candidate_version_id}
-            seen = dict.fromkeys(Arm, 0)
+            seen, reported = dict.fromkeys(Arm, 0), list[Prediction]()
+            digests = {arm: session.get_one(AdapterVersion, version[arm]).digest for arm in Arm}
             for number in range(people):
                 arm = split.of(f"person {number}").arm
                 seen[arm] += 1
@@ -109,7 +110,7 @@ class Stage:
                     client_id=test.client_id,
                     model_id=test.model_id,
                     version_id=version[arm],
-                    digest=session.get_one(AdapterVersion, version[arm]).digest,
+                    digest=digests[arm],
                     messages=[{"role": "user", "content": f"where is parcel {number} that I sent"}],
                     answer="refund" if bad else "order",
                     end_user=f"person {number}",
@@ -117,16 +118,13 @@ class Stage:
                     arm=arm,
                 )
                 session.add(row)
-                session.flush()
                 if reports[arm] and seen[arm] % reports[arm] == 0:
-                    session.add(
-                        Feedback(
-                            client_id=test.client_id,
-                            model_id=test.model_id,
-                            prediction_id=row.id,
-                            kind=FeedbackKind.ERROR,
-                        )
-                    )
+                    reported.append(row)
+            session.flush()
+            session.add_all(
+                Feedback(client_id=row.client_id, model_id=row.model_id, prediction_id=row.id, kind=FeedbackKind.ERROR)
+                for row in reported
+            )
 
     def label(self, test_id: UUID) -> int:
         """Answer everything in the queue, by the API; the truth is always `order`."""
