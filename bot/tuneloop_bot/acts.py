@@ -19,13 +19,14 @@ from tuneloop.predictions.service import report_feedback
 from tuneloop.registry.service import full_name, lock_model
 from tuneloop.retraining.approvals import questions, votes
 from tuneloop.retraining.recipe import Recipe
-from tuneloop.retraining.service import approve_promotion, approve_retrain, propose, reject
+from tuneloop.retraining.service import approve_promotion, approve_retrain, lock_cycle, propose, reject
 from tuneloop.retraining.states import ENDED
 from tuneloop.tables import (
     Alert,
     AlertState,
     Approval,
     ApprovalKind,
+    CycleState,
     Decision,
     Feature,
     FeedbackKind,
@@ -166,8 +167,17 @@ def stop_ab(doing: Doing) -> Answer:
 
 
 def retry(doing: Doing) -> Answer:
-    """Propose a failed cycle again, with the data of now; it still has to be approved."""
-    failed = _cycle(doing.session, doing.ref.cycle)
+    """Propose a failed cycle again, with the data of now; it still has to be approved.
+
+    Raises:
+        Conflict: somebody was faster, or the model has gone on since.
+    """
+    failed = lock_cycle(doing.session, _cycle(doing.session, doing.ref.cycle).id)
+    newer = select(RetrainingCycle.id).where(
+        RetrainingCycle.model_id == failed.model_id, RetrainingCycle.created_at > failed.created_at
+    )
+    if failed.state is not CycleState.FAILED or doing.session.exec(newer).first() is not None:
+        raise Conflict("this was proposed again already; look at the newest message", cycle=str(failed.id))
     again = propose(
         doing.session,
         principal=doing.principal,

@@ -1,10 +1,12 @@
 """`/tuneloop …`: the same things from the keyboard. Decisions come back as a question with a button."""
 
+import re
 from collections.abc import Callable
 from uuid import UUID
 
 from sqlmodel import Session, col, select
 
+from tuneloop.clients.months import Month
 from tuneloop.kit.errors import InvalidInput, NotFound
 from tuneloop.monitoring.portfolio import portfolio
 from tuneloop.registry.service import aliases, full_name
@@ -19,12 +21,17 @@ from tuneloop_bot.answers import Answer
 from tuneloop_bot.blocks.cycles import candidate_message, cycle_lines, retrain_message
 from tuneloop_bot.blocks.decisions import retrain_buttons
 from tuneloop_bot.blocks.digest import digest_message, model_line
-from tuneloop_bot.blocks.parts import Block, button, buttons, code, confirm, context, header, ours
+from tuneloop_bot.blocks.parts import Block, button, buttons, code, confirm, context, counted, header, ours, theirs
+from tuneloop_bot.blocks.reports import report_message
 from tuneloop_bot.ids import Act, Ref
 from tuneloop_bot.labelling import ask_next
+from tuneloop_bot.report_view import report_view, reports_asked_for
 from tuneloop_bot.views import cycle_view, data_at_hand, last_effort
 from tuneloop_bot.waiting import open_questions
 
+MOST_REPORTS = 8
+MOST_BLOCKS_OF_QUESTIONS = 30
+MONTH = re.compile(r"\d{4}-\d\d?")
 HELP = (
     ("status [client]", "how your models are"),
     ("retrain client/model", "propose a retrain with the data of now"),
@@ -32,7 +39,8 @@ HELP = (
     ("promote [client/model]", "candidates that wait for promotion"),
     ("rollback client/model", "go back to the previous version"),
     ("label [client/model]", "label a few answers"),
-    ("report", "your week, as in the weekly digest"),
+    ("report [client] [month]", "a month's report: preview, note, send"),
+    ("week", "your week, as in the weekly digest"),
     ("who-can [client]", "who may decide, and who is linked"),
     ("here [client]", "send messages (about a client) to this channel; admins only"),
     ("help", "this"),
@@ -53,7 +61,7 @@ def status(doing: Doing, rest: str) -> Answer:
     if rest and not rows:
         raise NotFound("client", rest)
     lines = [model_line(row) for row in rows[:45]] or [ours("There are no models yet.")]
-    return Answer(f"{len(rows)} models", [header("How your models are"), *lines])
+    return Answer(counted(len(rows), "model"), [header("How your models are"), *lines])
 
 
 def retrain(doing: Doing, rest: str) -> Answer:
@@ -96,7 +104,27 @@ def label(doing: Doing, rest: str) -> Answer:
     return Answer("Nothing waits for a label.")
 
 
-def report(doing: Doing, _rest: str) -> Answer:
+def report(doing: Doing, rest: str) -> Answer:
+    """Of one client or of all; the last month that is over unless one is named."""
+    doing.principal.require(Role.VIEWER)
+    words = rest.split()
+    month = str(Month.parse(words.pop())) if len(words) == 2 or MONTH.fullmatch(rest) else None
+    client = " ".join(words) or None
+    if client is not None:
+        _client(doing.session, client)
+    found = reports_asked_for(doing.session, client=client, month=month)
+    if not found:
+        raise InvalidInput(
+            "there is no such report yet; reports are prepared when a month ends, or on the page Reports"
+        )
+    views = [report_view(doing.session, each, doing.settings.site_url) for each in found[:MOST_REPORTS]]
+    blocks = [block for view in views for block in report_message(view).blocks]
+    left = len(found) - len(views)
+    more = [context(f"… and {left} more; name the client: `/tuneloop report client`")] if left else []
+    return Answer("Reports", [*blocks, *more])
+
+
+def week(doing: Doing, _rest: str) -> Answer:
     doing.principal.require(Role.VIEWER)
     content = digest_message(doing.session)
     return Answer(content.notice, content.blocks)
@@ -134,6 +162,14 @@ def show_help(_doing: Doing, _rest: str) -> Answer:
     return Answer("Help", [header("What you can say"), ours(lines)])
 
 
+def instead_of_buttons(doing: Doing, answer: Answer) -> Answer:
+    """What stands where a private message with a button was: the answer, and what still waits besides."""
+    kinds = {Act.APPROVE_RETRAIN: ApprovalKind.RETRAIN, Act.PROMOTE: ApprovalKind.PROMOTION}
+    kind = kinds.get(Act(doing.came.name))
+    left = _questions(doing, kind, but=doing.ref.cycle) if kind is not None else []
+    return Answer(answer.text, [theirs(answer.text), *left] if left else [], replace=True)
+
+
 COMMANDS: dict[str, Callable[[Doing, str], Answer]] = {
     "status": status,
     "retrain": retrain,
@@ -142,6 +178,7 @@ COMMANDS: dict[str, Callable[[Doing, str], Answer]] = {
     "rollback": rollback,
     "label": label,
     "report": report,
+    "week": week,
     "who-can": who_can,
     "here": here,
     "help": show_help,
@@ -150,13 +187,18 @@ COMMANDS: dict[str, Callable[[Doing, str], Answer]] = {
 
 def _asked(doing: Doing, rest: str, kind: ApprovalKind, none: str) -> Answer:
     doing.principal.require(Role.OPERATOR)
-    wanted = _model(doing.session, rest).id if rest else None
+    blocks = _questions(doing, kind, model=_model(doing.session, rest).id if rest else None)
+    return Answer("This waits for you.", blocks) if blocks else Answer(none)
+
+
+def _questions(doing: Doing, kind: ApprovalKind, *, model: UUID | None = None, but: UUID | None = None) -> list[Block]:
     blocks: list[Block] = []
     for approval in open_questions(doing.session):
         cycle = doing.session.get_one(RetrainingCycle, approval.cycle_id)
-        if approval.kind is kind and wanted in (None, cycle.model_id) and len(blocks) < 30:
+        wanted = model in (None, cycle.model_id) and cycle.id != but
+        if approval.kind is kind and wanted and len(blocks) < MOST_BLOCKS_OF_QUESTIONS:
             blocks += _question(doing, cycle)
-    return Answer("This waits for you.", blocks) if blocks else Answer(none)
+    return blocks
 
 
 def _question(doing: Doing, cycle: RetrainingCycle) -> list[Block]:

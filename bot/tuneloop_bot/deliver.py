@@ -16,7 +16,7 @@ from tuneloop.tables import SlackInstallation, SlackMessage
 from tuneloop_bot.blocks.content import Content
 from tuneloop_bot.calls import GONE, NO_PLACE, Calls, Later, Refusal
 from tuneloop_bot.subjects import Subject, content_of_message
-from tuneloop_bot.waiting import question_of
+from tuneloop_bot.waiting import Asked, Call, call_about, question_of
 from tuneloop_bot.work import Work
 
 log = structlog.get_logger(__name__)
@@ -92,11 +92,16 @@ def _begin(work: Work, message_id: UUID) -> Sending | None:
 
 
 def _thread(session: Session, message: SlackMessage) -> str | None:
-    """A reminder is a reply to the message that carries the question's buttons."""
-    if message.subject_kind != Subject.REMINDER:
+    """What calls people is a reply to the message that it is about, where that stands in the same channel."""
+    if message.subject_kind == Subject.REMINDER:
+        about: Asked | Call | None = question_of(session, message.subject_id)
+    elif message.subject_kind == Subject.AGAIN:
+        about = call_about(session, message.subject_id)
+    else:
         return None
-    asked = question_of(session, message.subject_id)
-    return asked.posted[1] if asked is not None and asked.posted is not None else None
+    if about is None or about.posted is None or about.posted[0] != message.channel:
+        return None
+    return about.posted[1]
 
 
 def _send(calls: Calls, sending: Sending) -> Sent:
@@ -123,7 +128,7 @@ def _picture(calls: Calls, content: Content, images: dict[str, str]) -> str | No
     """The uploaded picture; a message goes without one rather than not at all."""
     if content.picture is None:
         return None
-    key = content.picture.title
+    key = content.picture.digest
     if key in images:
         return images[key]
     png = draw.png(content.picture.spec)

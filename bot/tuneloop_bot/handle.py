@@ -21,9 +21,9 @@ from tuneloop_bot.acts import ACTS, FORMS, Doing, correct
 from tuneloop_bot.answers import Answer
 from tuneloop_bot.blocks.parts import buttons, link, ours
 from tuneloop_bot.calls import Calls, Later, Refusal
-from tuneloop_bot.commands import run_command
+from tuneloop_bot.commands import instead_of_buttons, run_command
 from tuneloop_bot.home import home_view
-from tuneloop_bot.ids import Metadata
+from tuneloop_bot.ids import DECISIONS, Metadata
 from tuneloop_bot.incoming import Incoming
 from tuneloop_bot.news import refresh
 from tuneloop_bot.work import Work
@@ -101,7 +101,8 @@ def _outcome(session: TenantSession, work: Work, installation: SlackInstallation
 def _done(doing: Doing) -> Answer | None:
     came = doing.came
     if came.kind == "action":
-        return ACTS[came.name](doing)
+        answer = ACTS[came.name](doing)
+        return instead_of_buttons(doing, answer) if came.private and came.name in DECISIONS else answer
     if came.kind == "view":
         return FORMS[came.name](doing)
     if came.kind == "command":

@@ -2,24 +2,31 @@
 
 from typing import Any
 
-from sqlmodel import Session
+from sqlmodel import Session, col, or_, select
 
 from tuneloop.identity.principal import Principal
+from tuneloop.kit.clock import now
 from tuneloop.kit.errors import TuneloopError
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.monitoring.portfolio import portfolio
+from tuneloop.registry.service import full_name
+from tuneloop.retraining.states import ENDED
 from tuneloop.slack.identities import new_identity_link, principal_of
-from tuneloop.tables import RetrainingCycle, Role, SlackInstallation
+from tuneloop.tables import Alert, AlertState, RegisteredModel, RetrainingCycle, Role, SlackInstallation
+from tuneloop_bot.blocks.alerts import alert_buttons
 from tuneloop_bot.blocks.cycles import cycle_lines
 from tuneloop_bot.blocks.decisions import pending, promotion_buttons, retrain_buttons
 from tuneloop_bot.blocks.digest import model_line
 from tuneloop_bot.blocks.parts import Block, button, buttons, code, context, divider, header, link, ours, theirs
+from tuneloop_bot.blocks.reports import report_buttons
 from tuneloop_bot.ids import Act, Ref
+from tuneloop_bot.report_view import report_view, waiting_reports
 from tuneloop_bot.views import CycleView, cycle_view
 from tuneloop_bot.waiting import open_questions
 
-MOST_QUESTIONS, MOST_MODELS = 10, 30
+MOST_QUESTIONS, MOST_ALERTS, MOST_REPORTS, MOST_QUEUES, MOST_MODELS = 8, 5, 5, 5, 30
+"""They fit into the hundred blocks of a view."""
 
 
 def home_view(session: TenantSession, settings: Settings, installation: SlackInstallation, user: str) -> dict[str, Any]:
@@ -32,19 +39,27 @@ def home_view(session: TenantSession, settings: Settings, installation: SlackIns
         return _view(
             [header("Who are you?"), ours("Sign in once to see what waits for you."), *buttons(link("Link me", url))]
         )
-    return _view(_blocks(session, principal))
+    return _view(_blocks(session, principal, settings.site_url))
 
 
-def _blocks(session: Session, principal: Principal) -> list[Block]:
+def _blocks(session: Session, principal: Principal, site: str) -> list[Block]:
     mine = [session.get_one(RetrainingCycle, each.cycle_id) for each in open_questions(session)]
     rows = portfolio(session)
+    may = principal.may(Role.OPERATOR)
     blocks = [header("What waits for you")]
     for cycle in mine[:MOST_QUESTIONS]:
-        blocks += _question(cycle_view(session, cycle), may=principal.may(Role.OPERATOR))
-    if not mine:
-        blocks.append(ours("No question waits."))
+        blocks += _question(cycle_view(session, cycle), may=may)
+    alerts = _without_an_answer(session)
+    for alert in alerts[:MOST_ALERTS]:
+        blocks += _alert(session, alert, may=may)
+    reports = [report_view(session, report, site) for report in waiting_reports(session)]
+    for report in reports[:MOST_REPORTS]:
+        asks = ours(f"*Send the report of {code(report.client)} for {report.month}?*")
+        blocks += [asks, *(report_buttons(report) if may else [])]
+    if not (mine or alerts or reports):
+        blocks.append(ours("Nothing waits for a decision."))
     due = [row for row in rows if row.labels_due]
-    for row in due[:5]:
+    for row in due[:MOST_QUEUES]:
         press = button("Label", Act.LABEL_NEXT, Ref(model=row.model_id), place=str(row.model_id))
         count = "1 answer waits" if row.labels_due == 1 else f"{row.labels_due} answers wait"
         blocks += [ours(f"{count} for a label in {code(f'{row.client}/{row.model}')}"), *buttons(press)]
@@ -57,6 +72,25 @@ def _question(view: CycleView, *, may: bool) -> list[Block]:
         lines = [ours(f"*Promote {code(f'{view.model}@v{view.candidate}')}?*"), *_reasons(view)]
         return [*lines, *pending(view.promotion), *(promotion_buttons(view) if may else [])]
     return [ours(f"*Retrain {code(view.model)}?*"), *cycle_lines(view), *(retrain_buttons(view) if may else [])]
+
+
+def _without_an_answer(session: Session) -> list[Alert]:
+    """Open alerts that nobody has silenced and no cycle mends; the longest open first."""
+    mending = select(RetrainingCycle.alert_id).where(
+        col(RetrainingCycle.alert_id).is_not(None), col(RetrainingCycle.state).not_in(ENDED)
+    )
+    query = select(Alert).where(
+        Alert.state == AlertState.OPEN,
+        or_(col(Alert.snoozed_until).is_(None), col(Alert.snoozed_until) < now()),
+        col(Alert.id).not_in(mending),
+    )
+    return list(session.exec(query.order_by(col(Alert.opened_at))))
+
+
+def _alert(session: Session, alert: Alert, *, may: bool) -> list[Block]:
+    name = full_name(session, session.get_one(RegisteredModel, alert.model_id))
+    lines = [ours(f"*{alert.level.value.capitalize()} about {code(name)}*"), theirs(alert.summary, 500)]
+    return [*lines, *(alert_buttons(alert) if may else [])]
 
 
 def _reasons(view: CycleView) -> list[Block]:

@@ -30,6 +30,10 @@ class Act(StrEnum):
     OPEN = "open_page"
 
 
+DECISIONS = (Act.APPROVE_RETRAIN, Act.PROMOTE, Act.ROLL_BACK, Act.SEND_REPORT)
+"""What is over once it is done: a private message with such a button makes way for the answer."""
+
+
 class Form(StrEnum):
     """Callback ids of modals and of the message shortcut."""
 

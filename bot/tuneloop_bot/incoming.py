@@ -7,7 +7,10 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Incoming(BaseModel):
-    """`name` is the action, callback or command; `value` what was chosen; `fields` what was typed."""
+    """`name` is the action, callback or command; `value` what was chosen; `fields` what was typed.
+
+    `private` is whether it was done on a message that only this person sees.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -21,6 +24,7 @@ class Incoming(BaseModel):
     thread_ts: str | None = None
     response_url: str | None = None
     metadata: str | None = None
+    private: bool = False
     key: str
 
 
@@ -36,6 +40,7 @@ def of_action(body: dict[str, Any]) -> Incoming:
         ts=(body.get("message") or {}).get("ts"),
         thread_ts=(body.get("message") or {}).get("thread_ts"),
         response_url=body.get("response_url"),
+        private=bool((body.get("container") or {}).get("is_ephemeral")),
         key=f"action:{user}:{action['action_id']}:{action['action_ts']}",
     )
 

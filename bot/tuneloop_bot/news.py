@@ -1,6 +1,6 @@
 """From what happens in an agency to the messages that should stand in Slack. Looking twice changes nothing."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from uuid import NAMESPACE_OID, UUID, uuid5
 
@@ -20,6 +20,7 @@ from tuneloop.tables import (
     AbTest,
     Agency,
     Alert,
+    AlertChange,
     AlertEvent,
     Approval,
     CycleState,
@@ -81,17 +82,41 @@ def topics(session: Session, *, since: datetime, at: datetime) -> Iterator[Topic
     alerts |= {cycle.alert_id for cycle in cycles if cycle.alert_id is not None}
     for alert in session.exec(select(Alert).where(col(Alert.id).in_(alerts))):
         yield Subject.ALERT, alert.id, alert.client_id
-    for cycle in cycles:
+    for cycle in (*cycles, *_overtaken(session, cycles)):
         if cycle.alert_id is None:
             yield Subject.RETRAIN, cycle.id, cycle.client_id
         if cycle.candidate_version_id is not None and cycle.state in _WITH_CANDIDATE:
             yield Subject.CANDIDATE, cycle.id, cycle.client_id
         if cycle.state is CycleState.FAILED:
             yield Subject.FAILURE, cycle.id, cycle.client_id
+    yield from _calls_about(session, alerts, since=since)
     yield from _other_topics(session, since=since)
     if at.weekday() == DIGEST_DAY and at.hour >= DIGEST_HOUR:
         agency = session.exec(select(Agency)).one()
         yield Subject.DIGEST, digest_id(agency.id, at), None
+
+
+def _overtaken(session: Session, cycles: Sequence[RetrainingCycle]) -> Iterator[RetrainingCycle]:
+    """The cycle before each: its *Retry* or *Roll back* is over once a newer one has begun, or is in production."""
+    for cycle in cycles:
+        query = select(RetrainingCycle).where(
+            RetrainingCycle.model_id == cycle.model_id, RetrainingCycle.created_at < cycle.created_at
+        )
+        before = session.exec(query.order_by(col(RetrainingCycle.created_at).desc()).limit(1)).first()
+        if before is not None and before not in cycles:
+            yield before
+
+
+def _calls_about(session: Session, alerts: set[UUID], *, since: datetime) -> Iterator[Topic]:
+    """An alert that is open for long, or got worse, calls people anew; the call says so once the alert is closed."""
+    posted = select(SlackMessage.subject_id).where(SlackMessage.subject_kind == Subject.AGAIN)
+    query = select(AlertEvent).where(
+        col(AlertEvent.alert_id).in_(alerts),
+        col(AlertEvent.change).in_((AlertChange.NOTIFIED, AlertChange.RAISED)),
+        or_(col(AlertEvent.at) > since, col(AlertEvent.id).in_(posted)),
+    )
+    for event in session.exec(query.order_by(col(AlertEvent.at))):
+        yield Subject.AGAIN, event.id, event.client_id
 
 
 def _other_topics(session: Session, *, since: datetime) -> Iterator[Topic]:

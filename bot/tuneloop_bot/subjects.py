@@ -13,15 +13,16 @@ from tuneloop_bot.blocks.alerts import alert_message
 from tuneloop_bot.blocks.content import Content
 from tuneloop_bot.blocks.cycles import candidate_message, failed_message, retrain_message
 from tuneloop_bot.blocks.digest import digest_message
-from tuneloop_bot.blocks.reminders import escalation_message, reminder_message
+from tuneloop_bot.blocks.reminders import call_message, escalation_message, reminder_message
 from tuneloop_bot.blocks.reports import report_message
 from tuneloop_bot.report_view import report_view
 from tuneloop_bot.views import alert_view, cycle_view, data_at_hand, last_effort
-from tuneloop_bot.waiting import question_of
+from tuneloop_bot.waiting import call_about, question_of
 
 
 class Subject(StrEnum):
     ALERT = "alert"
+    AGAIN = "again"
     RETRAIN = "retrain"
     CANDIDATE = "candidate"
     FAILURE = "failure"
@@ -37,6 +38,9 @@ def content_of(session: Session, kind: Subject, subject_id: UUID, settings: Sett
     if kind is Subject.ALERT:
         alert = session.get(Alert, subject_id)
         return _alert(session, alert, settings) if alert is not None else None
+    if kind is Subject.AGAIN:
+        called = call_about(session, subject_id)
+        return call_message(called) if called is not None else None
     if kind is Subject.REPORT:
         report = session.get(Report, subject_id)
         return report_message(report_view(session, report, settings.site_url)) if report is not None else None

@@ -37,8 +37,8 @@ from tuneloop.tables import (
     ReviewItem,
 )
 
-EXAMPLES = 3
-WIDTH, HEIGHT = 560, 210
+EXAMPLES = CHANGED = 3
+WIDTH, HEIGHT = 420, 230
 """Of an alert's picture, in pixels."""
 
 
@@ -111,6 +111,12 @@ class CycleView:
     reasons: list[str]
     labels_needed: int | None
     failure: str | None
+    asked: dict[str, str] = field(default_factory=dict)
+    """What the first few changed answers of `table` were asked, by example."""
+
+    again: bool = False
+    """Whether the model has a newer cycle."""
+
     previous: tuple[str, str] | None = field(default=None)
     ab_offer: AbOffer | None = None
 
@@ -164,9 +170,25 @@ def cycle_view(session: Session, cycle: RetrainingCycle) -> CycleView:
         reasons=verdict.reasons if verdict else [],
         labels_needed=verdict.labels_needed if verdict else None,
         failure=cycle.failure,
+        asked=_asked(session, verdict.table) if verdict else {},
+        again=_has_newer(session, cycle),
         previous=(previous.number, previous.digest) if goes_back and previous is not None else None,
         ab_offer=ab_offer(session, cycle),
     )
+
+
+def _asked(session: Session, table: dict[str, Any]) -> dict[str, str]:
+    changed = [each.get("example_id") for which in ("fixed", "broken") for each in table.get(which, [])[:CHANGED]]
+    ids = [UUID(each) for each in changed if each]
+    rows = session.exec(select(Example).where(col(Example.id).in_(ids), col(Example.deleted_at).is_(None)))
+    return {str(row.id): last_words(row.messages) for row in rows}
+
+
+def _has_newer(session: Session, cycle: RetrainingCycle) -> bool:
+    query = select(RetrainingCycle.id).where(
+        RetrainingCycle.model_id == cycle.model_id, RetrainingCycle.created_at > cycle.created_at
+    )
+    return session.exec(query.limit(1)).first() is not None
 
 
 def alert_view(session: Session, alert: Alert, *, hourly: float, currency: str) -> AlertView:

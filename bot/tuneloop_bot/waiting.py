@@ -9,12 +9,24 @@ from sqlmodel import Session, col, select
 from tuneloop.registry.service import full_name
 from tuneloop.slack.channels import place_for
 from tuneloop.slack.identities import slack_users_of
-from tuneloop.tables import Approval, ApprovalKind, RegisteredModel, RetrainingCycle, Role, SlackMessage
+from tuneloop.tables import (
+    Alert,
+    AlertEvent,
+    Approval,
+    ApprovalKind,
+    RegisteredModel,
+    RetrainingCycle,
+    Role,
+    SlackMessage,
+)
 
 
 @dataclass(frozen=True)
 class Asked:
-    """An open question. `callable_users` are Slack users who may answer, `admins` those to whom it escalates."""
+    """An open question. `people` are Slack users who may answer, `admins` those to whom it escalates.
+
+    `posted` is the channel of the message that it stands in, and that message's ts.
+    """
 
     approval: Approval
     cycle: RetrainingCycle
@@ -26,6 +38,17 @@ class Asked:
     @property
     def what(self) -> str:
         return "retrain" if self.approval.kind is ApprovalKind.RETRAIN else "promotion"
+
+
+@dataclass(frozen=True)
+class Call:
+    """An alert calls people anew; `posted` is where its message stands."""
+
+    event: AlertEvent
+    alert: Alert
+    model: str
+    people: list[str]
+    posted: tuple[str, str] | None
 
 
 def open_questions(session: Session) -> list[Approval]:
@@ -52,7 +75,24 @@ def question_of(session: Session, approval_id: UUID) -> Asked | None:
         model=full_name(session, session.get_one(RegisteredModel, cycle.model_id)),
         people=[slack_user for slack_user, _, _ in linked],
         admins=[slack_user for slack_user, _, role in linked if role in (Role.ADMIN, Role.OWNER)],
-        posted=(root.posted_in, root.ts) if root is not None and root.posted_in and root.ts else None,
+        posted=(root.channel, root.ts) if root is not None and root.ts else None,
+    )
+
+
+def call_about(session: Session, event_id: UUID) -> Call | None:
+    event = session.get(AlertEvent, event_id)
+    if event is None:
+        return None
+    alert = session.get_one(Alert, event.alert_id)
+    place = place_for(session, alert.client_id)
+    linked = slack_users_of(session, place.installation, least=Role.OPERATOR) if place else []
+    root = _newest(session, "alert", alert.id)
+    return Call(
+        event=event,
+        alert=alert,
+        model=full_name(session, session.get_one(RegisteredModel, alert.model_id)),
+        people=[slack_user for slack_user, _, _ in linked],
+        posted=(root.channel, root.ts) if root is not None and root.ts else None,
     )
 
 
@@ -61,14 +101,13 @@ def message_about(session: Session, cycle: RetrainingCycle, kind: ApprovalKind) 
     subjects = [("candidate", cycle.id)] if kind is ApprovalKind.PROMOTION else [("retrain", cycle.id)]
     if kind is ApprovalKind.RETRAIN and cycle.alert_id is not None:
         subjects.insert(0, ("alert", cycle.alert_id))
-    for subject_kind, subject_id in subjects:
-        query = select(SlackMessage).where(
-            SlackMessage.subject_kind == subject_kind, SlackMessage.subject_id == subject_id
-        )
-        found = session.exec(query.order_by(col(SlackMessage.created_at).desc())).first()
-        if found is not None:
-            return found
-    return None
+    found = (_newest(session, subject_kind, subject_id) for subject_kind, subject_id in subjects)
+    return next((each for each in found if each is not None), None)
+
+
+def _newest(session: Session, kind: str, subject_id: UUID) -> SlackMessage | None:
+    query = select(SlackMessage).where(SlackMessage.subject_kind == kind, SlackMessage.subject_id == subject_id)
+    return session.exec(query.order_by(col(SlackMessage.created_at).desc())).first()
 
 
 def time_left(approval: Approval, at: datetime) -> float:

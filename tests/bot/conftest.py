@@ -4,13 +4,22 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from slack_bolt import BoltRequest
 from slack_sdk.models.blocks import Block
+from slack_sdk.models.views import View
+from sqlalchemy import Engine
 
+from tests.bot.crowd import Everybody
 from tests.bot.office import Office, office
+from tests.support.committed import committed_agency
 from tests.support.cycles import Workshop, make_workshop
 from tuneloop.kit.db import Database
+from tuneloop.kit.engines import EngineUrls
+from tuneloop.kit.ids import new_id
 from tuneloop.kit.storage import Storage
 from tuneloop.tables import Agency
+from tuneloop_bot.app import make_app
+from tuneloop_bot.sandbox.delivery import Answer, Signed
 from tuneloop_bot.sandbox.server import Sandbox, running
 from tuneloop_bot.sandbox.workspace import App
 
@@ -27,11 +36,42 @@ def north(sandbox: Sandbox, database: Database, agency: Agency, storage: Storage
     with office(sandbox, database, agency, storage, tmp_path) as made:
         made.say("Ann", "here")
         yield made
-        for message in made.client.messages(made.team):
-            for block in message.content["blocks"]:
-                assert Block.parse(block).to_dict()  # type: ignore[union-attr]
+        _valid(made)
+
+
+def _valid(made: Office) -> None:
+    """Everything that Slack was sent is what its own models take."""
+    team = made.client.state()["teams"][made.team]
+    for message in team["messages"]:
+        assert len(message["blocks"]) <= 50
+        for block in message["blocks"]:
+            assert Block.parse(block).to_dict()  # type: ignore[union-attr]
+    for home in team["homes"].values():
+        assert View(**home).to_dict()
 
 
 @pytest.fixture
 def workshop(database: Database, agency: Agency) -> Workshop:
     return make_workshop(database, agency, ["order", "refund"])
+
+
+@pytest.fixture
+def everybody(
+    engine: Engine, urls: EngineUrls, sandbox: Sandbox, storage: Storage, tmp_path: Path
+) -> Iterator[Everybody]:
+    with (
+        committed_agency(engine, urls) as (database, agency),
+        office(sandbox, database, agency, storage, tmp_path) as north,
+    ):
+        made = make_workshop(database, agency, ["order"], base=f"base-{new_id()}")
+        app = make_app(north.settings, database)
+
+        def post(_url: str, request: Signed) -> Answer:
+            answer = app.dispatch(BoltRequest(body=request.body.decode(), headers=dict(request.headers)))
+            return Answer(answer.status, answer.body)
+
+        sandbox.delivery.post = post
+        north.say("Ann", "here")
+        north.say("Otto", "status")
+        north.say("Olga", "status")
+        yield Everybody(database, agency, made, north)

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from litestar import Litestar
 from litestar.testing import TestClient
 from pydantic import SecretStr
+from slack_sdk.models.views import View
 from sqlmodel import col, select
 
 import tuneloop.chat  # noqa: F401  (registers the handlers of the chat queue)
@@ -130,7 +131,9 @@ class Office:
 
     def view(self, who: str) -> dict[str, Any]:
         views = self.client.state()["teams"][self.team]["views"].values()
-        return next(view for view in reversed(list(views)) if view["user"] == self.people[who])
+        found: dict[str, Any] = next(view for view in reversed(list(views)) if view["user"] == self.people[who])
+        assert View(**found["body"]).to_dict(), "Slack's own models take it"
+        return found
 
     def messages(self) -> list[SandboxMessage]:
         return [each for each in self.client.messages(self.team) if "ephemeral_to" not in each.content]

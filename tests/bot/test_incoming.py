@@ -8,7 +8,6 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlencode
 
 import pytest
-from slack_bolt import BoltRequest
 from slack_bolt.adapter.socket_mode import SocketModeHandler
 from sqlmodel import select
 
@@ -20,7 +19,7 @@ from tests.support.factories import make_agency, owner_of
 from tuneloop.identity.service import add_member
 from tuneloop.kit.clock import now
 from tuneloop.kit.crypto import Vault
-from tuneloop.kit.db import Database, make_engine
+from tuneloop.kit.db import Database
 from tuneloop.kit.errors import Conflict
 from tuneloop.kit.storage import Storage
 from tuneloop.slack.installations import SCOPES, begin_installation
@@ -90,22 +89,6 @@ def test_a_member_is_known_by_confirmed_address_and_nobody_else(north: Office) -
     with north.database.unit(north.agency.id) as session:
         known = set(session.exec(select(SlackIdentity.slack_user_id)))
     assert known == {north.people["Ann"], north.people["Otto"]}
-
-
-def test_without_its_database_the_app_says_that_nothing_happened(north: Office) -> None:
-    """Events are refused, so that Slack repeats them; people who click or type are told."""
-    nowhere = Database(make_engine("postgresql://nobody@127.0.0.1:1/none", answer_within=1))
-    app = make_app(north.settings, nowhere)
-
-    def post(_url: str, request: Signed) -> Answer:
-        answer = app.dispatch(BoltRequest(body=request.body.decode(), headers=dict(request.headers)))
-        return Answer(answer.status, answer.body)
-
-    north.sandbox.delivery.post = post
-    north.client.act("command", team=north.team, user=north.people["Otto"], channel=north.channel, text="status")
-    assert "Nothing was recorded" in shown(north.told("Otto")[-1].content)
-    event = json.dumps({"type": "event_callback", "team_id": north.team, "event": {"type": "message"}}).encode()
-    assert post("", sign(north.sandbox.slack.state.app, event, form=False)).status == 503
 
 
 def test_two_agencies_cannot_see_or_touch_each_other(

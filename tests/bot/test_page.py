@@ -2,10 +2,10 @@
 
 import os
 from pathlib import Path
-from typing import Any
 
 from playwright.sync_api import Browser, Page, expect
 
+from tests.bot.gallery import TABLE
 from tests.bot.office import Office
 from tests.bot.test_messages import alert_world
 from tests.gateway.waiting import eventually
@@ -20,40 +20,7 @@ from tuneloop.tables import Alias, CycleState, RetrainingCycle
 from tuneloop_bot.news import refresh
 
 PICTURES = os.environ.get("TUNELOOP_PICTURES", "")
-RATES = [{"value": v, "n": 120, "low": v - 0.06, "high": v + 0.04} for v in (0.87, 0.91)]
 NASTY = "<img src=x onerror=alert(1)> *bold* <!channel>"
-
-
-def _row(key: str, title: str, gain: float) -> dict[str, Any]:
-    return {
-        "key": key,
-        "title": title,
-        "n": 120,
-        "production": RATES[0],
-        "candidate": RATES[1],
-        "difference": {"value": gain, "low": gain - 0.03, "high": gain + 0.03},
-        "fixed": 9,
-        "broken": 4,
-        "p_value": 0.04,
-    }
-
-
-def _item(number: int) -> dict[str, str]:
-    return {"expected": "order", "production": f"refund {number} {NASTY}", "candidate": "order", "category": "order"}
-
-
-TABLE: dict[str, Any] = {
-    "rows": [
-        _row("overall", "Overall accuracy", 0.04),
-        _row("target", "New and fallen categories", 0.12),
-        _row("strong", "Previously strong categories", -0.01),
-        _row("hallucination", "Hallucination rate", -0.014),
-    ],
-    "target": ["order"],
-    "categories": [_row("order", "order", 0.12), _row("refund", "refund *x*", -0.02)],
-    "fixed": [_item(each) for each in range(9)],
-    "broken": [_item(each) for each in range(2)],
-}
 
 
 def _keep(page: Page, name: str) -> None:

@@ -83,7 +83,7 @@ def test_image_part_is_400(http: httpx.Client) -> None:
 
 def test_body_that_is_no_json_is_400(http: httpx.Client) -> None:
     response = http.post("/v1/chat/completions", content=b"{not json", headers={"Content-Type": "application/json"})
-    refused(response, 400, "invalid_request")
+    assert "malformed" in refused(response, 400, "invalid_request")
 
 
 def test_oversized_body_is_413(http: httpx.Client) -> None:
@@ -119,7 +119,9 @@ def test_engine_that_speaks_no_openai_is_502(
     http: httpx.Client, engine: ScriptedEngine, raw: bytes, stream: bool
 ) -> None:
     engine.raw = raw
-    refused(http.post("/v1/chat/completions", json=ASK | {"stream": stream}), 502, "engine_error")
+    message = refused(http.post("/v1/chat/completions", json=ASK | {"stream": stream}), 502, "engine_error")
+    assert message.startswith("the engine"), "it says whose fault it is"
+    assert "<html>" not in message, "nothing of what the engine said leaks"
 
 
 def test_answer_of_another_version_is_withheld(http: httpx.Client, engine: ScriptedEngine, world: World) -> None:

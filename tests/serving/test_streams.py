@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 
 import openai
+import pytest
 
 from tests.serving.conftest import REPLYING
 from tests.serving.host import Host, running
@@ -53,9 +54,13 @@ def test_a_caller_that_leaves_before_the_answer_frees_its_sequence(pair: TinyPai
             while not await asyncio.wrap_future(host.dispatcher.call(lambda engine: engine.unfinished)):
                 pass
             asked.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await asked
             await idle(host)
+            short = await http.post(CHAT, json=body(digest, stream=False) | {"max_tokens": 2})
+            assert short.json()["usage"]["completion_tokens"] == 2
 
-    with running(Host(tmp_path, pair.gguf)) as host:
+    with running(Host(tmp_path, pair.gguf, sequences=1)) as host:
         asyncio.run(scenario(host))
 
 

@@ -145,10 +145,17 @@ class Workshop:
         return cycle_id
 
 
-def make_workshop(database: Database, agency: Agency, categories: list[str], *, base: str = "tiny") -> Workshop:
+def make_workshop(
+    database: Database,
+    agency: Agency,
+    categories: list[str],
+    *,
+    base: str | BaseModel = "tiny",
+    client_slug: str = "acme",
+) -> Workshop:
     """One golden example of each named category, in order."""
-    client = make_client(database, agency, "acme")
-    base_row = make_base(database, base)
+    client = make_client(database, agency, client_slug)
+    base_row = make_base(database, base) if isinstance(base, str) else base
     model = make_model(database, client, base_row)
     with database.unit(agency.id) as session:
         examples = [

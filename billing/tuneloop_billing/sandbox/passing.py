@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 
+from tuneloop_billing.sandbox.api.changes import change_items
 from tuneloop_billing.sandbox.api.meters import usage
-from tuneloop_billing.sandbox.api.subscriptions import change_items, end_subscription, release
+from tuneloop_billing.sandbox.api.schedules import release
+from tuneloop_billing.sandbox.api.subscriptions import end_subscription
 from tuneloop_billing.sandbox.calendar import add_months
 from tuneloop_billing.sandbox.call import Call
 from tuneloop_billing.sandbox.errors import ApiError

@@ -4,7 +4,8 @@ from datetime import datetime
 from typing import Any
 
 from tuneloop.kit.clock import now
-from tuneloop.tables import AlertLevel, AlertState
+from tuneloop.monitoring.alerts import MENDED_BY_TRAINING
+from tuneloop.tables import Alert, AlertLevel, AlertState
 from tuneloop_bot.blocks.chart import picture
 from tuneloop_bot.blocks.content import Content
 from tuneloop_bot.blocks.cycles import at_hand, cycle_lines
@@ -103,14 +104,19 @@ def _buttons(view: AlertView) -> list[Block]:
     alert, cycle = view.row, view.cycle
     if alert.state is not AlertState.OPEN:
         return []
-    ref = Ref(alert=alert.id)
     if cycle is not None and cycle.retrain is not None and cycle.retrain.decision is None:
         return retrain_buttons(cycle)
     under_way = cycle is not None and cycle.state.value not in ("rejected", "failed", "rolled_back", "deployed")
-    if under_way:
-        return []
+    return [] if under_way else alert_buttons(alert)
+
+
+def alert_buttons(alert: Alert) -> list[Block]:
+    """What can be done about an open alert that no cycle mends."""
+    ref = Ref(alert=alert.id)
     return buttons(
-        button("Approve retrain", Act.APPROVE_RETRAIN, ref, style="primary") if view.mendable else None,
+        button("Approve retrain", Act.APPROVE_RETRAIN, ref, style="primary")
+        if alert.kind in MENDED_BY_TRAINING
+        else None,
         button("Label first", Act.LABEL_FIRST, Ref(alert=alert.id, model=alert.model_id)),
         menu("Snooze", Act.SNOOZE, [(text, f"{days}:{alert.id}") for days, text in SNOOZES]),
         button("Not a problem", Act.NO_PROBLEM, ref),

@@ -21,6 +21,10 @@ class Picture:
     alt: str
     at: int
 
+    @property
+    def digest(self) -> str:
+        return sha256(orjson.dumps(self.spec, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
+
 
 @dataclass(frozen=True)
 class Content:
@@ -30,7 +34,6 @@ class Content:
     blocks: list[Block]
     picture: Picture | None = None
     answers: list[UUID] = field(default_factory=list)
-    thread_of: tuple[str, UUID] | None = None
 
     @property
     def text(self) -> str:

@@ -12,23 +12,23 @@ from tuneloop_bot.blocks.parts import (
     code,
     confirm,
     context,
+    counted,
+    cut,
     divider,
     header,
     ours,
     pairs,
-    percent,
     points,
     rate,
     theirs,
     when,
 )
 from tuneloop_bot.ids import Act, Ref
-from tuneloop_bot.views import CycleView, Data, Effort
+from tuneloop_bot.views import CHANGED, CycleView, Data, Effort
 
 STEP = 5
 """Progress is shown in steps of this many percent: a message is edited a few times, not hundreds."""
 
-CHANGED = 3
 VERDICTS = {
     "promote": ":large_green_circle: *Verdict: promote*",
     "reject": ":red_circle: *Verdict: reject*",
@@ -66,8 +66,8 @@ def at_hand(data: Data, effort: Effort) -> list[tuple[str, str]]:
         takes = f"about {max(1, round(effort.minutes))} minutes, as the last time"
         takes += f" ({effort.cost:.2f} {effort.currency})" if effort.cost is not None else ""
     return [
-        ("*Data at hand*", f"{data.training} examples, {data.new} of them new"),
-        ("*Golden set*", f"{data.golden} examples"),
+        ("*Data at hand*", f"{counted(data.training, 'example')}, {data.new} of them new"),
+        ("*Golden set*", counted(data.golden, "example")),
         ("*Waiting for a label*", f"{data.waiting}"),
         ("*Compute*", takes),
     ]
@@ -110,8 +110,8 @@ def candidate_message(view: CycleView) -> Content:
         ours(f"{verdict}" + (f": about {view.labels_needed}" if view.labels_needed else "")),
         *([theirs("\n".join(f"• {reason}" for reason in view.reasons))] if view.reasons else []),
         *_table(view),
-        *_changed(view.table.get("fixed", []), ":white_check_mark: *Fixed*"),
-        *_changed(view.table.get("broken", []), ":warning: *Broken*"),
+        *_changed(view, "fixed", ":white_check_mark: *Fixed*"),
+        *_changed(view, "broken", ":warning: *Broken*"),
         divider(),
         *_after(view, name),
         *promotion_buttons(view),
@@ -124,7 +124,11 @@ def failed_message(view: CycleView) -> Content:
         header(f"The retrain of {view.model} failed"),
         theirs(view.failure or "No cause was recorded.", 1500),
         *pairs([("*Client*", code(view.client)), ("*When*", when(view.updated_at))]),
-        *buttons(button("Retry", Act.RETRY, Ref(cycle=view.id), style="primary")),
+        *(
+            [context("There is a newer cycle of this model.")]
+            if view.again
+            else buttons(button("Retry", Act.RETRY, Ref(cycle=view.id), style="primary"))
+        ),
     ]
     return Content(f"The retrain of {view.model} failed.", blocks)
 
@@ -156,7 +160,7 @@ def _table(view: CycleView) -> list[Block]:
         title = f"*{row['title']}*" if row in view.table.get("rows", []) else code(row["title"], 60)
         old, new = row["production"], row["candidate"]
         changed = f"{points(row['difference'])}, {row['fixed']} fixed, {row['broken']} broken"
-        shown.append((title, f"{percent(old['value'])} → *{rate(new)}*\n{changed}"))
+        shown.append((title, f"{rate(old)} →\n*{rate(new)}*\n{changed}"))
     return pairs(shown)
 
 
@@ -168,13 +172,19 @@ def _targets(table: dict[str, Any]) -> list[dict[str, Any]]:
     return [*wanted[:4], *sorted(fell, key=lambda row: float(row["difference"]["value"]))[:2]]
 
 
-def _changed(items: list[dict[str, Any]], title: str) -> list[Block]:
+def _changed(view: CycleView, which: str, title: str) -> list[Block]:
+    """The first few with what was asked, so that one can judge."""
+    items: list[dict[str, Any]] = view.table.get(which, [])
     if not items:
         return []
     return [
         context(f"{title}: {len(items)}" + (f", the first {CHANGED}:" if len(items) > CHANGED else ":")),
-        *(
-            theirs(f"expected {item['expected']}\nbefore {item['production']}\nnow {item['candidate']}", 600)
-            for item in items[:CHANGED]
-        ),
+        *(theirs("\n".join(_answers(item, view.asked.get(item.get("example_id", ""))))) for item in items[:CHANGED]),
     ]
+
+
+def _answers(item: dict[str, Any], asked: str | None) -> list[str]:
+    """What was asked, and the three answers, each cut so that none hides the others."""
+    lines = [f"“{cut(asked, 400)}”"] if asked else []
+    named = (("right is", "expected"), ("before", "production"), ("now", "candidate"))
+    return [*lines, *(f"{word} {cut(item[key], 200)}" for word, key in named)]

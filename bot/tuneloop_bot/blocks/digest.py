@@ -5,7 +5,7 @@ from sqlmodel import Session
 from tuneloop.monitoring.portfolio import PortfolioRow, portfolio
 from tuneloop.tables import MonitorStatus
 from tuneloop_bot.blocks.content import Content
-from tuneloop_bot.blocks.parts import Block, code, context, divider, header, ours, percent
+from tuneloop_bot.blocks.parts import Block, code, context, counted, divider, header, ours, percent
 from tuneloop_bot.waiting import open_questions
 
 MARKS = {
@@ -27,7 +27,7 @@ def digest_message(session: Session) -> Content:
         f"Your week: {words or 'no models yet'}",
         [
             header("Your week"),
-            ours(f"*{len(rows)} models*: {words or 'none yet'}. {_waits(waits)}"),
+            ours(f"*{counted(len(rows), 'model')}*: {words or 'none yet'}. {_waits(waits)}"),
             divider(),
             *(model_line(row) for row in rows[:MOST]),
             *([context(f"… and {len(rows) - MOST} more")] if len(rows) > MOST else []),

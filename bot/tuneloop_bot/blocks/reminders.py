@@ -1,9 +1,9 @@
-"""Nobody has answered: remind those who may, then those above."""
+"""Nobody has answered: remind those who may, then those above. An alert stays open or gets worse: call people anew."""
 
-from tuneloop.tables import Approval
+from tuneloop.tables import AlertChange, AlertState, Approval
 from tuneloop_bot.blocks.content import Content
-from tuneloop_bot.blocks.parts import Block, code, ours, when
-from tuneloop_bot.waiting import Asked
+from tuneloop_bot.blocks.parts import Block, code, context, ours, theirs, when
+from tuneloop_bot.waiting import Asked, Call
 
 MOST_CALLED = 10
 
@@ -19,6 +19,19 @@ def escalation_message(asked: Asked) -> Content:
     people = " ".join(f"<@{each}>" for each in asked.admins[:MOST_CALLED])
     text = f":rotating_light: Nobody has answered about the {asked.what} of {code(asked.model)}. {people}"
     return _message(asked, text, f"Nobody has answered about the {asked.what} of {asked.model}.")
+
+
+def call_message(call: Call) -> Content:
+    """A reply in the alert's thread; says how it ended once it has."""
+    alert, name = call.alert, code(call.model)
+    if alert.state is not AlertState.OPEN:
+        blocks = [context(f":white_check_mark: The alert about {name} is {alert.state}.")]
+        return Content(f"The alert about {call.model} is {alert.state}.", blocks)
+    people = " ".join(f"<@{each}>" for each in call.people[:MOST_CALLED])
+    worse = call.event.change is AlertChange.RAISED
+    lead = f":rotating_light: It got worse: {name}." if worse else f":bell: The alert about {name} is still open."
+    words = f"{call.model}: it got worse." if worse else f"The alert about {call.model} is still open."
+    return Content(words, [ours(f"{lead} {people}".strip()), theirs(call.event.summary, 1500)])
 
 
 def _message(asked: Asked, text: str, notice: str) -> Content:

@@ -16,7 +16,7 @@ from tuneloop.kit.errors import Conflict, InvalidInput, NotFound
 from tuneloop.kit.jobs import cancel as cancel_job
 from tuneloop.kit.jobs import enqueue
 from tuneloop.registry.contract import Contract
-from tuneloop.registry.service import aliases, contract_of, policy_of
+from tuneloop.registry.service import aliases, contract_of, lock_model, policy_of
 from tuneloop.retraining.approvals import ask, decide, questions
 from tuneloop.retraining.jobs import CycleStep, DeployCandidate, FailCycle, TrainCandidate
 from tuneloop.retraining.recipe import Method, Recipe
@@ -57,6 +57,7 @@ def propose(
         NotIncluded, OnHold: the client's plan has no retrain left, or its subscription is on hold.
     """
     principal.require(Role.OPERATOR)
+    lock_model(session, model)
     live = session.exec(
         select(RetrainingCycle).where(RetrainingCycle.model_id == model.id, col(RetrainingCycle.state).not_in(ENDED))
     ).one_or_none()

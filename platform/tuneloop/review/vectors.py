@@ -1,8 +1,10 @@
 """Texts as TF-IDF vectors by feature hashing, and a diverse choice among them. Pure numpy, deterministic."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import pairwise
+from math import log
 from zlib import crc32
 
 import numpy as np
@@ -20,15 +22,23 @@ def vectors(texts: Sequence[str]) -> Vectors:
     """[n, DIMENSIONS], rows of unit length; words and word pairs, weighted by how rare they are among the texts."""
     found = np.zeros((len(texts), DIMENSIONS), dtype=np.float32)
     for row, text in enumerate(texts):
-        words = canonical(text).split(" ")
-        terms = Counter([*words, *(f"{left} {right}" for left, right in pairwise(words))])
-        for term, n in terms.items():
-            found[row, crc32(term.encode()) % DIMENSIONS] += 1 + np.log(n)
+        columns, weights = _terms(text)
+        found[row, columns] = weights
     spread = (found > 0).sum(axis=0)
     found *= np.log((1 + len(texts)) / (1 + spread)).astype(np.float32) + 1
     norms = np.linalg.norm(found, axis=1, keepdims=True)
     found /= np.where(norms > 0, norms, 1)
     return found
+
+
+@lru_cache(maxsize=8_192)
+def _terms(text: str) -> tuple[NDArray[np.intp], Vectors]:
+    """Columns and weights of one text: who labels meets the same ones with every next item."""
+    words = canonical(text).split(" ")
+    weights: dict[int, float] = defaultdict(float)
+    for term, n in Counter([*words, *(f"{left} {right}" for left, right in pairwise(words))]).items():
+        weights[crc32(term.encode()) % DIMENSIONS] += 1 + log(n)
+    return np.fromiter(weights, dtype=np.intp), np.fromiter(weights.values(), dtype=np.float32)
 
 
 def k_centre(points: Vectors, weights: Floats, k: int, *, taken: Vectors | None = None) -> list[int]:

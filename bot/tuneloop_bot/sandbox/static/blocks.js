@@ -13,8 +13,8 @@ export function el(tag, attributes = {}, ...children) {
 // Signs that every font has: a machine without an emoji font would show boxes.
 const EMOJI = {
   warning: ["⚠", "#b7791f"], white_check_mark: ["✔", "#007a5a"], x: ["✘", "#e01e5a"], rotating_light: ["●", "#e01e5a"],
-  hourglass_flowing_sand: ["⌛", "#616061"], rocket: ["▲", "#1264a3"], rewind: ["«", "#1264a3"], zzz: ["☾", "#616061"],
-  bell: ["♪", "#b7791f"], lock: ["⚿", "#616061"], page_facing_up: ["▤", "#616061"], large_green_circle: ["●", "#2eb67d"],
+  hourglass_flowing_sand: ["◔", "#616061"], rocket: ["▲", "#1264a3"], rewind: ["«", "#1264a3"], zzz: ["☾", "#616061"],
+  bell: ["♪", "#b7791f"], lock: ["▣", "#616061"], page_facing_up: ["▤", "#616061"], pencil2: ["✎", "#616061"], large_green_circle: ["●", "#2eb67d"],
   large_yellow_circle: ["●", "#ecb22e"], red_circle: ["●", "#e01e5a"], white_circle: ["○", "#616061"],
 };
 const TINTS = Object.fromEntries(Object.values(EMOJI).map(([, colour]) => [colour, `tint-${colour.slice(1)}`]));
