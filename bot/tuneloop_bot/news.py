@@ -82,9 +82,10 @@ def topics(session: Session, *, since: datetime, at: datetime) -> Iterator[Topic
     alerts |= {cycle.alert_id for cycle in cycles if cycle.alert_id is not None}
     for alert in session.exec(select(Alert).where(col(Alert.id).in_(alerts))):
         yield Subject.ALERT, alert.id, alert.client_id
-    for cycle in (*cycles, *_overtaken(session, cycles)):
+    for cycle in cycles:
         if cycle.alert_id is None:
             yield Subject.RETRAIN, cycle.id, cycle.client_id
+    for cycle in (*cycles, *_overtaken(session, cycles)):
         if cycle.candidate_version_id is not None and cycle.state in _WITH_CANDIDATE:
             yield Subject.CANDIDATE, cycle.id, cycle.client_id
         if cycle.state is CycleState.FAILED:
