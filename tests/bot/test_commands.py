@@ -45,6 +45,7 @@ def add_training(north: Office, workshop: Workshop) -> None:
                 source=Source.IMPORT,
                 content_hash="9" * 64,
                 minhash=b"",
+                checked_at=now(),
             )
         )
 
