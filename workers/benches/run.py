@@ -31,7 +31,8 @@ def main() -> None:
 def run(script: str, *words: str | Path) -> None:
     """A process of its own for each, so that none inherits the other's threads or memory."""
     print(f"== {script}", flush=True)
-    subprocess.run([sys.executable, HERE / script, *map(str, words)], check=True)
+    quiet = {**os.environ, "HF_DATASETS_DISABLE_PROGRESS_BARS": "1"}
+    subprocess.run([sys.executable, HERE / script, *map(str, words)], env=quiet, check=True)
 
 
 if __name__ == "__main__":

@@ -223,7 +223,7 @@ def from_folder(
         contract_late=contract,
         golden_late=_answered_anew(_take(exam, moved, 15, 40), moved),
         late=_answered_anew(_take(pool, moved, 21 + usual, 21 + usual + 100), moved),
-        stale=frozenset(item.text for item in _take(pool, moved, 0, None) + _take(exam, moved, 0, 15)),
+        stale=frozenset(item.text for item in _take(pool, moved, 0, 21 + usual) + _take(exam, moved, 0, 15)),
     )
 
 
