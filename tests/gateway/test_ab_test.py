@@ -9,11 +9,11 @@ from openai import OpenAI
 from tests.gateway.own_database import OwnDatabase
 from tests.gateway.waiting import eventually
 from tests.gateway.world import QUESTION, World, make_world
-from tests.support.upstream import ScriptedEngine
+from tests.support.upstream import Failure, ScriptedEngine
 from tuneloop.gateway.split import Split
 from tuneloop.kit.clock import now
 from tuneloop.kit.ids import new_id
-from tuneloop.tables import Arm
+from tuneloop.tables import Arm, Prediction
 
 OLD, NEW = "acme/support@v1.0", "acme/support@v1.1"
 PEOPLE = [f"person {number}" for number in range(30)]
@@ -85,6 +85,30 @@ def test_traffic_through_start_and_end_fails_nothing_and_mixes_nothing(
         for asker in askers:
             asker.result(timeout=30)
     assert set(seen) == {(OLD, "old old old"), (NEW, "new new new")}
+
+
+def test_production_answers_where_the_candidate_cannot(
+    http: httpx.Client, openai: OpenAI, world: World, engine: ScriptedEngine
+) -> None:
+    world.begin_test()
+    eventually(lambda: both_arms(http) == {OLD, NEW})
+    person = next(each for each in PEOPLE if ask(http, each) == NEW)
+    known = {row.id for row in eventually(world.predictions)}
+    engine.failure, engine.failing = Failure(500, {}), world.v11.digest
+    assert ask(http, person) == OLD
+    chunks = list(openai.chat.completions.create(model="acme/support", messages=QUESTION, user=person, stream=True))
+    assert {chunk.model for chunk in chunks} == {OLD}
+    exact = http.post("/v1/chat/completions", json={"model": NEW, "messages": QUESTION, "user": person})
+    assert exact.status_code == 502
+    engine.failure = None
+    assert ask(http, person) == NEW
+
+    def spared() -> list[Prediction] | None:
+        mine = [row for row in world.predictions() if row.id not in known and row.end_user == person]
+        return mine if len({row.arm for row in mine}) == 2 and sum(row.arm is None for row in mine) == 2 else None
+
+    for row in eventually(spared):
+        assert (row.version_id == world.v10.id) is (row.arm is None)
 
 
 def test_a_test_is_void_once_production_moves_and_is_nobody_else_s(

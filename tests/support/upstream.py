@@ -21,7 +21,10 @@ class Failure(NamedTuple):
 
 @dataclass
 class ScriptedEngine:
-    """Answers `answers[model]`, or `answer`. While `gate` is clear, requests wait; `pieces` goes out one by one."""
+    """Answers `answers[model]`, or `answer`. While `gate` is clear, requests wait; `pieces` goes out one by one.
+
+    `failure` is for every model, or for `failing` alone.
+    """
 
     url: str
     answer: str = "order"
@@ -29,6 +32,7 @@ class ScriptedEngine:
     extra: bool = True
     digest: str | None = None
     failure: Failure | None = None
+    failing: str | None = None
     raw: bytes | None = None
     break_after: int | None = None
     gate: Event = field(default_factory=Event)
@@ -82,7 +86,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.engine.arrived.put(asked)
         if self.engine.gate_after == 0 and not self._wait():
             return
-        if self.engine.failure is not None:
+        if self.engine.failure is not None and self.engine.failing in (None, asked["model"]):
             self._send(self.engine.failure.status, self.engine.failure.body, self.engine.failure.headers)
         elif self.engine.raw is not None:
             self._send_bytes(200, self.engine.raw, {})

@@ -28,8 +28,7 @@ async def chat_completions(request: GatewayRequest, data: JSONBody[ChatRequest])
     call = Call.of(data, route)
     headers = {"X-Request-Id": completion_id(call.completion.id)}
     if not data.stream:
-        reply = await while_connected(request, gateway.whole(call))
-        return Response(call.completion.whole(reply), headers=headers)
+        return Response(await while_connected(request, gateway.whole(call)), headers=headers)
     relay = Relay(gateway.events(call))
     try:
         await while_connected(request, relay.begin())

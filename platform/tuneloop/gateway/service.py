@@ -2,14 +2,19 @@
 
 import time
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from contextlib import aclosing
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
+from uuid import UUID
 
 import httpx
+import structlog
 
 from tuneloop.gateway.admission import Admission
 from tuneloop.gateway.answers import Completion
 from tuneloop.gateway.engine import Ask, Delta, Reply, Upstream, ask_piecewise, ask_whole
+from tuneloop.gateway.errors import EngineFailed, EngineUnavailable
 from tuneloop.gateway.keeper import RouteKeeper
 from tuneloop.gateway.metrics import LATENCY, REQUESTS
 from tuneloop.gateway.recorder import Recorder
@@ -22,10 +27,15 @@ from tuneloop.kit.db import Database
 from tuneloop.kit.ids import new_id
 from tuneloop.tables import Prediction
 
+log = structlog.get_logger(__name__)
+
 
 @dataclass(frozen=True)
 class Call:
-    """A question and the version that answers it, whatever the aliases do meanwhile. `began`: monotonic seconds."""
+    """A question and the version that answers it, whatever the aliases do meanwhile. `began`: monotonic seconds.
+
+    `spare` asks production instead, where the version is a candidate under test and its engine fails.
+    """
 
     completion: Completion
     ask: Ask
@@ -34,12 +44,20 @@ class Call:
     at: datetime
     began: float
     assignment: Assignment | None = None
+    spare: "Call | None" = None
 
     @classmethod
     def of(cls, asked: ChatRequest, named: Route) -> "Call":
         """With an A/B test behind the name, the same person always gets the same arm; a nameless one any."""
         moment, answer_id = now(), new_id()
         route, assignment = named.assigned(asked.user or str(answer_id), at=moment)
+        call = cls._to(route, asked, answer_id, moment, assignment)
+        return call if route is named else replace(call, spare=cls._to(named, asked, answer_id, moment, None))
+
+    @classmethod
+    def _to(
+        cls, route: Route, asked: ChatRequest, answer_id: UUID, moment: datetime, assignment: Assignment | None
+    ) -> "Call":
         decoding = route.contract.decoding
         ask = Ask(
             messages=tuple(message.plain() for message in asked.messages),
@@ -69,18 +87,38 @@ class Gateway:
     http: httpx.AsyncClient
     local: LocalEngine
 
-    async def whole(self, call: Call) -> Reply:
-        async with self.admission.slot(call.route.agency_id):
-            reply = await ask_whole(self.http, self._upstream(call.route), call.route, call.ask)
-        self._record(call, reply)
-        return reply
+    async def whole(self, call: Call) -> dict[str, Any]:
+        try:
+            return await self._whole(call)
+        except (EngineUnavailable, EngineFailed) as error:
+            return await self._whole(_spared(call, error))
 
     async def events(self, call: Call) -> AsyncGenerator[bytes, None]:
         """Server-sent events. Nothing is yielded before the engine has begun to answer."""
+        begun = False
+        try:
+            async with aclosing(self._events(call)) as events:
+                async for event in events:
+                    begun = True
+                    yield event
+        except (EngineUnavailable, EngineFailed) as error:
+            if begun:
+                raise
+            async with aclosing(self._events(_spared(call, error))) as events:
+                async for event in events:
+                    yield event
+
+    async def _whole(self, call: Call) -> dict[str, Any]:
+        async with self.admission.slot(call.route.agency_id):
+            reply = await ask_whole(self.http, self._upstream(call.route), call.route, call.ask)
+        self._record(call, reply)
+        return call.completion.whole(reply)
+
+    async def _events(self, call: Call) -> AsyncGenerator[bytes, None]:
         opening = call.completion.opening()
         async with self.admission.slot(call.route.agency_id):
             pieces = ask_piecewise(self.http, self._upstream(call.route), call.route, call.ask)
-            try:
+            async with aclosing(pieces):
                 async for piece in pieces:
                     if isinstance(piece, Delta):
                         yield opening + call.completion.piece(piece)
@@ -88,8 +126,6 @@ class Gateway:
                         self._record(call, piece)
                         yield opening + call.completion.closing(piece, include_usage=call.include_usage)
                     opening = b""
-            finally:
-                await pieces.aclose()
 
     def _upstream(self, route: Route) -> Upstream:
         return OpenAIServer(route.upstream_url) if route.upstream_url else self.local
@@ -120,3 +156,11 @@ class Gateway:
             arm=call.assignment.arm if call.assignment else None,
         )
         self.recorder.record(row, size=1000 + len(reply.text) + sum(len(message.content) for message in messages))
+
+
+def _spared(call: Call, error: EngineUnavailable | EngineFailed) -> Call:
+    """The same question to production; raises the error where there is no test."""
+    if call.spare is None:
+        raise error
+    log.warning("candidate_under_test_failed", version=call.route.name, error=str(error))
+    return call.spare
