@@ -54,7 +54,7 @@ up: install ## Start everything and stay; Ctrl-C stops it
 .PHONY: test
 test: install ## The whole test suite, on real engines and a real browser
 	.ci/install-debian.sh browser
-	$(BIN)/python -m pytest -q -n auto --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: lint
 lint: install ## ruff, mypy, import layers

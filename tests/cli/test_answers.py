@@ -77,7 +77,7 @@ def test_a_wrong_command_line_is_json_too(shell: Shell) -> None:
     ("line", "code"),
     [
         ("client list", ExitCode.OK),
-        ("label acme/support 01920000-0000-7000-8000-000000000000 order", ExitCode.NOT_FOUND),
+        ("cycle show 01920000-0000-7000-8000-000000000000", ExitCode.NOT_FOUND),
         ("model change acme/support --policy overall_margin=7", ExitCode.FAILED),
         ("model show acme", ExitCode.USAGE),
         ("job show 1", ExitCode.USAGE),

@@ -327,7 +327,7 @@ def test_a_split_that_is_not_as_planned_is_a_warning_and_wrong_answers_stop_the_
         session.get_one(AbTest, test_id).began_at = now() - timedelta(days=14)
     stage.answers(test_id, 160, wrong={Arm.PRODUCTION: 0, Arm.CANDIDATE: 2}, reports=NONE)
     with stage.database.unit(stage.agency.id) as session:
-        session.get_one(AbTest, test_id).share = 0.3
+        session.get_one(AbTest, test_id).share = 0.1
     seen = stage.look(test_id)
     assert seen["state"] == "running"
     assert any("The split is not as planned" in sentence for sentence in seen["says"])

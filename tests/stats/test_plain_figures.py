@@ -12,13 +12,14 @@ from tuneloop.stats.canary import check, noise_floor
 from tuneloop.stats.categories import CategoryCharts, pooled
 from tuneloop.stats.charts import DriftChart, fit_overdispersion
 from tuneloop.stats.estimates import best, hajek, prediction_powered
-from tuneloop.stats.impact import estimate
+from tuneloop.stats.impact import Answers, estimate
 from tuneloop.stats.intervals import Rate
 from tuneloop.stats.paired_scores import compare_scores
 from tuneloop.stats.sequential import DisagreementTest
 
 RIGHT = np.array([True, True, False, True] * 10)
 SURE = np.where(RIGHT, 0.9, 0.4) + np.linspace(0, 0.05, 40)
+SEEN = Answers(SURE, RIGHT)
 
 
 @pytest.mark.parametrize(
@@ -32,7 +33,7 @@ SURE = np.where(RIGHT, 0.9, 0.4) + np.linspace(0, 0.05, 40)
         pytest.param(lambda: hajek(RIGHT, np.full(40, 0.2)), id="hajek"),
         pytest.param(lambda: prediction_powered(RIGHT, SURE, np.tile(SURE, 5)), id="prediction powered"),
         pytest.param(lambda: best(RIGHT, SURE, np.tile(SURE, 5)), id="best"),
-        pytest.param(lambda: estimate(SURE, RIGHT, RIGHT, SURE, Rate(90, 100)), id="impact"),
+        pytest.param(lambda: estimate(SEEN, SEEN, RIGHT, SURE, Rate(90, 100)), id="impact"),
         pytest.param(lambda: check(5, 100, 2, 1, noise_floor(1, 100)), id="canary"),
         pytest.param(lambda: noise_floor(1, 100), id="noise"),
         pytest.param(lambda: cohen_kappa(["a", "b"], ["a", "a"]), id="agreement"),
