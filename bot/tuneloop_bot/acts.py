@@ -19,7 +19,7 @@ from tuneloop.predictions.service import report_feedback
 from tuneloop.registry.service import full_name, lock_model
 from tuneloop.retraining.approvals import questions, votes
 from tuneloop.retraining.recipe import Recipe
-from tuneloop.retraining.service import approve_promotion, approve_retrain, lock_cycle, propose, reject
+from tuneloop.retraining.service import approve_promotion, approve_retrain, has_newer, lock_cycle, propose, reject
 from tuneloop.retraining.states import ENDED
 from tuneloop.tables import (
     Alert,
@@ -173,10 +173,7 @@ def retry(doing: Doing) -> Answer:
         Conflict: somebody was faster, or the model has gone on since.
     """
     failed = lock_cycle(doing.session, _cycle(doing.session, doing.ref.cycle).id)
-    newer = select(RetrainingCycle.id).where(
-        RetrainingCycle.model_id == failed.model_id, RetrainingCycle.created_at > failed.created_at
-    )
-    if failed.state is not CycleState.FAILED or doing.session.exec(newer).first() is not None:
+    if failed.state is not CycleState.FAILED or has_newer(doing.session, failed):
         raise Conflict("this was proposed again already; look at the newest message", cycle=str(failed.id))
     again = propose(
         doing.session,

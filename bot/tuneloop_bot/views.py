@@ -17,7 +17,7 @@ from tuneloop.monitoring.proposal import new_examples
 from tuneloop.registry.service import aliases, contract_of, full_name
 from tuneloop.retraining.approvals import questions, votes
 from tuneloop.retraining.jobs import EvaluateCandidate, TrainCandidate
-from tuneloop.retraining.service import comparison_of
+from tuneloop.retraining.service import comparison_of, has_newer
 from tuneloop.review.labels import same, waiting
 from tuneloop.tables import (
     AdapterVersion,
@@ -171,7 +171,7 @@ def cycle_view(session: Session, cycle: RetrainingCycle) -> CycleView:
         labels_needed=verdict.labels_needed if verdict else None,
         failure=cycle.failure,
         asked=_asked(session, verdict.table) if verdict else {},
-        again=_has_newer(session, cycle),
+        again=has_newer(session, cycle),
         previous=(previous.number, previous.digest) if goes_back and previous is not None else None,
         ab_offer=ab_offer(session, cycle),
     )
@@ -182,13 +182,6 @@ def _asked(session: Session, table: dict[str, Any]) -> dict[str, str]:
     ids = [UUID(each) for each in changed if each]
     rows = session.exec(select(Example).where(col(Example.id).in_(ids), col(Example.deleted_at).is_(None)))
     return {str(row.id): last_words(row.messages) for row in rows}
-
-
-def _has_newer(session: Session, cycle: RetrainingCycle) -> bool:
-    query = select(RetrainingCycle.id).where(
-        RetrainingCycle.model_id == cycle.model_id, RetrainingCycle.created_at > cycle.created_at
-    )
-    return session.exec(query.limit(1)).first() is not None
 
 
 def alert_view(session: Session, alert: Alert, *, hourly: float, currency: str) -> AlertView:

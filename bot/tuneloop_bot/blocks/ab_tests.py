@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from tuneloop.deployment.ab_figures import TITLES
 from tuneloop.tables import AbState
 from tuneloop_bot.ab_view import AbView
 from tuneloop_bot.blocks.content import Content
@@ -28,11 +29,6 @@ ENDINGS = {
     AbState.KEPT: ":x: The candidate was turned down",
     AbState.STOPPED: ":rewind: Stopped; all traffic is production's",
     AbState.EXPIRED: ":rewind: Its time is over; all traffic is production's",
-}
-TITLES = {
-    "accuracy": "Right answers",
-    "reports": "People who report errors",
-    "hallucination": "Hallucinations, or labels outside the set",
 }
 
 

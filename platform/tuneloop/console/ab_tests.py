@@ -4,15 +4,9 @@ from typing import Any, NamedTuple
 
 from sqlmodel import Session
 
-from tuneloop.deployment.ab_figures import in_words
+from tuneloop.deployment.ab_figures import TITLES, in_words
 from tuneloop.retraining.ab_endings import LIVE
 from tuneloop.tables import AbTest, AdapterVersion
-
-TITLES = {
-    "accuracy": "Right answers",
-    "reports": "People who report errors",
-    "hallucination": "Hallucinations, or labels outside the set",
-}
 
 
 class Measure(NamedTuple):

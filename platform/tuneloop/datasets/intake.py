@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlmodel import Session, col, select
 
-from tuneloop.datasets.leakage import Sketched, collisions, excerpt, stored_messages, user_text
+from tuneloop.datasets.leakage import Sketched, collisions, excerpt, stored_text, user_text
 from tuneloop.datasets.rows import LISTED_PROBLEMS, ParsedRow, ProblemKind, RowProblem
 from tuneloop.datasets.similarity import content_hash, shingles
 from tuneloop.datasets.sketches import sketch
@@ -119,7 +119,7 @@ class Intake:
             self._session,
             model_id=self._model.id,
             pools=set(Pool) - {self._pool},
-            batch=[Sketched(user_text(stored_messages(draft)), draft.minhash) for _, draft in fresh],
+            batch=[Sketched(stored_text(draft.messages), draft.minhash) for _, draft in fresh],
         )
         problems += [_leak(fresh[index][0], str(collision)) for index, collision in leaks.items()]
         return [draft for index, (_, draft) in enumerate(fresh) if index not in leaks]
@@ -150,4 +150,4 @@ def _conflict(line: int, draft: Example, other: Example) -> RowProblem:
 
 
 def _quoted(example: Example) -> str:
-    return repr(excerpt(user_text(stored_messages(example))))
+    return repr(excerpt(stored_text(example.messages)))

@@ -1,8 +1,8 @@
 """Invariant 8: what measures a model never trains it. Finds near-duplicates between the pools of a model."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlmodel import Session, col, select
@@ -22,7 +22,7 @@ class Collision(NamedTuple):
 
     def __str__(self) -> str:
         how = "the same as" if self.overlap == 1.0 else "nearly the same as"
-        return f"{how} {excerpt(user_text(stored_messages(self.other)))!r} in {self.other.pool}"
+        return f"{how} {excerpt(stored_text(self.other.messages))!r} in {self.other.pool}"
 
 
 class Sketched(NamedTuple):
@@ -33,6 +33,11 @@ class Sketched(NamedTuple):
 def user_text(messages: Sequence[Message]) -> str:
     """What near-duplicates are judged by: everything that the user wrote."""
     return "\n".join(message.content for message in messages if message.role == "user")
+
+
+def stored_text(messages: Sequence[Mapping[str, Any]]) -> str:
+    """`user_text` of messages as rows keep them, without building each."""
+    return "\n".join(message["content"] for message in messages if message["role"] == "user")
 
 
 def stored_messages(example: Example) -> tuple[Message, ...]:
@@ -63,7 +68,7 @@ def collisions(
     for ids, sketches in _sketches(session, model_id, pools, leaving):
         pairs = sorted(pair for pair in candidates([each.sketch for each in batch], sketches) if pair[0] not in found)
         others = _examples(session, {ids[j] for _, j in pairs})
-        theirs = {j: shingles(user_text(stored_messages(others[ids[j]]))) for j in {j for _, j in pairs}}
+        theirs = {j: shingles(stored_text(others[ids[j]].messages)) for j in {j for _, j in pairs}}
         for i, j in pairs:
             if i in found:
                 continue

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlmodel import Session, col, select
 
-from tuneloop.datasets.leakage import Sketched, collisions, lock_pools, stored_messages, user_text
+from tuneloop.datasets.leakage import Sketched, collisions, lock_pools, stored_text
 from tuneloop.datasets.service import retire
 from tuneloop.identity.principal import Principal
 from tuneloop.kit.clock import now
@@ -45,7 +45,7 @@ def due_examples(session: Session, model: RegisteredModel) -> list[Example]:
 
 
 def _near_to_measuring(session: Session, model: RegisteredModel, examples: list[Example]) -> list[UUID]:
-    batch = [Sketched(user_text(stored_messages(example)), example.minhash) for example in examples]
+    batch = [Sketched(stored_text(example.messages), example.minhash) for example in examples]
     ids = [example.id for example in examples]
     found = collisions(session, model_id=model.id, pools=MEASURING, batch=batch, leaving=ids)
     return [ids[index] for index in found]

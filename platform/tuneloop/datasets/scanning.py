@@ -3,13 +3,13 @@
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Text, and_, cast, func
+from sqlalchemy import ColumnElement, and_, func
 from sqlmodel import Session, col, select
 
 from tuneloop.datasets.jobs import ScanExamples
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import Conflict
-from tuneloop.kit.jobs import JobRow, JobState, enqueue
+from tuneloop.kit.jobs import enqueue, is_planned
 from tuneloop.tables import Example, Pool, RegisteredModel
 
 QUIET = timedelta(minutes=1)
@@ -34,13 +34,9 @@ def scan_waiting(session: Session) -> int:
     """
     moment = now()
     oldest, newest = func.min(Example.added_at), func.max(Example.added_at)
-    scanning = select(JobRow.id).where(
-        JobRow.dedupe_key == func.concat(f"{ScanExamples.name}:", cast(Example.model_id, Text)),
-        col(JobRow.state).in_([JobState.QUEUED, JobState.RUNNING]),
-    )
     waiting = (
         select(Example.model_id)
-        .where(_is_unchecked(), ~scanning.exists())
+        .where(_is_unchecked(), ~is_planned(ScanExamples, col(Example.model_id)))
         .group_by(col(Example.model_id))
         .having((newest < moment - QUIET) | (oldest < moment - LONGEST_WAIT))
     )

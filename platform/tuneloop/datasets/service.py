@@ -12,7 +12,7 @@ from sqlmodel import Session, col, select
 
 from tuneloop.audit.service import record
 from tuneloop.datasets.intake import Intake
-from tuneloop.datasets.leakage import Sketched, collisions, excerpt, lock_pools, stored_messages, user_text
+from tuneloop.datasets.leakage import Sketched, collisions, excerpt, lock_pools, stored_messages, stored_text
 from tuneloop.datasets.rows import LISTED_PROBLEMS, ExportFormat, ParsedRow, ProblemKind
 from tuneloop.datasets.scanning import require_checked
 from tuneloop.datasets.writers import write_rows
@@ -247,7 +247,7 @@ def _refuse_leaks(
     pools: Collection[Pool],
     leaving: Collection[UUID] = (),
 ) -> None:
-    batch = [Sketched(user_text(stored_messages(example)), example.minhash) for example in examples]
+    batch = [Sketched(stored_text(example.messages), example.minhash) for example in examples]
     found = collisions(session, model_id=model.id, pools=pools, batch=batch, leaving=leaving)
     if not found:
         return

@@ -41,6 +41,15 @@ class Served(NamedTuple):
     confidence: float
 
 
+def wait_until(condition: Callable[[], bool], otherwise: str) -> None:
+    """Raises DemoFailed, saying `otherwise`, after `PATIENCE_SECONDS`."""
+    pause, deadline = threading.Event(), time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        if time.monotonic() > deadline:
+            raise DemoFailed(otherwise)
+        pause.wait(POLL_SECONDS)
+
+
 class Operator:
     """Calls the API with an agency's key."""
 
@@ -124,7 +133,7 @@ class Operator:
     def checked(self, model: str) -> None:
         """Have new training examples looked at, and wait: nothing unchecked trains."""
         if self.get(f"{model}/growth")["unchecked"]:
-            with suppress(DemoFailed):  # one is running
+            with suppress(TooLate):  # one is running
                 self.post(f"{model}/findings")
             self.until(f"{model}/growth", lambda found: not found["unchecked"])
 

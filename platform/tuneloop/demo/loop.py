@@ -141,9 +141,12 @@ class Loop:
         report: dict[str, Any] = self.operator.upload(f"{self.path}/examples", items, pool=pool, partial=True)
         return report
 
-    def train_first(self) -> dict[str, Any]:
+    def wait_for_checks(self) -> None:
         with self.show.bar("training examples are checked for duplicates, conflicts and personal data"):
             self.operator.checked(self.path)
+
+    def train_first(self) -> dict[str, Any]:
+        self.wait_for_checks()
         recipe = {"method": "from_base", **self.scenario.first_recipe}
         cycle = self.operator.post(f"{self.path}/cycles", {"recipe": recipe})
         cycle = self.approve(cycle)
@@ -292,8 +295,7 @@ class Loop:
         return removed
 
     def retrain(self, alert: dict[str, Any]) -> dict[str, Any]:
-        with self.show.bar("training examples are checked for duplicates, conflicts and personal data"):
-            self.operator.checked(self.path)
+        self.wait_for_checks()
         cycle = self.operator.post(
             f"{self.path}/cycles", {"alert_id": alert["id"], "recipe": {"method": "continue", **self.scenario.recipe}}
         )

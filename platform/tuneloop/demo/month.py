@@ -3,9 +3,6 @@
 The month still runs, so it is closed early; the clock of the Stripe sandbox goes ahead to the renewal.
 """
 
-import threading
-import time
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, NamedTuple
 
@@ -13,7 +10,7 @@ import httpx
 
 from tuneloop.clients.money import Money
 from tuneloop.clients.months import Month, zone_named
-from tuneloop.demo.api import PATIENCE_SECONDS, POLL_SECONDS, DemoFailed, Operator
+from tuneloop.demo.api import DemoFailed, Operator, wait_until
 from tuneloop.demo.scenario import Scenario
 from tuneloop.demo.show import Show
 from tuneloop.kit.clock import now
@@ -54,7 +51,7 @@ def close_month(settings: Settings, operator: Operator, scenario: Scenario, show
     for client in PLANS:
         _leave_card(operator, client)
     for client in PLANS:
-        _until(lambda name=client: _paid(operator, name), f"{client}'s first invoice was not paid")  # type: ignore[misc]
+        wait_until(lambda name=client: _paid(operator, name), f"{client}'s first invoice was not paid")  # type: ignore[misc]
     renewal = month.span(zone).end.replace(hour=0, minute=0, second=0) + NOON
     clock = f"{settings.stripe_sandbox_url}/_sandbox/accounts/{account}/clock"
     httpx.post(clock, json={"to": int(renewal.timestamp()) + 60}, timeout=60).raise_for_status()
@@ -97,7 +94,9 @@ def _open_accounts(operator: Operator, scenario: Scenario) -> None:
 
 def _leave_card(operator: Operator, client: str) -> None:
     """As the client does on Stripe's page, once Stripe knows it; the card pays what is open, and what comes."""
-    _until(lambda: operator.get(f"/api/v1/clients/{client}/plan")["in_step_with_stripe"], f"{client} is not at Stripe")
+    wait_until(
+        lambda: operator.get(f"/api/v1/clients/{client}/plan")["in_step_with_stripe"], f"{client} is not at Stripe"
+    )
     page = operator.post(f"/api/v1/clients/{client}/card-link")["url"]
     answer = httpx.post(page, data={"number": GOOD_CARD}, timeout=60)
     if answer.status_code != httpx.codes.SEE_OTHER:
@@ -119,7 +118,7 @@ def _approve(operator: Operator, client: str, month: Month) -> None:
         found.update(operator.get(path) if (client, str(month)) in reports else {})
         return bool(found.get("pages"))
 
-    _until(rendered, f"the report of {client} was not rendered")
+    wait_until(rendered, f"the report of {client} was not rendered")
     operator.post(f"{path}/approve", {"digest": found["digest"]})
 
 
@@ -134,8 +133,8 @@ def _ended(settings: Settings, operator: Operator, client: str, month: Month) ->
         of_month = [each for each in operator.get(f"/api/v1/clients/{client}/invoices") if each["month"] == str(month)]
         return of_month[0] if of_month else None
 
-    _until(lambda: any(each["state"] == "sent" for each in mail()), f"the report of {client} was not sent")
-    _until(lambda: (invoice() or {}).get("status") == "paid", f"the month's invoice of {client} was not paid")
+    wait_until(lambda: any(each["state"] == "sent" for each in mail()), f"the report of {client} was not sent")
+    wait_until(lambda: (invoice() or {}).get("status") == "paid", f"the month's invoice of {client} was not paid")
     file = settings.data_dir.resolve() / "reports" / f"{client}-{month}.pdf"
     file.parent.mkdir(exist_ok=True)
     file.write_bytes(operator.download(f"{path}/pdf"))
@@ -153,11 +152,3 @@ def _ended(settings: Settings, operator: Operator, client: str, month: Month) ->
         currency=paid["currency"],
         paid=paid["status"] == "paid",
     )
-
-
-def _until(condition: Callable[[], bool], otherwise: str) -> None:
-    pause, deadline = threading.Event(), time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        if time.monotonic() > deadline:
-            raise DemoFailed(otherwise)
-        pause.wait(POLL_SECONDS)

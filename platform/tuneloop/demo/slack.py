@@ -1,12 +1,10 @@
 """The demo's Slack: the agency's workspace in the sandbox, and an operator who clicks there."""
 
-import threading
-import time
 from urllib.parse import urlsplit
 
 import httpx
 
-from tuneloop.demo.api import PATIENCE_SECONDS, POLL_SECONDS, DemoFailed, Operator
+from tuneloop.demo.api import DemoFailed, Operator, wait_until
 from tuneloop.kit.settings import Settings
 from tuneloop_bot.ids import Act
 from tuneloop_bot.sandbox.client import SandboxClient, click
@@ -35,11 +33,12 @@ class SlackRoom:
 
     def click(self, action: Act, digest: str) -> None:
         """Use the button of the message that asks about exactly this digest, as soon as it is there."""
-        pause, deadline = threading.Event(), time.monotonic() + PATIENCE_SECONDS
-        while time.monotonic() < deadline:
+
+        def clicked() -> bool:
             for message in reversed(self._sandbox.messages(self._team)):
                 if action in message.actions and digest in str(message.content["blocks"]):
                     click(message, action, sandbox=self._sandbox, user=self._user)
-                    return
-            pause.wait(POLL_SECONDS)
-        raise DemoFailed(f"no message with the button {action!r} about {digest[:12]} came to Slack")
+                    return True
+            return False
+
+        wait_until(clicked, f"no message with the button {action!r} about {digest[:12]} came to Slack")

@@ -16,6 +16,12 @@ FALSE_ALARM = 0.05
 FALL = 0.05
 """The fall in accuracy for which a reading says how many labels it takes to prove it."""
 
+TITLES = {
+    "accuracy": "Right answers",
+    "reports": "People who report errors",
+    "hallucination": "Hallucinations, or labels outside the set",
+}
+
 GUARDRAILS = {
     "accuracy": "fewer right answers",
     "reports": "more people report errors",

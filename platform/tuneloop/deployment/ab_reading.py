@@ -14,7 +14,7 @@ from tuneloop.deployment.ab_tests import FEWEST_LABELS, lock_test
 from tuneloop.deployment.jobs import ReadAbTest
 from tuneloop.identity.principal import Principal
 from tuneloop.kit.clock import now
-from tuneloop.kit.jobs import JobRow, JobState, enqueue
+from tuneloop.kit.jobs import enqueue, is_planned
 from tuneloop.registry.service import aliases
 from tuneloop.retraining.ab_endings import end
 from tuneloop.review.sampling import add_arm_sample
@@ -43,11 +43,8 @@ JudgeArm = Callable[[Sequence[ReviewItem], Sequence[Prediction]], list[Judged]]
 
 def plan_readings(session: Session) -> int:
     """Plan the next reading of each running test that has none. Needs a session across agencies."""
-    planned = select(JobRow.id).where(
-        JobRow.dedupe_key == func.concat(f"{ReadAbTest.name}:", cast(AbTest.id, Text)),
-        col(JobRow.state).in_([JobState.QUEUED, JobState.RUNNING]),
-    )
-    tests = session.exec(select(AbTest).where(AbTest.state == AbState.RUNNING, ~planned.exists())).all()
+    planned = is_planned(ReadAbTest, col(AbTest.id))
+    tests = session.exec(select(AbTest).where(AbTest.state == AbState.RUNNING, ~planned)).all()
     for test in tests:
         enqueue(
             session,

@@ -245,6 +245,14 @@ def lock_cycle(session: Session, cycle_id: UUID) -> RetrainingCycle:
     return cycle
 
 
+def has_newer(session: Session, cycle: RetrainingCycle) -> bool:
+    """Whether the cycle's model has gone on to another one since."""
+    query = select(RetrainingCycle.id).where(
+        RetrainingCycle.model_id == cycle.model_id, RetrainingCycle.created_at > cycle.created_at
+    )
+    return session.exec(query.limit(1)).first() is not None
+
+
 def comparison_of(session: Session, cycle_id: UUID) -> Comparison | None:
     """The latest look."""
     query = select(Comparison).where(Comparison.cycle_id == cycle_id).order_by(col(Comparison.look).desc())

@@ -8,7 +8,7 @@ import numpy as np
 from sqlalchemy import ColumnElement, and_, or_
 from sqlmodel import Session, col, select
 
-from tuneloop.datasets.leakage import stored_messages, user_text
+from tuneloop.datasets.leakage import stored_text, user_text
 from tuneloop.kit.clock import now
 from tuneloop.registry.contract import Task
 from tuneloop.registry.service import contract_of
@@ -84,7 +84,7 @@ def contradicting(
     known = list(session.exec(query.order_by(col(Example.id).desc()).limit(MOST_LOOKED_AT)))
     if not known:
         return []
-    texts = [text_of(each) for each in considered.predictions] + [user_text(stored_messages(each)) for each in known]
+    texts = [text_of(each) for each in considered.predictions] + [stored_text(each.messages) for each in known]
     joined = vectors(texts)
     alike = joined[: len(considered.predictions)] @ joined[len(considered.predictions) :].T
     nearest = alike.argmax(axis=1)

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from sqlmodel import Session, col, select
 
-from tuneloop.datasets.leakage import excerpt, user_text
+from tuneloop.datasets.leakage import excerpt, stored_text, user_text
 from tuneloop.registry.templates import Message
 from tuneloop.review.vectors import vectors
 from tuneloop.tables import Example, ReviewItem
@@ -28,7 +28,7 @@ def neighbours(session: Session, item: ReviewItem, *, limit: int = 3) -> list[Ne
         query = query.where(col(Example.prediction_id).is_distinct_from(item.prediction_id))
     known = session.exec(query.order_by(col(Example.id).desc()).limit(LOOKED_AT)).all()
     own = user_text([Message.model_validate(message) for message in item.messages])
-    texts = ["\n".join(each["content"] for each in messages if each["role"] == "user") for messages, _ in known]
+    texts = [stored_text(messages) for messages, _ in known]
     if not known or not own:
         return []
     points = vectors([own, *texts])

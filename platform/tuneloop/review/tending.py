@@ -3,13 +3,12 @@
 from datetime import timedelta
 from math import ceil
 
-from sqlalchemy import Text, cast, func
 from sqlmodel import Session, col, select
 
 from tuneloop.clients.entitlements import allowance
 from tuneloop.datasets.retirement import retire_due
 from tuneloop.identity.principal import Principal
-from tuneloop.kit.jobs import JobRow, JobState, enqueue
+from tuneloop.kit.jobs import enqueue, is_planned
 from tuneloop.review.jobs import TendQueue
 from tuneloop.review.queue import budget_of, fill
 from tuneloop.tables import Alias, Feature, RegisteredModel, VersionAlias
@@ -20,11 +19,8 @@ DAYS_A_WEEK = 7
 
 def begin_tending(session: Session) -> int:
     """Plan tomorrow's job of each model that has none. Needs a session across agencies."""
-    planned = select(JobRow.id).where(
-        JobRow.dedupe_key == func.concat(f"{TendQueue.name}:", cast(VersionAlias.model_id, Text)),
-        col(JobRow.state).in_([JobState.QUEUED, JobState.RUNNING]),
-    )
-    without = session.exec(select(VersionAlias).where(VersionAlias.name == Alias.PRODUCTION, ~planned.exists())).all()
+    planned = is_planned(TendQueue, col(VersionAlias.model_id))
+    without = session.exec(select(VersionAlias).where(VersionAlias.name == Alias.PRODUCTION, ~planned)).all()
     for alias in without:
         enqueue(
             session,

@@ -12,7 +12,7 @@ from sqlmodel import col, select
 
 from tuneloop.datasets.findings import Examined, Found, store_findings
 from tuneloop.datasets.jobs import ScanExamples
-from tuneloop.datasets.leakage import lock_pools, stored_messages, user_text
+from tuneloop.datasets.leakage import lock_pools, stored_text
 from tuneloop.datasets.placeholders import text_digest, texts_of
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import NotFound
@@ -47,7 +47,7 @@ def scan_examples(context: Context, job: ScanExamples) -> None:
     rows = [
         Row(
             id=str(example.id),
-            text=user_text(stored_messages(example)),
+            text=stored_text(example.messages),
             answer=example.expected,
             label=example.expected if labels_known else "",
             texts=texts_of(example),

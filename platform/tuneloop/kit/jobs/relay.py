@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import func, or_
+from sqlalchemy import ColumnElement, SQLColumnExpression, Text, cast, func, or_
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Session, col, select
 
@@ -48,6 +48,15 @@ def enqueue(
     job_id = session.execute(statement).scalar_one_or_none()
     session.execute(select(func.pg_notify(CHANNEL, str(job_id))).select_from(JobRow).limit(1))
     return job_id
+
+
+def is_planned(job: type[Job], subject_id: SQLColumnExpression[UUID]) -> ColumnElement[bool]:
+    """Condition: a live job of this kind has the dedupe key "name:subject_id"."""
+    live = select(JobRow.id).where(
+        JobRow.dedupe_key == func.concat(f"{job.name}:", cast(subject_id, Text)),
+        col(JobRow.state).in_([JobState.QUEUED, JobState.RUNNING]),
+    )
+    return live.exists()
 
 
 def ring_due(session: Session, ring: Ring, *, limit: int = 500) -> int:
