@@ -10,7 +10,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
 from tuneloop.clients.months import Month
-from tuneloop.tables import AlertKind, AlertLevel, AlertState, CycleState, Plan, Trigger
+from tuneloop.tables import AbState, AlertKind, AlertLevel, AlertState, CycleState, Plan, Trigger
 from tuneloop_reports.style import Style
 
 FORMAT = 1
@@ -82,7 +82,7 @@ class CategoryKind(StrEnum):
 
 
 class Category(Frozen):
-    """`answers` are those of this month; `before` is the version's own evaluation."""
+    """`before` is the evaluation with which the version was released that gave most of the month's answers."""
 
     name: str
     kind: CategoryKind
@@ -118,6 +118,36 @@ class Retrain(Frozen):
     labels_needed: int | None
     decided_by: str | None
     failure: str | None
+
+
+class Measure(StrEnum):
+    """What an A/B test compares."""
+
+    ACCURACY = "accuracy"
+    REPORTS = "reports"
+    HALLUCINATION = "hallucination"
+
+
+class Measured(Frozen):
+    measure: Measure
+    production: Figure
+    candidate: Figure
+
+
+class LiveTest(Frozen):
+    """An A/B test that ran in the month, as it stood at its end. `share` of the people were the candidate's.
+
+    `difference` is in accuracy; its interval holds at every look together.
+    """
+
+    began: datetime
+    production: str
+    candidate: str
+    share: float
+    state: AbState
+    people: int
+    measures: tuple[Measured, ...]
+    difference: Difference | None
 
 
 class FixedExample(Frozen):
@@ -205,6 +235,7 @@ class ModelReport(Frozen):
     reported_before: Figure
     work: Work
     retrains: tuple[Retrain, ...]
+    live_tests: tuple[LiveTest, ...] = ()
     fixed: tuple[FixedExample, ...]
     alerts: tuple[AlertEntry, ...]
     tasks: tuple[Task, ...]
@@ -219,7 +250,7 @@ class ModelReport(Frozen):
 
 
 class Content(Frozen):
-    """One client and month. Closed early, a month's `end` is the moment at which it was."""
+    """One client and month. Closed early, a month's `end` is the moment at which it was, and the next one's `start`."""
 
     format: int = FORMAT
     agency: str

@@ -43,6 +43,11 @@ def _rows(model: ModelReport, month: str) -> Iterator[Row]:
             yield _figure(name, f"{versions}, before", row.title, month, row.production)
             yield _figure(name, f"{versions}, after", row.title, month, row.candidate)
             yield _difference(name, f"{versions}, difference", row.title, month, row.difference, row.n)
+    for test in model.live_tests:
+        for each in test.measures:
+            measure = f"live test, {each.measure}"
+            yield _figure(name, measure, f"v{test.production}", month, each.production)
+            yield _figure(name, measure, f"v{test.candidate}", month, each.candidate)
 
 
 def _figure(model: str, measure: str, name: str, month: str, found: Figure | Average) -> Row:

@@ -10,6 +10,7 @@ from tuneloop_reports.content import (
     Content,
     Figure,
     LightRule,
+    LiveTest,
     ModelReport,
     Retrain,
 )
@@ -122,6 +123,7 @@ def done(say: Speaker, model: ModelReport) -> list[str]:
     found += [
         say("done.retrained", why=say(f"trigger.{each.trigger}"), result=state(say, each)) for each in model.retrains
     ]
+    found += [say("done.live_test", **_tested(say, each)) for each in model.live_tests]
     released = list(dict.fromkeys(work.deployed))
     if released:
         found.append(say("done.deployed", versions=say.list([f"v{number}" for number in released])))
@@ -159,6 +161,31 @@ def verdict(say: Speaker, retrain: Retrain) -> str:
         return ""
     result = say(f"retrain.{retrain.outcome}", n=retrain.labels_needed or 0)
     return f"{result} {state(say, retrain)[0].upper()}{state(say, retrain)[1:]}." if retrain.candidate else result
+
+
+def live_test_title(say: Speaker, test: LiveTest) -> str:
+    return say("live.title", date=say.day(test.began), **_tested(say, test))
+
+
+def live_test_facts(say: Speaker, test: LiveTest) -> str:
+    """What its figures mean, and how it ended."""
+    if test.difference is None:
+        known = say("live.no_labels")
+    elif test.difference.clear:
+        known = say(
+            "live.better" if test.difference.value > 0 else "live.worse", difference=say.difference(test.difference)
+        )
+    else:
+        known = say("live.unclear", difference=say.difference(test.difference))
+    return f"{known} {say(f'live.{test.state}', **_tested(say, test))}"
+
+
+def _tested(say: Speaker, test: LiveTest) -> dict[str, str]:
+    return {
+        "production": f"v{test.production}",
+        "candidate": f"v{test.candidate}",
+        "share": say.percent(test.share),
+    }
 
 
 def alert(say: Speaker, entry: AlertEntry) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 from tuneloop.stats.intervals import Rate, newcombe_difference
 from tuneloop.stats.paired import PairedCounts, compare_counts
-from tuneloop.tables import AlertKind, AlertLevel, AlertState, CycleState, Plan, Trigger
+from tuneloop.tables import AbState, AlertKind, AlertLevel, AlertState, CycleState, Plan, Trigger
 from tuneloop_reports.content import (
     AlertEntry,
     Average,
@@ -18,6 +18,9 @@ from tuneloop_reports.content import (
     EventKind,
     Figure,
     FixedExample,
+    LiveTest,
+    Measure,
+    Measured,
     ModelReport,
     MonthPoint,
     Retrain,
@@ -89,6 +92,21 @@ RETRAIN = Retrain(
     failure=None,
 )
 
+LIVE_TEST = LiveTest(
+    began=END - timedelta(days=11),
+    production="1.2",
+    candidate="1.3",
+    share=0.2,
+    state=AbState.PROMOTED,
+    people=1840,
+    measures=(
+        Measured(measure=Measure.ACCURACY, production=figure(33, 40), candidate=figure(38, 40)),
+        Measured(measure=Measure.REPORTS, production=figure(21, 1472), candidate=figure(3, 368)),
+        Measured(measure=Measure.HALLUCINATION, production=figure(1, 40), candidate=figure(0, 40)),
+    ),
+    difference=Difference(value=0.125, low=-0.14, high=0.33),
+)
+
 
 def model(**changed: Any) -> ModelReport:
     accuracy, before, baseline = figure(221, 240), figure(192, 230), figure(366, 400)
@@ -153,6 +171,7 @@ def model(**changed: Any) -> ModelReport:
             rollbacks=0,
         ),
         "retrains": (RETRAIN,),
+        "live_tests": (LIVE_TEST,),
         "fixed": (
             FixedExample(
                 category="repair",

@@ -10,8 +10,8 @@ import pikepdf
 import pypdfium2
 import pytest
 
-from tests.reports.sample import END, RETRAIN, category, content, figure, model
-from tuneloop.tables import AlertKind, AlertLevel, AlertState, Plan
+from tests.reports.sample import END, LIVE_TEST, RETRAIN, category, content, figure, model
+from tuneloop.tables import AbState, AlertKind, AlertLevel, AlertState, Plan
 from tuneloop_reports.content import AlertEntry, Content, Light, LightRule
 from tuneloop_reports.document import Medium, ink_on, write_html
 from tuneloop_reports.gather.light import COLOURS, rule_of
@@ -282,10 +282,26 @@ def test_a_content_is_named_by_what_it_says() -> None:
 
 def test_a_model_that_is_being_prepared_has_a_page_without_figures(renderer: Renderer) -> None:
     nothing = figure(0, 0)
-    prepared = model(version=None, answers=0, accuracy=nothing, months=(), retrains=(), categories=(), alerts=())
+    prepared = model(
+        version=None, answers=0, accuracy=nothing, months=(), retrains=(), live_tests=(), categories=(), alerts=()
+    )
     made = renderer.render(content(prepared, end=END - timedelta(days=5, hours=3)))
     said = text_of(made.pdf)
     assert made.pages == 1
     assert "Your model is being prepared" in said
     assert "closed on 26 January 2026" in said
     assert "%" not in said
+
+
+def test_a_test_on_live_traffic_is_told_with_its_figures_and_its_end(renderer: Renderer) -> None:
+    said = text_of(renderer.render(content()).pdf)
+    assert "Tested version v1.3 on 20% of your users, beside v1.2." in said
+    assert "version v1.3 for 20% of the users, v1.2 for the others" in said
+    assert "95% (83\N{EN DASH}99%, n = 40)" in said
+    assert "The difference of +12 (\N{MINUS SIGN}14 to +33) points is within what chance does." in said
+    assert "Version v1.3 then went into service for everybody." in said
+    early = LIVE_TEST.model_copy(update={"state": AbState.RUNNING, "measures": (), "difference": None})
+    said = text_of(renderer.render(content(model(live_tests=(early,)), style=Style(language=Language.GERMAN))).pdf)
+    assert "Es sind noch keine Antworten beider Versionen geprüft. Der Versuch lief am Monatsende noch." in said
+    rows = write_csv(content()).splitlines()
+    assert 'support,"live test, reports",v1.2,2026-01,0.0142663,0.00935012,0.0217105,1472' in rows

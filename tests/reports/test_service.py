@@ -19,15 +19,29 @@ from sqlmodel import col, select
 
 import tuneloop_workers.actors  # noqa: F401  (registers the handlers)
 from tests.mail.server import Taken, smtp_server
-from tests.reports.january import January, make_january
+from tests.reports.january import January, day, make_january
 from tests.support.runtime import silent_runtime
 from tuneloop.clients.months import Month
+from tuneloop.deployment.ab_figures import ArmCounts, Judged, figures
 from tuneloop.kit.clock import now
 from tuneloop.kit.db import Database
 from tuneloop.kit.jobs import JobRow, JobState
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.storage import Storage
-from tuneloop.tables import Agency, Alert, AuditEvent, BillingAccount, Client, Report, ReportLink, ReportSnapshot
+from tuneloop.tables import (
+    AbState,
+    AbTest,
+    Agency,
+    Alert,
+    AuditEvent,
+    BillingAccount,
+    Client,
+    Prediction,
+    Report,
+    ReportLink,
+    ReportSnapshot,
+    RetrainingCycle,
+)
 from tuneloop_reports.month_end import MonthEnd
 from tuneloop_reports.service import deliver, prepare
 from tuneloop_workers.actors.reports import renderer
@@ -119,6 +133,75 @@ def test_a_month_begins_at_the_client_s_midnight(
     assert (model["accuracy"]["n"], model["before"]["n"], model["answers"]) == (105, 100, 11)
     february = api.post(REPORT.replace("01", "02")).json()["content"]["models"]
     assert [each["n"] for each in (point["accuracy"] for point in february[0]["months"])] == [100, 105, 40]
+
+
+def test_a_month_is_measured_against_the_version_that_answered_in_it(
+    api: Http, january: January, database: Database, agency: Agency
+) -> None:
+    """v1.3 came on the 21st, and every answer of January was v1.2's; v1.3 was released with 10 of 10."""
+    assert model_of(api)["baseline"]["value"] == 0.7
+    with database.unit(agency.id) as session:
+        for answer in session.exec(select(Prediction).where(col(Prediction.at) > day(1, 3, 14)).limit(6)):
+            answer.version_id = january.versions[1].id
+    assert model_of(api)["baseline"]["value"] == 1.0
+
+
+def test_what_happens_after_an_early_close_goes_with_the_next_month(
+    api: Http, january: January, database: Database, agency: Agency
+) -> None:
+    with database.unit(agency.id) as session:
+        client = session.exec(select(Client)).one()
+        prepare(session, client=client, month="2026-01", until=day(1, 15))
+    (first,) = api.post(REPORT).json()["content"]["models"]
+    assert (first["answers"], first["work"]["deployed"], first["alerts"][0]["state"]) == (10, [], "open")
+    content = api.post(REPORT.replace("01", "02")).json()["content"]
+    assert content["start"] == "2026-01-15T12:00:00Z"
+    (second,) = content["models"]
+    assert (second["answers"], second["answers_before"]) == (1, 10)
+    assert (second["work"]["deployed"], len(second["retrains"])) == (["1.3"], 1)
+    assert second["alerts"][0]["state"] == "resolved"
+
+
+def test_a_test_on_live_traffic_is_shown_as_it_stood_when_the_month_ended(
+    api: Http, january: January, database: Database, agency: Agency
+) -> None:
+    right, wrong = Judged(correct=True, hallucinated=False), Judged(correct=False, hallucinated=False)
+    with database.unit(agency.id) as session:
+        cycle = session.exec(select(RetrainingCycle)).one()
+        session.add(
+            AbTest(
+                client_id=cycle.client_id,
+                model_id=cycle.model_id,
+                cycle_id=cycle.id,
+                production_version_id=january.versions[0].id,
+                candidate_version_id=january.versions[1].id,
+                state=AbState.PROMOTED,
+                share=0.2,
+                days=7,
+                labels=40,
+                started_by="Olga",
+                started_from="the page",
+                began_at=day(1, 30),
+                ended_at=day(2, 4),
+                read_at=day(1, 31),
+                reading=figures(
+                    ArmCounts(answers=90, people=80, reporting=4, labelled=[right, wrong] * 5),
+                    ArmCounts(answers=30, people=20, reporting=0, labelled=[right] * 10),
+                    share=0.2,
+                ),
+            )
+        )
+    (test,) = model_of(api)["live_tests"]
+    assert (test["state"], test["production"], test["candidate"], test["people"]) == ("running", "1.2", "1.3", 100)
+    assert [(each["measure"], each["candidate"]["n"]) for each in test["measures"]] == [
+        ("accuracy", 10),
+        ("reports", 20),
+        ("hallucination", 10),
+    ]
+    assert test["difference"]["value"] == 0.5
+    (february,) = api.post(REPORT.replace("01", "02")).json()["content"]["models"]
+    assert [each["state"] for each in february["live_tests"]] == ["promoted"]
+    assert api.post(REPORT.replace("01", "03")).json()["content"]["models"][0]["live_tests"] == []
 
 
 def test_an_alert_is_shown_as_it_stood_when_the_month_ended(

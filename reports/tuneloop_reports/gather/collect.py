@@ -21,6 +21,8 @@ from tuneloop.tables import (
     Client,
     EvalRun,
     RegisteredModel,
+    Report,
+    ReportSnapshot,
     VersionAlias,
 )
 from tuneloop_reports.content import (
@@ -36,6 +38,7 @@ from tuneloop_reports.content import (
 )
 from tuneloop_reports.gather import accuracy, traffic, work
 from tuneloop_reports.gather.light import COLOURS, rule_of
+from tuneloop_reports.gather.live_tests import live_tests
 from tuneloop_reports.style import Style
 
 
@@ -45,8 +48,9 @@ def collect(session: Session, *, client: Client, month: Month, style: Style, unt
     The same rows give the same content, whenever it is collected.
     """
     zone = zone_of_agency(session)
-    whole = month.span(zone)
-    span = Span(whole.start, until or whole.end)
+    start = _start(session, client, month, zone)
+    span = Span(start, until or month.span(zone).end)
+    earlier = Span(_start(session, client, month.previous, zone), start)
     models = session.exec(
         select(RegisteredModel)
         .where(RegisteredModel.client_id == client.id, col(RegisteredModel.created_at) < span.end)
@@ -61,22 +65,39 @@ def collect(session: Session, *, client: Client, month: Month, style: Style, unt
         end=span.end,
         time_zone=zone.key,
         plan=client.plan,
-        models=tuple(_model(session, model, month, zone, style, span) for model in models),
+        models=tuple(_model(session, model, month, zone, style, span, earlier) for model in models),
         style=style,
     )
 
 
+def _start(session: Session, client: Client, month: Month, zone: ZoneInfo) -> datetime:
+    """When the month before was closed: a month closed early leaves its rest to the next one, as its invoice does."""
+    stored = session.exec(
+        select(ReportSnapshot.content)
+        .join(Report, col(Report.snapshot_id) == ReportSnapshot.id)
+        .where(Report.client_id == client.id, Report.month == str(month.previous))
+    ).one_or_none()
+    closed = Content.model_validate(stored).until if stored else None
+    return closed or month.span(zone).start
+
+
 def _model(
-    session: Session, model: RegisteredModel, month: Month, zone: ZoneInfo, style: Style, span: Span
+    session: Session,
+    model: RegisteredModel,
+    month: Month,
+    zone: ZoneInfo,
+    style: Style,
+    span: Span,
+    earlier: Span,
 ) -> ModelReport:
-    earlier = month.previous.span(zone)
     readings = accuracy.by_month(session, model, month, zone)
     now = accuracy.accuracy(readings.get(month, []))
     before_month = max((each for each in readings if each < month), default=None)
     before = accuracy.accuracy(readings[before_month]) if before_month else accuracy.accuracy([])
     version = _version_at(session, model, span)
     run, run_before = _run(session, version), _run(session, _version_at(session, model, earlier))
-    baseline = accuracy.figure(Rate(run.correct, run.n)) if run else None
+    release = _run(session, _main_version(session, model, span) or version)
+    baseline = accuracy.figure(Rate(release.correct, release.n)) if release else None
     alerts = _alerts(session, model, span)
     done = work.work(session, model, span)
     cycles = work.retrains(session, model, span)
@@ -99,7 +120,7 @@ def _model(
         answers_before=traffic.answers(session, model, earlier),
         months=accuracy.points(readings),
         events=tuple(work.deployments(session, model, year) + _opened(session, model, year)),
-        categories=accuracy.categories(readings.get(month, []), run),
+        categories=accuracy.categories(readings.get(month, []), release),
         hallucination=_hallucination(run),
         hallucination_before=_hallucination(run_before) if run_before is not run else None,
         confidence=traffic.confidence(session, model, span),
@@ -108,6 +129,7 @@ def _model(
         reported_before=traffic.reported(session, model, earlier),
         work=done,
         retrains=tuple(each for _, each in cycles),
+        live_tests=live_tests(session, model, span),
         fixed=work.fixed_examples(session, [cycle for cycle, _ in cycles], released) if style.show_examples else (),
         alerts=alerts,
         tasks=tuple(
@@ -119,6 +141,12 @@ def _model(
         smallest_drop=health.sensitivity.smallest_drop if health.sensitivity else None,
         labels_per_week=health.sensitivity.labels_per_week if health.sensitivity else None,
     )
+
+
+def _main_version(session: Session, model: RegisteredModel, span: Span) -> AdapterVersion | None:
+    """The version that gave most of the period's answers."""
+    version_id = traffic.main_version(session, model, span)
+    return session.get(AdapterVersion, version_id) if version_id else None
 
 
 def _version_at(session: Session, model: RegisteredModel, span: Span) -> AdapterVersion | None:

@@ -1,6 +1,7 @@
 """What passed through the gateway in a period: answers, confidence, and answers that users reported."""
 
 import math
+from uuid import UUID
 
 from sqlalchemy import ColumnElement
 from sqlmodel import Session, col, func, select
@@ -14,6 +15,17 @@ from tuneloop_reports.gather.accuracy import figure
 
 def answers(session: Session, model: RegisteredModel, span: Span) -> int:
     return session.exec(select(func.count(col(Prediction.id))).where(*_within(model, span))).one()
+
+
+def main_version(session: Session, model: RegisteredModel, span: Span) -> UUID | None:
+    """The version that gave most of the answers."""
+    query = (
+        select(Prediction.version_id)
+        .where(*_within(model, span))
+        .group_by(col(Prediction.version_id))
+        .order_by(func.count().desc(), col(Prediction.version_id))
+    )
+    return session.exec(query.limit(1)).one_or_none()
 
 
 def confidence(session: Session, model: RegisteredModel, span: Span) -> Average:

@@ -43,7 +43,11 @@ class Renderer:
             assert self._process.stdout is not None
             self._process.stdin.close()
             self._process.stdout.close()
-            self._process.wait(10)
+            try:
+                self._process.wait(10)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
             self._process = None
         if self._scratch is not None:
             self._scratch.cleanup()
