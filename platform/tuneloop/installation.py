@@ -204,37 +204,10 @@ def kept_secret(settings: Settings) -> SecretStr:
 
 def environment_of(settings: Settings) -> dict[str, str]:
     """Environment from which a child process reads the same settings."""
+    plain = settings.model_copy(update={"data_dir": settings.data_dir.resolve(), "storage_url": settings.storage})
     return {
-        "TUNELOOP_DATA_DIR": str(settings.data_dir.resolve()),
-        "TUNELOOP_DATABASE_URL": settings.database_url,
-        "TUNELOOP_MIGRATION_URL": settings.migration_url,
-        "TUNELOOP_BROKER_URL": settings.broker_url,
-        "TUNELOOP_STORAGE_URL": settings.storage,
-        "TUNELOOP_SERVE_TOKEN": settings.serve_token.get_secret_value(),
-        "TUNELOOP_SERVE_URL": settings.serve_url,
-        "TUNELOOP_WEB_HOST": settings.web_host,
-        "TUNELOOP_WEB_PORT": str(settings.web_port),
-        "TUNELOOP_PUBLIC_URL": settings.public_url,
-        "TUNELOOP_SECRET_KEY": settings.secret_key.get_secret_value(),
-        "TUNELOOP_SLACK_API_URL": settings.slack_api_url,
-        "TUNELOOP_SLACK_AUTHORIZE_URL": settings.slack_authorize_url,
-        "TUNELOOP_SLACK_CLIENT_ID": settings.slack_client_id,
-        "TUNELOOP_SLACK_CLIENT_SECRET": settings.slack_client_secret.get_secret_value(),
-        "TUNELOOP_SLACK_SIGNING_SECRET": settings.slack_signing_secret.get_secret_value(),
-        "TUNELOOP_SLACK_APP_TOKEN": settings.slack_app_token.get_secret_value(),
-        "TUNELOOP_SLACK_SANDBOX_PORT": str(settings.slack_sandbox_port),
-        "TUNELOOP_SMTP_URL": settings.smtp_url.get_secret_value(),
-        "TUNELOOP_MAIL_FROM": settings.mail_from,
-        "TUNELOOP_MAIL_BOUNCES": settings.mail_bounces,
-        "TUNELOOP_MAILBOX_SMTP_PORT": str(settings.mailbox_smtp_port),
-        "TUNELOOP_MAILBOX_PORT": str(settings.mailbox_port),
-        "TUNELOOP_STRIPE_URL": settings.stripe_url,
-        "TUNELOOP_STRIPE_PLATFORM_KEY": settings.stripe_platform_key.get_secret_value(),
-        "TUNELOOP_STRIPE_WEBHOOK_SECRET": settings.stripe_webhook_secret.get_secret_value(),
-        "TUNELOOP_STRIPE_SANDBOX_PORT": str(settings.stripe_sandbox_port),
-        "TUNELOOP_COMPUTE_HOURLY": str(settings.compute_hourly),
-        "TUNELOOP_CURRENCY": settings.currency,
-        "TUNELOOP_THREADS": str(settings.threads),
+        f"TUNELOOP_{name.upper()}": value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+        for name, value in plain.model_dump().items()
     }
 
 

@@ -12,9 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tuneloop.clients.service import find_client
 from tuneloop.identity.principal import Principal
-from tuneloop.identity.request import HttpRequest
+from tuneloop.identity.request import HttpRequest, settings_of
 from tuneloop.kit.errors import Conflict
-from tuneloop.kit.settings import Settings
 from tuneloop.kit.storage import Storage
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.tables import Client, MailState, Report, ReportState, Role
@@ -244,12 +243,6 @@ def storage_of(request: HttpRequest) -> Storage:
     storage = request.app.state.storage
     assert isinstance(storage, Storage)
     return storage
-
-
-def settings_of(request: HttpRequest) -> Settings:
-    settings = request.app.state.settings
-    assert isinstance(settings, Settings)
-    return settings
 
 
 def _client_id(session: TenantSession, client: str | None) -> UUID | None:

@@ -5,9 +5,9 @@ from sqlmodel import Session, select
 from tuneloop.audit.service import record
 from tuneloop.identity.principal import Principal
 from tuneloop.kit.clock import now
-from tuneloop.kit.mail import Address
 from tuneloop.kit.settings import Settings
-from tuneloop.mail.service import queue_mail, sender_of, unsubscribe_token
+from tuneloop.mail.senders import address_for
+from tuneloop.mail.service import queue_mail, unsubscribe_token
 from tuneloop.tables import Report, ReportFile, ReportSnapshot, ReportState
 from tuneloop_reports.letter import write_letter
 from tuneloop_reports.links import new_link
@@ -22,7 +22,9 @@ def send_out(session: Session, *, report: Report, file: ReportFile, settings: Se
     if locked.state is not ReportState.APPROVED:
         return
     content = content_of(session, locked)
-    sender, reply_to = _sender(session, locked, settings)
+    sender, reply_to = address_for(
+        session, locked.client_id, settings=settings, name=content.style.brand or content.agency
+    )
     for recipient in recipients(session, locked):
         link = new_link(session, report=locked, created_by="reports", days=content.style.link_days)
         token = unsubscribe_token() if recipient.may_leave else None
@@ -50,12 +52,3 @@ def send_out(session: Session, *, report: Report, file: ReportFile, settings: Se
     actor = Principal.system(locked.agency_id, "reports")
     digest = session.get_one(ReportSnapshot, locked.snapshot_id).digest
     record(session, actor, "report.deliver", "report", locked.id, client_id=locked.client_id, digest=digest)
-
-
-def _sender(session: Session, report: Report, settings: Settings) -> tuple[Address, str | None]:
-    """The agency's own sender; without one, the installation's address under the agency's name."""
-    own = sender_of(session, report.client_id)
-    if own is not None:
-        return Address(own.email, own.name), own.reply_to
-    style = content_of(session, report)
-    return Address(Address.parse(settings.mail_from).email, style.style.brand or style.agency), None

@@ -48,6 +48,9 @@ PUBLIC = {
 NAMELESS = {
     "GET /reports",
     "POST /reports",
+    "GET /reports/sender",
+    "POST /reports/sender",
+    "POST /reports/sender/proof",
     "GET /reports/style",
     "POST /reports/style",
     "GET /reports/style/logo",
@@ -66,6 +69,7 @@ NAMELESS = {
     "GET /api/v1/mail/blocks",
     "GET /api/v1/mail/sender",
     "PUT /api/v1/mail/sender",
+    "POST /api/v1/mail/sender/proof",
     "GET /",
     "POST /sign-out",
     "GET /members",

@@ -153,6 +153,7 @@ COMMANDS = {
     "DELETE /api/v1/mail/blocks/{block_id}": "mail unblock <block>",
     "GET /api/v1/mail/sender": "mail sender",
     "PUT /api/v1/mail/sender": "mail sender reports@north.example --name North",
+    "POST /api/v1/mail/sender/proof": "mail prove",
     "GET /api/v1/reports": "report list",
     "POST /api/v1/clients/{client}/reports/{month}": "report prepare acme 2026-01",
     "GET /api/v1/clients/{client}/reports/{month}": "report show acme 2026-01",

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from tuneloop.installation import installation, on_free_ports
+from tuneloop.installation import environment_of, installation, on_free_ports
 from tuneloop.kit.errors import Conflict
 from tuneloop.kit.settings import Settings
 
@@ -31,3 +31,10 @@ def test_ports_of_stand_ins_do_not_matter_once_the_real_service_is_set_up(tmp_pa
         installation(settings),
     ):
         raise AssertionError("it started")
+
+
+def test_a_child_reads_the_settings_that_it_was_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = Settings(data_dir=tmp_path, secret_key=SecretStr("new,old"), mail_proof=False, threads=2, log_json=False)
+    for name, value in environment_of(given).items():
+        monkeypatch.setenv(name, value)
+    assert Settings() == given.model_copy(update={"storage_url": given.storage})

@@ -92,13 +92,13 @@ def test_no_server_is_a_reason_to_try_later() -> None:
 
 
 def test_the_signature_holds_for_the_bytes_that_arrive() -> None:
-    made = new_dkim_key("north.example")
+    key = new_dkim_key("north.example")
     with smtp_server() as taken:
-        send(at(taken.port), message(), dkim=made.key)
+        send(at(taken.port), message(), dkim=key)
 
     def published(name: bytes, timeout: int = 5) -> bytes:
-        assert name.decode().rstrip(".") == made.dns_name
-        return made.dns_value.encode()
+        assert name.decode().rstrip(".") == key.dns_name
+        return key.dns_value.encode()
 
     assert dkim.verify(taken.messages[0], dnsfunc=published)
     tampered = taken.messages[0].replace(b"Subject: ", b"Subject: not ", 1)

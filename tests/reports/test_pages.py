@@ -14,6 +14,7 @@ from sqlmodel import col, select
 
 import tuneloop_workers.actors  # noqa: F401  (registers the handlers)
 from tests.gateway.server import free_port, serve
+from tests.mail.dns import dns_server
 from tests.reports.january import make_january
 from tests.support.browser import Visitor, visitor
 from tests.support.committed import Committed, committed_agency
@@ -42,6 +43,7 @@ class Site:
     mailbox: str
     email: str
     runtime: Runtime
+    records: dict[str, str]
 
     def work(self) -> None:
         """Run every job that waits, and those that they leave."""
@@ -59,16 +61,23 @@ class Site:
 def site(engine: Engine, urls: EngineUrls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder: Path = tmp_path_factory.mktemp("site")
     box, port = Mailbox(folder / "mailbox"), free_port()
-    settings = Settings(data_dir=folder, web_port=free_port(), smtp_url=SecretStr(f"smtp://127.0.0.1:{port}?tls=off"))
+    records: dict[str, str] = {}
     storage = Storage((folder / "objects").as_uri(), cache=folder / "cache")
     smtp = mailbox_server(box, "127.0.0.1", port)
     smtp.start()
-    with committed_agency(engine, urls) as home:
+    with committed_agency(engine, urls) as home, dns_server(records) as dns:
+        settings = Settings(
+            data_dir=folder,
+            web_port=free_port(),
+            smtp_url=SecretStr(f"smtp://127.0.0.1:{port}?tls=off"),
+            dns_server=dns,
+            secret_key=SecretStr("secret"),
+        )
         make_january(home.database, home.agency, base=f"base-{new_id()}")
         email = make_person(home, Role.OWNER)
         runtime = Runtime(home.database, storage, settings)
         with served(home, folder, settings) as address, serve(create_page(box)) as mailbox:
-            yield Site(home, address, mailbox, email, runtime)
+            yield Site(home, address, mailbox, email, runtime, records)
     smtp.stop()
     renderer().close()
 
@@ -140,7 +149,7 @@ def test_from_the_look_over_note_and_preview_to_the_letter_on_a_phone(owner: Vis
     expect(page.get_by_role("row", name="ann@client.example")).to_contain_text("sent")
     page.get_by_role("button", name="Make a link").click()
     link = page.get_by_role("status").first.inner_text().partition("/r/")[2].strip()
-    for path in ("/reports", "/reports/style", REPORT, "/clients/acme"):
+    for path in ("/reports", "/reports/style", "/reports/sender", REPORT, "/clients/acme"):
         check_page(owner, path)
     page.goto(f"/r/{link}")
     expect(page.get_by_role("link", name="Download as PDF")).to_be_visible()
@@ -162,3 +171,23 @@ def test_the_letter_can_be_read_in_the_mailbox(browser: Browser, site: Site) -> 
         assert person.overflow() == 0
         href = page.get_by_role("link", name="acme-2026-01.pdf").get_attribute("href")
         assert person.context.request.get(f"{site.mailbox}{href}").body().startswith(b"%PDF-")
+
+
+def test_an_address_is_shown_to_be_the_agency_s(owner: Visitor, site: Site) -> None:
+    page = owner.page
+    page.goto("/reports")
+    page.get_by_role("link", name="Sender").click()
+    page.get_by_label("Address").fill("reports@north.example")
+    page.get_by_label("Name").fill("North Agency")
+    page.get_by_label("Make a new DKIM key").check()
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Mail comes from no-reply@tuneloop.localhost under your name")).to_be_visible()
+    assert owner.overflow() == 0
+    page.get_by_role("button", name="Look for it").click()
+    expect(page.get_by_role("alert")).to_contain_text("there is no TXT record at ")
+    name, value = page.locator("dd code").all_inner_texts()
+    site.records[name] = value
+    page.get_by_role("button", name="Look for it").click()
+    expect(page.get_by_role("status").first).to_contain_text("Mail comes from reports@north.example from now on.")
+    expect(page.get_by_role("button", name="Look for it")).to_have_count(0)
+    check_page(owner, "/reports/sender")

@@ -2,9 +2,8 @@
 
 from tuneloop.clients.service import find_client
 from tuneloop.identity.principal import Principal
-from tuneloop.identity.request import HttpRequest, database_of
+from tuneloop.identity.request import HttpRequest, database_of, settings_of
 from tuneloop.kit.errors import Conflict
-from tuneloop.kit.settings import Settings
 from tuneloop.tables import Agency, BillingAccount
 from tuneloop_billing.accounts.service import (
     check_can_connect,
@@ -65,12 +64,6 @@ def card_link(request: HttpRequest, principal: Principal, client: str) -> str:
 def portal_link(request: HttpRequest, principal: Principal, client: str) -> str:
     service, payer, _ = _payer(request, principal, client)
     return service.portal_link(service.customer(payer), back=_thanks(request))
-
-
-def settings_of(request: HttpRequest) -> Settings:
-    settings = request.app.state.settings
-    assert isinstance(settings, Settings)
-    return settings
 
 
 def _thanks(request: HttpRequest) -> str:

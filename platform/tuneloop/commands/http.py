@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 import httpx
 import orjson
@@ -121,3 +122,8 @@ def _failure(response: httpx.Response) -> Failure:
     elif exit_code is ExitCode.NOT_AUTHENTICATED:
         message += "; run 'tuneloop login' with a valid one"
     return Failure(str(code), str(message), exit_code=exit_code, details=details)
+
+
+def for_client(path: str, client: str | None) -> str:
+    """The path, narrowed to one client where one is named."""
+    return f"{path}?client={quote(client)}" if client else path

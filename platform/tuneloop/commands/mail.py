@@ -9,6 +9,7 @@ from rich.console import Group
 from rich.table import Table
 
 from tuneloop.commands import figures
+from tuneloop.commands.http import for_client
 from tuneloop.commands.output import facts, stack, table, whole
 from tuneloop.commands.wiring import Terminal, command
 
@@ -59,6 +60,15 @@ def sender(
         body = {"email": email, "name": name, "reply_to": reply_to, "client": client, "new_dkim_key": dkim}
         found = terminal.api.put("/mail/sender", body)
     terminal.out.show(found, render_sender)
+
+
+@command(app, "prove")
+def prove(
+    terminal: Terminal,
+    client: Annotated[str | None, typer.Option(metavar="CLIENT", help="The sender of mail about this client.")] = None,
+) -> None:
+    """Look for the sender's DKIM key in the DNS, and use the sender's own address once it is there."""
+    terminal.out.show(terminal.api.post(for_client("/mail/sender/proof", client)), render_sender)
 
 
 def render_mails(mails: Sequence[dict[str, Any]]) -> Table:
@@ -120,11 +130,12 @@ def render_blocks(found: Sequence[dict[str, Any]]) -> Table:
 
 
 def render_sender(found: dict[str, Any]) -> Table:
-    rows = [
-        ("From", f"{found['name']} <{found['email']}>"),
-        ("Answers to", found["reply_to"] or ""),
-        ("DKIM", f"{found['dkim_selector']} at {found['dkim_domain']}" if found["dkim_domain"] else "none"),
-    ]
+    rows = [("From", f"{found['name']} <{found['email']}>"), ("Answers to", found["reply_to"] or "")]
+    if found["proven_at"]:
+        rows.append(("Proven", figures.moment(found["proven_at"])))
+    elif found["used"] != found["email"]:
+        wanted = "publish the record, then `tuneloop mail prove`" if found["dns_name"] else "make a key with --dkim"
+        rows.append(("Until proven", f"mail comes from {found['used']}; {wanted}"))
     if found["dns_name"]:
-        rows += [("Publish (TXT)", found["dns_name"]), ("with", found["dns_value"])]
+        rows += [("DKIM record (TXT)", found["dns_name"]), ("with", found["dns_value"])]
     return facts(rows)

@@ -8,6 +8,7 @@ import typer
 from rich.table import Table
 
 from tuneloop.commands import figures
+from tuneloop.commands.http import for_client
 from tuneloop.commands.output import facts, table, whole
 from tuneloop.commands.wiring import Terminal, command
 
@@ -136,7 +137,7 @@ def style(
     }
     changes = {name: value for name, value in named.items() if value is not None}
     found = (
-        terminal.api.patch(_with("/report-style", client), changes)
+        terminal.api.patch(for_client("/report-style", client), changes)
         if changes
         else terminal.api.get("/report-style", client=client)
     )
@@ -213,7 +214,3 @@ def _recipient(text: str) -> dict[str, str]:
 
 def _path(client: str, month: str) -> str:
     return f"/clients/{client}/reports/{month}"
-
-
-def _with(path: str, client: str | None) -> str:
-    return f"{path}?client={client}" if client else path

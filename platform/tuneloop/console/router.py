@@ -24,6 +24,7 @@ from tuneloop.console.pages.records import AuditPage, JobsPage
 from tuneloop.console.pages.reports import ReportPages
 from tuneloop.console.pages.review import ReviewPage
 from tuneloop.console.pages.schedules import SchedulePage
+from tuneloop.console.pages.senders import SenderPage
 from tuneloop.console.pages.sign_in import SignInPage
 from tuneloop.console.pages.unsubscribe import UnsubscribePage
 from tuneloop.console.visitor import provide_form, provide_session, provide_visitor
@@ -43,6 +44,7 @@ PAGES: Sequence[ControllerRouterHandler] = (
     JobsPage,
     SchedulePage,
     ReportPages,
+    SenderPage,
     DataPage,
     CorrectionPage,
     PlansPage,

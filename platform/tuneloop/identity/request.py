@@ -13,6 +13,7 @@ from tuneloop.identity.principal import Principal
 from tuneloop.identity.service import principal_of_key, visit_of_browser
 from tuneloop.kit.db import Database
 from tuneloop.kit.errors import NotAuthenticated
+from tuneloop.kit.settings import Settings
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.tables import Role
 
@@ -26,6 +27,12 @@ def database_of(connection: ASGIConnection[Any, Any, Any, State]) -> Database:
     database = connection.app.state.database
     assert isinstance(database, Database)
     return database
+
+
+def settings_of(connection: ASGIConnection[Any, Any, Any, State]) -> Settings:
+    settings = connection.app.state.settings
+    assert isinstance(settings, Settings)
+    return settings
 
 
 def authenticate(request: HttpRequest, *, form_token: str | None = None) -> Principal:

@@ -45,6 +45,10 @@ class Settings(BaseSettings):
     mail_from: str = Field(
         default="Tuneloop <no-reply@tuneloop.localhost>", description="sender of mail of agencies without their own"
     )
+    mail_proof: bool = Field(
+        default=True, description="an agency's own sender is used once its DKIM key is found in its domain's DNS"
+    )
+    dns_server: str = Field(default="", description="ADDRESS:PORT asked for DKIM keys; the machine's resolver if empty")
     mail_bounces: str = Field(
         default="", description="address for bounces, bounces@DOMAIN; pipe what arrives there to `tuneloop mail bounce`"
     )
@@ -75,6 +79,11 @@ class Settings(BaseSettings):
     @property
     def site_url(self) -> str:
         return (self.public_url or self.web_url).rstrip("/")
+
+    @property
+    def senders_need_proof(self) -> bool:
+        """Never with the local mailbox, from which nothing goes out."""
+        return self.mail_proof and bool(self.smtp_url.get_secret_value())
 
     @property
     def slack_sandbox_url(self) -> str:

@@ -1,23 +1,24 @@
 """HTTP: mail that went out, whom it comes from, and who gets none."""
 
 from datetime import datetime
-from typing import Any
+from typing import Self
 from uuid import UUID
 
-from litestar import Controller, delete, get, put
+from litestar import Controller, delete, get, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody
+from litestar.status_codes import HTTP_200_OK
 from pydantic import BaseModel, ConfigDict, EmailStr, Field
 
 from tuneloop.clients.service import find_client
 from tuneloop.identity.principal import Principal
-from tuneloop.identity.request import HttpRequest
-from tuneloop.kit.crypto import Vault
-from tuneloop.kit.mail import Address, new_dkim_key
+from tuneloop.identity.request import HttpRequest, settings_of
+from tuneloop.kit.mail import Address
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.tenancy import TenantSession
-from tuneloop.mail.service import attempts_of, blocks, find_mail, lift_block, list_mail, sender_of, set_sender
-from tuneloop.tables import AttemptOutcome, BlockReason, MailSender, MailState, Role
+from tuneloop.mail.senders import address_for, key_of, prove_sender, sender_of, set_sender
+from tuneloop.mail.service import attempts_of, blocks, find_mail, lift_block, list_mail
+from tuneloop.tables import AttemptOutcome, BlockReason, MailState, Role
 
 
 class MailRead(BaseModel):
@@ -79,13 +80,31 @@ class SenderWrite(BaseModel):
 
 
 class SenderRead(BaseModel):
+    """`used` is whom mail comes from now: an address that is not `proven` stands back for the installation's."""
+
     email: str
     name: str
     reply_to: str | None
-    dkim_domain: str | None
-    dkim_selector: str | None
-    dns_name: str | None = None
-    dns_value: str | None = None
+    used: str
+    proven_at: datetime | None
+    dns_name: str | None = Field(description="where the DKIM key is published, as a TXT record")
+    dns_value: str | None
+
+    @classmethod
+    def of(cls, session: TenantSession, settings: Settings, client_id: UUID | None) -> Self:
+        """Of a client, or of the agency."""
+        sender = sender_of(session, client_id)
+        used, _ = address_for(session, client_id, settings=settings, name=Address.parse(settings.mail_from).name)
+        key = key_of(sender, settings) if sender else None
+        return cls(
+            email=sender.email if sender else used.email,
+            name=sender.name if sender else used.name,
+            reply_to=sender.reply_to if sender else None,
+            used=used.email,
+            proven_at=sender.proven_at if sender else None,
+            dns_name=key.dns_name if key else None,
+            dns_value=key.dns_value if key else None,
+        )
 
 
 class MailController(Controller):
@@ -124,13 +143,8 @@ class MailController(Controller):
         self, request: HttpRequest, session: NamedDependency[TenantSession], client: FromQuery[str | None] = None
     ) -> SenderRead:
         """Whom mail comes from."""
-        row = sender_of(session, find_client(session, client).id if client else None)
-        if row is None:
-            address = Address.parse(_settings(request).mail_from)
-            return SenderRead(
-                email=address.email, name=address.name, reply_to=None, dkim_domain=None, dkim_selector=None
-            )
-        return _sender(row)
+        client_id = find_client(session, client).id if client else None
+        return SenderRead.of(session, settings_of(request), client_id)
 
     @put("/sender", role=Role.ADMIN, sync_to_thread=True)
     def change_sender(
@@ -141,32 +155,30 @@ class MailController(Controller):
         data: JSONBody[SenderWrite],
     ) -> SenderRead:
         """Say whom mail comes from, and make a DKIM key for its domain if asked."""
-        made = new_dkim_key(Address(data.email).domain) if data.new_dkim_key else None
-        row = set_sender(
+        settings = settings_of(request)
+        client_id = find_client(session, data.client).id if data.client else None
+        set_sender(
             session,
             principal=principal,
-            client_id=find_client(session, data.client).id if data.client else None,
+            client_id=client_id,
             email=data.email,
             name=data.name,
             reply_to=data.reply_to,
-            dkim=made.key if made else None,
-            vault=Vault(_settings(request).secret_key.get_secret_value()) if made else None,
+            new_key=data.new_dkim_key,
+            settings=settings,
         )
-        published: dict[str, Any] = {"dns_name": made.dns_name, "dns_value": made.dns_value} if made else {}
-        return _sender(row).model_copy(update=published)
+        return SenderRead.of(session, settings, client_id)
 
-
-def _sender(row: MailSender) -> SenderRead:
-    return SenderRead(
-        email=row.email,
-        name=row.name,
-        reply_to=row.reply_to,
-        dkim_domain=row.dkim_domain,
-        dkim_selector=row.dkim_selector,
-    )
-
-
-def _settings(request: HttpRequest) -> Settings:
-    settings = request.app.state.settings
-    assert isinstance(settings, Settings)
-    return settings
+    @post("/sender/proof", role=Role.ADMIN, sync_to_thread=True, status_code=HTTP_200_OK)
+    def prove(
+        self,
+        request: HttpRequest,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        client: FromQuery[str | None] = None,
+    ) -> SenderRead:
+        """Look for the sender's DKIM key in its domain's DNS; found there, mail comes from the sender's own address."""
+        settings = settings_of(request)
+        client_id = find_client(session, client).id if client else None
+        prove_sender(session, principal=principal, client_id=client_id, settings=settings)
+        return SenderRead.of(session, settings, client_id)

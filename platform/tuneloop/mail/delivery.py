@@ -14,14 +14,14 @@ from sqlmodel import Session, col, select
 from tuneloop.audit.service import record
 from tuneloop.identity.principal import Principal
 from tuneloop.kit.clock import now
-from tuneloop.kit.crypto import Vault
 from tuneloop.kit.jobs import enqueue
 from tuneloop.kit.mail import Address, Attachment, DkimKey, MailRefused, Message, Receipt
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.storage import Storage
 from tuneloop.mail.jobs import SendMail
-from tuneloop.mail.service import block, block_of, find_mail, sender_of
-from tuneloop.tables import AttemptOutcome, BlockReason, Mail, MailAttempt, MailState
+from tuneloop.mail.senders import key_of, sender_of
+from tuneloop.mail.service import block, block_of, find_mail
+from tuneloop.tables import AttemptOutcome, BlockReason, Mail, MailAttempt, MailSender, MailState
 
 PAUSES = tuple(timedelta(minutes=minutes) for minutes in (1, 10, 60, 4 * 60, 12 * 60, 24 * 60))
 """How long to wait after the first, second, … attempt that the server put off; after the last one, it has failed."""
@@ -32,7 +32,7 @@ BAD_ADDRESS = ("5.1.", "550", "551", "553")
 class Started(NamedTuple):
     mail: Mail
     attempt_id: UUID
-    dkim_sealed: tuple[str, str, str] | None
+    sender: MailSender | None
 
 
 def start(session: Session, mail_id: UUID) -> Started | None:
@@ -58,10 +58,7 @@ def start(session: Session, mail_id: UUID) -> Started | None:
     session.add_all([mail, attempt])
     session.flush()
     sender = sender_of(session, mail.client_id)
-    sealed = None
-    if sender and sender.dkim_key and sender.dkim_domain and sender.dkim_selector and sender.email == mail.sender_email:
-        sealed = (sender.dkim_domain, sender.dkim_selector, sender.dkim_key)
-    return Started(mail, attempt.id, sealed)
+    return Started(mail, attempt.id, sender if sender and sender.email == mail.sender_email else None)
 
 
 def message_of(mail: Mail, settings: Settings, storage: Storage) -> Message:
@@ -97,10 +94,7 @@ def bounce_address(settings: Settings, mail_id: UUID) -> str | None:
 
 
 def dkim_of(started: Started, settings: Settings) -> DkimKey | None:
-    if started.dkim_sealed is None:
-        return None
-    domain, selector, sealed = started.dkim_sealed
-    return DkimKey(domain, selector, Vault(settings.secret_key.get_secret_value()).open(sealed).encode())
+    return key_of(started.sender, settings) if started.sender else None
 
 
 def handing_over(session: Session, attempt_id: UUID) -> None:

@@ -1,4 +1,4 @@
-"""Queue mail, say whom it comes from, and know who gets none."""
+"""Queue mail, and know who gets none."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -11,14 +11,12 @@ from sqlmodel import Session, col, select
 from tuneloop.audit.service import record
 from tuneloop.identity.principal import Principal
 from tuneloop.identity.secrets import new_token
-from tuneloop.kit.crypto import Vault
 from tuneloop.kit.errors import NotFound
 from tuneloop.kit.ids import new_id
 from tuneloop.kit.jobs import enqueue
-from tuneloop.kit.mail import Address, DkimKey
-from tuneloop.kit.tenancy import TenantSession
+from tuneloop.kit.mail import Address
 from tuneloop.mail.jobs import SendMail
-from tuneloop.tables import BlockReason, Mail, MailAttempt, MailBlock, MailSender, MailState
+from tuneloop.tables import BlockReason, Mail, MailAttempt, MailBlock, MailState
 
 
 class StoredFile(NamedTuple):
@@ -95,41 +93,6 @@ def queue_mail(
             session, SendMail(mail_id=row.id), agency_id=agency_id, client_id=client_id, dedupe_key=f"mail:{row.id}:0"
         )
     return session.exec(select(Mail).where(Mail.agency_id == agency_id, Mail.dedupe_key == dedupe_key)).one()
-
-
-def sender_of(session: Session, client_id: UUID | None) -> MailSender | None:
-    """The client's own sender, or the agency's."""
-    rows = session.exec(
-        select(MailSender).where(or_(col(MailSender.client_id) == client_id, col(MailSender.client_id).is_(None)))
-    ).all()
-    return max(rows, key=lambda row: row.client_id is not None, default=None)
-
-
-def set_sender(
-    session: TenantSession,
-    *,
-    principal: Principal,
-    client_id: UUID | None,
-    email: str,
-    name: str,
-    reply_to: str | None,
-    dkim: DkimKey | None,
-    vault: Vault | None,
-) -> MailSender:
-    """Whom mail comes from; `dkim` None keeps a key of the same domain and drops one of another."""
-    row = session.exec(select(MailSender).where(MailSender.client_id == client_id)).one_or_none()
-    if row is None:
-        row = MailSender(client_id=client_id, email=email, name=name)
-    row.email, row.name, row.reply_to = email, name, reply_to
-    if dkim is not None and vault is not None:
-        row.dkim_domain, row.dkim_selector = dkim.domain, dkim.selector
-        row.dkim_key = vault.seal(dkim.private_key.decode())
-    elif row.dkim_domain != Address(email).domain:
-        row.dkim_domain = row.dkim_selector = row.dkim_key = None
-    session.add(row)
-    session.flush()
-    record(session, principal, "mail.sender", "mail_sender", row.id, client_id=client_id, email=email)
-    return row
 
 
 def block_of(session: Session, email: str, client_id: UUID | None) -> MailBlock | None:

@@ -9,9 +9,8 @@ from litestar.params import FromPath, JSONBody
 from pydantic import BaseModel, ConfigDict, Field
 
 from tuneloop.identity.principal import Principal
-from tuneloop.identity.request import HttpRequest
+from tuneloop.identity.request import HttpRequest, settings_of
 from tuneloop.kit.errors import Unavailable
-from tuneloop.kit.settings import Settings
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.slack.channels import channels, set_channel
 from tuneloop.slack.identities import linked, unlink
@@ -98,7 +97,7 @@ class SlackController(Controller):
         principal: NamedDependency[Principal],
     ) -> InstallBegun:
         """Begin to connect a workspace."""
-        settings: Settings = request.app.state.settings
+        settings = settings_of(request)
         if not settings.slack_client_id:
             raise Unavailable("this installation has no Slack app; set TUNELOOP_SLACK_CLIENT_ID and its secrets")
         state = begin_installation(session, principal=principal)

@@ -110,7 +110,10 @@ class MailBlock(Tenant, table=True):
 
 
 class MailSender(Tenant, table=True):
-    """Whom mail comes from: the agency's row, and those of clients that differ from it. `dkim_key` is sealed."""
+    """Whom mail comes from: the agency's row, and those of clients that differ from it. `dkim_key` is sealed.
+
+    `proven_at` is when the key was found in the domain's DNS, which only the domain's owner can write.
+    """
 
     __tablename__ = "mail_sender"
     __table_args__ = (UniqueConstraint("agency_id", "client_id", postgresql_nulls_not_distinct=True),)
@@ -124,4 +127,5 @@ class MailSender(Tenant, table=True):
     dkim_domain: str | None = None
     dkim_selector: str | None = None
     dkim_key: str | None = None
+    proven_at: datetime | None = None
     changed_at: datetime = Field(default_factory=now)

@@ -14,12 +14,12 @@ from tuneloop.console.forms import people
 from tuneloop.console.notes import back_to
 from tuneloop.console.render import page
 from tuneloop.identity.principal import Principal
-from tuneloop.identity.request import HttpRequest
+from tuneloop.identity.request import HttpRequest, settings_of
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import InvalidInput, NotFound, TuneloopError
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.tables import Role
-from tuneloop_reports.controller import settings_of, storage_of
+from tuneloop_reports.controller import storage_of
 from tuneloop_reports.document import Medium, write_html
 from tuneloop_reports.language import Speaker
 from tuneloop_reports.links import new_link, revoke_links

@@ -2,11 +2,18 @@
 
 import time
 from base64 import b64encode
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import dkim
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
 
 from tuneloop.kit.errors import InvalidInput
 
@@ -19,6 +26,21 @@ class DkimKey(NamedTuple):
     domain: str
     selector: str
     private_key: bytes
+
+    @property
+    def dns_name(self) -> str:
+        """Of the TXT record that publishes the key."""
+        return f"{self.selector}._domainkey.{self.domain}"
+
+    @property
+    def dns_value(self) -> str:
+        public = load_pem_private_key(self.private_key, None).public_key()
+        der = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        return f"v=DKIM1; k=rsa; p={b64encode(der).decode()}"
+
+    def is_published(self, records: Iterable[str]) -> bool:
+        """Whether one of the TXT records at `dns_name` carries this very key."""
+        return any(_public_key(record) == _public_key(self.dns_value) for record in records)
 
     def sign(self, raw: bytes) -> bytes:
         """The message with its signature in front.
@@ -41,20 +63,15 @@ class DkimKey(NamedTuple):
         return signature + raw
 
 
-class NewKey(NamedTuple):
-    key: DkimKey
-    dns_name: str
-    dns_value: str
-
-
-def new_dkim_key(domain: str, selector: str | None = None) -> NewKey:
-    """A fresh 2048-bit RSA key and the TXT record that publishes it."""
+def new_dkim_key(domain: str, selector: str | None = None) -> DkimKey:
+    """A fresh 2048-bit RSA key."""
     selector = selector or f"tuneloop{time.strftime('%Y%m', time.gmtime())}"
     private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     pem = private.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
-    public = private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return NewKey(
-        DkimKey(domain, selector, pem),
-        f"{selector}._domainkey.{domain}",
-        f"v=DKIM1; k=rsa; p={b64encode(public).decode()}",
-    )
+    return DkimKey(domain, selector, pem)
+
+
+def _public_key(record: str) -> str:
+    """The tag `p` of a key record (RFC 6376, section 3.6.1), without the white space that it may hold."""
+    tags = dict(part.strip().partition("=")[::2] for part in record.split(";"))
+    return "".join(tags.get("p", "").split())
