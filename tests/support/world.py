@@ -1,7 +1,7 @@
 """One client with a row in every tenant table: what another tenant must never see."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from hashlib import sha256
 from typing import Any
 
@@ -9,6 +9,7 @@ from sqlmodel import Session
 
 from tests.support.billing import billing_rows
 from tests.support.factories import SUPPORT
+from tests.support.reports import report_rows
 from tuneloop.deployment.ab_figures import ArmCounts, Judged, figures
 from tuneloop.identity.secrets import new_token
 from tuneloop.kit.clock import now
@@ -32,7 +33,6 @@ from tuneloop.tables import (
     ApprovalVote,
     AuditEvent,
     BaseModel,
-    BlockReason,
     Candidate,
     Client,
     Comparison,
@@ -48,10 +48,6 @@ from tuneloop.tables import (
     FindingKind,
     GateLook,
     JobRow,
-    Mail,
-    MailAttempt,
-    MailBlock,
-    MailSender,
     Membership,
     Monitor,
     OneTimeLink,
@@ -59,11 +55,6 @@ from tuneloop.tables import (
     Prediction,
     Reading,
     RegisteredModel,
-    Report,
-    ReportFile,
-    ReportLink,
-    ReportSnapshot,
-    ReportStyle,
     RetrainingCycle,
     ReviewItem,
     ReviewLabel,
@@ -84,8 +75,6 @@ from tuneloop.tables import (
     User,
     VersionAlias,
 )
-from tuneloop_reports.content import Content
-from tuneloop_reports.style import Style
 
 RIGHT = Judged(correct=True, hallucinated=False)
 
@@ -210,33 +199,6 @@ def make_world(
         reason="proposed from Shipping",
         document_id=document.id,
         messages=[{"role": "user", "content": "How long does it take?"}],
-    )
-    content = Content(
-        agency=agency.name,
-        client=client.name,
-        client_slug=client.slug,
-        month="2026-01",
-        start=datetime(2026, 1, 1, tzinfo=UTC),
-        end=datetime(2026, 2, 1, tzinfo=UTC),
-        time_zone="UTC",
-        plan=client.plan,
-        models=(),
-        style=Style(),
-    )
-    reported = ReportSnapshot(**mine, month=content.month, digest=content.digest, content=content.stored())
-    report = Report(**mine, month="2026-01", snapshot_id=reported.id)
-    mail = Mail(
-        **mine,
-        dedupe_key=f"report:{report.id}",
-        subject_kind="report",
-        subject_id=str(report.id),
-        recipient_email="ann@client.example",
-        recipient_name="Ann",
-        sender_email="reports@agency.example",
-        sender_name="Agency",
-        subject="Report",
-        text="Attached.",
-        html="<p>Attached.</p>",
     )
     user = User(email=f"ann@{agency.slug}-{client_slug}.example", name="Ann")
     approval = Approval(
@@ -382,21 +344,7 @@ def make_world(
             payload={},
             expires_at=now() + timedelta(days=1),
         ),
-        reported,
-        report,
-        ReportFile(**mine, snapshot_id=reported.id, sha256="4" * 64, size=1, pages=1, seconds=0.1),
-        ReportStyle(**mine, values={}),
-        ReportLink(
-            **mine,
-            report_id=report.id,
-            token_hash=new_token().digest,
-            created_by="Ann",
-            expires_at=now() + timedelta(days=1),
-        ),
-        mail,
-        MailAttempt(**mine, mail_id=mail.id, number=1),
-        MailSender(**mine, email="reports@agency.example", name="Agency"),
-        MailBlock(**mine, email="gone@client.example", reason=BlockReason.BOUNCED),
+        *report_rows(agency, client),
         Membership(agency_id=agency.id, user_id=user.id, role=Role.VIEWER),
         ApiKey(
             agency_id=agency.id,

@@ -8,11 +8,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from secrets import token_hex, token_urlsafe
 from typing import Any
 
-from tuneloop.demo.api import App, DemoFailed, LiveTraffic, Operator, Served, TooLate
+from tuneloop.demo.api import App, DemoFailed, LiveTraffic, Operator, Served
+from tuneloop.demo.labellers import Labellers
 from tuneloop.demo.month import close_month
 from tuneloop.demo.scenario import Item, Scenario
 from tuneloop.demo.show import Show, rate_n
@@ -61,7 +62,6 @@ class Loop:
         self.path = f"/api/v1/models/{self.name}"
         self.random = random.Random(7)  # noqa: S311  (reproducible traffic)
         self.weeks: list[dict[str, Any]] = []
-        self.truth: dict[str, Item] = {}
         self.usual: list[Item] = []
         self.late: list[Item] = []
 
@@ -107,7 +107,7 @@ class Loop:
             self.settings, self.operator, team=slug, name="Olga Operator", email="olga@north.example"
         )
         second = self.operator.post("/api/v1/keys", {"name": "Otto Operator", "role": "operator"})["key"]
-        self.labellers = (self.operator, Operator(self.url, second))
+        self.people = Labellers(self.operator, Operator(self.url, second), self.path)
         self.operator.post("/api/v1/clients", {"slug": "acme", "name": "Acme Outfitters", "domain": "ecommerce"})
         self.operator.post(
             "/api/v1/models/acme",
@@ -217,15 +217,15 @@ class Loop:
             for answer in self.app.ask_all(messages):
                 served.append(answer)
                 bar.update(done=len(served))
-        self.truth |= {each.item.text: each.item for each in served}
+        self.people.know(each.item for each in served)
         return served
 
     def week(self, number: int, messages: list[Item]) -> None:
         reported = self.report_errors(self.serve(f"week {number}", messages))
         self.operator.post(f"{self.path}/review/fill", {"budget": 2 * self.scenario.traffic.labels})
-        self.label_queue()
+        self.people.empty_queue()
         self.take_reading()
-        if self.label_queue():
+        if self.people.empty_queue():
             self.take_reading()
         latest: dict[str, dict[str, Any]] = {}
         for row in self.operator.get(f"{self.path}/readings"):
@@ -240,24 +240,6 @@ class Loop:
 
     def take_reading(self) -> None:
         self.operator.finished(self.operator.post(f"{self.path}/readings")["id"])
-
-    def label_queue(self) -> int:
-        """Two operators answer what waits in the queue, without seeing the model's answers; returns the labels given.
-
-        The second one is asked for second opinions only.
-        """
-        return sum(self.label(labeller) for labeller in self.labellers)
-
-    def label(self, labeller: Operator, most: int | None = None) -> int:
-        given = 0
-        while given != most and (item := labeller.post(f"{self.path}/review/next")["item"]):
-            known = self.truth[item["messages"][-1]["content"]]
-            with suppress(TooLate):  # the gate decided while this one was being read
-                labeller.post(
-                    f"/api/v1/review/{item['id']}/label", {"expected": known.answer, "category": known.category}
-                )
-                given += 1
-        return given
 
     def report_errors(self, served: list[Served]) -> int:
         """The client's users correct most of the answers that are wrong, and only those."""
@@ -309,8 +291,7 @@ class Loop:
         path = f"/api/v1/cycles/{cycle['id']}"
         gate = self.operator.get(f"{path}/gate")
         while gate["outcome"] == "need_more_labels" and gate["open"]:
-            for labeller in self.labellers:
-                self.label(labeller, LABELS_AT_ONCE)
+            self.people.answer_some(LABELS_AT_ONCE)
             gate = self.operator.until(f"{path}/gate", _has_looked)
         if gate["queries"]:
             self.show.say(

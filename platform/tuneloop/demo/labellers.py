@@ -1,0 +1,39 @@
+"""The people who label answers in the demo: they know what is right, and never see what the model said."""
+
+from collections.abc import Iterable
+from contextlib import suppress
+
+from tuneloop.demo.api import Operator, TooLate
+from tuneloop.demo.scenario import Item
+
+
+class Labellers:
+    """Two operators; the second one is asked for second opinions only. `path` is the model's."""
+
+    def __init__(self, first: Operator, second: Operator, path: str) -> None:
+        self._both = (first, second)
+        self._path = path
+        self._truth: dict[str, Item] = {}
+
+    def know(self, items: Iterable[Item]) -> None:
+        self._truth |= {item.text: item for item in items}
+
+    def empty_queue(self) -> int:
+        """Answer all that waits; returns the labels given."""
+        return sum(self._label(operator) for operator in self._both)
+
+    def answer_some(self, most: int) -> None:
+        """At most that many labels by each."""
+        for operator in self._both:
+            self._label(operator, most)
+
+    def _label(self, operator: Operator, most: int | None = None) -> int:
+        given = 0
+        while given != most and (item := operator.post(f"{self._path}/review/next")["item"]):
+            known = self._truth[item["messages"][-1]["content"]]
+            with suppress(TooLate):  # the gate decided while this one was being read
+                operator.post(
+                    f"/api/v1/review/{item['id']}/label", {"expected": known.answer, "category": known.category}
+                )
+                given += 1
+        return given
