@@ -35,7 +35,7 @@ $(VENV)/installed: requirements.lock pyproject.toml .ci/build-llama.sh .ci/insta
 	$(BIN)/python -c 'import torch, sys; sys.exit(not torch.__version__.startswith("$(TORCH)"))' 2>/dev/null || $(PIP) torch==$(TORCH)
 	$(PIP) --no-deps --require-hashes -r requirements.lock
 	.ci/build-llama.sh $(BIN)/python $(LLAMA)
-	$(PIP) --no-deps --no-index --find-links .wheels llama-cpp-python==$(LLAMA)
+	$(PIP) --no-deps --no-index --force-reinstall --find-links .wheels llama-cpp-python==$(LLAMA)
 	$(PIP) --no-deps --no-build-isolation --editable .
 	touch $@
 

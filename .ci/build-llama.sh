@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
-# Builds the pinned llama-cpp-python wheel into .wheels/: only the library that the bindings load, with flags
-# that run on every x86-64 machine since 2013 (a wheel cached on one machine must not crash on another).
+# Builds the pinned llama-cpp-python wheel into .wheels/: only the library that the bindings load. On x86-64 it holds
+# kernels for AVX2 (machines since 2013) and for AVX512 with VNNI (a third faster), and picks those that run when it is
+# loaded: a wheel or image built on one machine must not crash on another. AMX stays out, as some virtual machines
+# claim it and can't.
 #   .ci/build-llama.sh PYTHON VERSION
 set -euo pipefail
 python=$1 version=$2
 root=$(cd "$(dirname "$0")/.." && pwd)
 wheels="$root/.wheels"
 mkdir -p "$wheels"
-if ls "$wheels"/llama_cpp_python-"$version"-*.whl >/dev/null 2>&1; then exit 0; fi
+if [ -n "$(find "$wheels" -name "llama_cpp_python-$version-*.whl" -newer "$0")" ]; then exit 0; fi
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -17,11 +19,17 @@ tar -xzf "$work/llama_cpp_python-$version.tar.gz" -C "$work"
 source_dir="$work/llama_cpp_python-$version"
 # The bindings load libllama and libggml only; the helper library is half of the build time.
 sed -i.bak 's/set(LLAMA_BUILD_COMMON ON CACHE/set(LLAMA_BUILD_COMMON OFF CACHE/' "$source_dir/CMakeLists.txt"
+for kept in haswell icelake; do
+  sed -i.bak "s/llama_cpp_python_install_target(ggml-cpu)/& \nllama_cpp_python_install_target(ggml-cpu-$kept)/" \
+    "$source_dir/CMakeLists.txt"
+done
+others="x64|sse42|sandybridge|ivybridge|piledriver|skylakex|cannonlake|cascadelake|cooperlake|zen4|alderlake|sapphirerapids"
+sed -i.bak -E "/ggml_add_cpu_backend_variant\(($others)[ )]/d" "$source_dir/vendor/llama.cpp/ggml/src/CMakeLists.txt"
 
 flags="-DLLAVA_BUILD=OFF"
 if [ -z "${LLAMA_CMAKE_ARGS:-}" ]; then
   case "$(uname -s)-$(uname -m)" in
-    Linux-x86_64) flags="$flags -DGGML_NATIVE=OFF -DGGML_AVX2=ON -DGGML_FMA=ON -DGGML_F16C=ON -DGGML_BMI2=ON" ;;
+    Linux-x86_64) flags="$flags -DGGML_NATIVE=OFF -DGGML_BACKEND_DL=ON -DGGML_CPU_ALL_VARIANTS=ON" ;;
     *) flags="$flags -DGGML_NATIVE=OFF" ;;
   esac
 fi

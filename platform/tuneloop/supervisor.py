@@ -10,8 +10,9 @@ from typing import BinaryIO
 
 import structlog
 
-log = structlog.get_logger(__name__)
+from tuneloop.kit.openmp import BRIEF_SPIN
 
+log = structlog.get_logger(__name__)
 STOP_SECONDS = 70.0
 RESTART_SECONDS = 1.0
 
@@ -21,8 +22,7 @@ class Supervisor:
 
     def __init__(self, commands: Sequence[Sequence[str]], environment: Mapping[str, str], logs: Path) -> None:
         self._commands = [tuple(command) for command in commands]
-        # Processes of one installation share the cores: waiting threads that spin would take them from each other.
-        self._environment = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ, **environment}
+        self._environment = {"GOMP_SPINCOUNT": BRIEF_SPIN, **os.environ, **environment}
         self._logs = logs
         self._children: dict[tuple[str, ...], subprocess.Popen[bytes]] = {}
         self._stopping = threading.Event()

@@ -172,6 +172,12 @@ def test_examples_that_came_one_by_one_are_scanned_once_no_more_come(
         assert scan_waiting(scheduler) == 0
     for example in examples.values():
         example.added_at = now() - QUIET
+    moved = next(iter(examples.values()))
+    moved.retired_at = now()
+    session.flush()
+    with database.all_agencies() as scheduler:
+        assert scan_waiting(scheduler) == 0, "one has just come from the rolling set"
+    moved.retired_at = None
     session.flush()
     with database.all_agencies() as scheduler:
         assert scan_waiting(scheduler) == 1

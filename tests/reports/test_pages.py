@@ -177,8 +177,8 @@ def test_an_address_is_shown_to_be_the_agency_s(owner: Visitor, site: Site) -> N
     page = owner.page
     page.goto("/reports")
     page.get_by_role("link", name="Sender").click()
-    page.get_by_label("Address").fill("reports@north.example")
-    page.get_by_label("Name").fill("North Agency")
+    page.get_by_label("Address", exact=True).fill("reports@north.example")
+    page.get_by_label("Name", exact=True).fill("North Agency")
     page.get_by_label("Make a new DKIM key").check()
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text("Mail comes from no-reply@tuneloop.localhost under your name")).to_be_visible()

@@ -25,6 +25,7 @@ _FILE_TYPES = {
     Quantisation.Q5_K_M: c.LLAMA_FTYPE_MOSTLY_Q5_K_M,
     Quantisation.Q4_K_M: c.LLAMA_FTYPE_MOSTLY_Q4_K_M,
 }
+_LIBRARY: ctypes.CDLL = c._lib  # noqa: SLF001
 _recent_errors: deque[str] = deque(maxlen=8)
 
 
@@ -38,14 +39,17 @@ _LOG_CALLBACK = c.llama_log_callback(_keep_errors)
 c.llama_log_set(_LOG_CALLBACK, ctypes.c_void_p(0))
 
 
+# The build holds kernels for several kinds of processor; the best that runs on this one is loaded. They are asked of
+# the library that is loaded already: a wheel holds copies of libggml where the build had links.
+_LIBRARY.ggml_backend_load_all_from_path(str(Path(c.__file__).parent / "lib").encode())
+_LIBRARY.ggml_commit.restype = ctypes.c_char_p
+
+
 def identity() -> str:
-    """What produced the numbers: library, bindings and the CPU features compiled in that change rounding."""
-    folder = Path(c.__file__).parent / "lib"
-    library = ctypes.CDLL(str(next(path for end in ("so", "dylib") for path in folder.glob(f"libggml-base.{end}"))))
-    library.ggml_commit.restype = ctypes.c_char_p
+    """What produced the numbers: library, bindings and the CPU features in use, which change rounding."""
     features = [part.split("=") for part in c.llama_print_system_info().decode().split("|") if "=" in part]
     enabled = [name.split(":")[-1].strip() for name, value in features if value.strip() == "1"]
-    build = f"{c.llama_version().decode()} {library.ggml_commit().decode()}"
+    build = f"{c.llama_version().decode()} {_LIBRARY.ggml_commit().decode()}"
     return f"llama.cpp {build} via llama-cpp-python {bindings_version}, {' '.join(enabled)}"
 
 

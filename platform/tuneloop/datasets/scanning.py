@@ -33,7 +33,8 @@ def scan_waiting(session: Session) -> int:
     Also those that came while a scan was reading. Needs a session across agencies.
     """
     moment = now()
-    oldest, newest = func.min(Example.added_at), func.max(Example.added_at)
+    came = func.coalesce(Example.retired_at, Example.added_at)
+    oldest, newest = func.min(came), func.max(came)
     waiting = (
         select(Example.model_id)
         .where(_is_unchecked(), ~is_planned(ScanExamples, col(Example.model_id)))

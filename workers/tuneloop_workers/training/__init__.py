@@ -2,6 +2,7 @@
 
 import os
 
-# Read when torch loads its OpenMP runtime. By default waiting threads spin, and where training shares its cores with
-# serving that made a two-thread step seven times slower; asleep they cost a few microseconds each.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+from tuneloop.kit.openmp import BRIEF_SPIN
+
+# Read when torch loads its OpenMP runtime.
+os.environ.setdefault("GOMP_SPINCOUNT", BRIEF_SPIN)
