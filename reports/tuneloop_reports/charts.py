@@ -35,6 +35,8 @@ def accuracy_chart(say: Speaker, model: ModelReport, style: Style) -> str:
         )
         for each in model.months
     ]
+    # One marker of a kind a day: on a scale of months, more would be drawn over each other.
+    last_of_day = {(event.at.date(), event.kind): event for event in model.events}
     happened = [
         Marker(
             at=event.at,
@@ -42,7 +44,7 @@ def accuracy_chart(say: Speaker, model: ModelReport, style: Style) -> str:
             text="",
             label=f"v{event.version}" if event.version else "",
         )
-        for event in model.events
+        for event in last_of_day.values()
         if event.at >= points[0].at - timedelta(days=16)
     ]
     level = model.baseline.value if model.baseline else None

@@ -101,7 +101,9 @@ def tiles(say: Speaker, model: ModelReport, earlier: str) -> list[Tile]:
             say("tile.hallucination"),
             say.share(claims, 1) if claims else say("tile.not_measured"),
             detail(claims, 1) if claims else "",
-            before(say.rate(claims_before, 1), earlier) if claims_before else say("tile.of_evaluation"),
+            before(say.rate(claims_before, 1), earlier)
+            if claims_before and claims_before != claims
+            else say("tile.of_evaluation"),
         ),
         Tile(
             say("tile.answers"),

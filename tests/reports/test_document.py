@@ -2,6 +2,7 @@
 
 import csv
 import re
+from base64 import b64decode
 from collections.abc import Iterator
 from datetime import timedelta
 from io import BytesIO, StringIO
@@ -13,7 +14,8 @@ import pytest
 
 from tests.reports.sample import END, LIVE_TEST, RETRAIN, category, content, figure, model
 from tuneloop.tables import AbState, AlertKind, AlertLevel, AlertState, Plan
-from tuneloop_reports.content import AlertEntry, Content, Light, LightRule
+from tuneloop_reports.charts import accuracy_chart
+from tuneloop_reports.content import AlertEntry, Content, Event, EventKind, Light, LightRule
 from tuneloop_reports.document import Medium, ink_on, write_html
 from tuneloop_reports.gather.light import COLOURS, rule_of
 from tuneloop_reports.language import Speaker, sentences
@@ -309,3 +311,22 @@ def test_a_test_on_live_traffic_is_told_with_its_figures_and_its_end(renderer: R
         ("v1.2", "0.0142663", "1472"),
         ("v1.3", "0.00815217", "368"),
     ]
+
+
+def test_nothing_is_said_of_a_month_before_the_first(renderer: Renderer) -> None:
+    nothing = figure(0, 0)
+    first = model(hallucination_before=None, reported_before=nothing, answers_before=0, before=nothing, change=None)
+    said = text_of(renderer.render(content(first)).pdf)
+    assert "Answers with unsupported claims (evaluation set) not measured 1.7% (0.8" in said
+    assert "on the evaluation set" in said
+
+
+def test_versions_of_one_day_share_a_mark() -> None:
+    say = Speaker(Language.ENGLISH, "UTC")
+    busy = model(
+        events=[
+            Event(at=END - timedelta(days=9, hours=n), kind=EventKind.DEPLOYED, version=f"{9 - n}") for n in (3, 2, 1)
+        ]
+    )
+    drawn = b64decode(accuracy_chart(say, busy, Style()).partition(",")[2]).decode()
+    assert re.findall(r">v(\d)<", drawn) == ["8"]

@@ -122,7 +122,7 @@ def _model(
         events=tuple(work.deployments(session, model, year) + _opened(session, model, year)),
         categories=accuracy.categories(readings.get(month, []), release),
         hallucination=_hallucination(run),
-        hallucination_before=_hallucination(run_before) if run_before is not run else None,
+        hallucination_before=_hallucination(run_before),
         confidence=traffic.confidence(session, model, span),
         confidence_before=traffic.confidence(session, model, earlier),
         reported=traffic.reported(session, model, span),
