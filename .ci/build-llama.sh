@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Builds the pinned llama-cpp-python wheel into .wheels/: only the library that the bindings load. On x86-64 it holds
 # kernels for AVX2 (machines since 2013) and for AVX512 with VNNI (a third faster), and picks those that run when it is
-# loaded: a wheel or image built on one machine must not crash on another. AMX stays out, as some virtual machines
-# claim it and can't.
+# loaded: a wheel or image built on one machine must not crash on another. AMX stays out: it
+# was no faster.
 #   .ci/build-llama.sh PYTHON VERSION
 set -euo pipefail
 python=$1 version=$2

@@ -18,7 +18,7 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
 from tuneloop.console.render import page
-from tuneloop.identity.request import HttpRequest, database_of
+from tuneloop.identity.request import HttpRequest, database_of, settings_of
 from tuneloop.kit.clock import now
 from tuneloop.kit.crypto import Vault
 from tuneloop.kit.db import Database, make_engine
@@ -57,7 +57,7 @@ def _events(app: App) -> ControllerRouterHandler:
 @get("/slack/install", public=True, include_in_schema=False, sync_to_thread=False)
 def begin(request: HttpRequest) -> Redirect:
     """To Slack's consent. The browser keeps the state, so that nobody finishes an installation begun elsewhere."""
-    settings: Settings = request.app.state.settings
+    settings = settings_of(request)
     state = request.query_params.get("state", "")
     query = {
         "client_id": settings.slack_client_id,
@@ -80,7 +80,7 @@ def begin(request: HttpRequest) -> Redirect:
 @get("/slack/oauth_redirect", public=True, include_in_schema=False, sync_to_thread=True)
 def finish(request: HttpRequest, code: FromQuery[str] = "", error: FromQuery[str] = "") -> Response[str]:
     state = request.query_params.get("state", "")
-    settings: Settings = request.app.state.settings
+    settings = settings_of(request)
     if error:
         raise Conflict(f"Slack says: {error[:100]}. Nothing was connected; begin again when you are ready")
     kept = request.cookies.get(STATE_COOKIE, "")

@@ -13,6 +13,7 @@ import structlog
 from tuneloop.kit.openmp import BRIEF_SPIN
 
 log = structlog.get_logger(__name__)
+
 STOP_SECONDS = 70.0
 RESTART_SECONDS = 1.0
 

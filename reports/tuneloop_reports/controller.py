@@ -10,7 +10,7 @@ from litestar.params import FromPath, FromQuery, JSONBody, RawBody
 from litestar.status_codes import HTTP_200_OK
 from pydantic import BaseModel, ConfigDict, Field
 
-from tuneloop.clients.service import find_client
+from tuneloop.clients.service import client_id_of, find_client
 from tuneloop.identity.principal import Principal
 from tuneloop.identity.request import HttpRequest, settings_of
 from tuneloop.kit.errors import Conflict
@@ -198,7 +198,7 @@ class ReportController(Controller):
     @get("/report-style", role=Role.VIEWER, sync_to_thread=True)
     def style(self, session: NamedDependency[TenantSession], client: FromQuery[str | None] = None) -> Style:
         """How reports look: the agency's, or one client's."""
-        return style_of(session, _client_id(session, client))
+        return style_of(session, client_id_of(session, client))
 
     @patch("/report-style", role=Role.ADMIN, sync_to_thread=True)
     def change_style(
@@ -209,7 +209,7 @@ class ReportController(Controller):
         client: FromQuery[str | None] = None,
     ) -> Style:
         """Change some of it; null goes back to what the agency or the product has."""
-        return change_style(session, principal=principal, client_id=_client_id(session, client), changes=data)
+        return change_style(session, principal=principal, client_id=client_id_of(session, client), changes=data)
 
     @post("/report-style/logo", role=Role.ADMIN, sync_to_thread=True, status_code=HTTP_200_OK)
     def logo(
@@ -222,7 +222,7 @@ class ReportController(Controller):
     ) -> Style:
         """Upload a PNG or JPEG as the logo."""
         changes = {"logo": storage_of(request).put_bytes(read_logo(body))}
-        return change_style(session, principal=principal, client_id=_client_id(session, client), changes=changes)
+        return change_style(session, principal=principal, client_id=client_id_of(session, client), changes=changes)
 
 
 def pdf_answer(session: TenantSession, report: Report, storage: Storage, filename: str) -> Response[bytes]:
@@ -243,10 +243,6 @@ def storage_of(request: HttpRequest) -> Storage:
     storage = request.app.state.storage
     assert isinstance(storage, Storage)
     return storage
-
-
-def _client_id(session: TenantSession, client: str | None) -> UUID | None:
-    return find_client(session, client).id if client else None
 
 
 def _brief(report: Report, client: Client) -> ReportBrief:

@@ -11,7 +11,7 @@ from tuneloop.audit.service import record
 from tuneloop.clients.months import Month, zone_of_agency
 from tuneloop.clients.service import find_client
 from tuneloop.identity.principal import Principal
-from tuneloop.identity.request import HttpRequest, database_of
+from tuneloop.identity.request import HttpRequest, database_of, settings_of
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import Conflict, NotFound
 from tuneloop.kit.jobs import enqueue
@@ -166,7 +166,7 @@ class CreditController(Controller):
             if row is None:
                 raise NotFound("invoice", invoice)
             account = find_account(session)
-        service = gateway_of(request.app.state.settings, account)
+        service = gateway_of(settings_of(request), account)
         if service is None:
             raise Conflict("this agency isn't connected to Stripe; run 'tuneloop billing connect'")
         key = f"{row.id}:credit:{row.credited}:{data.amount}"

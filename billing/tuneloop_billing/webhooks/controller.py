@@ -6,7 +6,7 @@ from litestar import Controller, post
 from litestar.concurrency import sync_to_thread
 from litestar.params import FromPath
 
-from tuneloop.identity.request import HttpRequest, database_of
+from tuneloop.identity.request import HttpRequest, database_of, settings_of
 from tuneloop_billing.webhooks.service import receive, receive_connected
 
 
@@ -19,7 +19,7 @@ class WebhookController(Controller):
     async def take_connected(self, request: HttpRequest) -> dict[str, bool]:
         """An event of an account that is connected to the platform."""
         body, header = await request.body(), request.headers.get("stripe-signature", "")
-        database, settings, at = database_of(request), request.app.state.settings, int(time.time())
+        database, settings, at = database_of(request), settings_of(request), int(time.time())
         new = await sync_to_thread(receive_connected, database, settings, body=body, header=header, at=at)
         return {"new": new}
 
@@ -27,6 +27,6 @@ class WebhookController(Controller):
     async def take(self, request: HttpRequest, token: FromPath[str]) -> dict[str, bool]:
         """An event of an agency's own account."""
         body, header = await request.body(), request.headers.get("stripe-signature", "")
-        database, settings, at = database_of(request), request.app.state.settings, int(time.time())
+        database, settings, at = database_of(request), settings_of(request), int(time.time())
         new = await sync_to_thread(receive, database, settings, token=token, body=body, header=header, at=at)
         return {"new": new}

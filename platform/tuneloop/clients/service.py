@@ -1,5 +1,7 @@
 """Clients of an agency."""
 
+from uuid import UUID
+
 from sqlmodel import Session, select
 
 from tuneloop.audit.service import record
@@ -55,6 +57,11 @@ def find_client(session: Session, slug: str) -> Client:
     if client is None:
         raise NotFound("client", slug)
     return client
+
+
+def client_id_of(session: Session, slug: str | None) -> UUID | None:
+    """None where no client is named: what is asked for is the agency's own."""
+    return find_client(session, slug).id if slug else None
 
 
 def list_clients(session: Session) -> list[Client]:

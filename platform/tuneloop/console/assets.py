@@ -16,7 +16,7 @@ import vl_convert
 from litestar import Response, get
 from litestar.params import FromPath
 
-from tuneloop.identity.request import HttpRequest
+from tuneloop.identity.request import HttpRequest, settings_of
 from tuneloop.kit.errors import NotFound
 
 CHARTS = "charts.js"
@@ -84,7 +84,7 @@ def asset_url(name: str) -> str:
 @get("/assets/{name:str}", public=True, include_in_schema=False, sync_to_thread=True)
 def asset(request: HttpRequest, name: FromPath[str]) -> Response[bytes]:
     if name == CHARTS:
-        found = chart_library(request.app.state.settings.data_dir / "cache")
+        found = chart_library(settings_of(request).data_dir / "cache")
     elif name in HELD:
         found = held(name)
     else:

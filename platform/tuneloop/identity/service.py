@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlmodel import Session, col, select
 
 from tuneloop.audit.service import record
-from tuneloop.clients.service import find_client
+from tuneloop.clients.service import client_id_of
 from tuneloop.identity.principal import Principal
 from tuneloop.identity.secrets import KEY_PREFIX, hash_password, new_token, password_matches, token_digest
 from tuneloop.kit.clock import now
@@ -72,7 +72,7 @@ def add_member(
         agency_id=principal.agency_id,
         user_id=user.id,
         role=role,
-        member_client_id=find_client(session, client).id if client else None,
+        member_client_id=client_id_of(session, client),
     )
     session.add(membership)
     record(session, principal, "member.add", "user", user.id, email=user.email, role=role)
@@ -186,7 +186,7 @@ def create_key(
         prefix=token.token[:10],
         key_hash=token.digest,
         role=role,
-        scope_client_id=find_client(session, client).id if client else None,
+        scope_client_id=client_id_of(session, client),
         created_by=principal.actor_id if principal.kind is ActorKind.USER else None,
     )
     session.add(row)

@@ -10,7 +10,7 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from litestar.status_codes import HTTP_200_OK
 from pydantic import BaseModel, ConfigDict, EmailStr, Field
 
-from tuneloop.clients.service import find_client
+from tuneloop.clients.service import client_id_of
 from tuneloop.identity.principal import Principal
 from tuneloop.identity.request import HttpRequest, settings_of
 from tuneloop.kit.mail import Address
@@ -143,7 +143,7 @@ class MailController(Controller):
         self, request: HttpRequest, session: NamedDependency[TenantSession], client: FromQuery[str | None] = None
     ) -> SenderRead:
         """Whom mail comes from."""
-        client_id = find_client(session, client).id if client else None
+        client_id = client_id_of(session, client)
         return SenderRead.of(session, settings_of(request), client_id)
 
     @put("/sender", role=Role.ADMIN, sync_to_thread=True)
@@ -156,7 +156,7 @@ class MailController(Controller):
     ) -> SenderRead:
         """Say whom mail comes from, and make a DKIM key for its domain if asked."""
         settings = settings_of(request)
-        client_id = find_client(session, data.client).id if data.client else None
+        client_id = client_id_of(session, data.client)
         set_sender(
             session,
             principal=principal,
@@ -179,6 +179,6 @@ class MailController(Controller):
     ) -> SenderRead:
         """Look for the sender's DKIM key in its domain's DNS; found there, mail comes from the sender's own address."""
         settings = settings_of(request)
-        client_id = find_client(session, client).id if client else None
+        client_id = client_id_of(session, client)
         prove_sender(session, principal=principal, client_id=client_id, settings=settings)
         return SenderRead.of(session, settings, client_id)

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlmodel import Session, col, select
 
 from tuneloop.audit.service import record
-from tuneloop.clients.service import find_client
+from tuneloop.clients.service import client_id_of
 from tuneloop.identity.principal import Principal
 from tuneloop.kit.errors import InvalidInput
 from tuneloop.slack.installations import installations
@@ -51,7 +51,7 @@ def set_channel(
     if len(known) != 1:
         names = ", ".join(f"{each.team_name} ({each.team_id})" for each in installations(session)) or "none"
         raise InvalidInput(f"say in which workspace the channel is; connected: {names}", param="team")
-    client_id = find_client(session, client).id if client else None
+    client_id = client_id_of(session, client)
     query = select(SlackChannel).where(col(SlackChannel.client_id).is_not_distinct_from(client_id))
     row = session.exec(query.with_for_update()).one_or_none() or SlackChannel(
         agency_id=principal.agency_id, installation_id=known[0].id, client_id=client_id, channel=channel

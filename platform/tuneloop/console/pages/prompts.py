@@ -13,7 +13,7 @@ from tuneloop.console.render import part
 from tuneloop.console.wording import differences
 from tuneloop.gateway.routes import Route
 from tuneloop.identity.principal import Principal
-from tuneloop.identity.request import HttpRequest, database_of
+from tuneloop.identity.request import HttpRequest, database_of, settings_of
 from tuneloop.kit.errors import TuneloopError
 from tuneloop.registry.service import find_model
 from tuneloop.registry.templates import Message
@@ -46,7 +46,7 @@ class PromptPage(Controller):
         routes = await asyncio.to_thread(look_up)
         try:
             said = await ask_all(
-                request.app.state.settings, routes, asked=VERSIONS, messages=[Message(role="user", content=prompt)]
+                settings_of(request), routes, asked=VERSIONS, messages=[Message(role="user", content=prompt)]
             )
         except TuneloopError as problem:
             return part(request, "answers.html", answers=[], pieces=[], same=False, problem=problem.message)

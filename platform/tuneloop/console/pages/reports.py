@@ -9,7 +9,7 @@ from litestar.params import FromPath, FromQuery
 from litestar.response import Redirect
 
 from tuneloop.clients.months import Month, zone_of_agency
-from tuneloop.clients.service import find_client, list_clients
+from tuneloop.clients.service import client_id_of, find_client, list_clients
 from tuneloop.console.forms import people
 from tuneloop.console.notes import back_to
 from tuneloop.console.render import page
@@ -91,7 +91,7 @@ class ReportPages(Controller):
         form: NamedDependency[FormMultiDict],
         client: FromQuery[str] = "",
     ) -> Redirect:
-        found = find_client(session, client) if client else None
+        client_id = client_id_of(session, client)
         changes: dict[str, Any] = {
             name: str(form.get(name, "")).strip()
             for name in ("language", "page_size", "brand", "accent", "font", "footer", "website", "link_days")
@@ -99,15 +99,15 @@ class ReportPages(Controller):
         changes |= {name: name in form for name in ("show_examples", "approve_by_itself")}
         if "further_recipients" in form:
             changes["further_recipients"] = people(form, "further_recipients")
-        change_style(session, principal=principal, client_id=found.id if found else None, changes=changes)
-        return back_to(f"/reports/style?client={client}" if client else "/reports/style", "Saved for the next report.")
+        change_style(session, principal=principal, client_id=client_id, changes=changes)
+        return _saved(client)
 
     @get("/style/logo", role=Role.VIEWER, sync_to_thread=True)
     def logo(
         self, request: HttpRequest, session: NamedDependency[TenantSession], client: FromQuery[str] = ""
     ) -> Response[bytes]:
         """The logo, as reports show it."""
-        found = style_of(session, find_client(session, client).id if client else None).logo
+        found = style_of(session, client_id_of(session, client)).logo
         if found is None:
             raise NotFound("logo", client or "agency")
         return Response(storage_of(request).read(found), media_type="image/png", headers=dict(HEADERS))
@@ -122,13 +122,13 @@ class ReportPages(Controller):
         client: FromQuery[str] = "",
     ) -> Redirect:
         """A new one, or none."""
-        found, sent = find_client(session, client) if client else None, form.get("logo")
+        client_id, sent = client_id_of(session, client), form.get("logo")
         data = sent.file.read(LARGEST_LOGO + 1) if isinstance(sent, UploadFile) else b""
         if not data and "remove" not in form:
             raise InvalidInput("choose a PNG or JPEG file", field="logo")
         stored = storage_of(request).put_bytes(read_logo(data)) if data else None
-        change_style(session, principal=principal, client_id=found.id if found else None, changes={"logo": stored})
-        return back_to(f"/reports/style?client={client}" if client else "/reports/style", "Saved for the next report.")
+        change_style(session, principal=principal, client_id=client_id, changes={"logo": stored})
+        return _saved(client)
 
     @get("/{client:str}/{month:str}", role=Role.VIEWER, sync_to_thread=True)
     def read(
@@ -215,3 +215,7 @@ class ReportPages(Controller):
         days = content_of(session, report).style.link_days
         made = new_link(session, report=report, created_by=principal.name, days=days)
         return back_to(f"/reports/{client}/{month}", f"{settings_of(request).site_url}/r/{made.token}")
+
+
+def _saved(client: str) -> Redirect:
+    return back_to(f"/reports/style?client={client}" if client else "/reports/style", "Saved for the next report.")

@@ -7,7 +7,7 @@ from litestar.params import FromQuery
 from litestar.response import Redirect
 from pydantic import ValidationError
 
-from tuneloop.clients.service import find_client, list_clients
+from tuneloop.clients.service import client_id_of, find_client, list_clients
 from tuneloop.console.forms import optional, required
 from tuneloop.console.notes import back_to
 from tuneloop.console.render import page
@@ -46,7 +46,7 @@ class SenderPage(Controller):
         form: NamedDependency[FormMultiDict],
         client: FromQuery[str] = "",
     ) -> Redirect:
-        found = find_client(session, client) if client else None
+        client_id = client_id_of(session, client)
         try:
             wanted = SenderWrite(
                 email=required(form, "email", "the address"),
@@ -59,7 +59,7 @@ class SenderPage(Controller):
         set_sender(
             session,
             principal=principal,
-            client_id=found.id if found else None,
+            client_id=client_id,
             email=wanted.email,
             name=wanted.name,
             reply_to=wanted.reply_to,
@@ -76,7 +76,7 @@ class SenderPage(Controller):
         principal: NamedDependency[Principal],
         client: FromQuery[str] = "",
     ) -> Redirect:
-        client_id = find_client(session, client).id if client else None
+        client_id = client_id_of(session, client)
         sender = prove_sender(session, principal=principal, client_id=client_id, settings=settings_of(request))
         return back_to(_place(client), f"The record is there. Mail comes from {sender.email} from now on.")
 
