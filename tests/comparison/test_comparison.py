@@ -1,19 +1,22 @@
 """Side by side: only what is comparable is compared, and every number in the table can be counted by hand."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from scipy.stats import binom
 
 from tests.support.cycles import Workshop, make_workshop
 from tests.support.factories import make_base
-from tuneloop.comparison.service import compare_runs, gate_policy
+from tuneloop.comparison.service import compare_runs, gate_policy, judge, measure
 from tuneloop.evals.service import describe_run, record_run
 from tuneloop.kit.db import Database
 from tuneloop.kit.errors import Conflict, InvalidInput
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.registry.policy import Policy
+from tuneloop.stats.checks import Finding
 from tuneloop.stats.gate import Outcome
+from tuneloop.stats.paired import PairedCounts
 from tuneloop.tables import Agency, Comparison, EvalRun, Pool, Snapshot, SnapshotItem
 
 OLD, NEW = "order", "rental"
@@ -169,11 +172,25 @@ def test_a_clear_loss_is_rejected_with_reasons(session: TenantSession, workshop:
     assert (comparison.production_digest, comparison.candidate_digest) == (good.digest, bad.digest)
 
 
+def test_a_later_attempt_needs_a_stronger_proof(
+    session: TenantSession, workshop: Workshop, runs: tuple[EvalRun, EvalRun]
+) -> None:
+    """7 fixed and none broken of the target: p = 0.004 by mid-p, under 0.04 and 0.005; without one of them 0.008."""
+    measured = measure(session, cycle=workshop.cycle(session), production=runs[0], candidate=runs[1], target=[NEW])
+    weaker = replace(measured, strata=replace(measured.strata, target=PairedCounts(3, 6, 0, 1)))
+    found = [
+        judge(each, target=[NEW], policy=Policy(), attempt=attempt)[0].checks[1].finding
+        for each in (measured, weaker)
+        for attempt in (1, 2)
+    ]
+    assert found == [Finding.PROVEN, Finding.PROVEN, Finding.PROVEN, Finding.OPEN]
+
+
 def test_the_model_s_policy_is_the_gate_s() -> None:
     policy = Policy(overall_margin=0.01, strong_margin=0.02, category_margin=0.03, hallucination_margin=0.04)
     gate = gate_policy(policy.model_copy(update={"worthwhile_gain": 0.06, "significance": 0.07}))
     assert (gate.overall_margin, gate.strong_margin, gate.category_loss) == (0.01, 0.02, 0.03)
-    assert (gate.hallucination_margin, gate.worthwhile_gain, gate.alpha) == (0.04, 0.06, 0.07)
+    assert (gate.hallucination_margin, gate.worthwhile_gain, gate.alpha) == (0.04, 0.06, pytest.approx(0.8 * 0.07))
 
 
 def test_another_engine_is_not_comparable(session: TenantSession, workshop: Workshop) -> None:

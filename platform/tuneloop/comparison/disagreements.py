@@ -29,14 +29,16 @@ def weigh(
     target: Collection[str],
     target_items: int,
     policy: Policy,
+    alpha: float,
 ) -> Disagreements:
     """Tests of the traffic's disagreements, labelled one after the other in random order.
 
     Args:
         judged: in the order in which they were settled.
         target_items: golden items of the target categories.
+        alpha: what each of the tests may err.
     """
-    overall = _test(run, judged, policy.overall_margin, policy)
+    overall = _test(run, judged, policy.overall_margin, policy, alpha)
     if not target or "" in run.agreed:
         return Disagreements(overall)
     kept = sum(n for category, n in run.agreed.items() if category not in target) / run.queries
@@ -45,8 +47,8 @@ def weigh(
     return Disagreements(
         overall,
         # Only agreed answers count as strong queries, which makes the margin smaller rather than larger.
-        strong=_test(run, strong, policy.strong_margin * kept, policy) if kept else None,
-        target=_test(run, found, policy.strong_margin, policy) if target_items < FEWEST_TARGET_ITEMS else None,
+        strong=_test(run, strong, policy.strong_margin * kept, policy, alpha) if kept else None,
+        target=_test(run, found, policy.strong_margin, policy, alpha) if target_items < FEWEST_TARGET_ITEMS else None,
     )
 
 
@@ -68,10 +70,8 @@ def _within(judged: Judged, inside: bool) -> Judged:
     return judged if inside else Judged(judged.category, production=False, candidate=False)
 
 
-def _test(run: DisagreementRun, judged: Sequence[Judged], margin: float, policy: Policy) -> Decision:
-    test = DisagreementTest(
-        run.queries, run.disagreements, margin=margin, alpha=policy.significance, budget=policy.label_budget
-    )
+def _test(run: DisagreementRun, judged: Sequence[Judged], margin: float, policy: Policy, alpha: float) -> Decision:
+    test = DisagreementTest(run.queries, run.disagreements, margin=margin, alpha=alpha, budget=policy.label_budget)
     for each in judged:
         test.add(
             int(each.candidate and not each.production),

@@ -14,6 +14,7 @@ from tuneloop.evals.service import answers_of, rate_of
 from tuneloop.kit.errors import Conflict
 from tuneloop.registry.policy import Policy
 from tuneloop.registry.service import manifest_of, policy_of
+from tuneloop.stats.attempts import alpha_of
 from tuneloop.stats.gate import Disagreements, Outcome, Verdict, decide
 from tuneloop.stats.gate import Policy as GatePolicy
 from tuneloop.stats.paired import PairedCounts, compare_counts
@@ -73,14 +74,17 @@ def measure(
 
 
 def judge(
-    measured: Measured, *, target: Collection[str], policy: Policy, traffic: Traffic | None = None
+    measured: Measured, *, target: Collection[str], policy: Policy, traffic: Traffic | None = None, attempt: int = 1
 ) -> tuple[Verdict, Disagreements | None]:
-    """The gate's verdict on golden items and, where there are any, on the labelled disagreements of traffic."""
-    found = None
+    """The gate's verdict on golden items and, where there are any, on the labelled disagreements of traffic.
+
+    `attempt` counts the cycle's candidates from 1; the later ones may err less (`stats.attempts`).
+    """
+    found, gate = None, gate_policy(policy, attempt=attempt)
     if traffic is not None:
         items = measured.strata.target.n if measured.strata.target else 0
-        found = weigh(traffic.run, traffic.judged, target=target, target_items=items, policy=policy)
-    return decide(measured.strata, gate_policy(policy), found), found
+        found = weigh(traffic.run, traffic.judged, target=target, target_items=items, policy=policy, alpha=gate.alpha)
+    return decide(measured.strata, gate, found), found
 
 
 def compare_runs(
@@ -93,10 +97,11 @@ def compare_runs(
     policy: Policy,
     traffic: Traffic | None = None,
     look: int = 1,
+    attempt: int = 1,
 ) -> Comparison:
-    """One look of the gate: the side-by-side table and the verdict. Raises as `measure`."""
+    """One look of the gate: the side-by-side table and the verdict. `attempt` as in `judge`; raises as `measure`."""
     measured = measure(session, cycle=cycle, production=production, candidate=candidate, target=target)
-    verdict, found = judge(measured, target=target, policy=policy, traffic=traffic)
+    verdict, found = judge(measured, target=target, policy=policy, traffic=traffic, attempt=attempt)
     note_looks(session, cycle=cycle, items=measured.renewal.used)
     table = side_by_side(measured.strata, measured.production, measured.candidate, target)
     table["renewal"] = measured.renewal.row()
@@ -120,14 +125,14 @@ def compare_runs(
     return comparison
 
 
-def gate_policy(policy: Policy) -> GatePolicy:
+def gate_policy(policy: Policy, *, attempt: int = 1) -> GatePolicy:
     return GatePolicy(
         overall_margin=policy.overall_margin,
         strong_margin=policy.strong_margin,
         category_loss=policy.category_margin,
         hallucination_margin=policy.hallucination_margin,
         worthwhile_gain=policy.worthwhile_gain,
-        alpha=policy.significance,
+        alpha=alpha_of(attempt, policy.significance),
     )
 
 
