@@ -11,6 +11,7 @@ from tuneloop.kit.settings import Settings
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.monitoring.portfolio import portfolio
 from tuneloop.registry.service import full_name
+from tuneloop.retraining.evidence import in_words
 from tuneloop.retraining.states import ENDED
 from tuneloop.slack.identities import new_identity_link, principal_of
 from tuneloop.tables import Alert, AlertState, RegisteredModel, RetrainingCycle, Role, SlackInstallation
@@ -69,7 +70,7 @@ def _blocks(session: Session, principal: Principal, site: str) -> list[Block]:
 
 def _question(view: CycleView, *, may: bool) -> list[Block]:
     if view.promotion is not None and view.promotion.decision is None:
-        lines = [ours(f"*Promote {code(f'{view.model}@v{view.candidate}')}?*"), *_reasons(view)]
+        lines = [ours(f"*Promote {code(f'{view.model}@v{view.candidate}')}?*"), *_evidence(view), *_reasons(view)]
         return [*lines, *pending(view.promotion), *(promotion_buttons(view) if may else [])]
     return [ours(f"*Retrain {code(view.model)}?*"), *cycle_lines(view), *(retrain_buttons(view) if may else [])]
 
@@ -91,6 +92,10 @@ def _alert(session: Session, alert: Alert, *, may: bool) -> list[Block]:
     name = full_name(session, session.get_one(RegisteredModel, alert.model_id))
     lines = [ours(f"*{alert.level.value.capitalize()} about {code(name)}*"), theirs(alert.summary, 500)]
     return [*lines, *(alert_buttons(alert) if may else [])]
+
+
+def _evidence(view: CycleView) -> list[Block]:
+    return [theirs(in_words(view.evidence))] if view.evidence is not None else []
 
 
 def _reasons(view: CycleView) -> list[Block]:

@@ -35,7 +35,7 @@ from tuneloop_bot.deliver import due, send_soon
 from tuneloop_bot.letters import question_letter
 from tuneloop_bot.report_view import ready_reports
 from tuneloop_bot.subjects import Subject, content_of
-from tuneloop_bot.waiting import open_questions, time_left
+from tuneloop_bot.waiting import evidence_about, open_questions, time_left
 
 NOTE_EVERY = timedelta(minutes=1)
 OVERLAP = timedelta(minutes=10)
@@ -172,6 +172,7 @@ def mail_to(session: Session, settings: Settings, approval: Approval, roles: set
     """Whoever gets the link can answer as themselves, once: it is theirs alone, and ends with the question."""
     cycle = session.get_one(RetrainingCycle, approval.cycle_id)
     name = full_name(session, session.get_one(RegisteredModel, cycle.model_id))
+    evidence = evidence_about(session, approval)
     people = session.exec(
         select(User)
         .join(Membership, col(Membership.user_id) == User.id)
@@ -188,7 +189,9 @@ def mail_to(session: Session, settings: Settings, approval: Approval, roles: set
             sender=Address.parse(settings.mail_from),
             reply_to=None,
             recipient=Address(person.email, person.name),
-            letter=question_letter(approval, name, person.name, f"{settings.site_url}/answer?token={token}"),
+            letter=question_letter(
+                approval, name, person.name, f"{settings.site_url}/answer?token={token}", evidence=evidence
+            ),
         )
 
 

@@ -16,6 +16,7 @@ from tuneloop.monitoring.measured import series_of
 from tuneloop.monitoring.proposal import new_examples
 from tuneloop.registry.service import aliases, contract_of, full_name
 from tuneloop.retraining.approvals import questions, votes
+from tuneloop.retraining.evidence import Evidence, evidence_of
 from tuneloop.retraining.jobs import EvaluateCandidate, TrainCandidate
 from tuneloop.retraining.service import comparison_of, has_newer
 from tuneloop.review.labels import same, waiting
@@ -107,6 +108,7 @@ class CycleView:
     candidate: str | None
     candidate_digest: str | None
     table: dict[str, Any]
+    evidence: Evidence | None
     outcome: str | None
     reasons: list[str]
     labels_needed: int | None
@@ -166,6 +168,7 @@ def cycle_view(session: Session, cycle: RetrainingCycle) -> CycleView:
         candidate=candidate.number if candidate else None,
         candidate_digest=candidate.digest if candidate else None,
         table=verdict.table if verdict else {},
+        evidence=evidence_of(session, cycle),
         outcome=verdict.outcome if verdict else None,
         reasons=verdict.reasons if verdict else [],
         labels_needed=verdict.labels_needed if verdict else None,

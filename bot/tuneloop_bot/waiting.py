@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlmodel import Session, col, select
 
 from tuneloop.registry.service import full_name
+from tuneloop.retraining.evidence import evidence_of, in_words
 from tuneloop.slack.channels import place_for
 from tuneloop.slack.identities import slack_users_of
 from tuneloop.tables import (
@@ -25,7 +26,7 @@ from tuneloop.tables import (
 class Asked:
     """An open question. `people` are Slack users who may answer, `admins` those to whom it escalates.
 
-    `posted` is the channel of the message that it stands in, and that message's ts.
+    `posted` is the channel of the message that it stands in, and that message's ts. `evidence` is what was measured.
     """
 
     approval: Approval
@@ -34,6 +35,7 @@ class Asked:
     people: list[str]
     admins: list[str]
     posted: tuple[str, str] | None
+    evidence: str | None
 
     @property
     def what(self) -> str:
@@ -76,7 +78,16 @@ def question_of(session: Session, approval_id: UUID) -> Asked | None:
         people=[slack_user for slack_user, _, _ in linked],
         admins=[slack_user for slack_user, _, role in linked if role in (Role.ADMIN, Role.OWNER)],
         posted=(root.channel, root.ts) if root is not None and root.ts else None,
+        evidence=evidence_about(session, approval),
     )
+
+
+def evidence_about(session: Session, approval: Approval) -> str | None:
+    """What was measured of the candidate that a question is about, in words."""
+    if approval.kind is not ApprovalKind.PROMOTION:
+        return None
+    found = evidence_of(session, session.get_one(RetrainingCycle, approval.cycle_id))
+    return in_words(found) if found is not None else None
 
 
 def call_about(session: Session, event_id: UUID) -> Call | None:

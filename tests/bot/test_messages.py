@@ -245,6 +245,39 @@ def test_nobody_answers_so_people_are_called_then_admins_get_a_mail_that_answers
     assert north.site.post("/answer", data={"token": token, "decision": "rejected"}).status_code == 409
 
 
+def test_a_first_version_s_question_shows_what_was_measured_everywhere(north: Office, workshop: Workshop) -> None:
+    north.say("Otto", "status")
+    with north.database.unit(north.agency.id) as session:
+        workshop.first(session, [True, False])
+    north.tick()
+    (message,) = [each for each in north.messages() if "promote" in each.actions]
+    words = shown(message.content)
+    assert "*Overall accuracy*\n*50 % (9 to 91, n 2)*" in words
+    assert "`refund`\n*0 %" in words
+    for minutes in (25, 50):
+        with north.database.unit(north.agency.id) as session:
+            refresh(session, north.settings, at=now() + timedelta(minutes=minutes))
+        north.work()
+        with north.database.unit(north.agency.id) as session:
+            for installation in session.exec(select(SlackInstallation)):
+                installation.news_until = now()
+    measured = "Right on golden examples: 50 % (9 to 91 %, n 2). Weakest of 2 categories: refund 0 %"
+    calls = [shown(each.content) for each in north.messages() if "has answered" in shown(each.content)]
+    calls += [shown(each.content) for each in north.messages() if "still waits" in shown(each.content)]
+    assert [measured in each for each in calls] == [True, True]
+    with north.database.unit(north.agency.id) as session:
+        mail = session.exec(select(Mail)).one()
+        assert measured in mail.text
+        token = mail.text.rpartition("token=")[2]
+    page = north.site.get("/answer", params={"token": token}).text
+    assert "Overall accuracy" in page
+    assert "n = 2" in page
+    assert "refund" in page
+    north.client.act("open_home", team=north.team, user=north.people["Otto"])
+    north.work()
+    assert measured in shown(north.client.state()["teams"][north.team]["homes"][north.people["Otto"]])
+
+
 def test_home_shows_what_waits_for_me(north: Office, workshop: Workshop) -> None:
     with north.database.unit(north.agency.id) as session:
         workshop.asked(session)

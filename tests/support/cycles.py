@@ -110,6 +110,16 @@ class Workshop:
         ask(session, cycle, kind, digest=digest, valid_for=valid_for)
         return cycle.id
 
+    def first(self, session: Session, correct: list[bool]) -> UUID:
+        """A cycle whose candidate is the first version, evaluated as told, and waits for promotion."""
+        candidate = self.version(session, "1.0")
+        self.run(session, candidate, correct)
+        point(session, self.model, Alias.CANDIDATE, candidate.id)
+        cycle_id = self.asked(session, ApprovalKind.PROMOTION, digest=candidate.digest)
+        session.get_one(RetrainingCycle, cycle_id).candidate_version_id = candidate.id
+        session.flush()
+        return cycle_id
+
     def judged(
         self,
         session: Session,

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from tuneloop.retraining.evidence import Evidence, Measured
 from tuneloop.tables import CycleState
 from tuneloop_bot.blocks.content import Content
 from tuneloop_bot.blocks.decisions import decided, pending, promotion_buttons, retrain_buttons
@@ -102,14 +103,14 @@ def progress(view: CycleView) -> str:
 
 
 def candidate_message(view: CycleView) -> Content:
-    """Side by side, what was fixed and what broke, the verdict with its reasons."""
+    """What was measured, what was fixed and what broke, the verdict with its reasons."""
     name = f"{view.model}@v{view.candidate}"
-    verdict = VERDICTS.get(view.outcome or "", "*No comparison: this is the first version*")
+    verdict = VERDICTS.get(view.outcome or "", "*The first version: there is nothing to compare it with*")
     blocks = [
         header(f"Candidate {name}"),
         ours(f"{verdict}" + (f": about {view.labels_needed}" if view.labels_needed else "")),
         *([theirs("\n".join(f"• {reason}" for reason in view.reasons))] if view.reasons else []),
-        *_table(view),
+        *evidence_table(view.evidence),
         *_changed(view, "fixed", ":white_check_mark: *Fixed*"),
         *_changed(view, "broken", ":warning: *Broken*"),
         divider(),
@@ -153,23 +154,33 @@ def _after(view: CycleView, name: str) -> list[Block]:
     return lines
 
 
-def _table(view: CycleView) -> list[Block]:
-    rows = [*view.table.get("rows", []), *_targets(view.table)]
-    shown = []
-    for row in rows[:12]:
-        title = f"*{row['title']}*" if row in view.table.get("rows", []) else code(row["title"], 60)
-        old, new = row["production"], row["candidate"]
-        changed = f"{points(row['difference'])}, {row['fixed']} fixed, {row['broken']} broken"
-        shown.append((title, f"{rate(old)} →\n*{rate(new)}*\n{changed}"))
-    return pairs(shown)
+def evidence_table(evidence: Evidence | None) -> list[Block]:
+    if evidence is None:
+        return []
+    telling = _telling(evidence)
+    shown = [
+        *((f"*{row.title}*", _measured(row)) for row in evidence.rows),
+        *((code(row.title, 60), _measured(row)) for row in telling),
+    ]
+    left = len(evidence.categories) - len(telling)
+    rest = [context(f"{counted(left, 'more category', 'more categories')} on the cycle's page.")] if left else []
+    return [*pairs(shown), *rest]
 
 
-def _targets(table: dict[str, Any]) -> list[dict[str, Any]]:
-    """The categories that the retrain was for, then those that fell most."""
-    categories = table.get("categories", [])
-    wanted = [row for row in categories if row["key"] in table.get("target", [])]
-    fell = [row for row in categories if row not in wanted and row["difference"]["value"] < 0]
-    return [*wanted[:4], *sorted(fell, key=lambda row: float(row["difference"]["value"]))[:2]]
+def _measured(row: Measured) -> str:
+    if row.production is None or row.difference is None:
+        return f"*{rate(row.candidate)}*"
+    changed = f"{points(row.difference)}, {row.fixed} fixed, {row.broken} broken"
+    return f"{rate(row.production)} →\n*{rate(row.candidate)}*\n{changed}"
+
+
+def _telling(evidence: Evidence) -> list[Measured]:
+    """The categories that the retrain was for, then those that fell most; of a first version the weakest."""
+    wanted = [row for row in evidence.categories if row.key in evidence.target]
+    fell = [row for row in evidence.categories if row not in wanted and row.difference and row.difference["value"] < 0]
+    alone = [row for row in evidence.categories if row.difference is None]
+    fell.sort(key=lambda row: float(row.difference["value"]) if row.difference else 0.0)
+    return [*wanted[:4], *fell[:2], *alone[:6]]
 
 
 def _changed(view: CycleView, which: str, title: str) -> list[Block]:

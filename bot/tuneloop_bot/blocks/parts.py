@@ -123,8 +123,8 @@ def percent(share: float | None, digits: int = 0) -> str:
     return "?" if share is None else f"{100 * share:.{digits}f} %"
 
 
-def counted(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+def counted(number: int, what: str, many: str | None = None) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {many or f'{what}s'}"
 
 
 def rate(shown: dict[str, Any]) -> str:

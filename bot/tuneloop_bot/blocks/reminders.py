@@ -36,7 +36,10 @@ def call_message(call: Call) -> Content:
 
 def _message(asked: Asked, text: str, notice: str) -> Content:
     approval = asked.approval
-    blocks: list[Block] = [ours(answered(approval) or f"{text}\nIt expires {when(approval.expires_at)}.")]
+    said = answered(approval)
+    blocks: list[Block] = [ours(said or f"{text}\nIt expires {when(approval.expires_at)}.")]
+    if said is None and asked.evidence is not None:
+        blocks.append(theirs(asked.evidence))
     return Content(notice, blocks)
 
 

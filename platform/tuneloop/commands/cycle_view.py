@@ -57,6 +57,7 @@ def render_cycle(cycle: dict[str, Any]) -> Group:
                 ("Updated", figures.moment(cycle["updated_at"])),
             ]
         ),
+        _evidence(cycle) if cycle["state"] == "awaiting_promotion" else None,
         _candidates(cycle["candidates"]) if len(cycle["candidates"]) > 1 else None,
         _quantisations(cycle["quantisations"]) if cycle["quantisations"] else None,
         next_step(cycle),
@@ -104,6 +105,21 @@ def next_step(cycle: dict[str, Any]) -> Text | None:
         promote = f"tuneloop promote {model}" + (" --note 'why, against the gate'" if against else "")
         return Text(f"Next: {promote}, or tuneloop reject {model}", "dim")
     return None
+
+
+def _evidence(cycle: dict[str, Any]) -> Table | None:
+    """What the question about promotion stands on; a first version has nothing beside it."""
+    evidence = cycle["evidence"]
+    if evidence is None:
+        return None
+    rows = [*evidence["rows"], *(evidence["categories"] if len(evidence["categories"]) > 1 else [])]
+    if cycle["parent"] is not None:
+        return _side_by_side("On golden examples", rows, cycle)
+    return table(
+        Column("On golden examples"),
+        right(f"Candidate {_number(cycle['candidate'])}"),
+        rows=[(row["title"], figures.rate(row["candidate"])) for row in rows],
+    )
 
 
 def _side_by_side(title: str, rows: Sequence[dict[str, Any]], cycle: dict[str, Any]) -> Table:

@@ -20,6 +20,7 @@ from tuneloop.kit.tenancy import TenantSession
 from tuneloop.registry.service import contract_of, find_model, full_name, list_versions
 from tuneloop.retraining.approvals import questions
 from tuneloop.retraining.events import Moment, moment_of
+from tuneloop.retraining.evidence import evidence_of
 from tuneloop.retraining.overrides import override_of
 from tuneloop.retraining.schemas import (
     CycleCreate,
@@ -61,6 +62,7 @@ def read_cycle(session: TenantSession, cycle: RetrainingCycle) -> CycleRead:
         candidates=candidates_of(session, cycle.id),
         questions=questions(session, cycle.id),
         comparison=comparison_of(session, cycle.id),
+        evidence=evidence_of(session, cycle),
         override=override_of(session, cycle.id),
     )
 

@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from tuneloop.registry.contract import Sha256
+from tuneloop.retraining.evidence import Evidence
 from tuneloop.retraining.overrides import Override
 from tuneloop.retraining.recipe import Recipe
 from tuneloop.retraining.verdicts import GateState
@@ -95,6 +96,7 @@ class CycleRead(BaseModel):
     questions: list[QuestionRead]
     candidates: list[CandidateRead]
     comparison: ComparisonRead | None
+    evidence: Evidence | None
     override: Override | None
     quantisations: dict[str, Any] | None
     created_at: datetime
@@ -112,6 +114,7 @@ class CycleRead(BaseModel):
         candidates: list[Candidate],
         questions: list[Approval],
         comparison: Comparison | None,
+        evidence: Evidence | None,
         override: Override | None,
     ) -> Self:
         return cls(
@@ -129,6 +132,7 @@ class CycleRead(BaseModel):
             questions=[QuestionRead.model_validate(question) for question in questions],
             candidates=[CandidateRead.model_validate(each) for each in candidates],
             comparison=ComparisonRead.model_validate(comparison) if comparison else None,
+            evidence=evidence,
             override=override,
         )
 

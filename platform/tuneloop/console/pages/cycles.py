@@ -28,6 +28,7 @@ from tuneloop.kit.jobs import JobRow
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.registry.service import aliases, contract_of
 from tuneloop.retraining.approvals import open_question, questions, votes
+from tuneloop.retraining.evidence import evidence_of
 from tuneloop.retraining.overrides import override_of
 from tuneloop.retraining.service import approve_promotion, approve_retrain, cancel, comparison_of, reject
 from tuneloop.retraining.states import ENDED
@@ -66,6 +67,7 @@ class CyclePage(Controller):
             given=votes(session, question) if question else [],
             answered=[each for each in questions(session, cycle.id) if each.decision is not None],
             comparison=comparison_of(session, cycle.id),
+            evidence=evidence_of(session, cycle),
             losses=_losses(job),
             override=override_of(session, cycle.id),
             gate=gate_state(session, cycle),

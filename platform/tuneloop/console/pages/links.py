@@ -14,9 +14,10 @@ from tuneloop.kit.errors import InvalidInput
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.registry.service import full_name
 from tuneloop.retraining.answer_links import Invited, agency_of_link, answer, look
+from tuneloop.retraining.evidence import evidence_of
 from tuneloop.retraining.service import comparison_of
 from tuneloop.slack.identities import use_identity_link
-from tuneloop.tables import Decision, RegisteredModel, Role
+from tuneloop.tables import ApprovalKind, Decision, RegisteredModel, Role
 
 
 class AnswerPage(Controller):
@@ -80,7 +81,7 @@ def _question(request: HttpRequest, session: TenantSession, invited: Invited, *,
         "approval": invited.approval,
         "person": invited.principal.name,
         "model": full_name(session, model),
-        "rows": verdict.table.get("rows", []) if verdict else [],
+        "evidence": evidence_of(session, invited.cycle) if invited.approval.kind is ApprovalKind.PROMOTION else None,
         "outcome": verdict.outcome if verdict else None,
         "reasons": verdict.reasons if verdict else [],
     }
