@@ -60,6 +60,17 @@ def test_too_little_to_compare_gives_no_groups(traffic: list[str]) -> None:
     assert find_clusters(traffic, traffic) == []
 
 
+def test_a_group_without_words_is_named_by_one_of_its_questions() -> None:
+    traffic = [*questions(KNOWN, 150, 1), *["👍👍👍 4711"] * 15, *["??? !!!"] * 15]
+    names = {cluster.name for cluster in find_clusters(traffic, questions(KNOWN, 400, 3))}
+    assert names == {"👍👍👍 4711", "??? !!!"}
+
+
+def test_questions_that_share_nothing_with_any_other_are_in_no_group() -> None:
+    strange = [chr(0x4E00 + number) for number in range(60)]
+    assert find_clusters([*questions(KNOWN, 100, 1), *strange], questions(KNOWN, 300, 3)) == []
+
+
 @pytest.fixture
 def found(session: TenantSession, workshop: Workshop, traffic: Traffic) -> Traffic:
     """Traffic with a new kind of question, and the reading that found it."""

@@ -74,6 +74,34 @@ def test_a_category_that_has_just_appeared_is_not_taken_for_errors(clean: list[R
         assert [each.id for each in find_suspected([*clean, *few]) if int(each.id) >= 1000] == []
 
 
+EMOJI = "😀😁😂🤣😃😄😅😆😉😊😋😎😍😘🥰😗😙😚🙂🤗🤩🤔🤨😐😑😶🙄😏😣😥😮🤐😯😪😫🥱😴😌😛😜😝🤤"
+WORDLESS = {
+    "emoji": list(EMOJI),
+    "digits": [str(number**3) for number in range(40)],
+    "single characters": [chr(ord("a") + number) for number in range(26)] + [chr(0x430 + n) for n in range(30)],
+    "ideographs": [chr(0x4E00 + number) for number in range(40)],
+    "punctuation": ["?" * (1 + number % 7) + "!" * (number // 7) for number in range(42)],
+    "invisible": ["\u200d" * (1 + number) for number in range(40)],
+    "nothing": [""] * 40,
+}
+
+
+@pytest.mark.parametrize("kind", WORDLESS)
+@pytest.mark.parametrize("labels", [1, 2, 40])
+def test_texts_without_words_are_checked_like_others(detector: Detector, kind: str, labels: int) -> None:
+    rows = [row(text, f"label {number % labels}", number) for number, text in enumerate(WORDLESS[kind])]
+    find_alike(rows, labels_known=True)
+    find_suspected(rows)
+    assert find_personal(rows, detector) == []
+
+
+def test_a_wrong_label_is_suspected_by_letters_alone() -> None:
+    happy, angry = [f"{face} 👍" for face in EMOJI[:20]], [f"{face} 👎" for face in EMOJI[20:]]
+    rows = [row(text, "good" if text in happy else "bad", n) for n, text in enumerate(happy + angry)]
+    rows[3] = row(rows[3].text, "bad", 3)
+    assert [finding.id for finding in find_suspected(rows)] == ["3"]
+
+
 def test_alike_with_another_answer_is_a_conflict_of_both() -> None:
     rows = [
         row("where is the parcel that I ordered on monday", "order", 1),

@@ -110,6 +110,27 @@ def test_an_import_is_looked_at_and_what_is_found_does_not_train(
     assert training_texts(session, workshop) == {texts[2]}
 
 
+@pytest.mark.parametrize(
+    "texts",
+    [
+        [chr(0x1F600 + number) for number in range(60)],
+        [f"{number**3}" for number in range(60)],
+        [chr(0x430 + number) for number in range(32)] + [chr(ord("a") + number) for number in range(26)],
+    ],
+    ids=["emoji", "digits", "single characters"],
+)
+def test_examples_without_words_are_checked_and_train(
+    session: TenantSession, workshop: Workshop, principal: Principal, scan: Callable[[], None], texts: list[str]
+) -> None:
+    rows = [
+        ParsedRow(number, (Message(role="user", content=text),), ("order", "refund")[number % 2], None)
+        for number, text in enumerate(texts, start=1)
+    ]
+    import_examples(session, principal=principal, model=workshop.model, pool=Pool.TRAINING, rows=rows)
+    scan()
+    assert training_texts(session, workshop) <= set(texts)
+
+
 def test_personal_data_gives_way_to_placeholders_and_the_text_is_checked_again(
     session: TenantSession,
     database: Database,

@@ -34,10 +34,11 @@ _WORD = r"(?u)\b[^\W\d_]{2,}\b"
 def find_clusters(traffic: Sequence[str], known: Sequence[str]) -> list[Cluster]:
     """Groups of new questions, the largest first. Both sides need more questions than there are neighbours.
 
-    Numbers are no news: orders and amounts differ every time.
+    Numbers are no news: orders and amounts differ every time. Neither is a text that shares nothing with any other.
     """
     if min(len(traffic), len(known)) <= NEIGHBOURS:
         return []
+    asked = traffic
     traffic, known = ([_DIGITS.sub("0", text) for text in texts] for texts in (traffic, known))
     vectors = TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), sublinear_tf=True, min_df=2)
     try:
@@ -45,7 +46,9 @@ def find_clusters(traffic: Sequence[str], known: Sequence[str]) -> list[Cluster]
     except ValueError:  # no part of a word occurs twice
         return []
     likeness = _likeness(both[len(known) :], both)
-    out = _standing_out(likeness, len(known))[:MOST_GROUPED]
+    shares = np.diff(both.indptr)[len(known) :] > 0
+    out = np.array([place for place in _standing_out(likeness, len(known)) if shares[place]], dtype=np.int64)
+    out = out[:MOST_GROUPED]
     if len(out) < FEWEST_MEMBERS:
         return []
     groups = AgglomerativeClustering(
@@ -56,7 +59,8 @@ def find_clusters(traffic: Sequence[str], known: Sequence[str]) -> list[Cluster]
     for members in tried:
         order, p_value = _surroundings(both, len(known), members)
         if p_value * len(tried) <= SURE:
-            found.append(Cluster(_name(traffic, known, order), [int(place) for place in order], p_value))
+            name = _name(traffic, known, order) or _words_of(asked[order[0]])
+            found.append(Cluster(name, [int(place) for place in order], p_value))
     return sorted(found, key=lambda cluster: -len(cluster.members))
 
 
@@ -90,7 +94,7 @@ def _surroundings(both: sparse.csr_matrix, known: int, members: NDArray[np.int64
 
 
 def _name(traffic: Sequence[str], known: Sequence[str], members: NDArray[np.int64]) -> str:
-    """The words that set these questions apart from the known ones."""
+    """The words that set these questions apart from the known ones; empty where they have none."""
     words = TfidfVectorizer(
         token_pattern=_WORD,
         ngram_range=(1, 2),
@@ -102,19 +106,23 @@ def _name(traffic: Sequence[str], known: Sequence[str], members: NDArray[np.int6
     mine = [traffic[place] for place in members]
     try:
         found = sparse.csr_matrix(words.fit_transform([*mine, *known]))
-    except ValueError:  # nothing but stop words
-        return " ".join(mine[0].split()[:4])
+    except ValueError:  # nothing but stop words, or no words at all
+        return ""
     inside = np.asarray(found[: len(mine)].mean(axis=0)).ravel()
     outside = np.asarray(found[len(mine) :].mean(axis=0)).ravel()
     score = inside * np.log((inside + 0.01) / (outside + 0.01))
     chosen: list[str] = []
     for place in np.argsort(-score, kind="stable"):
         term = str(words.get_feature_names_out()[place])
+        if score[place] <= 0 or len(chosen) == NAME_TERMS:
+            break
         if not any(set(term.split()) & set(other.split()) for other in chosen):
             chosen.append(term)
-        if len(chosen) == NAME_TERMS:
-            break
     return ", ".join(chosen)
+
+
+def _words_of(question: str) -> str:
+    return " ".join(question.split()[:4]) or "no text"
 
 
 def _dense(matrix: object) -> Array:
