@@ -1,4 +1,4 @@
-"""A question about promotion shows what was measured: accuracy, interval, n and categories, also for a first version."""
+"""A question about promotion shows accuracy, interval, n and categories, also for a first version."""
 
 from pathlib import Path
 
@@ -49,5 +49,5 @@ def test_the_api_and_the_command_line_show_it(
     shell = Shell(Wire(api), make_key(database, agency), tmp_path)
     lines = shell.run("cycle", "show", str(cycle_id)).stdout
     assert "Overall accuracy" in lines
-    assert "50 % (9–91 %, n=2)" in lines
+    assert "50 % (9\u201391 %, n=2)" in lines
     assert "refund" in lines
