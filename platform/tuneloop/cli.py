@@ -47,6 +47,7 @@ from tuneloop.commands.failure import MEANING, ExitCode, Failure
 from tuneloop.commands.output import Output
 from tuneloop.commands.wiring import ACCESS, JSON, OBJECTS, PROCESSES, Options, World, answering
 from tuneloop.kit.logging import configure_logging
+from tuneloop.kit.ports import with_kept_ports
 from tuneloop.kit.settings import Settings
 
 EPILOG = "Exit codes: " + "; ".join(f"{code.value} {meaning}" for code, meaning in MEANING.items()) + "."
@@ -145,7 +146,7 @@ def process(ctx: typer.Context, *, json: bool = False, logs: bool = False) -> It
     options: Options = ctx.obj
     with answering(Output(json=json or options.json)):
         try:
-            settings = Settings(data_dir=options.data_dir)
+            settings = with_kept_ports(Settings(data_dir=options.data_dir))
         except ValidationError as error:
             problems = "; ".join(each["msg"].removeprefix("Value error, ") for each in error.errors())
             raise Failure("usage", f"the environment is not complete: {problems}", exit_code=ExitCode.USAGE) from error

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from rich.console import Console
 from tuneloop.kit.engines import engines
 from tuneloop.kit.errors import Conflict, Unavailable
 from tuneloop.kit.migrations import migrate
+from tuneloop.kit.ports import require_free_ports
 from tuneloop.kit.settings import Settings
 from tuneloop.supervisor import Supervisor
 
@@ -34,7 +34,6 @@ STRIPE = ("stripe-sandbox",)
 SLACK = ("slack-sandbox",)
 SANDBOX_CLIENT = "sandbox"
 SANDBOX_KEY = "sk_test_sandbox_"
-PORTS = ("web_port", "mailbox_smtp_port", "mailbox_port", "stripe_sandbox_port", "slack_sandbox_port")
 READY_SECONDS = 120.0
 NOTE = "running.json"
 
@@ -70,7 +69,7 @@ def installation(settings: Settings) -> Iterator[tuple[Settings, Supervisor]]:
     """
     if (other := _running(settings)) is not None:
         raise Conflict(f"Tuneloop is running in {settings.data_dir} already, at {other.web_url}; stop it first")
-    _check_ports(settings)
+    require_free_ports(settings)
     with running_engines(settings) as running:
         supervisor = Supervisor(children_of(running), environment_of(running), running.data_dir / "logs")
         supervisor.start()
@@ -79,40 +78,6 @@ def installation(settings: Settings) -> Iterator[tuple[Settings, Supervisor]]:
             yield running, supervisor
         finally:
             supervisor.stop()
-
-
-def on_free_ports(settings: Settings) -> Settings:
-    """Settings of an installation that can run beside another one."""
-    ports = {name: free_port() for name in PORTS}
-    return settings.model_copy(update={**ports, "serve_url": f"http://127.0.0.1:{free_port()}"})
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-    return port
-
-
-def _check_ports(settings: Settings) -> None:
-    ports = {f"TUNELOOP_{name.upper()}": getattr(settings, name) for name in PORTS if _needs(settings, name)}
-    for setting, port in {**ports, "TUNELOOP_SERVE_URL": settings.serve_port}.items():
-        try:
-            socket.create_server(("127.0.0.1", port)).close()
-        except OSError as error:
-            raise Conflict(
-                f"port {port} is taken by another program; stop it, or set {setting} to use another port", port=port
-            ) from error
-
-
-def _needs(settings: Settings, port: str) -> bool:
-    """A stand-in whose real service is set up does not start."""
-    real = {
-        "mailbox": settings.smtp_url,
-        "stripe": settings.stripe_platform_key,
-        "slack": settings.slack_signing_secret,
-    }
-    secret = real.get(port.split("_", maxsplit=1)[0], SecretStr(""))
-    return not secret.get_secret_value()
 
 
 def children_of(settings: Settings) -> tuple[tuple[str, ...], ...]:

@@ -19,7 +19,7 @@ from sqlmodel import select
 from tests.billing.office import Desk, Office
 from tests.billing.three import MONTH, PRICES, RENEWAL, answer, gpu_job, model_of, month_invoices
 from tuneloop.clients.months import Month, Span
-from tuneloop.installation import free_port
+from tuneloop.kit.ports import free_port
 from tuneloop.mail.sandbox.box import Letter, Mailbox
 from tuneloop.mail.sandbox.server import mailbox_server
 from tuneloop.tables import Activity, Client, Mail, MailState, MonthClose, Unit, WorkEntry

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from tuneloop.installation import environment_of, installation, on_free_ports
+from tuneloop.installation import environment_of, installation
 from tuneloop.kit.errors import Conflict
+from tuneloop.kit.ports import on_free_ports
 from tuneloop.kit.settings import Settings
 
 

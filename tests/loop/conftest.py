@@ -9,7 +9,8 @@ import pytest
 from tests.support.tiny_models import build_tiny_pair
 from tuneloop.demo.api import App, Operator
 from tuneloop.demo.scenario import Item
-from tuneloop.installation import installation, on_free_ports
+from tuneloop.installation import installation
+from tuneloop.kit.ports import on_free_ports
 from tuneloop.kit.settings import Settings
 from tuneloop.setup import create_agency
 from tuneloop.supervisor import Supervisor

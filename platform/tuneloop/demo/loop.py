@@ -18,7 +18,8 @@ from tuneloop.demo.month import close_month
 from tuneloop.demo.scenario import Item, Scenario
 from tuneloop.demo.show import Show, rate_n
 from tuneloop.demo.slack import SlackRoom
-from tuneloop.installation import environment_of, installation, on_free_ports
+from tuneloop.installation import environment_of, installation
+from tuneloop.kit.ports import with_own_ports
 from tuneloop.kit.settings import Settings
 from tuneloop.setup import create_agency
 from tuneloop_bot.ids import Act
@@ -38,7 +39,7 @@ def run_demo(settings: Settings, scenario: Scenario) -> int:
     show.console.print(f"[bold]Tuneloop demo[/]: {scenario.title}. Data folder: {settings.data_dir}")
     started = time.perf_counter()
     # Ports of its own: a demo may run beside a real installation.
-    settings = on_free_ports(settings)
+    settings = with_own_ports(settings)
     with ExitStack() as stack:
         with show.stage("start", "Start PostgreSQL, Valkey and every process"):
             running, _ = stack.enter_context(installation(settings))
