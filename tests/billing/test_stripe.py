@@ -1,7 +1,9 @@
 """What is decided here arrives at Stripe once; what Stripe says is taken over, in whatever order it comes."""
 
+from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import httpx
@@ -207,6 +209,30 @@ def _follow(north: Office, left: list[dict[str, Any]], ends: list[tuple[Any, ...
             handle(Desk(north.database, north.agency.id, north.settings), waiting)
             _follow(north, [each for each in left if each is not event], ends)
             savepoint.rollback()
+
+
+def test_one_question_to_stripe_answers_all_events_about_an_object(north: Office, on_plan: OnPlan) -> None:
+    on_plan("standard")
+    north.work()
+    north.take_webhooks(north.shop.deliveries())
+    desk = Desk(north.database, north.agency.id, north.settings)
+
+    def waiting() -> dict[str, set[UUID]]:
+        found: dict[str, set[UUID]] = defaultdict(set)
+        with north.database.unit(north.agency.id) as session:
+            for event in session.exec(select(StripeEvent).where(col(StripeEvent.handled_at).is_(None))):
+                found[event.object_id].add(event.id)
+        return found
+
+    before = waiting()
+    invoice = max(before, key=lambda each: len(before[each]))
+    assert len(before[invoice]) > 1
+    handle(desk, min(before[invoice]))
+    assert waiting() == {name: ids for name, ids in before.items() if name != invoice}
+    reads = north.account().reads
+    for event_id in before[invoice]:
+        handle(desk, event_id)
+    assert north.account().reads == reads
 
 
 def test_a_webhook_is_stored_once(north: Office, on_plan: OnPlan) -> None:

@@ -65,6 +65,18 @@ def test_the_same_content_gives_the_same_bytes(renderer: Renderer) -> None:
     assert renderer.render(content(note="Hello")).pdf != first.pdf
 
 
+def test_a_renderer_that_was_begun_early_is_the_one_that_renders() -> None:
+    early = Renderer()
+    try:
+        early.begin()
+        process = early._process
+        early.begin()
+        assert early.render(content()).pages > 0
+        assert early._process is process
+    finally:
+        early.close()
+
+
 def test_the_pdf_is_tagged_and_carries_its_fonts(renderer: Renderer) -> None:
     made = renderer.render(content(style=Style(language=Language.GERMAN, font=Font.SERIF)))
     with pikepdf.open(BytesIO(made.pdf)) as pdf:

@@ -27,7 +27,13 @@ class Renderer:
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
+        self._ready = False
         self.has_network = True
+
+    def begin(self) -> None:
+        """Start the process where it does not run; it loads its libraries while others work."""
+        with self._lock:
+            self._started()
 
     def render(self, content: Content, *, logo: bytes | None = None) -> Answer:
         """Raises NotRendered, or Unavailable when the process can't be started."""
@@ -70,8 +76,23 @@ class Renderer:
         raise Unavailable("the process that renders reports dies; look at the worker's log and memory")
 
     def _running(self) -> "subprocess.Popen[bytes]":
+        process = self._started()
+        if self._ready:
+            return process
+        assert process.stdout is not None
+        frame = read_frame(process.stdout)
+        if frame is None:
+            raise Unavailable(
+                "the renderer does not start; its libraries may be missing (Debian: libpango-1.0-0 libpangoft2-1.0-0 "
+                "libharfbuzz-subset0)"
+            )
+        self.has_network, self._ready = orjson.loads(frame)["network"], True
+        return process
+
+    def _started(self) -> "subprocess.Popen[bytes]":
         if self._process is not None and self._process.poll() is None:
             return self._process
+        self._ready = False
         self._scratch = tempfile.TemporaryDirectory(prefix="tuneloop-render-")
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tuneloop_reports.render.zygote"],
@@ -81,14 +102,6 @@ class Renderer:
             cwd=self._scratch.name,
             start_new_session=True,
         )
-        assert self._process.stdout is not None
-        frame = read_frame(self._process.stdout)
-        if frame is None:
-            raise Unavailable(
-                "the renderer does not start; its libraries may be missing (Debian: libpango-1.0-0 libpangoft2-1.0-0 "
-                "libharfbuzz-subset0)"
-            )
-        self.has_network = orjson.loads(frame)["network"]
         return self._process
 
 

@@ -11,6 +11,7 @@ from tuneloop_billing.jobs import CloseMonth, DailyRound, HandleStripeEvent, Syn
 from tuneloop_billing.rounds import begin_months, reconcile
 from tuneloop_billing.webhooks.service import handle
 from tuneloop_reports.month_end import MonthEnd
+from tuneloop_workers.actors.reports import renderer
 from tuneloop_workers.runtime import Context, handles
 
 
@@ -50,6 +51,7 @@ def go_round(context: Context, job: DailyRound) -> None:
 @handles(CloseMonth)
 def go_on_with_month(context: Context, job: CloseMonth) -> None:
     """A month whose renewal is still to come is gone on with when it has come."""
+    renderer().begin()
     try:
         close_month(context, job.close_id, MonthEnd(context.settings))
     except NotYet as waits:
