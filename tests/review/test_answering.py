@@ -13,6 +13,7 @@ from tuneloop.kit.clock import now
 from tuneloop.kit.errors import Conflict, InvalidInput, NotAllowed
 from tuneloop.kit.jobs import JobRow
 from tuneloop.kit.tenancy import TenantSession
+from tuneloop.predictions.review import accept_correction
 from tuneloop.predictions.service import report_feedback
 from tuneloop.registry.templates import Message
 from tuneloop.retraining.jobs import RejudgeCandidate
@@ -192,6 +193,41 @@ def test_a_flagged_answer_trains_and_answers_the_user(session: TenantSession, tr
     example = session.get_one(Example, by_answer[wrong.id].example_id)
     assert (example.pool, example.source) == (Pool.TRAINING, Source.CORRECTION)
     assert sampled(session, model_id=traffic.model.id) == []
+
+
+def test_a_label_answers_users_whatever_it_was_asked_for(
+    session: TenantSession, traffic: Traffic, ann: Principal
+) -> None:
+    answers = traffic.answers(session, 3)
+    items = {item.prediction_id: item for item in add_sample(session, traffic.model, 3)}
+    wrong, right, left = (
+        report_feedback(session, answer_id=answer.id, kind=FeedbackKind.CORRECTION, correction="refund")
+        for answer in answers
+    )
+    praise = report_feedback(session, answer_id=answers[0].id, kind=FeedbackKind.RATING, rating=5)
+    submit_label(session, principal=ann, item_id=items[answers[0].id].id, expected="refund")
+    submit_label(session, principal=ann, item_id=items[answers[1].id].id, expected="order")
+    skip(session, principal=ann, item_id=items[answers[2].id].id)
+    assert [each.state for each in (wrong, right, left, praise)] == [
+        FeedbackState.ACCEPTED,
+        FeedbackState.DISMISSED,
+        FeedbackState.OPEN,
+        FeedbackState.OPEN,
+    ]
+    undo(session, principal=ann, item_id=items[answers[0].id].id)
+    assert wrong.state is FeedbackState.OPEN
+
+
+def test_a_correction_that_a_label_has_confirmed_is_accepted_and_goes_on_measuring(
+    session: TenantSession, traffic: Traffic, ann: Principal
+) -> None:
+    (answer,) = traffic.answers(session, 1)
+    (item,) = add_sample(session, traffic.model, 1)
+    submit_label(session, principal=ann, item_id=item.id, expected="refund")
+    said = report_feedback(session, answer_id=answer.id, kind=FeedbackKind.CORRECTION, correction="refund")
+    example = accept_correction(session, principal=ann, feedback_id=said.id, pool=Pool.TRAINING)
+    assert (example.id, example.pool) == (item.example_id, Pool.ROLLING)
+    assert said.state is FeedbackState.ACCEPTED
 
 
 def test_the_last_label_of_a_gate_asks_for_a_verdict(session: TenantSession, traffic: Traffic, ann: Principal) -> None:

@@ -118,7 +118,7 @@ class FeedbackController(Controller):
         )
         return BulkAccepted(
             accepted=[
-                AcceptedRead(feedback_id=each.feedback_id, example_id=each.example.id, pool=data.pool)
+                AcceptedRead(feedback_id=each.feedback_id, example_id=each.example.id, pool=each.example.pool)
                 for each in outcome.accepted
             ],
             refused=[RefusedRead(feedback_id=each.feedback_id, reason=each.reason) for each in outcome.refused],
@@ -138,7 +138,7 @@ class FeedbackController(Controller):
         model_id = find_model(session, client=client, model=model).id
         require_of_model(session, model_id=model_id, feedback_id=feedback_id)
         example = accept_correction(session, principal=principal, feedback_id=feedback_id, pool=data.pool)
-        return AcceptedRead(feedback_id=feedback_id, example_id=example.id, pool=data.pool)
+        return AcceptedRead(feedback_id=feedback_id, example_id=example.id, pool=example.pool)
 
     @post("/{feedback_id:uuid}/dismiss", role=Role.OPERATOR, status_code=200, sync_to_thread=True)
     def dismiss(

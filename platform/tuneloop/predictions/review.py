@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlmodel import Session, select
+from sqlmodel import Session, col, select
 
 from tuneloop.audit.service import record
 from tuneloop.datasets.service import add_example
@@ -43,6 +43,8 @@ class Outcome(NamedTuple):
 def accept_correction(session: Session, *, principal: Principal, feedback_id: UUID, pool: Pool) -> Example:
     """Make a correction an example of a pool.
 
+    Where a label of this answer says the same, its example is the one: it trains already, or measures and trains later.
+
     Raises:
         NotFound: there is no such feedback.
         Conflict: it was reviewed already, or the answer is kept for the gate and may not train yet.
@@ -56,6 +58,9 @@ def accept_correction(session: Session, *, principal: Principal, feedback_id: UU
     prediction = session.get_one(Prediction, feedback.prediction_id)
     if pool is Pool.ROLLING:
         raise InvalidInput("corrections are chosen by users, so they can't measure accuracy; accept it for training")
+    if (labelled := _labelled(session, prediction, feedback.correction)) is not None:
+        _close(session, principal, feedback, FeedbackState.ACCEPTED)
+        return labelled
     if pool is Pool.TRAINING:
         refuse_reserved(session, model=model, prediction_ids=[prediction.id])
     example = add_example(
@@ -102,6 +107,16 @@ def require_of_model(session: Session, *, model_id: UUID, feedback_id: UUID) -> 
     """Raises NotFound unless the feedback is about an answer of this model."""
     if _find(session, feedback_id).model_id != model_id:
         raise NotFound("feedback", feedback_id)
+
+
+def _labelled(session: Session, prediction: Prediction, answer: str) -> Example | None:
+    """The example that was made of this answer, where it has the same right answer."""
+    query = select(Example).where(
+        Example.prediction_id == prediction.id,
+        Example.expected == answer.strip(),
+        col(Example.deleted_at).is_(None),
+    )
+    return session.exec(query.limit(1)).one_or_none()
 
 
 def _find(session: Session, feedback_id: UUID) -> Feedback:

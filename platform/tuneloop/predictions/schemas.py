@@ -118,6 +118,8 @@ class BulkAcceptance(Acceptance):
 
 
 class AcceptedRead(BaseModel):
+    """`pool` is where the example is: in the rolling set where a label of the random sample said the same before."""
+
     feedback_id: UUID
     example_id: UUID
     pool: Pool

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import tuple_
+from sqlalchemy import ColumnElement, and_, or_, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Session, col, select
 
@@ -14,6 +14,7 @@ from tuneloop.registry.service import contract_of
 from tuneloop.tables import Feedback, FeedbackKind, FeedbackState, Prediction, RegisteredModel
 
 NEAREST_SHOWN = 20
+POOR_RATING = 2
 
 
 class Reported(NamedTuple):
@@ -106,6 +107,12 @@ def require_label(contract: Contract, text: str) -> str:
             param="correction",
         )
     return text
+
+
+def says_wrong() -> ColumnElement[bool]:
+    """Condition on `Feedback`: somebody holds the answer to be wrong."""
+    poor = and_(col(Feedback.kind) == FeedbackKind.RATING, col(Feedback.rating) <= POOR_RATING)
+    return or_(col(Feedback.kind).in_([FeedbackKind.CORRECTION, FeedbackKind.ERROR]), poor)
 
 
 def list_feedback(

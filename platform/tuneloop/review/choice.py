@@ -5,11 +5,12 @@ from datetime import timedelta
 from typing import NamedTuple
 
 import numpy as np
-from sqlalchemy import ColumnElement, and_, or_
+from sqlalchemy import ColumnElement
 from sqlmodel import Session, col, select
 
 from tuneloop.datasets.leakage import stored_text, user_text
 from tuneloop.kit.clock import now
+from tuneloop.predictions.service import says_wrong
 from tuneloop.registry.contract import Task
 from tuneloop.registry.service import contract_of
 from tuneloop.registry.templates import Message
@@ -18,7 +19,6 @@ from tuneloop.review.vectors import Vectors, k_centre, vectors
 from tuneloop.tables import (
     Example,
     Feedback,
-    FeedbackKind,
     FeedbackState,
     Pool,
     Prediction,
@@ -33,7 +33,6 @@ MOST_LOOKED_AT = 1_500
 LOOK_BACK = timedelta(days=60)
 ALIKE = 0.5
 """Cosine from which the label of the most similar example counts as a contradiction."""
-POOR_RATING = 2
 
 
 class Considered(NamedTuple):
@@ -43,14 +42,10 @@ class Considered(NamedTuple):
 
 def flagged(session: Session, model: RegisteredModel, free: ColumnElement[bool], wanted: int) -> list[ReviewItem]:
     """Answers that users corrected or reported, corrections first."""
-    said = or_(
-        col(Feedback.kind).in_([FeedbackKind.CORRECTION, FeedbackKind.ERROR]),
-        and_(col(Feedback.kind) == FeedbackKind.RATING, col(Feedback.rating) <= POOR_RATING),
-    )
     query = (
         select(Feedback, Prediction)
         .join(Prediction, col(Prediction.id) == Feedback.prediction_id)
-        .where(Feedback.model_id == model.id, Feedback.state == FeedbackState.OPEN, said, free)
+        .where(Feedback.model_id == model.id, Feedback.state == FeedbackState.OPEN, says_wrong(), free)
         .order_by(col(Feedback.at), col(Feedback.id))
     )
     by_answer: dict[object, list[tuple[Feedback, Prediction]]] = {}

@@ -9,6 +9,7 @@ from tuneloop.datasets.deletion import delete_example
 from tuneloop.datasets.service import add_example
 from tuneloop.identity.principal import Principal
 from tuneloop.kit.errors import Conflict, InvalidInput
+from tuneloop.predictions.service import says_wrong
 from tuneloop.registry.templates import Message
 from tuneloop.retraining.verdicts import request_rejudge
 from tuneloop.review.labels import same
@@ -17,6 +18,7 @@ from tuneloop.tables import (
     Feedback,
     FeedbackState,
     Pool,
+    Prediction,
     RegisteredModel,
     RetrainingCycle,
     ReviewItem,
@@ -33,8 +35,7 @@ def become(session: Session, *, principal: Principal, model: RegisteredModel, it
     elif item.state is ReviewState.DONE:
         pool = Pool.ROLLING if item.purpose is ReviewPurpose.SAMPLE else Pool.TRAINING
         _store(session, principal, model, item, pool)
-    if item.purpose is ReviewPurpose.FLAGGED:
-        _answer_feedback(session, principal, model, item)
+    _answer_feedback(session, principal, model, item)
 
 
 def unbecome(session: Session, *, principal: Principal, model: RegisteredModel, item: ReviewItem) -> None:
@@ -90,14 +91,24 @@ def _look_again(session: Session, item: ReviewItem) -> None:
 
 
 def _answer_feedback(session: Session, principal: Principal, model: RegisteredModel, item: ReviewItem) -> None:
-    """What users said is accepted when the label finds the model's answer wrong, else dismissed."""
-    for feedback in _feedback(session, item):
-        if feedback.state is not FeedbackState.OPEN:
-            continue
-        wrong = item.expected is not None and not same(model, item.expected, item.answers["production"])
+    """A label answers all users who say that the answer is wrong, whatever it was given for.
+
+    They are right when the label finds the answer wrong. A skipped item answers nobody, unless it was about them.
+    """
+    if item.prediction_id is None or (item.expected is None and item.purpose is not ReviewPurpose.FLAGGED):
+        return
+    said = select(Feedback).where(
+        Feedback.prediction_id == item.prediction_id, Feedback.state == FeedbackState.OPEN, says_wrong()
+    )
+    found = session.exec(said.with_for_update()).all()
+    answer = session.get_one(Prediction, item.prediction_id).answer
+    wrong = item.expected is not None and not same(model, item.expected, answer)
+    for feedback in found:
         feedback.state = FeedbackState.ACCEPTED if wrong else FeedbackState.DISMISSED
         session.add(feedback)
         record(session, principal, f"feedback.{feedback.state}", "feedback", feedback.id, client_id=feedback.client_id)
+    item.answers = item.answers | {"feedback": [str(feedback.id) for feedback in found]}
+    session.add(item)
     session.flush()
 
 
