@@ -7,7 +7,7 @@ from sqlmodel import Session
 
 from tuneloop.predictions.names import PREFIX
 from tuneloop.registry.service import full_name
-from tuneloop.retraining.service import comparison_of
+from tuneloop.retraining.attempts import comparison_of
 from tuneloop.tables import AdapterVersion, RegisteredModel, Report, RetrainingCycle
 from tuneloop_bot.blocks.modals import note_form, override_form, reason_form, wrong_form
 from tuneloop_bot.blocks.parts import Block

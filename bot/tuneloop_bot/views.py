@@ -16,9 +16,10 @@ from tuneloop.monitoring.measured import series_of
 from tuneloop.monitoring.proposal import new_examples
 from tuneloop.registry.service import aliases, contract_of, full_name
 from tuneloop.retraining.approvals import questions, votes
+from tuneloop.retraining.attempts import comparison_of
 from tuneloop.retraining.evidence import Evidence, evidence_of
 from tuneloop.retraining.jobs import EvaluateCandidate, TrainCandidate
-from tuneloop.retraining.service import comparison_of, has_newer
+from tuneloop.retraining.service import has_newer
 from tuneloop.review.labels import same, waiting
 from tuneloop.tables import (
     AdapterVersion,

@@ -137,6 +137,8 @@ COMMANDS = {
     f"POST {MODEL}/cycles": "train acme/support --no-wait",
     "GET /api/v1/cycles/{cycle_id}": "cycle show <cycle>",
     "GET /api/v1/cycles/{cycle_id}/gate": "cycle gate <cycle>",
+    "GET /api/v1/cycles/{cycle_id}/attempts": "cycle diagnose <cycle>",
+    "POST /api/v1/cycles/{cycle_id}/steps": "cycle next <cycle> retrain",
     "GET /api/v1/cycles/{cycle_id}/events": "cycle events <cycle>",
     f"POST {MODEL}/try": "try acme/support Hello",
     "POST /api/v1/cycles/{cycle_id}/approve": "approve <cycle> --no-wait",

@@ -40,7 +40,12 @@ def test_training_is_followed_without_reloading(
         expect(live.get_by_text("training, step 90 of 120, 30 s left")).to_be_visible()
         expect(live.get_by_role("progressbar")).to_have_attribute("value", "0.75")
         with studio.database.unit(studio.agency.id) as session:
-            fail_cycle(session, cycle_id=shown.training_id, reason="The disk is full; free some space and try again.")
+            fail_cycle(
+                session,
+                cycle_id=shown.training_id,
+                attempt=1,
+                reason="The disk is full; free some space and try again.",
+            )
         expect(page.get_by_role("alert")).to_have_text("The disk is full; free some space and try again.")
         expect(live).to_have_count(0)
 

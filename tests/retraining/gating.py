@@ -17,6 +17,7 @@ from tuneloop.kit.storage import Storage
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.registry.service import point
 from tuneloop.retraining.jobs import CompareCandidate
+from tuneloop.retraining.recipe import Recipe
 from tuneloop.retraining.service import start_step
 from tuneloop.review.answering import submit_label
 from tuneloop.review.queue import GatePair, add_gate_items
@@ -52,7 +53,10 @@ class Gate:
 def make_gate(
     session: TenantSession, workshop: Workshop, *, queries: int, disagreements: int, right: list[bool] | None = None
 ) -> Gate:
-    """Compared, not yet looked at; `right` says which golden items the candidate gets right, production gets all."""
+    """Compared, not yet looked at; `right` says which golden items the candidate gets right, production gets all.
+
+    The plan has no further attempts; without `queries` the golden items judge alone.
+    """
     everything = [True] * len(workshop.examples)
     production, candidate = workshop.version(session, "1.0"), workshop.version(session, "1.1")
     workshop.run(session, production, everything)
@@ -61,6 +65,7 @@ def make_gate(
     point(session, workshop.model, Alias.CANDIDATE, candidate.id)
     cycle = workshop.cycle(session, CycleState.COMPARED)
     cycle.parent_version_id, cycle.candidate_version_id = production.id, candidate.id
+    cycle.recipe = Recipe(further_attempts=0).model_dump(mode="json")
     asked = [
         Prediction(
             client_id=workshop.client.id,
@@ -73,19 +78,20 @@ def make_gate(
         for number in range(disagreements)
     ]
     session.add_all(asked)
-    session.add(
-        DisagreementRun(
-            client_id=workshop.client.id,
-            cycle_id=cycle.id,
-            production_digest=production.digest,
-            candidate_digest=candidate.digest,
-            queries=queries,
-            disagreements=disagreements,
-            agreed={RIGHT: queries - disagreements},
+    if queries:
+        session.add(
+            DisagreementRun(
+                client_id=workshop.client.id,
+                cycle_id=cycle.id,
+                production_digest=production.digest,
+                candidate_digest=candidate.digest,
+                queries=queries,
+                disagreements=disagreements,
+                agreed={RIGHT: queries - disagreements},
+            )
         )
-    )
     items = add_gate_items(session, cycle=cycle, pairs=[GatePair(each, RIGHT, WRONG) for each in asked])
-    start_step(session, cycle, CompareCandidate(cycle_id=cycle.id))
+    start_step(session, cycle, CompareCandidate)
     session.flush()
     return Gate(workshop, production, candidate, cycle.id, items)
 

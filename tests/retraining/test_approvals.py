@@ -156,7 +156,7 @@ def test_a_deployment_that_fails_for_good_ends_the_cycle(
     cycle_id = workshop.judged(session, Outcome.PROMOTE)
     digest = session.exec(select(Comparison.candidate_digest)).one()
     approve_promotion(session, principal=operator, cycle_id=cycle_id, digest=digest)
-    fail_cycle(session, cycle_id=cycle_id, reason="the serving host is down")
+    fail_cycle(session, cycle_id=cycle_id, attempt=1, reason="the serving host is down")
     cycle = session.get_one(RetrainingCycle, cycle_id)
     assert (cycle.state, cycle.failure) == (CycleState.FAILED, "the serving host is down")
 
@@ -167,7 +167,7 @@ def test_a_late_failure_does_not_touch_a_cycle_that_waits_for_an_answer(
 ) -> None:
     cycle_id = workshop.asked(session, kind)
     before = session.get_one(RetrainingCycle, cycle_id).state
-    fail_cycle(session, cycle_id=cycle_id, reason="an old step")
+    fail_cycle(session, cycle_id=cycle_id, attempt=1, reason="an old step")
     assert session.get_one(RetrainingCycle, cycle_id).state is before
 
 

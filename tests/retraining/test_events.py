@@ -48,7 +48,7 @@ def test_only_changes_are_told_and_the_end() -> None:
 
 def test_a_step_that_runs_is_shown_with_its_progress(session: TenantSession, workshop: Workshop) -> None:
     cycle = workshop.cycle(session, CycleState.APPROVED)
-    start_step(session, cycle, TrainCandidate(cycle_id=cycle.id))
+    start_step(session, cycle, TrainCandidate)
     job = session.get_one(JobRow, cycle.job_id)
     job.state, job.progress = JobState.RUNNING, {"stage": "training", "losses": [[1, 2.5]]}
     session.flush()

@@ -17,7 +17,8 @@ from tuneloop.kit.errors import Conflict, NotAllowed
 from tuneloop.kit.jobs import JobRow
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.retraining.approvals import questions
-from tuneloop.retraining.service import approve_promotion, comparison_of, reject
+from tuneloop.retraining.attempts import comparison_of
+from tuneloop.retraining.service import approve_promotion, reject
 from tuneloop.retraining.verdicts import LABELS_A_LOOK, gate_state
 from tuneloop.stats.gate import Outcome
 from tuneloop.tables import (

@@ -15,6 +15,7 @@ from tuneloop.identity.secrets import new_token
 from tuneloop.kit.clock import now
 from tuneloop.kit.tenancy import Row
 from tuneloop.registry.contract import AdapterPart, BaseRef, Contract, Manifest
+from tuneloop.retraining.diagnosis.findings import Diagnosis, NextStep, StepKind
 from tuneloop.stats.charts import DriftChart
 from tuneloop.tables import (
     AbState,
@@ -31,11 +32,13 @@ from tuneloop.tables import (
     Approval,
     ApprovalKind,
     ApprovalVote,
+    AttemptEnd,
     AuditEvent,
     BaseModel,
     Candidate,
     Client,
     Comparison,
+    CycleAttempt,
     DataFinding,
     Decision,
     DisagreementRun,
@@ -77,6 +80,30 @@ from tuneloop.tables import (
 )
 
 RIGHT = Judged(correct=True, hallucinated=False)
+
+
+DIAGNOSIS = Diagnosis(
+    ended=AttemptEnd.REJECTED,
+    version="v1.0",
+    summary="v1.0 was turned down.",
+    reasons=(),
+    losses=(),
+    pairs=(),
+    data=None,
+    tried=(),
+    failure=None,
+    steps=(
+        NextStep(
+            key="retrain",
+            kind=StepKind.RETRAIN,
+            title="Train again",
+            expected="Unknown.",
+            because="Nothing tells it.",
+            recipe={"seed": 1},
+        ),
+    ),
+    made_at=now(),
+).model_dump(mode="json")
 
 
 @dataclass(frozen=True)
@@ -294,6 +321,7 @@ def make_world(
             disagreements=0,
             agreed={"order": 1},
         ),
+        CycleAttempt(**mine, cycle_id=cycle.id, number=1, recipe={}, ended=AttemptEnd.REJECTED, diagnosis=DIAGNOSIS),
         GateLook(**mine, model_id=model.id, cycle_id=cycle.id, example_id=example.id),
         AbTest(
             **mine,

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from tuneloop.commands import figures
 from tuneloop.commands.output import facts, plain, right, stack, table, whole
+from tuneloop.retraining.recipe import FURTHER_COMPUTE
 
 _VERDICTS = {
     "promote": ("PROMOTE", "bold green"),
@@ -49,6 +50,7 @@ def render_cycle(cycle: dict[str, Any]) -> Group:
                 ("Trigger", cycle["trigger"] + (f" {cycle['alert_id']}" if cycle["alert_id"] else "")),
                 ("Starts from", cycle["parent"] or "the base"),
                 ("Candidate", _with_digest(cycle)),
+                ("Attempt", _attempt(cycle)),
                 ("Recipe", ", ".join(f"{name}={value}" for name, value in chosen.items())),
                 *((f"Question: {each['kind']}", _question(each)) for each in cycle["questions"]),
                 ("Verdict", _verdict(cycle["comparison"]) if cycle["comparison"] else None),
@@ -64,6 +66,11 @@ def render_cycle(cycle: dict[str, Any]) -> Group:
     )
 
 
+def _attempt(cycle: dict[str, Any]) -> str | None:
+    covered = 1 + cycle["recipe"]["further_attempts"]
+    return f"{cycle['attempt']} of up to {covered}" if cycle["attempt"] > 1 else None
+
+
 def render_plan(cycle: dict[str, Any]) -> Group:
     """What an approval of a retrain approves."""
     chosen = {name: value for name, value in cycle["recipe"].items() if value is not None}
@@ -74,6 +81,7 @@ def render_plan(cycle: dict[str, Any]) -> Group:
                 ("Starts from", cycle["parent"] or "the base"),
                 ("Recipe", ", ".join(f"{name}={value}" for name, value in chosen.items())),
                 *(("Plan", each["subject_digest"]) for each in cycle["questions"] if each["kind"] == "retrain"),
+                ("If turned down", _further(cycle["recipe"]["further_attempts"])),
             ]
         )
     )
@@ -100,6 +108,8 @@ def next_step(cycle: dict[str, Any]) -> Text | None:
     model = cycle["model"]
     if cycle["state"] == "proposed":
         return Text(f"Next: tuneloop approve {model}, or tuneloop reject {model}", "dim")
+    if cycle["state"] in ("rejected", "failed"):
+        return Text(f"Why, and what next: tuneloop cycle diagnose {cycle['id']}", "dim")
     if cycle["state"] == "awaiting_promotion":
         against = cycle["comparison"] and cycle["comparison"]["outcome"] != "promote"
         promote = f"tuneloop promote {model}" + (" --note 'why, against the gate'" if against else "")
@@ -217,6 +227,15 @@ def _question(question: dict[str, Any]) -> str:
         return f"open until {figures.moment(question['expires_at'])}, digest {question['subject_digest'][:12]}"
     note = f": {question['note']}" if question["note"] else ""
     return f"{question['decision']} by {question['decided_by']}, {figures.moment(question['decided_at'])}{note}"
+
+
+def _further(attempts: int) -> str | None:
+    if not attempts:
+        return None
+    return (
+        f"up to {attempts} further {'attempt' if attempts == 1 else 'attempts'} by themselves, together at most "
+        f"{FURTHER_COMPUTE:g} times as long as the first"
+    )
 
 
 def _number(name: str | None) -> str | None:

@@ -1,11 +1,13 @@
 """`tuneloop cycle`: retraining cycles from proposal to production."""
 
+from typing import Annotated
 from uuid import UUID
 
 import typer
 
 from tuneloop.commands.arguments import Cycle, Model
 from tuneloop.commands.cycle_view import render_cycle, render_cycles
+from tuneloop.commands.diagnosis_view import render_attempts, render_step
 from tuneloop.commands.failure import ExitCode, Failure
 from tuneloop.commands.follow import follow_cycle
 from tuneloop.commands.gate_view import render_gate
@@ -39,6 +41,24 @@ def gate(terminal: Terminal, cycle: Cycle) -> None:
     """What the gate asked people, what they said, and what each of its looks found."""
     found = find_cycle(terminal.api, cycle).value["id"]
     terminal.out.show(terminal.api.get(f"/cycles/{found}/gate"), render_gate)
+
+
+@command(app, "diagnose")
+def diagnose(terminal: Terminal, cycle: Cycle) -> None:
+    """Why each candidate of a cycle was turned down, and what could be done next."""
+    found = find_cycle(terminal.api, cycle).value["id"]
+    terminal.out.show(terminal.api.get(f"/cycles/{found}/attempts"), lambda attempts: render_attempts(attempts, found))
+
+
+@command(app, "next")
+def take_step(
+    terminal: Terminal,
+    cycle: Cycle,
+    step: Annotated[str, typer.Argument(metavar="STEP", help="A key that 'cycle diagnose' shows, such as 'retrain'.")],
+) -> None:
+    """Do a step of the diagnosis: propose another retrain, or put queries into the review queue."""
+    found = find_cycle(terminal.api, cycle).value["id"]
+    terminal.out.show(terminal.api.post(f"/cycles/{found}/steps", {"step": step}), render_step)
 
 
 @command(app, "events")

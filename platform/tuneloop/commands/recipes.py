@@ -17,6 +17,9 @@ _OPTIONS: dict[str, Any] = {
         typer.Option("--blend", help="Share of the new adapter in what is served, up to 1; may be repeated."),
     ],
     "dev_share": Annotated[float | None, typer.Option(help="Share of the data held back for stopping early.")],
+    "further_attempts": Annotated[
+        int | None, typer.Option(help="Candidates that may follow one that the gate turned down.", min=0, max=2)
+    ],
     "seed": Annotated[int | None, typer.Option(help="Same seed, data and machine: same weights.", min=0)],
 }
 _METHODS = {

@@ -18,14 +18,19 @@ from tuneloop.registry.names import ModelName
 app = typer.Typer()
 
 Alert = Annotated[UUID | None, typer.Option(metavar="ID", help="The alert that this answers.")]
+Again = Annotated[
+    bool, typer.Option("--again", help="Although the same data and recipe have failed: another seed is taken.")
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Approve the plan without being asked.")]
 
 
 @command(app, "train", panel=THE_LOOP)
 @with_recipe
-def train(terminal: Terminal, model: Model, recipe: dict[str, Any], no_wait: NoWait = False) -> None:
+def train(
+    terminal: Terminal, model: Model, recipe: dict[str, Any], again: Again = False, no_wait: NoWait = False
+) -> None:
     """Train, export, evaluate and compare a new version now. It is promoted only when you say so."""
-    approve_plan(terminal, _propose(terminal, model, recipe, alert=None).value, wait=not no_wait)
+    approve_plan(terminal, _propose(terminal, model, recipe, again=again).value, wait=not no_wait)
 
 
 @command(app, "retrain", panel=THE_LOOP)
@@ -35,23 +40,26 @@ def retrain(
     model: Model,
     recipe: dict[str, Any],
     alert: Alert = None,
+    again: Again = False,
     yes: Yes = False,
     no_wait: NoWait = False,
 ) -> None:
     """Propose a retrain, show its plan, ask for your approval, and watch it."""
     if terminal.out.json and not yes:
         raise Failure("usage", "--json asks nothing; add --yes to approve the plan", exit_code=ExitCode.USAGE)
-    proposed = _propose(terminal, model, recipe, alert=alert)
+    proposed = _propose(terminal, model, recipe, alert=alert, again=again)
     if not yes:
         terminal.out.show(proposed, render_plan)
         _ask(proposed.value)
     approve_plan(terminal, proposed.value, wait=not no_wait)
 
 
-def _propose(terminal: Terminal, model: ModelName, recipe: dict[str, Any], *, alert: UUID | None) -> Reply:
+def _propose(
+    terminal: Terminal, model: ModelName, recipe: dict[str, Any], *, alert: UUID | None = None, again: bool
+) -> Reply:
     path = model_path(model.client, model.model)
     follow_checks(terminal, path)
-    body = {"recipe": recipe} | ({"alert_id": str(alert)} if alert else {})
+    body: dict[str, Any] = {"recipe": recipe, "again": again} | ({"alert_id": str(alert)} if alert else {})
     return terminal.api.post(f"{path}/cycles", body)
 
 

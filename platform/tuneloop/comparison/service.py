@@ -110,6 +110,7 @@ def compare_runs(
     comparison = Comparison(
         client_id=cycle.client_id,
         cycle_id=cycle.id,
+        attempt=attempt,
         look=look,
         production_run_id=production.id,
         candidate_run_id=candidate.id,

@@ -20,6 +20,7 @@ _TITLES = {
     "cycle.failed": "Failed",
     "cycle.rolled_back": "Rolled back",
     "cycle.cancel": "Asked to stop",
+    "cycle.next_step": "Asked for a next step",
     "ab_test.start": "A/B test started",
     "ab_test.running": "A/B test began to split the traffic",
     "ab_test.promoted": "A/B test ended by the promotion",
@@ -52,6 +53,7 @@ def timeline(session: Session, cycle: RetrainingCycle) -> list[Step]:
 
 def _step(event: AuditEvent) -> Step:
     kind = f" ({event.detail['kind']})" if event.action.startswith("approval.") and "kind" in event.detail else ""
+    kind = f" (attempt {event.detail['attempt']})" if event.detail.get("attempt", 1) != 1 else kind
     return Step(
         at=event.at,
         title=_TITLES.get(event.action, event.action.replace(".", " ").replace("_", " ").capitalize()) + kind,

@@ -19,7 +19,8 @@ from tuneloop.kit.jobs import enqueue
 from tuneloop.registry.service import aliases, lock_model
 from tuneloop.retraining.ab_endings import LIVE, end, give_time, live_test, subject_of
 from tuneloop.retraining.approvals import questions
-from tuneloop.retraining.service import comparison_of, lock_cycle, refuse_outdated
+from tuneloop.retraining.attempts import comparison_of
+from tuneloop.retraining.service import lock_cycle, refuse_outdated
 from tuneloop.stats.gate import Outcome
 from tuneloop.tables import (
     AbState,

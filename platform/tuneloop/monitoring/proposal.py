@@ -11,6 +11,7 @@ from tuneloop.monitoring.alerts import MENDED_BY_TRAINING
 from tuneloop.monitoring.schedules import bring_retrain_forward
 from tuneloop.monitoring.status import monitor_of, open_alerts
 from tuneloop.registry.service import aliases
+from tuneloop.retraining.failed_before import FailedBefore
 from tuneloop.retraining.recipe import Recipe
 from tuneloop.retraining.service import propose
 from tuneloop.retraining.states import ENDED
@@ -50,14 +51,18 @@ def propose_due_retrain(session: Session, *, principal: Principal, model: Regist
         return None
     if not _may(session, principal, model, alert.summary if alert else f"{new} new examples to learn from"):
         return None
-    return propose(
-        session,
-        principal=principal,
-        model=model,
-        recipe=Recipe(),
-        trigger=Trigger.ALERT if alert else Trigger.SCHEDULE,
-        alert_id=alert.id if alert else None,
-    )
+    try:
+        return propose(
+            session,
+            principal=principal,
+            model=model,
+            recipe=Recipe(),
+            trigger=Trigger.ALERT if alert else Trigger.SCHEDULE,
+            alert_id=alert.id if alert else None,
+        )
+    except FailedBefore as refused:
+        _note(session, principal, model, refused.message)
+        return None
 
 
 def _may(session: Session, principal: Principal, model: RegisteredModel, why: str) -> bool:

@@ -49,7 +49,7 @@ def gate_queries(session: Session, *, cycle: RetrainingCycle, model: RegisteredM
 
     These are the reserved ones, and all that were given after the training data was frozen.
     """
-    share = _reserved(policy_of(model).gate_share, since=last_gate(session, model))
+    share = _reserved(policy_of(model).gate_share, since=last_gate(session, model, but=cycle.id))
     trained = (
         select(Example.id)
         .join(SnapshotItem, col(SnapshotItem.example_id) == Example.id)
@@ -71,12 +71,12 @@ def conversation_key(messages: Sequence[Mapping[str, Any]]) -> str:
     return sha256(orjson.dumps(messages, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
-def last_gate(session: Session, model: RegisteredModel) -> datetime | None:
-    """When a gate last used reserved answers; those given before are free since."""
+def last_gate(session: Session, model: RegisteredModel, *, but: UUID | None = None) -> datetime | None:
+    """When a gate last used reserved answers; those given before are free since. A cycle's attempts share theirs."""
     query = (
         select(func.max(DisagreementRun.created_at))
         .join(RetrainingCycle, col(RetrainingCycle.id) == DisagreementRun.cycle_id)
-        .where(RetrainingCycle.model_id == model.id)
+        .where(RetrainingCycle.model_id == model.id, RetrainingCycle.id != but)
     )
     return session.exec(query).one()
 

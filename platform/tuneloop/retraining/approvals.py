@@ -49,6 +49,7 @@ def ask(
         client_id=cycle.client_id,
         cycle_id=cycle.id,
         kind=kind,
+        attempt=cycle.attempt,
         subject_digest=digest,
         expires_at=now() + valid_for,
         approvals_needed=policy.approvals_needed or quorum(session, model.client_id) or APPROVALS_OF_PLAN.get(plan, 1),
@@ -80,8 +81,9 @@ def decide(
         NotAllowed: role too low, or one's own proposal where four eyes are on.
     """
     principal.require(Role.OPERATOR)
-    query = select(Approval).where(Approval.cycle_id == cycle_id, Approval.kind == kind).with_for_update()
-    approval = session.exec(query.execution_options(populate_existing=True)).one_or_none()
+    query = select(Approval).where(Approval.cycle_id == cycle_id, Approval.kind == kind)
+    newest = query.order_by(col(Approval.attempt).desc()).limit(1).with_for_update()
+    approval = session.exec(newest.execution_options(populate_existing=True)).one_or_none()
     if approval is None:
         raise NotFound(f"{kind} question for cycle", cycle_id)
     if approval.decision is not None:

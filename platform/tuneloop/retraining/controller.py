@@ -19,6 +19,9 @@ from tuneloop.kit.errors import NotFound
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.registry.service import contract_of, find_model, full_name, list_versions
 from tuneloop.retraining.approvals import questions
+from tuneloop.retraining.attempts import candidates_of, comparison_of
+from tuneloop.retraining.diagnosis.acting import take_step
+from tuneloop.retraining.diagnosis.reading import AttemptRead, read_attempts
 from tuneloop.retraining.events import Moment, moment_of
 from tuneloop.retraining.evidence import evidence_of
 from tuneloop.retraining.overrides import override_of
@@ -31,17 +34,10 @@ from tuneloop.retraining.schemas import (
     GateRead,
     RollbackCreate,
     RolledBack,
+    StepCreate,
+    StepTaken,
 )
-from tuneloop.retraining.service import (
-    approve_promotion,
-    approve_retrain,
-    cancel,
-    candidates_of,
-    comparison_of,
-    cycles_of,
-    propose,
-    reject,
-)
+from tuneloop.retraining.service import approve_promotion, approve_retrain, cancel, cycles_of, propose, reject
 from tuneloop.retraining.verdicts import gate_state, settled_items
 from tuneloop.tables import AdapterVersion, EvalRun, RegisteredModel, RetrainingCycle, Role, Trigger
 
@@ -65,6 +61,13 @@ def read_cycle(session: TenantSession, cycle: RetrainingCycle) -> CycleRead:
         evidence=evidence_of(session, cycle),
         override=override_of(session, cycle.id),
     )
+
+
+def find_cycle(session: TenantSession, cycle_id: UUID) -> RetrainingCycle:
+    cycle = session.get(RetrainingCycle, cycle_id)
+    if cycle is None:
+        raise NotFound("cycle", cycle_id)
+    return cycle
 
 
 async def stream_moments(
@@ -106,7 +109,7 @@ class CycleController(Controller):
         model: FromPath[str],
         data: JSONBody[CycleCreate],
     ) -> CycleRead:
-        """Freeze the data and the recipe of a retrain and ask for its approval."""
+        """Freeze the data and the recipe of a retrain and ask for its approval; 409 if just this has failed already."""
         cycle = propose(
             session,
             principal=principal,
@@ -114,23 +117,37 @@ class CycleController(Controller):
             recipe=data.recipe,
             trigger=Trigger.ALERT if data.alert_id else Trigger.MANUAL,
             alert_id=data.alert_id,
+            again=data.again,
         )
         return read_cycle(session, cycle)
 
     @get("/cycles/{cycle_id:uuid}", role=Role.VIEWER, sync_to_thread=True)
     def read(self, session: NamedDependency[TenantSession], cycle_id: FromPath[UUID]) -> CycleRead:
         """One cycle with its questions, comparison and verdict."""
-        cycle = session.get(RetrainingCycle, cycle_id)
-        if cycle is None:
-            raise NotFound("cycle", cycle_id)
-        return read_cycle(session, cycle)
+        return read_cycle(session, find_cycle(session, cycle_id))
+
+    @get("/cycles/{cycle_id:uuid}/attempts", role=Role.VIEWER, sync_to_thread=True)
+    def attempts(self, session: NamedDependency[TenantSession], cycle_id: FromPath[UUID]) -> list[AttemptRead]:
+        """The candidates that a cycle has tried: why each was turned down, and what could be done next."""
+        return read_attempts(session, find_cycle(session, cycle_id))
+
+    @post("/cycles/{cycle_id:uuid}/steps", role=Role.OPERATOR, sync_to_thread=True)
+    def take_step(
+        self,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        cycle_id: FromPath[UUID],
+        data: JSONBody[StepCreate],
+    ) -> StepTaken:
+        """Do a step that the newest diagnosis of a cycle names: propose another retrain, or ask for labels."""
+        taken = take_step(session, principal=principal, cycle_id=cycle_id, key=data.step)
+        made = taken.cycle.id if taken.cycle is not None else None
+        return StepTaken(step=taken.step.key, done=taken.words, cycle=made, queued=taken.queued)
 
     @get("/cycles/{cycle_id:uuid}/gate", role=Role.VIEWER, sync_to_thread=True)
     def gate(self, session: NamedDependency[TenantSession], cycle_id: FromPath[UUID]) -> GateRead:
         """What the gate asked, what people said, and what each of its looks found."""
-        cycle = session.get(RetrainingCycle, cycle_id)
-        if cycle is None:
-            raise NotFound("cycle", cycle_id)
+        cycle = find_cycle(session, cycle_id)
         return GateRead.of(gate_state(session, cycle), settled_items(session, cycle_id))
 
     @get("/cycles/{cycle_id:uuid}/events", role=Role.VIEWER)

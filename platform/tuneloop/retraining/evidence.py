@@ -6,7 +6,7 @@ from pydantic import BaseModel
 from sqlmodel import Session
 
 from tuneloop.evals.service import describe_run, latest_run
-from tuneloop.retraining.service import comparison_of
+from tuneloop.retraining.attempts import comparison_of
 from tuneloop.tables import EvalRun, RetrainingCycle
 
 WEAKEST = 3
@@ -47,12 +47,12 @@ def evidence_of(session: Session, cycle: RetrainingCycle) -> Evidence | None:
 def in_words(evidence: Evidence) -> str:
     """Two sentences that fit a mail or a reminder."""
     (overall, *_), weakest = evidence.rows, evidence.categories[:WEAKEST]
-    said = f"Right on golden examples: {_rate(overall.candidate)}"
+    said = f"Right on golden examples: {rate_in_words(overall.candidate)}"
     if overall.production is not None:
-        said += f", production {_rate(overall.production)}"
+        said += f", production {rate_in_words(overall.production)}"
     if len(evidence.categories) < 2:
         return f"{said}."
-    listed = ", ".join(f"{each.title} {_rate(each.candidate)}" for each in weakest)
+    listed = ", ".join(f"{each.title} {rate_in_words(each.candidate)}" for each in weakest)
     return f"{said}. Weakest of {len(evidence.categories)} categories: {listed}."
 
 
@@ -80,7 +80,8 @@ def _weakest_first(categories: list[Measured]) -> list[Measured]:
     return sorted(categories, key=lambda each: (each.candidate["value"] or 0.0, each.key))
 
 
-def _rate(rate: dict[str, Any]) -> str:
+def rate_in_words(rate: dict[str, Any]) -> str:
+    """ "87 % (79 to 92 %, n 100)"."""
     if not rate["n"]:
         return "not measured"
     low, high = 100 * rate["low"], 100 * rate["high"]

@@ -12,16 +12,20 @@ class FailCycle(Job):
     name: ClassVar[str] = "retraining.fail"
 
     cycle_id: UUID
+    attempt: int = 1
     reason: str
 
 
 class CycleStep(Job):
+    """A step of one attempt; that of an earlier one which comes late finds nothing to do."""
+
     name: ClassVar[str] = "retraining.step"
 
     cycle_id: UUID
+    attempt: int = 1
 
     def if_dead(self, reason: str) -> Job:
-        return FailCycle(cycle_id=self.cycle_id, reason=reason[:2000])
+        return FailCycle(cycle_id=self.cycle_id, attempt=self.attempt, reason=reason[:2000])
 
 
 class TrainCandidate(CycleStep):
@@ -30,6 +34,14 @@ class TrainCandidate(CycleStep):
     name: ClassVar[str] = "retraining.train"
     queue: ClassVar[Queue] = Queue.GPU
     time_limit_seconds: ClassVar[int] = 24 * 3600
+
+
+class ReleaseCandidate(CycleStep):
+    """Export, check and register a blend that an earlier attempt trained."""
+
+    name: ClassVar[str] = "retraining.release"
+    queue: ClassVar[Queue] = Queue.GPU
+    time_limit_seconds: ClassVar[int] = 4 * 3600
 
 
 class EvaluateCandidate(CycleStep):

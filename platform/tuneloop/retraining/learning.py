@@ -54,6 +54,7 @@ def _labelled(cycle: RetrainingCycle) -> SelectOfScalar[ReviewItem]:
         ReviewItem.purpose == ReviewPurpose.GATE,
         ReviewItem.state == ReviewState.DONE,
         col(ReviewItem.example_id).is_(None),
+        col(ReviewItem.label_of).is_(None),
         col(ReviewItem.expected).is_not(None),
     )
 

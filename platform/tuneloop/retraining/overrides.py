@@ -44,9 +44,11 @@ def override_of(session: Session, cycle_id: UUID) -> Override | None:
             Approval.decision == Decision.APPROVED,
         )
     ).one_or_none()
-    looks = select(Comparison).where(Comparison.cycle_id == cycle_id).order_by(col(Comparison.look).desc())
-    comparison = session.exec(looks.limit(1)).one_or_none()
-    if approval is None or comparison is None or comparison.outcome == Outcome.PROMOTE:
+    if approval is None:
+        return None
+    looks = select(Comparison).where(Comparison.cycle_id == cycle_id, Comparison.attempt == approval.attempt)
+    comparison = session.exec(looks.order_by(col(Comparison.look).desc()).limit(1)).one_or_none()
+    if comparison is None or comparison.outcome == Outcome.PROMOTE:
         return None
     return Override.of(approval, comparison)
 

@@ -7,8 +7,13 @@ from typing import Annotated, Any, Self
 from pydantic import Field, model_validator
 
 from tuneloop.registry.contract import Frozen
+from tuneloop.stats.attempts import ATTEMPTS
 
 Blend = Annotated[float, Field(gt=0, le=1)]
+
+
+FURTHER_COMPUTE = 2.0
+"""All further attempts of a plan together may take this many times as long as its first."""
 
 
 class Method(StrEnum):
@@ -23,6 +28,8 @@ class Recipe(Frozen):
     the adapter that training started from, and both are served with these scales: 1 serves the new adapter alone. A
     blend costs no training. All are tried on the dev split, one goes to the gate.
 
+    If the gate turns the chosen one down, the same approval covers `further_attempts` with others that may pass.
+
     `method` and `blend` are short for a list of one.
     """
 
@@ -35,6 +42,7 @@ class Recipe(Frozen):
     new_share: float | None = Field(default=0.4, gt=0, lt=1)
     seed: int = Field(default=0, ge=0, lt=2**32)
     dev_share: float = Field(default=0.1, gt=0, lt=0.5)
+    further_attempts: int = Field(default=2, ge=0, le=ATTEMPTS - 1)
 
     @model_validator(mode="before")
     @classmethod
@@ -58,4 +66,5 @@ class Recipe(Frozen):
 
     def without_parent(self) -> "Recipe":
         """The recipe where there is nothing to continue from, or to blend with."""
-        return self.model_copy(update={"methods": (Method.FROM_BASE,), "blends": (1.0,)})
+        alone = {"methods": (Method.FROM_BASE,), "blends": (1.0,)}
+        return self.model_copy(update=alone)

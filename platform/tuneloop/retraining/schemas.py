@@ -30,6 +30,24 @@ class CycleCreate(BaseModel):
 
     recipe: Recipe = Recipe()
     alert_id: UUID | None = None
+    again: bool = Field(default=False, description="although the same plan has failed: another seed is taken then")
+
+
+class StepCreate(BaseModel):
+    """`step` is the key of one of the diagnosis's next steps."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"step": "label:refund"}]})
+
+    step: str = Field(min_length=1, max_length=200)
+
+
+class StepTaken(BaseModel):
+    """Either `cycle`, which was proposed, or so many queries that were put into the review queue."""
+
+    step: str
+    done: str
+    cycle: UUID | None
+    queued: int
 
 
 class DecisionCreate(BaseModel):
@@ -45,6 +63,7 @@ class QuestionRead(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
     kind: ApprovalKind
+    attempt: int
     subject_digest: str
     requested_at: datetime
     expires_at: datetime
@@ -60,6 +79,7 @@ class QuestionRead(BaseModel):
 class ComparisonRead(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
+    attempt: int
     look: int
     production_digest: str
     candidate_digest: str
@@ -75,6 +95,7 @@ class CandidateRead(BaseModel):
 
     model_config = ConfigDict(from_attributes=True)
 
+    attempt: int
     method: str
     blend: float
     dev: dict[str, Any]
@@ -82,7 +103,10 @@ class CandidateRead(BaseModel):
 
 
 class CycleRead(BaseModel):
+    """`attempt` counts its candidates from 1; all others fields are of the present one, and of the plan."""
+
     id: UUID
+    attempt: int
     model: str
     state: CycleState
     trigger: Trigger
@@ -120,7 +144,7 @@ class CycleRead(BaseModel):
         return cls(
             **cycle.model_dump(
                 include={
-                    *("id", "state", "trigger", "alert_id", "job_id", "failure"),
+                    *("id", "attempt", "state", "trigger", "alert_id", "job_id", "failure"),
                     *("quantisations", "created_at", "updated_at"),
                 }
             ),

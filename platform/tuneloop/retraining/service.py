@@ -18,8 +18,11 @@ from tuneloop.kit.jobs import enqueue
 from tuneloop.registry.contract import Contract
 from tuneloop.registry.service import aliases, contract_of, lock_model, policy_of
 from tuneloop.retraining.approvals import ask, decide, questions
+from tuneloop.retraining.attempts import comparison_of
+from tuneloop.retraining.diagnosis.service import close_attempt
+from tuneloop.retraining.failed_before import failures_of, refuse
 from tuneloop.retraining.jobs import CycleStep, DeployCandidate, FailCycle, TrainCandidate
-from tuneloop.retraining.recipe import Method, Recipe
+from tuneloop.retraining.recipe import FURTHER_COMPUTE, Method, Recipe
 from tuneloop.retraining.states import ENDED, advance
 from tuneloop.stats.gate import Outcome
 from tuneloop.tables import (
@@ -27,7 +30,7 @@ from tuneloop.tables import (
     Alias,
     Approval,
     ApprovalKind,
-    Candidate,
+    AttemptEnd,
     Comparison,
     CycleState,
     Decision,
@@ -48,11 +51,15 @@ def propose(
     recipe: Recipe,
     trigger: Trigger = Trigger.MANUAL,
     alert_id: UUID | None = None,
+    again: bool = False,
 ) -> RetrainingCycle:
     """Freeze data and recipe, and ask for approval of exactly these.
 
+    With `again` also what has failed already, by a seed that was not used: the same one gives the same weights.
+
     Raises:
         InvalidInput: no golden set, or no training data.
+        FailedBefore: the same plan has failed, and `again` does not insist.
         Conflict: another cycle of the model is under way.
         NotIncluded, OnHold: the client's plan has no retrain left, or its subscription is on hold.
     """
@@ -74,6 +81,18 @@ def propose(
         recipe = recipe.without_parent()
     golden = take_snapshot(session, model=model, pool=Pool.GOLDEN)
     training = take_snapshot(session, model=model, pool=Pool.TRAINING)
+    failed = failures_of(
+        session,
+        model_id=model.id,
+        recipe=recipe,
+        training_id=training.id,
+        golden_id=golden.id,
+        parent_id=production.id if production else None,
+    )
+    if failed is not None and not again:
+        refuse(session, failed)
+    if failed is not None and recipe.seed in failed.seeds:
+        recipe = recipe.model_copy(update={"seed": max(failed.seeds) + 1})
     cycle = RetrainingCycle(
         client_id=model.client_id,
         model_id=model.id,
@@ -97,10 +116,14 @@ def propose(
 
 
 def plan_digest(contract: Contract, recipe: Recipe, training: str, golden: str, parent: str | None) -> str:
-    """What an approval of a retrain approves: this data, this recipe, from this parent, judged on this golden set."""
+    """What an approval of a retrain approves: this data, this recipe, from this parent, judged on this golden set.
+
+    The recipe says how many further attempts it covers; what they may cost beside the first is part of the plan too.
+    """
     plan = {
         "contract": contract.model_dump(mode="json"),
         "recipe": recipe.model_dump(mode="json"),
+        "further_compute": FURTHER_COMPUTE,
         "training": training,
         "golden": golden,
         "parent": parent,
@@ -125,7 +148,7 @@ def approve_retrain(
     if question.decision is None:
         return cycle
     advance(session, cycle, CycleState.APPROVED, principal=principal, plan=digest)
-    start_step(session, cycle, TrainCandidate(cycle_id=cycle.id))
+    start_step(session, cycle, TrainCandidate)
     return cycle
 
 
@@ -162,7 +185,7 @@ def approve_promotion(
             session, principal, "gate.override", "cycle", cycle_id, client_id=cycle.client_id, digest=digest, note=note
         )
     if question.decision is not None:
-        start_step(session, cycle, DeployCandidate(cycle_id=cycle.id))
+        start_step(session, cycle, DeployCandidate)
     return cycle
 
 
@@ -193,6 +216,8 @@ def reject(
         decision=Decision.REJECTED,
         note=note,
     )
+    if kind is ApprovalKind.PROMOTION:
+        close_attempt(session, cycle, AttemptEnd.REJECTED)
     advance(session, cycle, CycleState.REJECTED, principal=principal, note=note)
     return cycle
 
@@ -206,28 +231,29 @@ def cancel(session: Session, *, principal: Principal, cycle_id: UUID) -> Retrain
     follow_up = cancel_job(session, cycle.job_id)
     record(session, principal, "cycle.cancel", "cycle", cycle_id, client_id=cycle.client_id)
     if isinstance(follow_up, FailCycle):
-        fail_cycle(session, cycle_id=cycle_id, reason=follow_up.reason)
+        fail_cycle(session, cycle_id=cycle_id, attempt=follow_up.attempt, reason=follow_up.reason)
     return cycle
 
 
-def start_step(session: Session, cycle: RetrainingCycle, step: CycleStep) -> None:
+def start_step(session: Session, cycle: RetrainingCycle, step: type[CycleStep]) -> None:
     cycle.job_id = enqueue(
         session,
-        step,
+        step(cycle_id=cycle.id, attempt=cycle.attempt),
         agency_id=cycle.agency_id,
         client_id=cycle.client_id,
-        dedupe_key=f"{step.name}:{cycle.id}",
+        dedupe_key=f"{step.name}:{cycle.id}:{cycle.attempt}",
     )
     session.add(cycle)
 
 
-def fail_cycle(session: Session, *, cycle_id: UUID, reason: str) -> None:
-    """Close a cycle whose step has failed; harmless when the cycle has ended otherwise or waits for an answer."""
+def fail_cycle(session: Session, *, cycle_id: UUID, attempt: int, reason: str) -> None:
+    """Close a cycle whose step has failed; harmless when it has ended otherwise, waits for an answer or went on."""
     cycle = lock_cycle(session, cycle_id)
     waits = any(question.decision is None for question in questions(session, cycle_id))
-    if cycle.state in ENDED or waits:
+    if cycle.state in ENDED or waits or cycle.attempt != attempt:
         return
     cycle.failure = reason
+    close_attempt(session, cycle, AttemptEnd.FAILED, failure=reason)
     advance(
         session,
         cycle,
@@ -235,6 +261,12 @@ def fail_cycle(session: Session, *, cycle_id: UUID, reason: str) -> None:
         principal=Principal.system(cycle.agency_id, "worker"),
         reason=reason,
     )
+
+
+def at_step(session: Session, step: CycleStep, *states: CycleState) -> RetrainingCycle | None:
+    """The locked cycle, if the step is the one that it waits for."""
+    cycle = lock_cycle(session, step.cycle_id)
+    return cycle if cycle.state in states and cycle.attempt == step.attempt else None
 
 
 def lock_cycle(session: Session, cycle_id: UUID) -> RetrainingCycle:
@@ -251,18 +283,6 @@ def has_newer(session: Session, cycle: RetrainingCycle) -> bool:
         RetrainingCycle.model_id == cycle.model_id, RetrainingCycle.created_at > cycle.created_at
     )
     return session.exec(query.limit(1)).first() is not None
-
-
-def comparison_of(session: Session, cycle_id: UUID) -> Comparison | None:
-    """The latest look."""
-    query = select(Comparison).where(Comparison.cycle_id == cycle_id).order_by(col(Comparison.look).desc())
-    return session.exec(query.limit(1)).one_or_none()
-
-
-def candidates_of(session: Session, cycle_id: UUID) -> list[Candidate]:
-    """Everything that was tried, as trained."""
-    query = select(Candidate).where(Candidate.cycle_id == cycle_id)
-    return list(session.exec(query.order_by(col(Candidate.created_at), col(Candidate.id))))
 
 
 def cycles_of(session: Session, model: RegisteredModel | None = None, *, limit: int = 50) -> list[RetrainingCycle]:

@@ -1,15 +1,16 @@
 """The gate of a cycle as people see it: what was asked, what was labelled, what each look found."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func
+from sqlalchemy import ColumnElement, func
 from sqlmodel import Session, col, select
 
 from tuneloop.kit.jobs import enqueue
 from tuneloop.registry.service import policy_of
+from tuneloop.retraining.attempts import of_attempt
 from tuneloop.retraining.jobs import RejudgeCandidate
 from tuneloop.stats.gate import Outcome
 from tuneloop.tables import (
@@ -69,14 +70,12 @@ def gate_state(session: Session, cycle: RetrainingCycle) -> GateState:
     run = disagreement_run(session, cycle.id)
     looks = looks_of(session, cycle.id)
     last = looks[-1] if looks else None
-    counted = _counts(session, cycle.id)
-    settled = sum(counted.get(state, 0) for state in SETTLED)
     model = session.get_one(RegisteredModel, cycle.model_id)
     return GateState(
         queries=run.queries if run else None,
         disagreements=run.disagreements if run else None,
-        labels=settled,
-        open=sum(counted.values()) - settled,
+        labels=len(settled_items(session, cycle.id)),
+        open=open_items(session, cycle.id),
         labels_used=labels_used(last),
         needed=last.labels_needed if last else None,
         budget=policy_of(model).label_budget,
@@ -98,10 +97,8 @@ def request_rejudge(session: Session, cycle: RetrainingCycle) -> UUID | None:
     """
     if not _may_look(session, cycle):
         return None
-    counted = _counts(session, cycle.id)
-    settled = sum(counted.get(state, 0) for state in SETTLED)
-    last = looks_of(session, cycle.id)[-1]
-    fresh, waiting = settled - labels_used(last), sum(counted.values()) - settled
+    settled, waiting = len(settled_items(session, cycle.id)), open_items(session, cycle.id)
+    fresh = settled - labels_used(looks_of(session, cycle.id)[-1])
     if fresh <= 0 or (fresh < LABELS_A_LOOK and waiting):
         return None
     return enqueue(
@@ -109,7 +106,7 @@ def request_rejudge(session: Session, cycle: RetrainingCycle) -> UUID | None:
         RejudgeCandidate(cycle_id=cycle.id),
         agency_id=cycle.agency_id,
         client_id=cycle.client_id,
-        dedupe_key=f"{RejudgeCandidate.name}:{cycle.id}:{settled}",
+        dedupe_key=f"{RejudgeCandidate.name}:{cycle.id}:{cycle.attempt}:{settled}",
     )
 
 
@@ -121,25 +118,33 @@ def may_look_again(session: Session, cycle: RetrainingCycle) -> bool:
 
 
 def settled_items(session: Session, cycle_id: UUID) -> list[ReviewItem]:
-    """The cycle's gate items that people have answered or skipped, in that order.
+    """The gate items of the present candidate that people have answered or skipped, in that order.
 
-    The queue hands them out in random order, so they are a random sample of the disagreements.
+    The queue hands them out in random order, so they are a random sample of the disagreements. A label from an earlier
+    attempt counts once all that stand before it in the queue are settled: known ones first would be no random sample.
     """
-    query = select(ReviewItem).where(
-        ReviewItem.cycle_id == cycle_id,
-        ReviewItem.purpose == ReviewPurpose.GATE,
-        col(ReviewItem.state).in_(SETTLED),
-    )
-    return list(session.exec(query.order_by(col(ReviewItem.closed_at), col(ReviewItem.id))))
+    query = select(ReviewItem).where(ReviewItem.cycle_id == cycle_id, *_asked_by_gate())
+    counted: list[tuple[datetime, int, ReviewItem]] = []
+    reached, waiting = datetime.min.replace(tzinfo=UTC), False
+    for place, item in enumerate(session.exec(query.order_by(col(ReviewItem.priority).desc(), col(ReviewItem.id)))):
+        if item.state not in SETTLED:
+            waiting = True
+        elif item.label_of is None:
+            reached = max(reached, item.closed_at or reached)
+            counted.append((item.closed_at or reached, place, item))
+        elif not waiting:
+            counted.append((reached, place, item))
+    return [item for _, _, item in sorted(counted, key=lambda each: each[:2])]
 
 
 def disagreement_run(session: Session, cycle_id: UUID) -> DisagreementRun | None:
-    return session.exec(select(DisagreementRun).where(DisagreementRun.cycle_id == cycle_id)).one_or_none()
+    query = select(DisagreementRun).where(DisagreementRun.cycle_id == cycle_id, of_attempt(DisagreementRun))
+    return session.exec(query).one_or_none()
 
 
 def looks_of(session: Session, cycle_id: UUID) -> list[Comparison]:
-    """First to last."""
-    query = select(Comparison).where(Comparison.cycle_id == cycle_id)
+    """At the present candidate, first to last."""
+    query = select(Comparison).where(Comparison.cycle_id == cycle_id, of_attempt(Comparison))
     return list(session.exec(query.order_by(col(Comparison.look))))
 
 
@@ -156,15 +161,19 @@ def _may_look(session: Session, cycle: RetrainingCycle) -> bool:
     if not looks or looks[-1].outcome != Outcome.NEED_MORE_LABELS:
         return False
     asked = session.exec(
-        select(Approval).where(Approval.cycle_id == cycle.id, Approval.kind == ApprovalKind.PROMOTION)
+        select(Approval).where(
+            Approval.cycle_id == cycle.id, Approval.kind == ApprovalKind.PROMOTION, of_attempt(Approval)
+        )
     ).one_or_none()
     return asked is not None and asked.decision is None
 
 
-def _counts(session: Session, cycle_id: UUID) -> dict[ReviewState, int]:
-    query = (
-        select(ReviewItem.state, func.count())
-        .where(ReviewItem.cycle_id == cycle_id, ReviewItem.purpose == ReviewPurpose.GATE)
-        .group_by(col(ReviewItem.state))
-    )
-    return {ReviewState(state): n for state, n in session.exec(query)}
+def open_items(session: Session, cycle_id: UUID) -> int:
+    """Gate items of the present candidate that wait for people."""
+    query = select(func.count(col(ReviewItem.id))).where(ReviewItem.cycle_id == cycle_id, *_asked_by_gate())
+    return session.exec(query.where(col(ReviewItem.state).not_in(SETTLED))).one()
+
+
+def _asked_by_gate() -> tuple[ColumnElement[bool], ...]:
+    """Conditions: an item of the gate of the candidate that its cycle is at."""
+    return col(ReviewItem.purpose) == ReviewPurpose.GATE, of_attempt(ReviewItem)

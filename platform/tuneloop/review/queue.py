@@ -6,12 +6,23 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement, and_
 from sqlmodel import Session, col, select
 
+from tuneloop.kit.clock import now
 from tuneloop.predictions.reserve import reserved
-from tuneloop.registry.service import policy_of
+from tuneloop.registry.service import contract_of, policy_of
 from tuneloop.review.answering import ask_again, next_item, settle, skip, submit_label, undo
-from tuneloop.review.choice import consider, contradicting, contradiction_item, flagged, uncertain
+from tuneloop.review.blindness import is_blind
+from tuneloop.review.choice import (
+    MOST_LOOKED_AT,
+    consider,
+    contradicting,
+    contradiction_item,
+    flagged,
+    text_of,
+    uncertain,
+)
 from tuneloop.review.items import item_of, put
 from tuneloop.review.sampling import add_sample
+from tuneloop.review.vectors import vectors
 from tuneloop.tables import (
     Alert,
     Prediction,
@@ -25,6 +36,7 @@ from tuneloop.tables import (
 __all__ = [
     "Filled",
     "GatePair",
+    "add_alike",
     "add_burst",
     "add_gate_items",
     "add_sample",
@@ -39,6 +51,8 @@ __all__ = [
 
 SAMPLE_SHARE = 0.5
 DOUBT_SHARE = 0.3
+LEAST_ALIKE = 0.2
+"""Cosine below which a question has hardly a word in common with another."""
 
 
 class Filled(NamedTuple):
@@ -108,16 +122,35 @@ def add_burst(
     return put(session, model, items)
 
 
+def add_alike(
+    session: Session, *, model: RegisteredModel, texts: Sequence[str], wanted: int, reason: str
+) -> list[ReviewItem]:
+    """Up to `wanted` recent answers whose questions are most like one of the texts, in no item yet and not reserved."""
+    found = consider(session, model, _free(session, model), MOST_LOOKED_AT)
+    if not found.predictions or not texts:
+        return []
+    joined = vectors([*(text_of(prediction) for prediction in found.predictions), *texts])
+    alike = (joined[: len(found.predictions)] @ joined[len(found.predictions) :].T).max(axis=1)
+    best = sorted(range(len(alike)), key=lambda index: -float(alike[index]))[:wanted]
+    items = [
+        item_of(found.predictions[index], ReviewPurpose.BURST, reason, rank=float(alike[index]))
+        for index in best
+        if alike[index] >= LEAST_ALIKE
+    ]
+    return put(session, model, items)
+
+
 def add_gate_items(session: Session, *, cycle: RetrainingCycle, pairs: Sequence[GatePair]) -> list[ReviewItem]:
-    """Questions for the gate, in the order of the pairs. Who answers sees neither which version said what."""
+    """Questions for the gate, in the order of the pairs. Who answers sees neither which version said what.
+
+    What was labelled for an earlier attempt is not asked again: a blind label says what is right, whoever answers.
+    """
     model = session.get_one(RegisteredModel, cycle.model_id)
-    known = set(
-        session.exec(
-            select(ReviewItem.prediction_id).where(
-                ReviewItem.cycle_id == cycle.id, ReviewItem.purpose == ReviewPurpose.GATE
-            )
-        )
-    )
+    earlier = session.exec(
+        select(ReviewItem).where(ReviewItem.cycle_id == cycle.id, ReviewItem.purpose == ReviewPurpose.GATE)
+    ).all()
+    known = {item.prediction_id for item in earlier if item.attempt == cycle.attempt}
+    labelled = {item.prediction_id: item for item in earlier if item.state is ReviewState.DONE}
     fresh = list({pair.prediction.id: pair for pair in pairs if pair.prediction.id not in known}.values())
     items = [
         item_of(
@@ -127,10 +160,20 @@ def add_gate_items(session: Session, *, cycle: RetrainingCycle, pairs: Sequence[
             rank=1 - index / len(fresh),
             answers={"production": pair.production_answer, "candidate": pair.candidate_answer},
             cycle_id=cycle.id,
+            attempt=cycle.attempt,
         )
         for index, pair in enumerate(fresh)
     ]
-    return put(session, model, items)
+    put(session, model, items)
+    contract = contract_of(model)
+    for item in items:
+        label = labelled.get(item.prediction_id)
+        if label is not None and (is_blind(contract, label) or item.answers == label.answers):
+            item.state, item.closed_at, item.label_of = ReviewState.DONE, now(), label.label_of or label.id
+            item.expected, item.category = label.expected, label.category
+            session.add(item)
+    session.flush()
+    return items
 
 
 def budget_of(model: RegisteredModel) -> int:

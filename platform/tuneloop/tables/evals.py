@@ -53,11 +53,12 @@ class EvalAnswer(ClientOwned, table=True):
 
 
 class Comparison(ClientOwned, table=True):
-    """Production and candidate on the same items, and the verdict: one row a look, the latest counts."""
+    """Production and an attempt's candidate on the same items, and the verdict: one row a look, the latest counts."""
 
-    __table_args__ = (UniqueConstraint("cycle_id", "look"),)
+    __table_args__ = (UniqueConstraint("cycle_id", "attempt", "look"),)
 
     cycle_id: UUID = Field(foreign_key="retraining_cycle.id", index=True)
+    attempt: int = 1
     look: int = 1
     production_run_id: UUID = Field(foreign_key="eval_run.id")
     candidate_run_id: UUID = Field(foreign_key="eval_run.id")

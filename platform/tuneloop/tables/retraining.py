@@ -35,6 +35,8 @@ class Trigger(StrEnum):
 
 
 class RetrainingCycle(ClientOwned, table=True):
+    """`recipe` is the approved plan's; `attempt` counts the candidates that the cycle has tried, from 1."""
+
     __tablename__ = "retraining_cycle"
     __table_args__ = (
         Index(
@@ -54,11 +56,42 @@ class RetrainingCycle(ClientOwned, table=True):
     training_snapshot_id: UUID | None = Field(default=None, foreign_key="snapshot.id")
     golden_snapshot_id: UUID | None = Field(default=None, foreign_key="snapshot.id")
     recipe: dict[str, Any] = Field(sa_type=JSONB)
+    attempt: int = 1
     job_id: UUID | None = Field(default=None, foreign_key="job.id")
     quantisations: dict[str, Any] | None = Field(default=None, sa_type=JSONB(none_as_null=True), nullable=True)
     failure: str | None = None
     created_at: datetime = Field(default_factory=now)
     updated_at: datetime = Field(default_factory=now)
+
+
+class AttemptEnd(StrEnum):
+    """How an attempt ended that was not promoted: a harm was proven, labels could prove nothing, or a step failed."""
+
+    REJECTED = "rejected"
+    UNDECIDED = "undecided"
+    FAILED = "failed"
+
+
+class CycleAttempt(ClientOwned, table=True):
+    """One candidate of a cycle: what it is made of and, once it was turned down, why (`retraining.diagnosis`).
+
+    It trains by `recipe` or, with `source_id`, is a blend that an earlier attempt trained. `seconds` by step are those
+    of its last run.
+    """
+
+    __tablename__ = "cycle_attempt"
+    __table_args__ = (UniqueConstraint("cycle_id", "number"),)
+
+    cycle_id: UUID = Field(foreign_key="retraining_cycle.id")
+    number: int
+    recipe: dict[str, Any] = Field(sa_type=JSONB)
+    source_id: UUID | None = Field(default=None, foreign_key="candidate.id")
+    candidate_version_id: UUID | None = Field(default=None, foreign_key="adapter_version.id")
+    seconds: dict[str, Any] = Field(default_factory=dict, sa_type=JSONB)
+    ended: AttemptEnd | None = Field(default=None, sa_type=text_enum(AttemptEnd))
+    ended_at: datetime | None = None
+    diagnosis: dict[str, Any] | None = Field(default=None, sa_type=JSONB(none_as_null=True), nullable=True)
+    started_at: datetime = Field(default_factory=now)
 
 
 class ApprovalKind(StrEnum):
@@ -77,10 +110,11 @@ class Approval(ClientOwned, table=True):
     `requested_by` names the person behind it (see `ApprovalVote.voter`); with `four_eyes` they cannot approve.
     """
 
-    __table_args__ = (Index("uq_approval_cycle_kind", "cycle_id", "kind", unique=True),)
+    __table_args__ = (Index("uq_approval_cycle_kind", "cycle_id", "kind", "attempt", unique=True),)
 
     cycle_id: UUID = Field(foreign_key="retraining_cycle.id")
     kind: ApprovalKind = Field(sa_type=text_enum(ApprovalKind))
+    attempt: int = 1
     subject_digest: str
     requested_at: datetime = Field(default_factory=now)
     expires_at: datetime
@@ -112,14 +146,19 @@ class ApprovalVote(ClientOwned, table=True):
 
 
 class Candidate(ClientOwned, table=True):
-    """One of the adapters, or blends of them, that a cycle tried on its dev split; at most one goes to the gate."""
+    """One of the adapters, or blends of them, that an attempt tried on its dev split; the chosen one goes to the gate.
 
-    __table_args__ = (UniqueConstraint("cycle_id", "method", "blend"),)
+    `parts` are its adapters in the object store, as a version's: a later attempt can release it without training.
+    """
+
+    __table_args__ = (UniqueConstraint("cycle_id", "attempt", "method", "blend"),)
 
     cycle_id: UUID = Field(foreign_key="retraining_cycle.id")
+    attempt: int = 1
     method: str
     blend: float
     dev: dict[str, Any] = Field(sa_type=JSONB)
+    parts: list[dict[str, Any]] = Field(default_factory=list, sa_type=JSONB)
     chosen: bool = False
     created_at: datetime = Field(default_factory=now)
 
@@ -131,9 +170,10 @@ class DisagreementRun(ClientOwned, table=True):
     """
 
     __tablename__ = "disagreement_run"
-    __table_args__ = (UniqueConstraint("cycle_id"),)
+    __table_args__ = (UniqueConstraint("cycle_id", "attempt"),)
 
     cycle_id: UUID = Field(foreign_key="retraining_cycle.id")
+    attempt: int = 1
     production_digest: str
     candidate_digest: str
     queries: int

@@ -38,7 +38,8 @@ class ReviewItem(ClientOwned, table=True):
 
     `answers` (what versions, users or documents say) stay hidden until the item is labelled, unless the item is a
     proposal to confirm. `inclusion_probability` is that of the draw, so that estimates from a stratified sample stay
-    unbiased. `wanted_labels` is 2 for the share that is labelled twice.
+    unbiased. `wanted_labels` is 2 for the share that is labelled twice. `attempt` is the one of its cycle whose gate
+    asks; `label_of` is the earlier attempt's item whose label this one took over.
     """
 
     __tablename__ = "review_item"
@@ -48,6 +49,7 @@ class ReviewItem(ClientOwned, table=True):
             "prediction_id",
             "purpose",
             "cycle_id",
+            "attempt",
             unique=True,
             postgresql_nulls_not_distinct=True,
             postgresql_where=text("prediction_id is not null"),
@@ -63,6 +65,8 @@ class ReviewItem(ClientOwned, table=True):
     priority: float = 0.0
     prediction_id: UUID | None = Field(default=None, foreign_key="prediction.id", index=True)
     cycle_id: UUID | None = Field(default=None, foreign_key="retraining_cycle.id", index=True)
+    attempt: int | None = None
+    label_of: UUID | None = Field(default=None, foreign_key="review_item.id")
     alert_id: UUID | None = Field(default=None, foreign_key="alert.id")
     document_id: UUID | None = Field(default=None, foreign_key="document.id")
     messages: list[dict[str, Any]] = Field(sa_type=JSONB)

@@ -11,6 +11,7 @@ from tuneloop_workers.actors import (
     mail,
     monitoring,
     quality,
+    registering,
     reports,
     training,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "mail",
     "monitoring",
     "quality",
+    "registering",
     "reports",
     "training",
 ]

@@ -1,14 +1,16 @@
 """Production and candidate answer recent traffic; only where they differ are people asked who is right."""
 
 import random
+import time
 from collections import Counter
 
 from tuneloop.predictions.reserve import gate_queries
 from tuneloop.registry.contract import Task
 from tuneloop.registry.service import contract_of, policy_of
 from tuneloop.registry.templates import Message
+from tuneloop.retraining.attempts import note_seconds
 from tuneloop.retraining.jobs import CompareCandidate, FindDisagreements
-from tuneloop.retraining.service import lock_cycle, start_step
+from tuneloop.retraining.service import at_step, start_step
 from tuneloop.retraining.states import advance
 from tuneloop.review.queue import GatePair, add_gate_items
 from tuneloop.tables import AdapterVersion, BaseModel, CycleState, DisagreementRun, RegisteredModel
@@ -20,8 +22,8 @@ from tuneloop_workers.runtime import Context, handles
 @handles(FindDisagreements)
 def find_disagreements(context: Context, job: FindDisagreements) -> None:
     with context.unit() as session:
-        cycle = lock_cycle(session, job.cycle_id)
-        if cycle.state is not CycleState.EVALUATING:
+        cycle = at_step(session, job, CycleState.EVALUATING)
+        if cycle is None:
             return
         model = session.get_one(RegisteredModel, cycle.model_id)
         contract, base = contract_of(model), session.get_one(BaseModel, model.base_id)
@@ -34,6 +36,7 @@ def find_disagreements(context: Context, job: FindDisagreements) -> None:
             for version_id in (cycle.parent_version_id, cycle.candidate_version_id)
         ]
         exams = [exam_of(session, model, version, conversations) for version in versions]
+    started = time.monotonic()
     old, new = answer_all(context, exams, conversations, base, stage="answering recent traffic as")
     pairs: list[GatePair] = []
     agreed: Counter[str] = Counter()
@@ -44,13 +47,17 @@ def find_disagreements(context: Context, job: FindDisagreements) -> None:
         else:
             pairs.append(GatePair(prediction, before, after))
     # Whoever labels only some of them has labelled a random sample.
-    random.Random(job.cycle_id.int).shuffle(pairs)  # noqa: S311  (no secret: the same order after a retry)
+    random.Random(job.cycle_id.int + job.attempt).shuffle(pairs)  # noqa: S311  (no secret: the same order after a retry)
     with context.unit() as session:
-        cycle = lock_cycle(session, job.cycle_id)
+        cycle = at_step(session, job, CycleState.EVALUATING)
+        if cycle is None:
+            return
+        note_seconds(session, cycle, disagree=time.monotonic() - started)
         session.add(
             DisagreementRun(
                 client_id=cycle.client_id,
                 cycle_id=cycle.id,
+                attempt=cycle.attempt,
                 production_digest=versions[0].digest,
                 candidate_digest=versions[1].digest,
                 queries=len(queries),
@@ -67,4 +74,4 @@ def find_disagreements(context: Context, job: FindDisagreements) -> None:
             queries=len(queries),
             disagreements=len(pairs),
         )
-        start_step(session, cycle, CompareCandidate(cycle_id=cycle.id))
+        start_step(session, cycle, CompareCandidate)

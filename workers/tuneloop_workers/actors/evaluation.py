@@ -10,8 +10,9 @@ from tuneloop.kit.tenancy import TenantSession
 from tuneloop.predictions.reserve import gate_queries
 from tuneloop.registry.contract import Contract
 from tuneloop.registry.service import contract_of, policy_of
+from tuneloop.retraining.attempts import note_seconds
 from tuneloop.retraining.jobs import CompareCandidate, EvaluateCandidate, FindDisagreements
-from tuneloop.retraining.service import lock_cycle, start_step
+from tuneloop.retraining.service import at_step, start_step
 from tuneloop.retraining.states import advance
 from tuneloop.stats.gate import Outcome
 from tuneloop.tables import (
@@ -35,8 +36,8 @@ from tuneloop_workers.runtime import Context, handles
 @handles(EvaluateCandidate)
 def evaluate_candidate(context: Context, job: EvaluateCandidate) -> None:
     with context.unit() as session:
-        cycle = lock_cycle(session, job.cycle_id)
-        if cycle.state is not CycleState.EVALUATING:
+        cycle = at_step(session, job, CycleState.EVALUATING)
+        if cycle is None:
             return
         model = session.get_one(RegisteredModel, cycle.model_id)
         policy = policy_of(model)
@@ -55,7 +56,10 @@ def evaluate_candidate(context: Context, job: EvaluateCandidate) -> None:
     seconds = time.monotonic() - started
     quantised = answer_quantised(context, exams[-1].version, exams[-1].manifest, examples, contract)
     with context.unit() as session:
-        cycle = lock_cycle(session, job.cycle_id)
+        cycle = at_step(session, job, CycleState.EVALUATING)
+        if cycle is None:
+            return
+        note_seconds(session, cycle, evaluate=time.monotonic() - started)
         cycle.quantisations = weigh_quantisations(quantised, policy) if quantised else None
         for exam, answers in zip(exams, given, strict=True):
             record_run(
@@ -67,10 +71,10 @@ def evaluate_candidate(context: Context, job: EvaluateCandidate) -> None:
                 seconds=seconds / len(exams),
             )
         if traffic_can_judge(session, cycle):
-            start_step(session, cycle, FindDisagreements(cycle_id=cycle.id))
+            start_step(session, cycle, FindDisagreements)
             return
         advance(session, cycle, CycleState.COMPARED, principal=context.principal, n=len(examples))
-        start_step(session, cycle, CompareCandidate(cycle_id=cycle.id))
+        start_step(session, cycle, CompareCandidate)
 
 
 def traffic_can_judge(session: TenantSession, cycle: RetrainingCycle) -> bool:

@@ -11,6 +11,7 @@ from tuneloop.registry.contract import BaseRef, Contract, Quantisation
 from tuneloop.registry.policy import Policy
 from tuneloop.registry.service import contract_of, full_name, list_versions, policy_of
 from tuneloop.retraining.approvals import questions
+from tuneloop.retraining.attempts import attempt_of
 from tuneloop.retraining.recipe import Recipe
 from tuneloop.retraining.service import plan_digest
 from tuneloop.tables import (
@@ -70,12 +71,13 @@ class Order:
 def read_order(session: TenantSession, cycle: RetrainingCycle, artifacts: Artifacts) -> Order:
     """Raises Conflict when the contract has changed since the plan was approved."""
     model = session.get_one(RegisteredModel, cycle.model_id)
-    recipe = Recipe.model_validate(cycle.recipe)
+    recipe = Recipe.model_validate(attempt_of(session, cycle).recipe)
     training = session.get_one(Snapshot, cycle.training_snapshot_id)
     golden = session.get_one(Snapshot, cycle.golden_snapshot_id)
     parent = session.get(AdapterVersion, cycle.parent_version_id) if cycle.parent_version_id else None
     contract = contract_of(model)
-    plan = plan_digest(contract, recipe, training.digest, golden.digest, parent.digest if parent else None)
+    approved = Recipe.model_validate(cycle.recipe)
+    plan = plan_digest(contract, approved, training.digest, golden.digest, parent.digest if parent else None)
     asked = [q.subject_digest for q in questions(session, cycle.id) if q.kind is ApprovalKind.RETRAIN]
     if asked != [plan]:
         raise Conflict("the model's contract has changed since the retrain was approved; propose it again")

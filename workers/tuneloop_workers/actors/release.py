@@ -82,6 +82,18 @@ def make_release(context: Context, trial: Trial, *, number: str, order: Order) -
     )
 
 
+def store_parts(context: Context, trials: Sequence[Trial]) -> list[list[dict[str, Any]]]:
+    """The adapters of each trial in the object store, as `Release.parts`; what trials share is stored once."""
+    folder = context.workspace / "kept"
+    folder.mkdir(exist_ok=True)
+    context.report(stage="packing")
+    known: dict[Path, dict[str, Any]] = {}
+    for part in (part for trial in trials for part in trial.parts):
+        if part.folder not in known:
+            known[part.folder] = _stored(context, folder, part)
+    return [[known[part.folder] | {"scale": part.scale} for part in trial.parts] for trial in trials]
+
+
 def _stored(context: Context, folder: Path, part: Part) -> dict[str, Any]:
     packed = pack_folder(part.folder, folder / "part.tar")
     return {

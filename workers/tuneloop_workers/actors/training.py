@@ -1,30 +1,28 @@
 """Train a cycle's adapters, try them and their blends on the dev split, and release the chosen one as a version."""
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import structlog
 
 from tuneloop.kit.errors import InvalidInput
-from tuneloop.registry.names import next_number
-from tuneloop.registry.service import point
 from tuneloop.retraining.choice import Dev, choose, row_of
-from tuneloop.retraining.jobs import EvaluateCandidate, FailCycle, TrainCandidate
+from tuneloop.retraining.jobs import FailCycle, TrainCandidate
 from tuneloop.retraining.recipe import Method
-from tuneloop.retraining.service import fail_cycle, lock_cycle, start_step
+from tuneloop.retraining.service import at_step, fail_cycle
 from tuneloop.retraining.states import advance
-from tuneloop.tables import AdapterVersion, Alias, Candidate, CycleState, RegisteredModel
+from tuneloop.tables import Candidate, CycleState
 from tuneloop_workers.actors.child import run_trainer
 from tuneloop_workers.actors.data import Split, split, write_examples
 from tuneloop_workers.actors.order import Order, read_order
-from tuneloop_workers.actors.release import Release, make_release
+from tuneloop_workers.actors.registering import register
+from tuneloop_workers.actors.release import store_parts
 from tuneloop_workers.actors.trials import Trial, trials_of, try_all
 from tuneloop_workers.artifacts import Artifacts
 from tuneloop_workers.runtime import Context, handles
 from tuneloop_workers.training.adapter import read_adapter
-from tuneloop_workers.training.record import read_record
 from tuneloop_workers.training.spec import Method as TrainMethod
 from tuneloop_workers.training.spec import ParentPart, TrainSpec
 
@@ -58,25 +56,26 @@ class Outcome:
 @handles(TrainCandidate)
 def train_candidate(context: Context, job: TrainCandidate) -> None:
     artifacts = Artifacts(context.storage, context.settings.data_dir.resolve() / "unpacked")
-    order = _open(context, job.cycle_id, artifacts)
+    order = _open(context, job, artifacts)
     if order is None:
         return
+    started = time.monotonic()
     parts = split(order.examples, known=order.known, target=order.target, dev_share=order.recipe.dev_share)
     trials, failures = _train_all(context, order, parts)
     outcome = _choose(context, trials, failures, order, parts)
-    number = next_number(order.numbers, from_base=outcome.winner.method is Method.FROM_BASE)
-    release = make_release(context, outcome.winner, number=number, order=order)
-    _close(context, order, release, number, outcome)
+    tried = _candidates(context, job, order, outcome)
+    seconds = time.monotonic() - started
+    register(context, job, order, outcome.winner, of=len(outcome.tried), tried=tried, train=seconds)
 
 
-def _open(context: Context, cycle_id: UUID, artifacts: Artifacts) -> Order | None:
+def _open(context: Context, job: TrainCandidate, artifacts: Artifacts) -> Order | None:
     """Start or take up the training step; None when the cycle is past it."""
     with context.unit() as session:
-        cycle = lock_cycle(session, cycle_id)
+        cycle = at_step(session, job, CycleState.APPROVED, CycleState.TRAINING)
+        if cycle is None:
+            return None
         if cycle.state is CycleState.APPROVED:
             advance(session, cycle, CycleState.TRAINING, principal=context.principal)
-        elif cycle.state is not CycleState.TRAINING:
-            return None
         return read_order(session, cycle, artifacts)
 
 
@@ -145,57 +144,24 @@ def _spec(context: Context, order: Order, method: Method, own: Path) -> TrainSpe
     )
 
 
-def _close(context: Context, order: Order, release: Release, number: str, outcome: Outcome) -> None:
-    """Register the version with all that was tried, and hand over to evaluation, in one transaction."""
-    with context.unit() as session:
-        cycle = lock_cycle(session, order.cycle_id)
-        model = session.get_one(RegisteredModel, cycle.model_id)
-        version = AdapterVersion(
-            client_id=model.client_id,
-            model_id=model.id,
-            number=number,
-            digest=release.manifest.digest,
-            manifest=release.manifest.model_dump(mode="json"),
-            parts=release.parts,
-            files=release.files,
-            parity=release.parity,
-            parent_id=order.parent.id if order.parent else None,
-            snapshot_id=order.snapshot.id,
-            training=_training(order, outcome),
-        )
-        session.add(version)
-        session.add_all(_candidates(cycle.client_id, order, outcome))
-        session.flush()
-        point(session, model, Alias.CANDIDATE, version.id)
-        cycle.candidate_version_id = version.id
-        advance(session, cycle, CycleState.EVALUATING, principal=context.principal, digest=version.digest)
-        start_step(session, cycle, EvaluateCandidate(cycle_id=cycle.id))
-
-
-def _training(order: Order, outcome: Outcome) -> dict[str, Any]:
-    """How the released adapter came about."""
-    record = read_record(outcome.winner.trained)
-    assert record is not None
-    training = record.model_dump(mode="json", exclude={"spec": {"base_weights", "examples", "dev", "output", "parent"}})
-    training["recipe"] = order.recipe.model_dump(mode="json")
-    training["chosen"] = {"method": outcome.winner.method, "blend": outcome.winner.blend, "of": len(outcome.tried)}
-    return training
-
-
-def _candidates(client_id: UUID, order: Order, outcome: Outcome) -> list[Candidate]:
+def _candidates(context: Context, job: TrainCandidate, order: Order, outcome: Outcome) -> list[Candidate]:
+    """All that was tried, with its adapters where a further attempt may send another one of them to the gate."""
+    mine: dict[str, Any] = {"client_id": order.snapshot.client_id, "cycle_id": order.cycle_id, "attempt": job.attempt}
+    keeps = order.recipe.further_attempts > 0 and len(outcome.tried) > 1
+    stored = store_parts(context, [each.trial for each in outcome.tried]) if keeps else [[] for _ in outcome.tried]
     tried = [
         Candidate(
-            client_id=client_id,
-            cycle_id=order.cycle_id,
+            **mine,
             method=each.trial.method,
             blend=each.trial.blend,
             dev=row_of(each.dev, outcome.production),
+            parts=parts,
             chosen=place == outcome.chosen,
         )
-        for place, each in enumerate(outcome.tried)
+        for place, (each, parts) in enumerate(zip(outcome.tried, stored, strict=True))
     ]
     refused = [
-        Candidate(client_id=client_id, cycle_id=order.cycle_id, method=method, blend=1.0, dev={"failure": reason})
+        Candidate(**mine, method=method, blend=1.0, dev={"failure": reason})
         for method, reason in outcome.failures.items()
     ]
     return tried + refused
@@ -204,4 +170,4 @@ def _candidates(client_id: UUID, order: Order, outcome: Outcome) -> list[Candida
 @handles(FailCycle)
 def close_failed_cycle(context: Context, job: FailCycle) -> None:
     with context.unit() as session:
-        fail_cycle(session, cycle_id=job.cycle_id, reason=job.reason)
+        fail_cycle(session, cycle_id=job.cycle_id, attempt=job.attempt, reason=job.reason)

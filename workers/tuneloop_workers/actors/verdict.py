@@ -12,7 +12,7 @@ from tuneloop.kit.tenancy import TenantSession
 from tuneloop.monitoring.alerts import fallen_of
 from tuneloop.registry.contract import Contract
 from tuneloop.registry.service import contract_of, policy_of
-from tuneloop.retraining.service import comparison_of
+from tuneloop.retraining.attempts import comparison_of
 from tuneloop.retraining.verdicts import disagreement_run, settled_items
 from tuneloop.tables import (
     AdapterVersion,
@@ -45,6 +45,7 @@ def look(session: TenantSession, cycle: RetrainingCycle) -> Comparison:
         policy=policy_of(model),
         traffic=traffic,
         look=before.look + 1 if before else 1,
+        attempt=cycle.attempt,
     )
 
 
@@ -53,7 +54,7 @@ def verdict_on_golden(session: TenantSession, cycle: RetrainingCycle) -> str:
     model = session.get_one(RegisteredModel, cycle.model_id)
     runs, target = _runs(session, cycle), target_categories(session, cycle)
     measured = measure(session, cycle=cycle, production=runs.production, candidate=runs.candidate, target=target)
-    verdict, _ = judge(measured, target=target, policy=policy_of(model))
+    verdict, _ = judge(measured, target=target, policy=policy_of(model), attempt=cycle.attempt)
     return verdict.outcome
 
 

@@ -1,6 +1,7 @@
 """An alert with its evidence, and what people decide about it."""
 
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from litestar import Controller, Response, get, post
@@ -10,6 +11,7 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 from sqlmodel import select
 
+from tuneloop.console.again import tried_before
 from tuneloop.console.alert_chart import alert_charts
 from tuneloop.console.forms import required
 from tuneloop.console.notes import back_to
@@ -21,6 +23,7 @@ from tuneloop.kit.errors import InvalidInput
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.monitoring.alerts import dismiss, events_of, find_alert, resolve, snooze
 from tuneloop.monitoring.measured import series_of
+from tuneloop.retraining.failed_before import FailedBefore
 from tuneloop.retraining.recipe import Recipe
 from tuneloop.retraining.service import propose
 from tuneloop.tables import AdapterVersion, Client, Monitor, RegisteredModel, RetrainingCycle, Role, Trigger
@@ -90,17 +93,23 @@ class AlertPage(Controller):
     @post("/retrain", role=Role.OPERATOR, sync_to_thread=True)
     def retrain(
         self,
+        request: HttpRequest,
         session: NamedDependency[TenantSession],
         principal: NamedDependency[Principal],
+        form: NamedDependency[FormMultiDict],
         alert_id: FromPath[UUID],
-    ) -> Redirect:
+    ) -> Response[Any]:
         alert = find_alert(session, alert_id)
-        cycle = propose(
-            session,
-            principal=principal,
-            model=session.get_one(RegisteredModel, alert.model_id),
-            recipe=Recipe(),
-            trigger=Trigger.ALERT,
-            alert_id=alert.id,
-        )
+        try:
+            cycle = propose(
+                session,
+                principal=principal,
+                model=session.get_one(RegisteredModel, alert.model_id),
+                recipe=Recipe(),
+                trigger=Trigger.ALERT,
+                alert_id=alert.id,
+                again="again" in form,
+            )
+        except FailedBefore as refused:
+            return tried_before(request, refused)
         return back_to(f"/cycles/{cycle.id}", "Data and recipe are frozen. Training starts once this is approved.")

@@ -28,9 +28,13 @@ from tuneloop.kit.jobs import JobRow
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.registry.service import aliases, contract_of
 from tuneloop.retraining.approvals import open_question, questions, votes
+from tuneloop.retraining.attempts import comparison_of
+from tuneloop.retraining.diagnosis.acting import take_step
+from tuneloop.retraining.diagnosis.reading import read_attempts
 from tuneloop.retraining.evidence import evidence_of
 from tuneloop.retraining.overrides import override_of
-from tuneloop.retraining.service import approve_promotion, approve_retrain, cancel, comparison_of, reject
+from tuneloop.retraining.recipe import FURTHER_COMPUTE
+from tuneloop.retraining.service import approve_promotion, approve_retrain, cancel, has_newer, reject
 from tuneloop.retraining.states import ENDED
 from tuneloop.retraining.verdicts import gate_state
 from tuneloop.tables import ApprovalKind, Client, RegisteredModel, RetrainingCycle, Role, Snapshot
@@ -49,6 +53,7 @@ class CyclePage(Controller):
         question = open_question(session, cycle.id)
         production, candidate = compared_versions(session, cycle)
         job = session.get(JobRow, cycle.job_id) if cycle.job_id else None
+        attempts = read_attempts(session, cycle)
         return page(
             request,
             "cycle.html",
@@ -68,6 +73,10 @@ class CyclePage(Controller):
             answered=[each for each in questions(session, cycle.id) if each.decision is not None],
             comparison=comparison_of(session, cycle.id),
             evidence=evidence_of(session, cycle),
+            attempts=attempts,
+            diagnosis=next((each.diagnosis for each in reversed(attempts) if each.diagnosis), None),
+            may_propose=cycle.state in ENDED and not has_newer(session, cycle),
+            further_compute=FURTHER_COMPUTE,
             losses=_losses(job),
             override=override_of(session, cycle.id),
             gate=gate_state(session, cycle),
@@ -154,6 +163,19 @@ class CyclePage(Controller):
             note=optional(form, "note") or None,
         )
         return back_to(f"/cycles/{cycle_id}", "Rejected. Production stays as it is.")
+
+    @post("/steps", role=Role.OPERATOR, sync_to_thread=True)
+    def take_step(
+        self,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        form: NamedDependency[FormMultiDict],
+        cycle_id: FromPath[UUID],
+    ) -> Redirect:
+        _find(session, cycle_id)
+        key = required(form, "step", "the step")
+        taken = take_step(session, principal=principal, cycle_id=cycle_id, key=key)
+        return back_to(f"/cycles/{taken.cycle.id if taken.cycle else cycle_id}", taken.words)
 
     @post("/cancel", role=Role.OPERATOR, sync_to_thread=True)
     def cancel(

@@ -14,8 +14,8 @@ from tuneloop.kit.errors import InvalidInput
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.registry.service import full_name
 from tuneloop.retraining.answer_links import Invited, agency_of_link, answer, look
+from tuneloop.retraining.attempts import comparison_of
 from tuneloop.retraining.evidence import evidence_of
-from tuneloop.retraining.service import comparison_of
 from tuneloop.slack.identities import use_identity_link
 from tuneloop.tables import ApprovalKind, Decision, RegisteredModel, Role
 

@@ -9,6 +9,7 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 
 from tuneloop.clients.service import find_client
+from tuneloop.console.again import tried_before
 from tuneloop.console.forms import required
 from tuneloop.console.model_charts import charts_of
 from tuneloop.console.notes import back_to
@@ -22,6 +23,7 @@ from tuneloop.monitoring.clusters import ask_about_cluster, new_clusters
 from tuneloop.monitoring.health import model_health
 from tuneloop.monitoring.history import history
 from tuneloop.registry.service import aliases, contract_of, find_model, list_versions, policy_of
+from tuneloop.retraining.failed_before import FailedBefore
 from tuneloop.retraining.overrides import override_of_version
 from tuneloop.retraining.recipe import Recipe
 from tuneloop.retraining.service import cycles_of, propose
@@ -97,13 +99,18 @@ class ModelPage(Controller):
     @post("/retrain", role=Role.OPERATOR, sync_to_thread=True)
     def retrain(
         self,
+        request: HttpRequest,
         session: NamedDependency[TenantSession],
         principal: NamedDependency[Principal],
+        form: NamedDependency[FormMultiDict],
         client: FromPath[str],
         model: FromPath[str],
-    ) -> Redirect:
+    ) -> Response[Any]:
         found = find_model(session, client=client, model=model)
-        cycle = propose(session, principal=principal, model=found, recipe=Recipe())
+        try:
+            cycle = propose(session, principal=principal, model=found, recipe=Recipe(), again="again" in form)
+        except FailedBefore as refused:
+            return tried_before(request, refused)
         return back_to(f"/cycles/{cycle.id}", "Data and recipe are frozen. Training starts once this is approved.")
 
     @post("/clusters", role=Role.OPERATOR, sync_to_thread=True)
