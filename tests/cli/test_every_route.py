@@ -147,6 +147,7 @@ COMMANDS = {
     "POST /api/v1/cycles/{cycle_id}/cancel": "cycle cancel <cycle>",
     "GET /api/v1/cycles/{cycle_id}/ab-tests": "abtest status <cycle>",
     "POST /api/v1/cycles/{cycle_id}/ab-tests": "abtest start <cycle> --share 10",
+    "POST /api/v1/ab-tests/{ab_test_id}/readings": "abtest read <cycle> --no-wait",
     "POST /api/v1/ab-tests/{ab_test_id}/stop": "abtest stop <cycle> --note enough",
     f"POST {MODEL}/rollback": "rollback acme/support",
     "GET /api/v1/mail": "mail list",

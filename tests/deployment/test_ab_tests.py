@@ -335,6 +335,25 @@ def test_a_split_that_is_not_as_planned_is_a_warning_and_wrong_answers_stop_the_
     assert stage.look(test_id)["reading"]["harm"] == ["accuracy"]
 
 
+def test_a_test_can_be_read_at_once(stage: Stage) -> None:
+    stage.judged()
+    test_id = UUID(stage.start(share=0.5)["id"])
+    early = stage.api.post(f"/api/v1/ab-tests/{test_id}/readings")
+    assert early.status_code == 409
+    assert "the test is starting" in early.json()["error"]["message"]
+    stage.work("ab_test.begin")
+    with stage.database.all_agencies() as session:
+        assert plan_readings(session) == 1
+    stage.answers(test_id, 40, wrong=NONE, reports=NONE)
+    job = stage.api.post(f"/api/v1/ab-tests/{test_id}/readings").json()
+    with stage.database.unit(stage.agency.id) as session:
+        (planned,) = session.exec(select(JobRow).where(JobRow.name == ReadAbTest.name)).all()
+        assert (str(planned.id), planned.run_after <= now()) == (job["id"], True)
+    stage.work(ReadAbTest.name)
+    assert sum(each["answers"] for each in stage.status()["reading"]["arms"].values()) == 40
+    assert stage.api.post(f"/api/v1/ab-tests/{test_id}/readings").json()["state"] == "queued"
+
+
 def test_the_scheduler_plans_one_reading_of_each_running_test(stage: Stage) -> None:
     stage.judged()
     stage.running()

@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from tests.loop.conftest import LABELS, Running, items
+from tuneloop.demo.human import DEPLOY, REPORT, Ledger
 from tuneloop.demo.month import PLANS, close_month
 from tuneloop.demo.scenario import built_in
 from tuneloop.demo.show import Show
@@ -18,7 +19,11 @@ from tuneloop.mail.sandbox.box import Mailbox
 def test_three_clients_on_three_plans_get_report_mail_and_a_paid_invoice(running: Running) -> None:
     scenario = replace(built_in("classify"), train=items(LABELS, range(20)))
     printed = StringIO()
-    closed = close_month(running.settings, running.operator, scenario, Show(Console(file=printed, width=200)))
+    ledger = Ledger()
+    ledger.click(DEPLOY, words=60)
+    show = Show(Console(file=printed, width=200))
+    closed = close_month(running.settings, running.operator, scenario, show, ledger)
+    assert ledger.a_month()[REPORT].clicks == 1
     assert {each.client: each.plan for each in closed} == PLANS
     assert [(each.mail, each.paid) for each in closed] == [("sent", True)] * 3
     assert [each.amount for each in closed] == [400_000 + 1_000, 200_000 + 1_200, 75_000 + 1_500]

@@ -9,10 +9,12 @@ from rich.table import Table
 from rich.text import Text
 
 from tuneloop.commands import figures
-from tuneloop.commands.arguments import Cycle, Note
+from tuneloop.commands.arguments import Cycle, Note, NoWait
 from tuneloop.commands.cycles import find_cycle
 from tuneloop.commands.decisions import digest_in_question
 from tuneloop.commands.failure import ExitCode, Failure
+from tuneloop.commands.follow import follow_job
+from tuneloop.commands.jobs import render_job
 from tuneloop.commands.output import facts, plain, right, stack, table
 from tuneloop.commands.wiring import Terminal, command
 
@@ -47,11 +49,23 @@ def status(terminal: Terminal, cycle: Cycle) -> None:
     terminal.out.show(terminal.api.get(f"/cycles/{found}/ab-tests"), render_tests)
 
 
+@command(app, "read")
+def read(terminal: Terminal, cycle: Cycle, no_wait: NoWait = False) -> None:
+    """Read both arms now instead of within ten minutes, and ask people about answers of both."""
+    reply = terminal.api.post(f"/ab-tests/{_live(terminal, cycle)['id']}/readings")
+    terminal.out.show(reply if no_wait else follow_job(terminal, reply.value["id"]), render_job)
+
+
 @command(app, "stop")
 def stop(terminal: Terminal, cycle: Cycle, note: Note = None) -> None:
     """Give all traffic back to production. The candidate still waits for a decision."""
+    live = _live(terminal, cycle)
+    terminal.out.show(terminal.api.post(f"/ab-tests/{live['id']}/stop", {"reason": note}), render_test)
+
+
+def _live(terminal: Terminal, cycle: Any) -> dict[str, Any]:
     found = find_cycle(terminal.api, cycle).value
-    tests = terminal.api.get(f"/cycles/{found['id']}/ab-tests").value
+    tests: list[dict[str, Any]] = terminal.api.get(f"/cycles/{found['id']}/ab-tests").value
     live = next((test for test in tests if test["state"] in LIVE), None)
     if live is None:
         raise Failure(
@@ -59,7 +73,7 @@ def stop(terminal: Terminal, cycle: Cycle, note: Note = None) -> None:
             f"no A/B test of {found['model']} runs; start one with 'tuneloop abtest start {found['model']}'",
             exit_code=ExitCode.CONFLICT,
         )
-    terminal.out.show(terminal.api.post(f"/ab-tests/{live['id']}/stop", {"reason": note}), render_test)
+    return live
 
 
 def render_tests(tests: list[dict[str, Any]]) -> Group:

@@ -110,14 +110,14 @@ class Operator:
                 return cycle
             pause.wait(FOLLOW_SECONDS)
 
-    def until(self, path: str, condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    def until(self, path: str, condition: Callable[[Any], bool]) -> Any:
         """Read `path` until what it says meets the condition; raises DemoFailed after `PATIENCE_SECONDS`."""
         pause, deadline = threading.Event(), time.monotonic() + PATIENCE_SECONDS
         while not condition(found := self.get(path)):
             if time.monotonic() > deadline:
                 raise DemoFailed(f"{path} has not changed for {PATIENCE_SECONDS:.0f} s: {str(found)[:500]}")
             pause.wait(POLL_SECONDS)
-        return dict(found)
+        return found
 
     def finished(self, job_id: str) -> dict[str, Any]:
         """Wait for a job."""
@@ -155,17 +155,21 @@ class App:
         self._model = model
         self._parallel = parallel
 
-    def ask(self, item: Item) -> Served:
+    def ask(self, item: Item, person: str | None = None) -> Served:
+        """As a request of this person, or of nobody in particular."""
+        named = {} if person is None else {"user": person}
         answer = self._openai.chat.completions.create(
-            model=self._model, messages=[{"role": "user", "content": item.text}]
+            model=self._model, messages=[{"role": "user", "content": item.text}], **named
         )
         extra: dict[str, Any] = (answer.model_extra or {}).get("tuneloop") or {}
         text = answer.choices[0].message.content or ""
         return Served(item, answer.id, answer.model, text, float(extra.get("confidence") or 0.0))
 
-    def ask_all(self, items: list[Item]) -> Iterator[Served]:
+    def ask_all(self, items: list[Item], *, people: int = 0) -> Iterator[Served]:
+        """With `people`, each request is one of so many people's."""
+        asking = [f"person-{number % people}" if people else None for number in range(len(items))]
         with ThreadPoolExecutor(self._parallel) as pool:
-            yield from pool.map(self.ask, items)
+            yield from pool.map(self.ask, items, asking)
 
 
 class LiveTraffic:

@@ -1,10 +1,16 @@
 """The people who label answers in the demo: they know what is right, and never see what the model said."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 from contextlib import suppress
+from typing import Any
 
 from tuneloop.demo.api import Operator, TooLate
+from tuneloop.demo.human import COLLECT, COMPARE, Work, label
 from tuneloop.demo.scenario import Item
+
+GATE = "gate"
+ONE_KEY = 1
 
 
 class Labellers:
@@ -14,6 +20,7 @@ class Labellers:
         self._both = (first, second)
         self._path = path
         self._truth: dict[str, Item] = {}
+        self._done: dict[str, Work] = defaultdict(Work)
 
     def know(self, items: Iterable[Item]) -> None:
         self._truth |= {item.text: item for item in items}
@@ -27,6 +34,11 @@ class Labellers:
         for operator in self._both:
             self._label(operator, most)
 
+    def take_work(self) -> dict[str, Work]:
+        """What the labels since the last call took, by what they were for."""
+        done, self._done = self._done, defaultdict(Work)
+        return dict(done)
+
     def _label(self, operator: Operator, most: int | None = None) -> int:
         given = 0
         while given != most and (item := operator.post(f"{self._path}/review/next")["item"]):
@@ -36,4 +48,11 @@ class Labellers:
                     f"/api/v1/review/{item['id']}/label", {"expected": known.answer, "category": known.category}
                 )
                 given += 1
+                self._done[COMPARE if item["purpose"] == GATE else COLLECT] += _work(item, known)
         return given
+
+
+def _work(item: dict[str, Any], known: Item) -> Work:
+    """A label, or a text that is offered, is one key; any other answer is typed."""
+    offered = known.answer in (*item["labels"], *item["choices"])
+    return label(" ".join([known.text, *item["choices"]]), typed=ONE_KEY if offered else len(known.answer))

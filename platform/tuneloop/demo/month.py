@@ -3,7 +3,9 @@
 The month still runs, so it is closed early; the clock of the Stripe sandbox goes ahead to the renewal.
 """
 
+from collections.abc import Mapping
 from datetime import timedelta
+from math import ceil
 from typing import Any, NamedTuple
 
 import httpx
@@ -11,6 +13,7 @@ import httpx
 from tuneloop.clients.money import Money
 from tuneloop.clients.months import Month, zone_named
 from tuneloop.demo.api import DemoFailed, Operator, wait_until
+from tuneloop.demo.human import REPORT, Ledger
 from tuneloop.demo.scenario import Scenario
 from tuneloop.demo.show import Show
 from tuneloop.kit.clock import now
@@ -25,7 +28,11 @@ STYLES: dict[str, dict[str, Any]] = {
     "birch": {"language": "de", "accent": "#1f6f4a"},
     "cedar": {"page_size": "Letter", "font": "serif", "accent": "#8a3b12"},
 }
-MINUTES = {"acme": {"collect": 25, "compare": 20, "deploy": 10}, "birch": {"collect": 30}, "cedar": {"collect": 15}}
+PREPARING = {"birch": {"collect": 30}, "cedar": {"collect": 15}}
+"""Minutes of work for the clients whose models are being prepared."""
+
+PAGE_WORDS = 250
+"""Of a page of a report, as its approver reads it."""
 
 
 class Closed(NamedTuple):
@@ -43,11 +50,13 @@ class Closed(NamedTuple):
     paid: bool
 
 
-def close_month(settings: Settings, operator: Operator, scenario: Scenario, show: Show) -> list[Closed]:
+def close_month(settings: Settings, operator: Operator, scenario: Scenario, show: Show, ledger: Ledger) -> list[Closed]:
+    """`ledger` has the work for the first client so far; the approval of its report is added."""
     zone = zone_named(operator.get("/api/v1/billing")["timezone"])
     month = Month.of(now(), zone)
     account = operator.post("/api/v1/billing/connection", {"sandbox": True})["stripe_account"]
-    _open_accounts(operator, scenario)
+    worked = {activity: ceil(work.seconds / 60) for activity, work in ledger.a_month().items()}
+    _open_accounts(operator, scenario, {"acme": worked, **PREPARING})
     for client in PLANS:
         _leave_card(operator, client)
     for client in PLANS:
@@ -58,7 +67,9 @@ def close_month(settings: Settings, operator: Operator, scenario: Scenario, show
     for client in PLANS:
         operator.post(f"/api/v1/clients/{client}/months/{month}/close?early=true")
     for client in PLANS:
-        _approve(operator, client, month)
+        pages = _approve(operator, client, month)
+        if client == "acme":
+            ledger.click(REPORT, PAGE_WORDS * pages)
     closed = [_ended(settings, operator, client, month) for client in PLANS]
     for each in closed:
         amount = Money(each.amount, each.currency)
@@ -66,11 +77,10 @@ def close_month(settings: Settings, operator: Operator, scenario: Scenario, show
             f"{each.client} ({each.plan}): {each.report}; mail {each.mail} to {each.recipient}; "
             f"invoice {each.invoice} {amount} {'paid' if each.paid else 'not paid'}"
         )
-    show.say(f"Mail: http://127.0.0.1:{settings.mailbox_port}   Stripe: {settings.stripe_sandbox_url}")
     return closed
 
 
-def _open_accounts(operator: Operator, scenario: Scenario) -> None:
+def _open_accounts(operator: Operator, scenario: Scenario, minutes: Mapping[str, Mapping[str, int]]) -> None:
     """Two more clients whose models are being prepared; everybody on a plan, with somebody to write to."""
     base = operator.get("/api/v1/bases")[0]["name"]
     for plan in PLANS.values():
@@ -86,8 +96,8 @@ def _open_accounts(operator: Operator, scenario: Scenario) -> None:
         contact = {"name": "Carla Client", "email": f"carla@{client}.example"}
         operator.patch(f"/api/v1/clients/{client}", {"contacts": [contact]})
         operator.patch(f"/api/v1/report-style?client={client}", STYLES.get(client, {}))
-        for activity, minutes in MINUTES[client].items():
-            operator.post(f"/api/v1/clients/{client}/work", {"activity": activity, "minutes": minutes})
+        for activity, spent in minutes[client].items():
+            operator.post(f"/api/v1/clients/{client}/work", {"activity": activity, "minutes": spent})
         operator.put(f"/api/v1/clients/{client}/plan", {"plan": plan})
         operator.post(f"/api/v1/clients/{client}/extras", {"feature": "labels", "quantity": 10})
 
@@ -108,8 +118,8 @@ def _paid(operator: Operator, client: str) -> bool:
     return bool(invoices) and all(each["status"] == "paid" for each in invoices)
 
 
-def _approve(operator: Operator, client: str, month: Month) -> None:
-    """Once it is rendered, as an operator does who looks at the PDF first."""
+def _approve(operator: Operator, client: str, month: Month) -> int:
+    """Once it is rendered, as an operator does who looks at the PDF first; returns its pages."""
     path = f"/api/v1/clients/{client}/reports/{month}"
     found: dict[str, Any] = {}
 
@@ -120,6 +130,7 @@ def _approve(operator: Operator, client: str, month: Month) -> None:
 
     wait_until(rendered, f"the report of {client} was not rendered")
     operator.post(f"{path}/approve", {"digest": found["digest"]})
+    return int(found["pages"])
 
 
 def _ended(settings: Settings, operator: Operator, client: str, month: Month) -> Closed:

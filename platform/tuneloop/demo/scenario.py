@@ -13,6 +13,8 @@ from typing import Any
 from tuneloop.kit.errors import InvalidInput
 
 DATA = files("tuneloop.demo") / "data"
+WEEKS_COLLECTED = 3
+"""Weeks after the change before a retrain has enough examples."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +32,10 @@ class Item:
 
 @dataclass(frozen=True)
 class Traffic:
-    """Requests in a week before the change and after it, the share of new kinds among these, and labels a week.
+    """Requests in a week before and after the change, the share of new kinds among the latter, sampled answers a week.
 
-    `weeks` counts those before the change; `meanwhile` are requests while a retrain waits for its approval.
+    As many answers again are labelled because they teach. `weeks` counts those before the change; `meanwhile` are
+    requests while a retrain waits for its approval.
     """
 
     before: int
@@ -48,17 +51,13 @@ class Scenario:
     """`stream` is traffic like the training data; `late` is the traffic that the model was not trained for.
 
     `contract_late` is the contract the operator writes once the change is known; `stale` are examples whose answer is
-    no longer true then. `first_recipe` is for the first fine-tuning, `recipe` for the retrain: the usual defaults but
-    for these.
+    no longer true then. Policy and recipe are the product's own: a scenario has neither.
     """
 
     model: str
     title: str
     contract: dict[str, Any]
     contract_late: dict[str, Any]
-    policy: dict[str, float]
-    first_recipe: dict[str, Any]
-    recipe: dict[str, Any]
     train: list[Item]
     golden: list[Item]
     stream: list[Item]
@@ -84,16 +83,13 @@ def support() -> Scenario:
         title="customer messages of an outdoor shop, sorted into categories",
         contract=contract,
         contract_late={**contract, "labels": labels + late_labels},
-        policy={"overall_margin": 0.03, "strong_margin": 0.05, "gate_share": 0.0},
-        first_recipe={"epochs": 3},
-        recipe={"blends": [0.7, 1.0]},
         train=parts["train"],
         golden=parts["golden"],
         stream=parts["stream"],
         golden_late=parts["golden_late"],
         late=parts["stream_late"],
         stale=frozenset(),
-        traffic=Traffic(before=48, after=48, late_share=0.6, labels=24),
+        traffic=Traffic(before=72, after=72, late_share=0.5, labels=14, meanwhile=160),
     )
 
 
@@ -126,15 +122,6 @@ def answers() -> Scenario:
         title="short replies grounded in a page of shop facts",
         contract=contract,
         contract_late={**contract, "facts": (DATA / "facts_after.md").read_text()},
-        policy={
-            "gate_share": 0.0,
-            "overall_margin": 0.05,
-            "strong_margin": 0.15,
-            "category_margin": 0.3,
-            "hallucination_margin": 0.05,
-        },
-        first_recipe={},
-        recipe={},
         train=parts["train"],
         golden=parts["golden"],
         stream=parts["stream"],
@@ -203,9 +190,6 @@ def from_folder(
         title=f"messages from {folder.name}",
         contract=contract,
         contract_late={**contract, "labels": old_labels + new_labels},
-        policy={"overall_margin": 0.03, "strong_margin": 0.05},
-        first_recipe={"epochs": 3},
-        recipe={},
         train=_take(pool, old_labels, 0, 21),
         golden=_take(exam, old_labels, 0, 15),
         stream=_take(pool, old_labels, 21, 21 + usual),

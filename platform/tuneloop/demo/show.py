@@ -1,35 +1,42 @@
 """How the demo looks on a terminal."""
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TaskID, TextColumn
 from rich.table import Table
+from rich.text import Text
+
+from tuneloop.demo.pace import Pace, in_words
 
 WIDTH = 100
 
 
 class Show:
-    """Prints the stages and keeps their seconds."""
+    """Prints the stages, and what is left of the demo."""
 
-    def __init__(self, console: Console | None = None) -> None:
+    def __init__(self, console: Console | None = None, pace: Pace | None = None) -> None:
         self.console = console or Console(width=WIDTH)
-        self.seconds: dict[str, float] = {}
+        self.pace = pace or Pace({})
+        self._number = 0
 
     @contextmanager
     def stage(self, key: str, title: str) -> Iterator[None]:
-        number = len(self.seconds) + 1
-        self.console.print(f"\n[bold cyan]{number}. {title}[/]")
-        started = time.perf_counter()
+        self._number += 1
+        self.pace.begin(key)
+        self.console.print(f"\n[bold cyan]{self._number}. {title}[/]  [dim]{_left(self.pace)}[/]")
         yield
-        self.seconds[key] = time.perf_counter() - started
-        self.console.print(f"   [dim]{self.seconds[key]:.1f} s[/]")
+        self.pace.end()
+        self.console.print(f"   [dim]{self.pace.seconds[key]:.1f} s[/]")
 
     def say(self, text: str) -> None:
         self.console.print(f"   {text}", highlight=False)
+
+    def expect(self, seconds: float | None) -> None:
+        """What the step that runs says of itself."""
+        self.pace.expect(seconds)
 
     @contextmanager
     def bar(self, title: str, total: float | None = None) -> Iterator["Bar"]:
@@ -37,9 +44,9 @@ class Show:
             TextColumn("  "),
             SpinnerColumn(),
             TextColumn("{task.description}"),
-            BarColumn(bar_width=30),
+            BarColumn(bar_width=20),
             TextColumn("{task.fields[note]}"),
-            TimeElapsedColumn(),
+            _LeftColumn(self.pace),
             console=self.console,
             transient=True,
         ) as progress:
@@ -54,11 +61,21 @@ class Show:
             )
         self.console.print(view)
 
+    def ab_test(self, test: dict[str, Any]) -> None:
+        title = f"A/B test: {test['candidate']} answered {100 * test['share']:.0f} % of the people"
+        view = self._table(title, "", "answers", "people who correct it", "right, by blind labels")
+        for name, arm in test["reading"]["arms"].items():
+            view.add_row(name, str(arm["answers"]), rate_n(arm["reports"]), rate_n(arm["accuracy"]))
+        self.console.print(view)
+        for sentence in test["says"]:
+            self.say(f"- {sentence}")
+
     def summary(self, summary: dict[str, Any]) -> None:
-        categories = self._table("Accuracy per category", "", "production", "candidate", "n")
-        for row in summary["comparison"]["categories"]:
-            categories.add_row(row["title"], rate(row["production"]), rate(row["candidate"]), str(row["n"]))
-        self.console.print(categories)
+        if summary["comparison"]:
+            categories = self._table("Accuracy per category", "", "production", "candidate", "n")
+            for row in summary["comparison"]["categories"]:
+                categories.add_row(row["title"], rate(row["production"]), rate(row["candidate"]), str(row["n"]))
+            self.console.print(categories)
         versions = self._table("Versions", "", "digest", "same top answer as trained", "mean |Δ log p|", "adapter")
         for version in summary["versions"]:
             parity, adapter = version["parity"], next(f for f in version["files"] if f["name"] == "adapter.gguf")
@@ -67,9 +84,6 @@ class Show:
             difference = f"{parity['mean_abs_logprob_difference']:.3f}"
             versions.add_row(version["name"], version["digest"][:16], same, difference, size)
         self.console.print(versions)
-        for version in summary["versions"]:
-            adapter = next(f for f in version["files"] if f["name"] == "adapter.gguf")
-            self.console.print(f"   [dim]{version['name']}: {adapter['path']}[/]", highlight=False, soft_wrap=True)
         stages = ", ".join(
             f"{stage.replace('_', ' ')} {seconds:.0f} s" for stage, seconds in summary["seconds"].items()
         )
@@ -98,6 +112,24 @@ class Bar:
         if total is not None:
             changes["total"] = total
         self._progress.update(self._task, **changes)
+
+
+class _LeftColumn(ProgressColumn):
+    """What is left of the whole demo."""
+
+    max_refresh = 1.0
+
+    def __init__(self, pace: Pace) -> None:
+        super().__init__()
+        self._pace = pace
+
+    def render(self, task: Task) -> Text:
+        del task
+        return Text(_left(self._pace), style="dim")
+
+
+def _left(pace: Pace) -> str:
+    return f"about {in_words(pace.left())} left"
 
 
 def rate(value: dict[str, Any]) -> str:

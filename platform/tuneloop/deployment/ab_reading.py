@@ -14,7 +14,8 @@ from tuneloop.deployment.ab_tests import FEWEST_LABELS, lock_test
 from tuneloop.deployment.jobs import ReadAbTest
 from tuneloop.identity.principal import Principal
 from tuneloop.kit.clock import now
-from tuneloop.kit.jobs import enqueue, is_planned
+from tuneloop.kit.errors import Conflict
+from tuneloop.kit.jobs import enqueue, hurry, is_planned
 from tuneloop.registry.service import aliases
 from tuneloop.retraining.ab_endings import end
 from tuneloop.review.sampling import add_arm_sample
@@ -31,6 +32,7 @@ from tuneloop.tables import (
     ReviewItem,
     ReviewPurpose,
     ReviewState,
+    Role,
 )
 
 EVERY = timedelta(minutes=10)
@@ -55,6 +57,29 @@ def plan_readings(session: Session) -> int:
             delay=EVERY,
         )
     return len(tests)
+
+
+def read_now(session: Session, *, principal: Principal, test_id: UUID) -> UUID:
+    """Have a test read at once, instead of within ten minutes; returns the job.
+
+    Raises:
+        Conflict: it does not run, or is being read.
+    """
+    principal.require(Role.OPERATOR)
+    _, test = lock_test(session, test_id)
+    if test.state is not AbState.RUNNING:
+        raise Conflict(f"the test is {test.state}; one that runs can be read", state=test.state)
+    key = f"{ReadAbTest.name}:{test.id}"
+    job_id = hurry(session, key) or enqueue(
+        session,
+        ReadAbTest(ab_test_id=test.id),
+        agency_id=test.agency_id,
+        client_id=test.client_id,
+        dedupe_key=key,
+    )
+    if job_id is None:
+        raise Conflict("a reading of this test is under way")
+    return job_id
 
 
 def read(session: Session, *, principal: Principal, test_id: UUID, judge: JudgeArm) -> AbTest:

@@ -6,9 +6,11 @@ from litestar import Controller, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
+from tuneloop.deployment.ab_reading import read_now
 from tuneloop.deployment.ab_tests import start, stop, tests_of
 from tuneloop.deployment.schemas import AbTestCreate, AbTestRead, AbTestStop
 from tuneloop.identity.principal import Principal
+from tuneloop.jobs.controller import JobRead, find_job
 from tuneloop.kit.errors import NotFound
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.registry.service import full_name
@@ -45,6 +47,16 @@ class AbTestController(Controller):
             labels=data.labels,
         )
         return _read(session, test)
+
+    @post("/ab-tests/{ab_test_id:uuid}/readings", role=Role.OPERATOR, sync_to_thread=True)
+    def read_now(
+        self,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        ab_test_id: FromPath[UUID],
+    ) -> JobRead:
+        """Read both arms now instead of within ten minutes, and ask people about answers of both."""
+        return JobRead.model_validate(find_job(session, read_now(session, principal=principal, test_id=ab_test_id)))
 
     @post("/ab-tests/{ab_test_id:uuid}/stop", role=Role.OPERATOR, sync_to_thread=True)
     def stop(

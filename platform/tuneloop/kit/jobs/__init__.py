@@ -2,7 +2,7 @@
 
 from tuneloop.kit.jobs.job import Job, Queue
 from tuneloop.kit.jobs.lease import Claim, LostLease, beat, cancel, claim, fail, fence, finish, hand_back
-from tuneloop.kit.jobs.relay import enqueue, is_planned, ring_due, sweep
+from tuneloop.kit.jobs.relay import enqueue, hurry, is_planned, ring_due, sweep
 from tuneloop.kit.jobs.table import JobRow, JobState
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "fence",
     "finish",
     "hand_back",
+    "hurry",
     "is_planned",
     "ring_due",
     "sweep",

@@ -50,6 +50,19 @@ def enqueue(
     return job_id
 
 
+def hurry(session: Session, dedupe_key: str) -> UUID | None:
+    """Make the queued job with this key due now; None where none waits."""
+    query = select(JobRow).where(JobRow.dedupe_key == dedupe_key, JobRow.state == JobState.QUEUED).with_for_update()
+    row = session.exec(query.execution_options(populate_existing=True)).one_or_none()
+    if row is None:
+        return None
+    row.run_after = min(row.run_after, now())
+    session.add(row)
+    session.flush()
+    session.execute(select(func.pg_notify(CHANNEL, str(row.id))).select_from(JobRow).limit(1))
+    return row.id
+
+
 def is_planned(job: type[Job], subject_id: SQLColumnExpression[UUID]) -> ColumnElement[bool]:
     """Condition: a live job of this kind has the dedupe key "name:subject_id"."""
     live = select(JobRow.id).where(
