@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 import pytest
 
 DATA = files("tuneloop.demo") / "data"
-PART_SIZES = {"train": 130, "golden": 60, "stream": 50, "golden_changed": 30, "stream_changed": 60}
+PART_SIZES = {"train": 130, "golden": 150, "stream": 140, "golden_changed": 52, "stream_changed": 93}
 CHANGED_PARTS = frozenset({"golden_changed", "stream_changed"})
 MOST_GOLDEN_ON_CHANGED_FACTS = 15
 NEAR_DUPLICATE = 0.6

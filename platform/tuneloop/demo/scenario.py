@@ -130,7 +130,7 @@ def answers() -> Scenario:
         stale=frozenset(
             row["question"] for row in rows if not row["part"].endswith("_changed") and row["fact"] in changed
         ),
-        traffic=Traffic(before=12, after=22, late_share=0.85, labels=10),
+        traffic=Traffic(before=24, after=22, late_share=0.65, labels=10, meanwhile=50),
     )
 
 
