@@ -92,6 +92,6 @@ def test_what_a_step_says_of_itself_counts_where_it_is_more(clock: Clock) -> Non
     assert pace.left() == pytest.approx(60)
 
 
-@pytest.mark.parametrize(("seconds", "words"), [(12, "10 s"), (89, "90 s"), (90, "2 min"), (400, "7 min")])
+@pytest.mark.parametrize(("seconds", "words"), [(0, "10 s"), (12, "10 s"), (89, "90 s"), (90, "2 min"), (400, "7 min")])
 def test_a_duration_is_said_as_people_say_it(seconds: float, words: str) -> None:
     assert in_words(seconds) == words

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 import httpx
-from openai import OpenAI, OpenAIError
+from openai import OpenAI, OpenAIError, omit
 
 from tuneloop.demo.scenario import Item
 from tuneloop.kit.errors import TuneloopError
@@ -157,9 +157,10 @@ class App:
 
     def ask(self, item: Item, person: str | None = None) -> Served:
         """As a request of this person, or of nobody in particular."""
-        named = {} if person is None else {"user": person}
         answer = self._openai.chat.completions.create(
-            model=self._model, messages=[{"role": "user", "content": item.text}], **named
+            model=self._model,
+            messages=[{"role": "user", "content": item.text}],
+            user=omit if person is None else person,
         )
         extra: dict[str, Any] = (answer.model_extra or {}).get("tuneloop") or {}
         text = answer.choices[0].message.content or ""

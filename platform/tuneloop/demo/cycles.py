@@ -33,7 +33,7 @@ def judge(office: Office, cycle: dict[str, Any]) -> dict[str, Any]:
     """Label answers that differ, without knowing whose they are, until the gate has decided about the last attempt."""
     path, told = f"/api/v1/cycles/{cycle['id']}", 0
     while True:
-        told = _tell_attempts(office, cycle, told)
+        told = _tell_attempts(office, path, told)
         if cycle["state"] != "awaiting_promotion":
             break
         gate = office.operator.get(f"{path}/gate")
@@ -41,9 +41,10 @@ def judge(office: Office, cycle: dict[str, Any]) -> dict[str, Any]:
             office.people.answer_some(LABELS_AT_ONCE)
             gate = office.operator.until(f"{path}/gate", _has_looked)
         _tell_gate(office, gate)
-        before = cycle.get("attempt", 1)
+        before = cycle["attempt"]
         cycle = office.follow(cycle)
-        if cycle.get("attempt", 1) == before and cycle["state"] == "awaiting_promotion":
+        if (cycle["attempt"], cycle["state"]) == (before, "awaiting_promotion"):
+            _tell_attempts(office, path, told)
             break
     office.ledger.once(office.people.take_work())
     return cycle
@@ -65,9 +66,9 @@ def _tell_gate(office: Office, gate: dict[str, Any]) -> None:
         office.show.say("too few fresh queries for a test on traffic: the golden set judges alone")
 
 
-def _tell_attempts(office: Office, cycle: dict[str, Any], told: int) -> int:
+def _tell_attempts(office: Office, path: str, told: int) -> int:
     """Why each candidate was turned down, and what is next; returns how many have been told."""
-    ended = [each for each in cycle.get("attempts", []) if each.get("diagnosis")]
+    ended = [each for each in office.operator.get(f"{path}/attempts") if each["diagnosis"]]
     for attempt in ended[told:]:
         office.show.diagnosis(attempt)
     return len(ended)

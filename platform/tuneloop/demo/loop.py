@@ -101,9 +101,16 @@ def play(office: Office) -> dict[str, Any]:
         "collected": collected.stored(),
         "comparison": comparison["table"],
         "verdict": {key: comparison[key] for key in ("outcome", "reasons", "labels_needed")},
-        "attempts": cycle.get("attempts", []),
+        "attempts": [_attempt(each) for each in office.operator.get(f"/api/v1/cycles/{cycle['id']}/attempts")],
         "ab_test": tested,
         "deployment": deployment,
         "month_end": [each._asdict() for each in closed],
         "human_work": {**human.described(month), "in_words": human.in_words(month)},
     }
+
+
+def _attempt(attempt: dict[str, Any]) -> dict[str, Any]:
+    """What the summary keeps of one: texts of questions stay in the database."""
+    found = attempt["diagnosis"] or {}
+    kept = {name: attempt[name] for name in ("number", "what", "candidate", "ended", "seconds")}
+    return {**kept, "summary": found.get("summary"), "steps": [step["title"] for step in found.get("steps", ())]}

@@ -31,8 +31,8 @@ STYLES: dict[str, dict[str, Any]] = {
 PREPARING = {"birch": {"collect": 30}, "cedar": {"collect": 15}}
 """Minutes of work for the clients whose models are being prepared."""
 
-PAGE_WORDS = 250
-"""Of a page of a report, as its approver reads it."""
+PAGE_WORDS = 290
+"""Of a full page of a report, all of which its approver reads."""
 
 
 class Closed(NamedTuple):

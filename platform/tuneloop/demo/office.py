@@ -93,7 +93,8 @@ class Office:
         """Click "Promote" in Slack."""
         self.slack.click(Act.PROMOTE, cycle["candidate_digest"], activity=activity)
         path = f"/api/v1/cycles/{cycle['id']}"
-        return self.operator.until(path, lambda found: found["state"] not in ("awaiting_promotion", "deploying"))
+        promoted: dict[str, Any] = self.operator.until(path, lambda found: found["state"] != "awaiting_promotion")
+        return promoted
 
 
 def open_office(settings: Settings, scenario: Scenario, show: Show, base: Base = GEMMA) -> Office:

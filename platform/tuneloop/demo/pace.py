@@ -143,8 +143,8 @@ class Pace:
 
 
 def in_words(seconds: float) -> str:
-    """ "4 min" or, below a minute and a half, "40 s"."""
-    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{10 * round(seconds / 10):.0f} s"
+    """ "4 min" or, below a minute and a half, "40 s", and never none."""
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{max(10 * round(seconds / 10), 10)} s"
 
 
 def _rounds(row: dict[str, object]) -> None:

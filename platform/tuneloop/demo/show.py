@@ -12,6 +12,7 @@ from rich.text import Text
 from tuneloop.demo.pace import Pace, in_words
 
 WIDTH = 100
+STEPS_SHOWN = 3
 
 
 class Show:
@@ -60,6 +61,15 @@ class Show:
                 row["title"], rate(row["production"]), rate(row["candidate"]), points(row["difference"]), str(row["n"])
             )
         self.console.print(view)
+
+    def diagnosis(self, attempt: dict[str, Any]) -> None:
+        """Why a candidate was turned down, and what could be done."""
+        found = attempt["diagnosis"]
+        self.console.print(f"   [yellow]Attempt {attempt['number']} {attempt['ended']}[/]: {attempt['what']}")
+        self.say(found["summary"])
+        for step in found["steps"][:STEPS_SHOWN]:
+            by_itself = " (covered by the approval)" if step["helps"] else ""
+            self.say(f"- next{by_itself}: {step['title']}. {step['expected']}")
 
     def ab_test(self, test: dict[str, Any]) -> None:
         title = f"A/B test: {test['candidate']} answered {100 * test['share']:.0f} % of the people"
