@@ -32,7 +32,7 @@ def run_demo(settings: Settings, scenario: Scenario) -> int:
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     started = time.perf_counter()
-    machine = measure()
+    machine = measure(settings.cpu_threads)
     estimates = {stage: cost.on(machine) for stage, cost in costs(scenario).items()}
     show = Show(pace=Pace(estimates))
     show.console.print(f"[bold]Tuneloop demo[/]: {scenario.title}. Data folder: {settings.data_dir}")

@@ -1,25 +1,33 @@
 """How long the demo takes on this machine: measured in half a second, and corrected by what its stages really took.
 
-A stage is made of arithmetic (training and answering, which matrix products measure), of programs (imports, requests,
-SQL, which a Python loop measures) and of waiting, which takes as long everywhere. `costs` says how much of each a
-scenario has, in seconds of the machine that `REFERENCE` describes; another machine takes as much longer as it measures
-slower.
+A stage is made of training and answering (which matrix products measure, and training in bf16 where the processor has
+it), of programs (imports, requests, SQL, which a Python loop measures) and of waiting, which takes as long everywhere.
+`costs` says how much of each a scenario has, in seconds of the machine that `REFERENCE` describes; another machine takes
+as much longer as it measures slower.
 """
 
 import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tuneloop.demo.scenario import WEEKS_COLLECTED, Scenario
 
-ROWS, INNER, COLUMNS = 256, 640, 2048
-"""A batch of tokens times a layer of the demo's base."""
+CPU_INFO = Path("/proc/cpuinfo")
+SIZE = 64
+"""Of the square matrices that are multiplied: small enough for one core, which says the same on a busy machine."""
 
+PRODUCTS = 500
 LOOP_ROUNDS = 100
+BF16_FLAGS = {"avx512_bf16", "amx_bf16"}
+BF16_GAIN = 1.9
+"""Training steps in bf16 beside those in fp32, on one processor (Zen 4)."""
+
 MEASURED_SECONDS, FEWEST_TRIALS = 0.25, 3
 FIRST_DOUBT = 30.0
 """Seconds of finished stages that weigh as much as the measurement."""
@@ -27,24 +35,31 @@ FIRST_DOUBT = 30.0
 
 @dataclass(frozen=True)
 class Machine:
-    """`arithmetic` in GFLOP/s of single-precision matrix products, `programs` in thousand rounds of a loop a second."""
+    """`arithmetic` in GFLOP/s of single-precision matrix products on all cores, `programs` in rounds of a loop a ms."""
 
     arithmetic: float
     programs: float
+    bf16: bool = False
+
+    @property
+    def training(self) -> float:
+        return self.arithmetic * (BF16_GAIN if self.bf16 else 1.0)
 
 
 @dataclass(frozen=True)
 class Cost:
     """Seconds on the reference machine."""
 
-    arithmetic: float = 0.0
+    training: float = 0.0
+    answering: float = 0.0
     programs: float = 0.0
     waits: float = 0.0
 
     def on(self, machine: Machine) -> float:
         """Seconds there."""
         return (
-            self.arithmetic * REFERENCE.arithmetic / machine.arithmetic
+            self.training * REFERENCE.training / machine.training
+            + self.answering * REFERENCE.arithmetic / machine.arithmetic
             + self.programs * REFERENCE.programs / machine.programs
             + self.waits
         )
@@ -54,7 +69,7 @@ REFERENCE = Machine(arithmetic=150.0, programs=60.0)
 """Two Zen 3 cores."""
 
 TRAINED, EVALUATED, ANSWERED = 1.2, 0.05, 0.03
-"""Arithmetic of an example that is trained on, over all epochs; of one in an evaluation; of a request."""
+"""An example that is trained on, over all epochs; one in an evaluation; a request."""
 
 LABELLED = 0.08
 """Programs of a label: taken from the queue, given, stored as an example."""
@@ -71,28 +86,29 @@ def costs(scenario: Scenario) -> dict[str, Cost]:
     return {
         "start": Cost(programs=14.0),
         "set_up": Cost(programs=14.0, waits=2.0),
-        "train": Cost(TRAINED * len(scenario.train) + EVALUATED * golden, programs=8.0, waits=4.0),
-        "traffic": Cost(ANSWERED * requests, programs=LABELLED * labels + 4.0, waits=4.0),
+        "train": Cost(TRAINED * len(scenario.train), EVALUATED * golden, programs=8.0, waits=4.0),
+        "traffic": Cost(answering=ANSWERED * requests, programs=LABELLED * labels + 4.0, waits=4.0),
         "collect": Cost(programs=2.0),
         "retrain": Cost(
-            TRAINED * (len(scenario.train) + collected / 2) + EVALUATED * 2 * judged + ANSWERED * traffic.meanwhile,
+            TRAINED * (len(scenario.train) + collected / 2),
+            EVALUATED * 2 * judged + ANSWERED * traffic.meanwhile,
             programs=8.0,
             waits=4.0,
         ),
         "judge": Cost(programs=4.0, waits=3.0),
-        "ab_test": Cost(4.0, programs=5.0, waits=2.0),
+        "ab_test": Cost(answering=4.0, programs=5.0, waits=2.0),
         "deploy": Cost(programs=4.0, waits=2.0),
         "month_end": Cost(programs=12.0, waits=6.0),
     }
 
 
-def measure() -> Machine:
+def measure(cores: int) -> Machine:
     """Takes half a second. What else runs counts: the demo will run beside it."""
-    left, right = np.ones((ROWS, INNER), np.float32), np.ones((INNER, COLUMNS), np.float32)
-    products = _typical(lambda: left @ right)
+    square = np.ones((SIZE, SIZE), np.float32)
+    products = _typical(lambda: _multiply(square))
     row = {"messages": [{"role": "user", "content": "where is my parcel"}], "labels": ["order", "refund"]}
     rounds = _typical(lambda: _rounds(row))
-    return Machine(2 * ROWS * INNER * COLUMNS / products / 1e9, LOOP_ROUNDS / rounds / 1e3)
+    return Machine(cores * PRODUCTS * 2 * SIZE**3 / products / 1e9, LOOP_ROUNDS / rounds / 1e3, _has_bf16())
 
 
 class Pace:
@@ -145,6 +161,20 @@ class Pace:
 def in_words(seconds: float) -> str:
     """ "4 min" or, below a minute and a half, "40 s", and never none."""
     return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{max(10 * round(seconds / 10), 10)} s"
+
+
+def _has_bf16() -> bool:
+    """Whether the processor multiplies bf16; False where Linux does not tell."""
+    try:
+        flags = CPU_INFO.read_text().partition("\nflags")[2].partition("\n")[0].split()
+    except OSError:
+        return False
+    return not BF16_FLAGS.isdisjoint(flags)
+
+
+def _multiply(square: NDArray[np.float32]) -> None:
+    for _ in range(PRODUCTS):
+        np.matmul(square, square)
 
 
 def _rounds(row: dict[str, object]) -> None:
