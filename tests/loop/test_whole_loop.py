@@ -46,7 +46,12 @@ def test_a_model_is_trained_served_retrained_promoted_and_rolled_back(running: R
     recorded(running, 28)
     operator.upload(f"{path}/examples", items(LABELS, range(50, 60)), pool="training")
     operator.checked(path)
-    second = approved(running, operator.post(f"{path}/cycles", {"recipe": {"blends": [0.5, 1.0], "epochs": 1}}))
+    second = approved(
+        running,
+        operator.post(
+            f"{path}/cycles", {"recipe": {"methods": ["continue", "from_base"], "blends": [0.5, 1.0], "epochs": 1}}
+        ),
+    )
     tried = {(each["method"], each["blend"]): each for each in second["candidates"]}  # type: ignore[union-attr]
     assert set(tried) == {("continue", 0.5), ("continue", 1.0), ("from_base", 1.0)}, second
     (chosen,) = [each for each in tried.values() if each["chosen"]]

@@ -9,9 +9,9 @@ from tuneloop.retraining.choice import STRONG, TARGET, Stratum, choose, row_of, 
 from tuneloop.retraining.recipe import Method, Recipe
 
 
-def test_both_methods_and_four_blends_are_tried_unless_told_otherwise() -> None:
+def test_production_is_continued_and_four_blends_are_tried_unless_told_otherwise() -> None:
     recipe = Recipe()
-    assert recipe.methods == (Method.CONTINUE, Method.FROM_BASE)
+    assert recipe.methods == (Method.CONTINUE,)
     assert recipe.blends == (0.3, 0.5, 0.7, 1.0)
     assert recipe.without_parent().methods == (Method.FROM_BASE,)
     assert recipe.without_parent().blends == (1.0,)

@@ -3,16 +3,18 @@
 import resource
 from collections.abc import Callable
 from pathlib import Path
+from shutil import copytree
 
+import orjson
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from tests.training.samples import example, spec, write_examples
+from tests.training.samples import spec
 from tuneloop.kit.errors import Conflict, CorruptArtifact, OutOfSpace
 from tuneloop_workers.training.adapter import Adapter, Factors, read_adapter, write_adapter
 from tuneloop_workers.training.base import Placement, load_base
-from tuneloop_workers.training.events import Checkpoint, Dev, Done, Event, Progress, Proof, Stopped
+from tuneloop_workers.training.events import Checkpoint, Done, Event, Progress, Proof, Stopped
 from tuneloop_workers.training.loop import Diverged, learning_rate
 from tuneloop_workers.training.recipe import train
 from tuneloop_workers.training.record import read_record
@@ -62,7 +64,7 @@ def test_training_lowers_the_loss_and_records_how_it_came_about(trained: Done, t
     record = read_record(trained.adapter)
     assert record is not None
     assert sum(record.loss_curve[-3:]) < sum(record.loss_curve[:3])
-    assert len(record.loss_curve) == trained.metrics.steps == trained.metrics.steps_planned
+    assert len(record.loss_curve) == trained.metrics.steps
     assert record.spec == spec(tmp_path, gemma).model_copy(
         update={name: getattr(record.spec, name) for name in ("examples", "dev", "output")}
     )
@@ -150,19 +152,32 @@ def test_blended_parent_is_compressed_to_the_runs_rank_within_tolerance(
 
 
 def test_resumed_retrain_keeps_its_proof_and_its_weights(trained: Done, gemma: Path, tmp_path: Path) -> None:
-    whole = finish(child_of(tmp_path / "whole", gemma, (trained.adapter, 1.0), top_layers=2))
-    run, watch = child_of(tmp_path / "cut", gemma, (trained.adapter, 1.0), top_layers=2), Watch(stop_after=2)
+    whole = finish(child_of(tmp_path / "whole", gemma, (trained.adapter, 1.0)))
+    run, watch = child_of(tmp_path / "cut", gemma, (trained.adapter, 1.0)), Watch(stop_after=5)
     train(run, watch.emit, watch.stop)
     resumed = finish(run)
     assert weights_of(resumed) == weights_of(whole)
     assert resumed.metrics.proof == whole.metrics.proof
 
 
-def test_top_layers_keep_the_parents_lower_layers(trained: Done, gemma: Path, tmp_path: Path) -> None:
-    done = finish(child_of(tmp_path, gemma, (trained.adapter, 1.0), top_layers=2))
+@pytest.mark.parametrize(("all_layers", "trained_layers"), [(False, {"4", "5"}), (True, set("012345"))])
+def test_refresh_keeps_the_parents_lower_layers_unless_all_are_asked_for(
+    trained: Done, gemma: Path, tmp_path: Path, all_layers: bool, trained_layers: set[str]
+) -> None:
+    done = finish(child_of(tmp_path, gemma, (trained.adapter, 1.0), all_layers=all_layers))
     parent, child = read_adapter(trained.adapter).factors, read_adapter(done.adapter).factors
     changed = {name.split(".layers.")[1][0] for name in child if not torch.equal(child[name].b, parent[name].b)}
-    assert changed == {"4", "5"}
+    assert changed == trained_layers
+
+
+def test_parent_of_an_earlier_release_can_be_continued(trained: Done, gemma: Path, tmp_path: Path) -> None:
+    earlier = tmp_path / "earlier"
+    copytree(trained.adapter, earlier)
+    record = orjson.loads((earlier / "training.json").read_bytes())
+    record["spec"] |= {"patience": 3, "top_layers": None}
+    record["dev_curve"] = []
+    (earlier / "training.json").write_bytes(orjson.dumps(record))
+    assert finish(child_of(tmp_path, gemma, (earlier, 1.0))).metrics.proof is not None
 
 
 def copy_of(folder: Path, original: Adapter, change: Callable[[str, Factors], Factors | None]) -> Path:
@@ -206,7 +221,7 @@ def test_start_that_misses_its_parents_loss_fails_before_the_first_step(gemma: P
     """Two unrelated adapters don't fit into one of their rank."""
     parts = []
     for seed in (1, 2):
-        run = spec(tmp_path / str(seed), gemma, seed=seed, peak_lr=0.05, patience=None, epochs=4)
+        run = spec(tmp_path / str(seed), gemma, seed=seed, peak_lr=0.05, epochs=4)
         parts.append((finish(run).adapter, 1.0))
     watch = Watch()
     with pytest.raises(Conflict, match=r"dev loss .* its parent"):
@@ -227,18 +242,21 @@ def test_loss_that_is_not_finite_fails_with_the_step(gemma: Path, tmp_path: Path
         finish(spec(tmp_path, poisoned))
 
 
-def test_early_stop_keeps_the_weights_with_the_best_worst_stratum(gemma: Path, tmp_path: Path) -> None:
-    contradicting = [example(i, dev_group) for i, dev_group in enumerate(["old", "new"] * 3)]
-    for row in contradicting:
-        row["messages"][-1]["content"] = "account" if row["category"] != "account" else "refund"
-    run = spec(tmp_path, gemma, epochs=12, evaluate_every=2, patience=2, peak_lr=5e-3)
-    write_examples(run.dev, contradicting)
-    watch = Watch()
-    done = finish(run, watch)
-    reports = [event for event in watch.events if isinstance(event, Dev)]
-    best = min(reports, key=lambda report: report.worst)
-    assert done.metrics.steps < done.metrics.steps_planned
-    assert (done.metrics.step, done.metrics.dev_loss) == (best.step, best.loss)
+def test_mean_of_the_weights_over_the_end_of_a_run_is_kept(gemma: Path, tmp_path: Path) -> None:
+    run = spec(tmp_path, gemma, average_share=0.25, checkpoint_every=1)
+    checkpoints = []
+
+    def keep(event: Event) -> None:
+        if isinstance(event, Checkpoint):
+            checkpoints.append(load_file(run.output / "checkpoint.safetensors"))
+
+    done = train(run, keep, lambda: False)
+    assert isinstance(done, Done)
+    last = len(checkpoints) // 4
+    for name, factors in read_adapter(done.adapter).factors.items():
+        weights = [tensors[f"weight/{name}.lora_B.default.weight"] for tensors in checkpoints]
+        assert not torch.equal(factors.b, weights[-1])
+        torch.testing.assert_close(factors.b, torch.stack(weights[-last:]).mean(dim=0))
 
 
 def test_learning_rate_warms_up_then_falls_to_zero() -> None:

@@ -9,6 +9,9 @@ import typer
 _OPTIONS: dict[str, Any] = {
     "epochs": Annotated[int | None, typer.Option(help="Passes over the training data.", min=1, max=20)],
     "peak_lr": Annotated[float | None, typer.Option(help="Highest learning rate.", max=0.1)],
+    "all_layers": Annotated[
+        bool | None, typer.Option("--all-layers", help="Retrain every layer, not the last third of them: slower.")
+    ],
     "rank": Annotated[int | None, typer.Option(help="Rank of the adapter.", min=1, max=256)],
     "alpha": Annotated[int | None, typer.Option(help="Scale of the adapter.", min=1, max=1024)],
     "new_share": Annotated[float | None, typer.Option(help="Share of new examples in each batch, from 0 to 1.")],
@@ -16,15 +19,15 @@ _OPTIONS: dict[str, Any] = {
         list[float] | None,
         typer.Option("--blend", help="Share of the new adapter in what is served, up to 1; may be repeated."),
     ],
-    "dev_share": Annotated[float | None, typer.Option(help="Share of the data held back for stopping early.")],
+    "dev_share": Annotated[float | None, typer.Option(help="Share of the data held back for choosing a blend.")],
     "further_attempts": Annotated[
         int | None, typer.Option(help="Candidates that may follow one that the gate turned down.", min=0, max=2)
     ],
     "seed": Annotated[int | None, typer.Option(help="Same seed, data and machine: same weights.", min=0)],
 }
 _METHODS = {
-    "continue_only": ("continue", "Only go on from production: cheaper than trying a fresh start too."),
-    "from_base": ("from_base", "Only start from the base instead of from production."),
+    "from_base": (["from_base"], "Start from the base instead of from production."),
+    "try_base": (["continue", "from_base"], "Try a fresh start from the base too: takes several times as long."),
 }
 
 
@@ -35,8 +38,8 @@ def with_recipe(body: Callable[..., None]) -> Callable[..., None]:
     """
 
     def run(*given: Any, **named: Any) -> None:
-        methods = [method for name, (method, _) in _METHODS.items() if named.pop(name)]
-        recipe: dict[str, Any] = {"methods": methods} if methods else {}
+        methods = [chosen for name, (chosen, _) in _METHODS.items() if named.pop(name)]
+        recipe: dict[str, Any] = {"methods": methods[-1]} if methods else {}
         for name in _OPTIONS:
             value = named.pop(name)
             if value not in (None, []):

@@ -24,17 +24,19 @@ class Method(StrEnum):
 class Recipe(Frozen):
     """Fields left at None take the trainer's defaults for the method.
 
-    Each of `methods` trains one adapter. `blends` are shares of the newly continued adapter in a version; the rest is
-    the adapter that training started from, and both are served with these scales: 1 serves the new adapter alone. A
-    blend costs no training. All are tried on the dev split, one goes to the gate.
+    Each of `methods` trains one adapter. Continuing trains the last third of the layers, or `all_layers`. `blends` are
+    shares of the newly continued adapter in a version; the rest is the adapter that training started from, and both
+    are served with these scales: 1 serves the new adapter alone. A blend costs no training. All are tried on the dev
+    split, one goes to the gate.
 
     If the gate turns the chosen one down, the same approval covers `further_attempts` with others that may pass.
 
     `method` and `blend` are short for a list of one.
     """
 
-    methods: tuple[Method, ...] = Field(default=(Method.CONTINUE, Method.FROM_BASE), min_length=1, max_length=2)
+    methods: tuple[Method, ...] = Field(default=(Method.CONTINUE,), min_length=1, max_length=2)
     blends: tuple[Blend, ...] = Field(default=(0.3, 0.5, 0.7, 1.0), min_length=1, max_length=8)
+    all_layers: bool = False
     epochs: int | None = Field(default=None, ge=1, le=20)
     peak_lr: float | None = Field(default=None, gt=0, le=0.1)
     rank: int = Field(default=16, ge=1, le=256)

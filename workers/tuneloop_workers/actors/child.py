@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from tuneloop.kit.errors import InvalidInput
 from tuneloop_workers.runtime import Cancelled, Context
-from tuneloop_workers.training.events import Checkpoint, Dev, Done, Event, Failed, Progress, Proof, Stopped, parse_event
+from tuneloop_workers.training.events import Checkpoint, Done, Event, Failed, Progress, Proof, Stopped, parse_event
 
 log = structlog.get_logger(__name__)
 
@@ -97,5 +97,5 @@ def _report(context: Context, event: Event | None, run: str, losses: Losses) -> 
             context.report(
                 stage=f"warm start proven ({run})", parent_loss=event.parent_loss, start_loss=event.start_loss
             )
-        case Dev() | Checkpoint() | Done() | Failed() | Stopped() | None:
+        case Checkpoint() | Done() | Failed() | Stopped() | None:
             pass

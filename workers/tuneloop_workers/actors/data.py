@@ -1,7 +1,7 @@
 """From snapshots to the trainer's files: which examples train, which watch, which are new."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
@@ -9,7 +9,7 @@ from uuid import UUID
 import orjson
 
 from tuneloop.kit.errors import InvalidInput
-from tuneloop.tables import Example
+from tuneloop.tables import Example, Prediction
 from tuneloop_workers.training.spec import Group
 
 
@@ -52,6 +52,23 @@ def split(
     new = [example for example in examples if example.id not in known]
     aimed = [example for example in new if example.category in target]
     return Split(train, dev, frozenset(example.id for example in aimed or new))
+
+
+def write_traffic(path: Path, traffic: Sequence[Prediction], labels: Collection[str]) -> bool:
+    """Messages with production's answers as the trainer reads them; no file, and False, if none is a label."""
+    rows = [
+        {
+            "id": str(prediction.id),
+            "messages": [*prediction.messages, {"role": "assistant", "content": prediction.answer}],
+            "weight_group": Group.OLD,
+            "category": None,
+        }
+        for prediction in traffic
+        if prediction.answer in labels
+    ]
+    if rows:
+        path.write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in rows))
+    return bool(rows)
 
 
 def write_examples(path: Path, examples: Sequence[Example], new: frozenset[UUID]) -> None:

@@ -9,16 +9,18 @@ from tuneloop.kit.errors import Conflict
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.registry.contract import BaseRef, Contract, Quantisation
 from tuneloop.registry.policy import Policy
-from tuneloop.registry.service import contract_of, full_name, list_versions, policy_of
+from tuneloop.registry.service import contract_of, full_name, list_versions, manifest_of, policy_of
 from tuneloop.retraining.approvals import questions
 from tuneloop.retraining.attempts import attempt_of
 from tuneloop.retraining.recipe import Recipe
 from tuneloop.retraining.service import plan_digest
+from tuneloop.retraining.traffic import unlabelled_traffic
 from tuneloop.tables import (
     AdapterVersion,
     ApprovalKind,
     BaseModel,
     Example,
+    Prediction,
     RegisteredModel,
     RetrainingCycle,
     Snapshot,
@@ -31,7 +33,7 @@ from tuneloop_workers.artifacts import Artifacts
 class Order:
     """`known` are the ids that the parent was trained on, `numbers` those of the versions that exist.
 
-    `target` are the categories that the retrain is for.
+    `target` are the categories that the retrain is for, `traffic` answers of production that nobody has labelled.
     """
 
     cycle_id: UUID
@@ -46,9 +48,18 @@ class Order:
     examples: list[Example]
     known: frozenset[UUID]
     target: frozenset[str]
+    traffic: list[Prediction]
     golden: list[Example]
     quantisation: Quantisation | None
     artifacts: Artifacts
+
+    @property
+    def staying(self) -> tuple[str, ...]:
+        """Labels that the parent knows already and that the retrain is not for."""
+        if self.parent is None:
+            return ()
+        known = set(manifest_of(self.parent).contract.labels) - self.target
+        return tuple(label for label in self.contract.labels if label in known)
 
     @property
     def base_gguf(self) -> Path:
@@ -98,6 +109,7 @@ def read_order(session: TenantSession, cycle: RetrainingCycle, artifacts: Artifa
         examples=snapshot_examples(session, training),
         known=known,
         target=frozenset(target_categories(session, cycle, measured_only=False)) if parent else frozenset(),
+        traffic=unlabelled_traffic(session, cycle=cycle, model=model) if parent else [],
         golden=snapshot_examples(session, golden),
         quantisation=Quantisation(model.quantisation) if model.quantisation else None,
         artifacts=artifacts,

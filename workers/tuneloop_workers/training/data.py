@@ -10,6 +10,7 @@ from transformers import PreTrainedTokenizerBase
 from tuneloop.kit.errors import InvalidInput
 from tuneloop.registry.contract import Contract, Frozen, Task, Template
 from tuneloop.registry.templates import Message, end_of_answer, render, render_answer, tokenise
+from tuneloop_workers.training.label_set import Decision, LabelSet, label_set
 from tuneloop_workers.training.spec import Group
 
 
@@ -27,12 +28,16 @@ class Example(Frozen):
 
 
 class Encoded(NamedTuple):
-    """`tokens` follow the shared prefix; the last `answer_length` of them are the completion."""
+    """`tokens` follow the shared prefix; the last `answer_length` of them are the completion.
+
+    `decisions` are those between labels that the completion is made of, none where there are no labels.
+    """
 
     id: str
     group: Group
     tokens: tuple[int, ...]
     answer_length: int
+    decisions: tuple[Decision, ...] = ()
 
 
 class Encoder(NamedTuple):
@@ -43,6 +48,7 @@ class Encoder(NamedTuple):
     prefix: tuple[int, ...]
     end: int
     max_tokens: int
+    labels: LabelSet
 
     def example(self, example: Example) -> Encoded:
         answer = example.messages[-1].content
@@ -58,7 +64,8 @@ class Encoder(NamedTuple):
                 tokens=length,
                 limit=self.max_tokens,
             )
-        return Encoded(example.id, example.weight_group, (*prompt, *completion), len(completion))
+        decisions = self.labels.decisions.get(answer, ())
+        return Encoded(example.id, example.weight_group, (*prompt, *completion), len(completion), decisions)
 
 
 def encoder(tokenizer: PreTrainedTokenizerBase, contract: Contract, max_tokens: int) -> Encoder:
@@ -69,7 +76,9 @@ def encoder(tokenizer: PreTrainedTokenizerBase, contract: Contract, max_tokens: 
 
     beginning = tokenizer.encode("", add_special_tokens=True)
     prefix = (*beginning, *tokenise(render(contract, ()).prefix, encode))
-    return Encoder(contract, encode, prefix, _end(tokenizer, contract.template), max_tokens)
+    end = _end(tokenizer, contract.template)
+    labels = {label: tokenise(render_answer(contract, label), encode) for label in contract.labels}
+    return Encoder(contract, encode, prefix, end, max_tokens, label_set(labels, end))
 
 
 def read_examples(path: Path) -> list[Example]:

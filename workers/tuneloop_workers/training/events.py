@@ -38,25 +38,15 @@ class Progress(Frozen):
     seconds_left: float
 
 
-class Dev(Frozen):
-    event: Literal["dev"] = "dev"
-    step: int
-    loss: dict[Group, float]
-    worst: float
-    best: bool
-
-
 class Checkpoint(Frozen):
     event: Literal["checkpoint"] = "checkpoint"
     step: int
 
 
 class Metrics(Frozen):
-    """`step` is the one whose weights were kept; `dev_loss` is theirs."""
+    """`dev_loss` is in nats, of the weights that were kept."""
 
-    step: int
     steps: int
-    steps_planned: int
     dev_loss: dict[Group, float]
     proof: Proof | None
     train_seconds: float
@@ -80,7 +70,7 @@ class Failed(Frozen):
     reason: str
 
 
-Event = Annotated[Proof | Progress | Dev | Checkpoint | Done | Stopped | Failed, Field(discriminator="event")]
+Event = Annotated[Proof | Progress | Checkpoint | Done | Stopped | Failed, Field(discriminator="event")]
 
 _EVENT: TypeAdapter[Event] = TypeAdapter(Event)
 

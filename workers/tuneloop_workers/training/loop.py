@@ -1,4 +1,4 @@
-"""A run under way: one optimiser step, one evaluation, one checkpoint at a time."""
+"""A run under way: one optimiser step, one checkpoint at a time."""
 
 from collections.abc import Callable, Sequence
 from math import cos, pi
@@ -12,12 +12,11 @@ from torch import Tensor
 from tuneloop.kit.errors import TuneloopError
 from tuneloop_workers.training.checkpoint import Position, load_checkpoint, save_checkpoint
 from tuneloop_workers.training.data import Encoded
-from tuneloop_workers.training.evaluate import dev_loss
-from tuneloop_workers.training.events import Checkpoint, Dev, Event, Metrics, Progress
+from tuneloop_workers.training.events import Checkpoint, Event, Metrics, Progress
 from tuneloop_workers.training.lora import trainable
+from tuneloop_workers.training.objective import Objective
 from tuneloop_workers.training.plan import Batch
-from tuneloop_workers.training.spec import TrainSpec
-from tuneloop_workers.training.step import CompletionLoss, collate
+from tuneloop_workers.training.spec import Group, TrainSpec
 
 
 class Diverged(TuneloopError):
@@ -33,15 +32,15 @@ class Run:
         self,
         spec: TrainSpec,
         model: PeftModel,
-        loss: CompletionLoss,
+        objective: Objective,
         plan: Sequence[Batch],
         position: Position,
         emit: Callable[[Event], None],
     ) -> None:
         self.position = position
-        self._best: dict[str, Tensor] = {}
+        self._mean: dict[str, Tensor] = {}
         self._spec = spec
-        self._loss = loss
+        self._objective = objective
         self._plan = plan
         self._emit = emit
         self._parameters = trainable(model)
@@ -50,27 +49,21 @@ class Run:
     def resume(self, path: Path, run_sha256: str) -> None:
         restored = load_checkpoint(path, run_sha256, self._parameters, self._optimiser)
         if restored is not None:
-            self.position, self._best = restored
+            self.position, self._mean = restored
 
     def save(self, path: Path, run_sha256: str) -> None:
-        save_checkpoint(path, run_sha256, self.position, self._parameters, self._optimiser, self._best)
+        save_checkpoint(path, run_sha256, self.position, self._parameters, self._optimiser, self._mean)
         self._emit(Checkpoint(step=self.position.step))
 
     @property
     def finished(self) -> bool:
-        patience = self._spec.patience
-        return self.position.step == len(self._plan) or (patience is not None and self.position.stale >= patience)
+        return self.position.step == len(self._plan)
 
-    @property
-    def metrics(self) -> Metrics:
-        """Of the weights that are kept: the best evaluation's with early stopping, else the last step's."""
+    def metrics(self, dev_loss: dict[Group, float]) -> Metrics:
         position = self.position
-        kept = position.best if self._spec.patience is not None and position.best else position.dev_curve[-1]
         return Metrics(
-            step=kept.step,
             steps=position.step,
-            steps_planned=len(self._plan),
-            dev_loss=kept.loss,
+            dev_loss=dev_loss,
             proof=position.proof,
             train_seconds=position.seconds,
             examples_per_second=position.step * self._spec.batch_size / position.seconds,
@@ -83,7 +76,7 @@ class Run:
         rate = learning_rate(number, len(self._plan), peak=self._spec.peak_lr, warmup_share=self._spec.warmup_share)
         for group in self._optimiser.param_groups:
             group["lr"] = rate
-        loss = self._loss(collate([examples[i] for i in self._plan[number]]))
+        loss = self._objective(number, [examples[i] for i in self._plan[number]])
         loss.backward()  # type: ignore[no-untyped-call]
         norm = torch.nn.utils.clip_grad_norm_(self._parameters.values(), self._spec.max_grad_norm)
         if not (loss.isfinite() and norm.isfinite()):
@@ -93,29 +86,27 @@ class Run:
             )
         self._optimiser.step()
         self._optimiser.zero_grad()
-        self._advance(loss.item(), rate, perf_counter() - started)
+        self._average(number)
+        curve = self.position.loss_curve
+        shown = loss.item() if self._objective.comparable(number) else curve[-1]
+        self._advance(shown, rate, perf_counter() - started)
 
-    def evaluate(self, dev: Sequence[Encoded]) -> None:
-        """Dev loss by stratum; keeps the weights whenever the worst stratum is better than ever."""
-        losses = dev_loss(self._loss, dev)
-        worst, best = max(losses.values()), self.position.best
-        improved = best is None or worst < best.worst
-        report = Dev(step=self.position.step, loss=losses, worst=worst, best=improved)
-        self.position = self.position.model_copy(
-            update={
-                "dev_curve": (*self.position.dev_curve, report),
-                "best": report if improved else best,
-                "stale": 0 if improved else self.position.stale + 1,
-            }
-        )
-        if improved:
-            self._best = {name: parameter.detach().cpu().clone() for name, parameter in self._parameters.items()}
-        self._emit(report)
+    @torch.no_grad()
+    def keep_mean(self) -> None:
+        for name, mean in self._mean.items():
+            self._parameters[name].copy_(mean)
 
-    def keep_best(self) -> None:
-        with torch.no_grad():
-            for name, tensor in self._best.items():
-                self._parameters[name].copy_(tensor)
+    @torch.no_grad()
+    def _average(self, step: int) -> None:
+        """The running mean of the weights after each of the last steps; it swings less than any one of them."""
+        first = min(round(len(self._plan) * (1.0 - self._spec.average_share)), len(self._plan) - 1)
+        if step < first:
+            return
+        for name, parameter in self._parameters.items():
+            if step == first:
+                self._mean[name] = parameter.detach().clone()
+            else:
+                self._mean[name].lerp_(parameter, 1.0 / (step - first + 1))
 
     def _advance(self, loss: float, rate: float, seconds: float) -> None:
         step, spent = self.position.step + 1, self.position.seconds + seconds

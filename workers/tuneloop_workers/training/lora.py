@@ -1,6 +1,7 @@
 """The trainable adapter on a frozen base: attached, filled from factors, read back."""
 
 import re
+from math import ceil
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
@@ -32,6 +33,11 @@ def attach(base: PreTrainedModel, *, rank: int, alpha: int, top_layers: int | No
             if layer and int(layer[1]) < lowest:
                 parameter.requires_grad_(False)
     return model.eval()
+
+
+def last_third(base: PreTrainedModel) -> int:
+    """How many of the last layers a refresh trains."""
+    return ceil(int(base.config.get_text_config().num_hidden_layers) / 3)
 
 
 def check(base: PreTrainedModel, adapter: Adapter) -> None:

@@ -9,13 +9,14 @@ from transformers import PreTrainedModel
 
 from tuneloop.kit.errors import Conflict
 from tuneloop_workers.training.adapter import Adapter, read_adapter
+from tuneloop_workers.training.base import Base
 from tuneloop_workers.training.blend import blend, fit
-from tuneloop_workers.training.data import Encoded
+from tuneloop_workers.training.data import Encoded, Encoder
 from tuneloop_workers.training.evaluate import mean_loss
 from tuneloop_workers.training.events import Proof
 from tuneloop_workers.training.fused import fuse
 from tuneloop_workers.training.lora import attach, check, load
-from tuneloop_workers.training.record import read_record
+from tuneloop_workers.training.record import base_of
 from tuneloop_workers.training.spec import ParentPart, TrainSpec
 from tuneloop_workers.training.step import CompletionLoss
 
@@ -28,10 +29,10 @@ class Started(NamedTuple):
 def starting_adapter(spec: TrainSpec) -> Adapter:
     """The parent's parts as one adapter of the run's rank; refuses parts that were trained on another base."""
     for part in spec.parent:
-        record = read_record(part.folder)
-        if record is not None and record.spec.base_sha256 != spec.base_sha256:
+        base_sha256 = base_of(part.folder)
+        if base_sha256 not in (None, spec.base_sha256):
             raise Conflict(
-                f"parent {part.folder.name} was trained on base {record.spec.base_sha256[:12]}, "
+                f"parent {part.folder.name} was trained on base {base_sha256[:12]}, "
                 f"this run uses {spec.base_sha256[:12]}; train from_base",
                 parent=str(part.folder),
             )
@@ -39,7 +40,7 @@ def starting_adapter(spec: TrainSpec) -> Adapter:
 
 
 def start_model(
-    spec: TrainSpec, base: PreTrainedModel, prefix: Sequence[int], dev: Sequence[Encoded], *, prove: bool
+    spec: TrainSpec, base: Base, encode: Encoder, dev: Sequence[Encoded], *, top_layers: int | None, prove: bool
 ) -> Started:
     """The model at step zero, its parent loaded; with `prove`, its dev loss compared with the parent's.
 
@@ -47,23 +48,21 @@ def start_model(
     """
     start = starting_adapter(spec) if spec.parent else None
     if start:
-        check(base, start)
-    wanted = parent_loss(base, spec.parent, prefix, dev) if start and prove else None
-    model = attach(base, rank=spec.rank, alpha=spec.alpha, top_layers=spec.top_layers)
+        check(base.model, start)
+    wanted = parent_loss(base.model, spec.parent, encode, dev) if start and prove else None
+    model = attach(base.model, rank=spec.rank, alpha=spec.alpha, top_layers=top_layers)
     tensors = load(model, start) if start else 0
     proof = None
     if wanted is not None:
         # Compared before layers are fused: same arithmetic on both sides, so a single parent agrees to the last bit.
-        found = mean_loss(CompletionLoss(model, prefix), dev)
+        found = mean_loss(CompletionLoss(model, encode.prefix, encode.labels), dev)
         proof = Proof(tensors=tensors, parent_loss=wanted, start_loss=found, tolerance=spec.proof_tolerance)
         _require_agreement(proof)
     fuse(model)
     return Started(model, proof)
 
 
-def parent_loss(
-    base: PreTrainedModel, parts: Sequence[ParentPart], prefix: Sequence[int], dev: Sequence[Encoded]
-) -> float:
+def parent_loss(base: PreTrainedModel, parts: Sequence[ParentPart], encode: Encoder, dev: Sequence[Encoded]) -> float:
     """Dev loss of the parts applied exactly, one PEFT adapter each; leaves the base without adapters.
 
     PEFT's own loader reads the folders here, so a mistake in ours can't prove itself.
@@ -80,7 +79,7 @@ def parent_loss(
         if isinstance(module, LoraLayer):
             for name, part in zip(names, parts, strict=True):
                 module.set_scale(name, part.scale)
-    loss = mean_loss(CompletionLoss(model.eval(), prefix), dev)
+    loss = mean_loss(CompletionLoss(model.eval(), encode.prefix, encode.labels), dev)
     layers.unload()
     return loss
 

@@ -11,9 +11,11 @@ from tuneloop_workers.training.adapter import write_adapter
 from tuneloop_workers.training.base import load_base, place
 from tuneloop_workers.training.checkpoint import Position
 from tuneloop_workers.training.data import encoder, read_examples
+from tuneloop_workers.training.evaluate import dev_loss
 from tuneloop_workers.training.events import Done, Event, Stopped
 from tuneloop_workers.training.loop import Run
-from tuneloop_workers.training.lora import factors
+from tuneloop_workers.training.lora import factors, last_third
+from tuneloop_workers.training.objective import Objective
 from tuneloop_workers.training.plan import plan_batches
 from tuneloop_workers.training.proof import start_model
 from tuneloop_workers.training.record import Machine, Record, identify, libraries, read_record, write_record
@@ -40,33 +42,34 @@ def train(spec: TrainSpec, emit: Callable[[Event], None], stop: Callable[[], boo
     base = load_base(spec.base_weights, placement)
 
     encode = encoder(base.tokenizer, spec.contract, base.max_tokens)
-    prefix = encode.prefix
     examples = [encode.example(example) for example in read_examples(spec.examples)]
     dev = [encode.example(example) for example in read_examples(spec.dev)]
+    traffic = [encode.example(message) for message in read_examples(spec.traffic)] if spec.traffic else []
     plan = plan_batches(
         examples, epochs=spec.epochs, batch_size=spec.batch_size, new_share=spec.new_share, seed=spec.seed
     )
 
     checkpoint = spec.output / "checkpoint.safetensors"
-    model, proof = start_model(spec, base.model, prefix, dev, prove=not checkpoint.exists())
+    top_layers = None if spec.all_layers else last_third(base.model)
+    model, proof = start_model(spec, base, encode, dev, top_layers=top_layers, prove=not checkpoint.exists())
     if proof is not None:
         emit(proof)
-    run = Run(spec, model, CompletionLoss(model, prefix), plan, Position(proof=proof), emit)
+    loss = CompletionLoss(model, encode.prefix, encode.labels)
+    if top_layers is not None:
+        loss.freeze_below(top_layers, [*examples, *dev, *traffic])
+    run = Run(spec, model, Objective(loss, spec, encode, examples, traffic), plan, Position(proof=proof), emit)
     run.resume(checkpoint, identity.run_sha256)
 
-    evaluate_every = spec.evaluate_every or max(1, len(plan) // (2 * spec.epochs))
     while not run.finished:
         if stop():
             run.save(checkpoint, identity.run_sha256)
             return Stopped(step=run.position.step)
         run.step(examples)
-        step = run.position.step
-        if step == len(plan) or (spec.patience is not None and step % evaluate_every == 0):
-            run.evaluate(dev)
-        if step % spec.checkpoint_every == 0:
+        if run.position.step % spec.checkpoint_every == 0:
             run.save(checkpoint, identity.run_sha256)
-    if spec.patience is not None:
-        run.keep_best()
+    run.keep_mean()
+    metrics = run.metrics(dev_loss(loss, dev))
+    loss.thaw()
 
     record = Record(
         run_sha256=identity.run_sha256,
@@ -74,16 +77,15 @@ def train(spec: TrainSpec, emit: Callable[[Event], None], stop: Callable[[], boo
         inputs=identity.inputs,
         machine=Machine(device=str(placement.device), dtype=str(placement.dtype), threads=torch.get_num_threads()),
         libraries=libraries(),
-        metrics=run.metrics,
+        metrics=metrics,
         loss_curve=run.position.loss_curve,
-        dev_curve=run.position.dev_curve,
     )
 
     with new_folder(target) as draft:
         write_adapter(factors(model, spec.rank, spec.alpha), draft)
         write_record(record, draft)
     checkpoint.unlink(missing_ok=True)
-    return Done(adapter=target, metrics=record.metrics)
+    return Done(adapter=target, metrics=metrics)
 
 
 def _finished(target: Path, run_sha256: str) -> Done | None:

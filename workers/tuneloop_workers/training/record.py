@@ -10,7 +10,7 @@ import orjson
 
 from tuneloop.kit.storage import digest_file
 from tuneloop.registry.contract import Frozen, Sha256
-from tuneloop_workers.training.events import Dev, Metrics
+from tuneloop_workers.training.events import Metrics
 from tuneloop_workers.training.spec import TrainSpec
 
 _NAME = "training.json"
@@ -19,6 +19,7 @@ _LOCAL: dict[str, Any] = {
     "base_weights": True,
     "examples": True,
     "dev": True,
+    "traffic": True,
     "output": True,
     "parent": {"__all__": {"folder"}},
     "device": True,
@@ -34,6 +35,7 @@ class Inputs(Frozen):
     examples_sha256: Sha256
     dev_sha256: Sha256
     parent_sha256: tuple[Sha256, ...]
+    traffic_sha256: Sha256 | None = None
 
 
 class Machine(Frozen):
@@ -50,7 +52,6 @@ class Record(Frozen):
     libraries: dict[str, str]
     metrics: Metrics
     loss_curve: tuple[float, ...]
-    dev_curve: tuple[Dev, ...]
 
 
 class Identity(NamedTuple):
@@ -64,6 +65,7 @@ def identify(spec: TrainSpec) -> Identity:
         examples_sha256=digest_file(spec.examples),
         dev_sha256=digest_file(spec.dev),
         parent_sha256=tuple(digest_file(part.folder / "adapter_model.safetensors") for part in spec.parent),
+        traffic_sha256=digest_file(spec.traffic) if spec.traffic else None,
     )
     what = {"spec": spec.model_dump(mode="json", exclude=_LOCAL), "inputs": inputs.model_dump(mode="json")}
     return Identity(inputs, sha256(orjson.dumps(what, option=orjson.OPT_SORT_KEYS)).hexdigest())
@@ -78,6 +80,12 @@ def write_record(record: Record, folder: Path) -> None:
 
 
 def read_record(folder: Path) -> Record | None:
-    """None for an adapter that was not trained here."""
+    """None where no run of this release has ended."""
     path = folder / _NAME
     return Record.model_validate_json(path.read_bytes()) if path.is_file() else None
+
+
+def base_of(folder: Path) -> str | None:
+    """Digest of the base that an adapter was trained on, by whatever release; None if it was not trained here."""
+    path = folder / _NAME
+    return str(orjson.loads(path.read_bytes())["spec"]["base_sha256"]) if path.is_file() else None

@@ -52,8 +52,12 @@ def _peak_lr(data: dict[str, object]) -> float:
     return 2.5e-4 if data.get("method") is Method.CONTINUE else 5e-4
 
 
+def _all_layers(data: dict[str, object]) -> bool:
+    return data.get("method") is not Method.CONTINUE
+
+
 class TrainSpec(Frozen):
-    """Defaults: one epoch from a parent at half the peak rate, re-warmed; four epochs from the base.
+    """Defaults: all layers for four epochs from the base; the last third of them, re-warmed, from a parent.
 
     There is no dropout: it would differ between examples that share one prompt prefix.
     """
@@ -62,8 +66,12 @@ class TrainSpec(Frozen):
     base_sha256: Sha256 = Field(description="Digest of the base weights, as the registry knows it.")
     contract: Contract
     examples: Path
-    dev: Path = Field(description="Examples for early stopping and for the proof of the warm start.")
+    dev: Path = Field(description="Held-out examples, for the proof of the warm start and the loss at the end.")
     output: Path
+    traffic: Path | None = Field(default=None, description="Messages with what the parent answered, right or wrong.")
+    staying: tuple[str, ...] = Field(
+        default=(), description="Labels between which the parent's preferences on the traffic are kept."
+    )
 
     method: Method = Method.FROM_BASE
     parent: tuple[ParentPart, ...] = ()
@@ -71,18 +79,18 @@ class TrainSpec(Frozen):
 
     rank: int = Field(default=16, ge=1, le=256)
     alpha: PositiveInt = 32
-    top_layers: PositiveInt | None = Field(default=None, description="Train only the last layers; None: all.")
+    all_layers: bool = Field(default_factory=_all_layers, description="Or the last third; the rest stays as it is.")
 
     epochs: PositiveInt = Field(default_factory=_epochs)
     batch_size: PositiveInt = 8
     new_share: Share | None = Field(default=0.4, description="Share of new examples in a batch; None: as they come.")
+    strictness: float = Field(default=1.0, ge=0.0, le=3.0, description="How much a category pays for filling batches.")
     peak_lr: PositiveFloat = Field(default_factory=_peak_lr)
     warmup_share: float = Field(default=0.06, ge=0.0, lt=1.0)
     max_grad_norm: PositiveFloat = 1.0
     seed: int = Field(default=0, ge=0, lt=2**32)
 
-    evaluate_every: PositiveInt | None = Field(default=None, description="Steps; None: twice an epoch.")
-    patience: PositiveInt | None = Field(default=3, description="Evaluations without gain; None: keep the last step.")
+    average_share: Share = Field(default=0.5, description="The mean of the weights over this end of a run is kept.")
     checkpoint_every: PositiveInt = 50
 
     device: Device = Device.AUTO

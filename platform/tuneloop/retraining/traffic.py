@@ -1,0 +1,48 @@
+"""Production's answers that nobody has labelled: a retrain keeps them where it has no reason to change them."""
+
+from sqlmodel import Session, col, select
+
+from tuneloop.datasets.leakage import Sketched, collisions, stored_text
+from tuneloop.datasets.similarity import shingles
+from tuneloop.datasets.sketches import sketch
+from tuneloop.predictions.reserve import REPEATS, conversation_key, reserved
+from tuneloop.tables import Example, Feedback, Pool, Prediction, RegisteredModel, RetrainingCycle
+
+MOST = 400
+
+
+def unlabelled_traffic(
+    session: Session, *, cycle: RetrainingCycle, model: RegisteredModel, limit: int = MOST
+) -> list[Prediction]:
+    """The parent's latest answers from before the cycle was proposed, one for each distinct conversation.
+
+    Left out is what people said something about, what became an example, what waits for the gate, and what is nearly
+    the same as an example that measures.
+    """
+    said = select(Feedback.id).where(Feedback.prediction_id == Prediction.id)
+    example = select(Example.id).where(Example.prediction_id == Prediction.id)
+    query = (
+        select(Prediction)
+        .where(
+            Prediction.model_id == model.id,
+            Prediction.version_id == cycle.parent_version_id,
+            Prediction.at < cycle.created_at,
+            ~reserved(session, model),
+            ~said.exists(),
+            ~example.exists(),
+        )
+        .order_by(col(Prediction.at).desc(), col(Prediction.id).desc())
+        .limit(REPEATS * limit)
+    )
+    distinct: dict[str, Prediction] = {}
+    for prediction in session.exec(query):
+        distinct.setdefault(conversation_key(prediction.messages), prediction)
+    found = list(distinct.values())[:limit]
+    texts = [stored_text(prediction.messages) for prediction in found]
+    near = collisions(
+        session,
+        model_id=model.id,
+        pools=(Pool.GOLDEN, Pool.ROLLING),
+        batch=[Sketched(text, sketch(shingles(text))) for text in texts],
+    )
+    return [prediction for place, prediction in enumerate(found) if place not in near]
