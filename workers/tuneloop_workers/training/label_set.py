@@ -38,13 +38,11 @@ class LabelSet(NamedTuple):
 def label_set(labels: Mapping[str, Sequence[int]], end: int) -> LabelSet:
     """Raises InvalidInput when two labels have the same tokens."""
     if len(labels) < 2:
-        return LabelSet((), None, dict.fromkeys(labels, ()))
+        return LabelSet()
     first = build(labels, end)
     vocabulary = tuple(sorted({int(token) for choice in _choices(first) for token in choice.tokens}))
     places = {token: place for place, token in enumerate(vocabulary)}
-    return LabelSet(
-        vocabulary, first, {label: tuple(_path(first, index, places)) for index, label in enumerate(labels)}
-    )
+    return LabelSet(vocabulary, {label: tuple(_path(first, index, places)) for index, label in enumerate(labels)})
 
 
 def _choices(choice: Choice) -> Iterator[Choice]:
