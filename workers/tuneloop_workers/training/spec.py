@@ -45,11 +45,11 @@ class ParentPart(Frozen):
 
 
 def _epochs(data: dict[str, object]) -> int:
-    return 1 if data.get("method") is Method.CONTINUE else 4
+    return 3 if data.get("method") is Method.CONTINUE else 4
 
 
 def _peak_lr(data: dict[str, object]) -> float:
-    return 2.5e-4 if data.get("method") is Method.CONTINUE else 5e-4
+    return 3.5e-4 if data.get("method") is Method.CONTINUE else 5e-4
 
 
 def _all_layers(data: dict[str, object]) -> bool:
@@ -84,7 +84,7 @@ class TrainSpec(Frozen):
     epochs: PositiveInt = Field(default_factory=_epochs)
     batch_size: PositiveInt = 8
     new_share: Share | None = Field(default=0.4, description="Share of new examples in a batch; None: as they come.")
-    strictness: float = Field(default=1.0, ge=0.0, le=3.0, description="How much a category pays for filling batches.")
+    strictness: float = Field(default=1.5, ge=0.0, le=3.0, description="How much a category pays for filling batches.")
     peak_lr: PositiveFloat = Field(default_factory=_peak_lr)
     warmup_share: float = Field(default=0.06, ge=0.0, lt=1.0)
     max_grad_norm: PositiveFloat = 1.0
