@@ -13,7 +13,7 @@ from tests.support.tiny_models import SLIDING_WINDOW, ArchitectureName
 from tuneloop_workers.bases.gguf_file import GgufFile
 from tuneloop_workers.export.lora import export_lora
 from tuneloop_workers.export.merge import ScaledUpdate, merge
-from tuneloop_workers.export.reference import reference_logprobs
+from tuneloop_workers.export.reference import Reference
 from tuneloop_workers.export.served import ScaledAdapter, served_logprobs
 from tuneloop_workers.llama import Model
 
@@ -32,7 +32,7 @@ def served(gguf: Path, adapters: Sequence[ScaledAdapter] = ()) -> NDArray[np.flo
 
 
 def trained(weights: Path, *adapters: tuple[Path, float]) -> NDArray[np.float32]:
-    return reference_logprobs(weights, adapters, PREFIX, SUFFIXES)
+    return Reference(weights, adapters).logprobs(PREFIX, SUFFIXES)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)

@@ -53,9 +53,10 @@ def identity() -> str:
     return f"llama.cpp {build} via llama-cpp-python {bindings_version}, {' '.join(enabled)}"
 
 
-def quantise(source: Path, out: Path, kind: Quantisation, *, threads: int) -> bool:
-    """Whether llama.cpp could write `out`; it takes F16 and F32 models only."""
+def quantise(source: Path, out: Path, kind: Quantisation, *, threads: int, again: bool = False) -> bool:
+    """Whether llama.cpp could write `out`; it takes F16 and F32 models only, unless quantised ones may be `again`."""
     parameters = c.llama_model_quantize_default_params()
+    parameters.allow_requantize = again
     parameters.ftype = _FILE_TYPES[kind]
     parameters.nthread = threads
     status: int = c.llama_model_quantize(str(source).encode(), str(out).encode(), ctypes.byref(parameters))

@@ -86,12 +86,12 @@ class Show:
             for row in summary["comparison"]["categories"]:
                 categories.add_row(row["title"], rate(row["production"]), rate(row["candidate"]), str(row["n"]))
             self.console.print(categories)
-        versions = self._table("Versions", "", "digest", "same top answer as trained", "mean |Δ log p|", "adapter")
+        versions = self._table("Versions", "", "digest", "same decision as exact", "export error", "adapter")
         for version in summary["versions"]:
             parity, adapter = version["parity"], next(f for f in version["files"] if f["name"] == "adapter.gguf")
-            same = f"{parity['same_top']} of {parity['n']}"
+            same = f"{parity['same']} of {parity['decisions']}"
             size = f"{adapter['size'] / 1e6:.1f} MB"
-            difference = f"{parity['mean_abs_logprob_difference']:.3f}"
+            difference = f"{parity['export_error']:.3f} of {parity['effect']:.2f} nats"
             versions.add_row(version["name"], version["digest"][:16], same, difference, size)
         self.console.print(versions)
         stages = ", ".join(

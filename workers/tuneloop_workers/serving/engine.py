@@ -29,7 +29,8 @@ class Engine:
 
     One decode serves one adapter set; adapter sets with work take turns, and new requests are admitted in turns too,
     so a busy version can't starve the others. `context_tokens` is the memory of all sequences together, `batch_tokens`
-    the most tokens of one decode: it bounds how long a long prompt delays the others' next token.
+    the most tokens of one decode: it bounds how long a long prompt delays the others' next token. `exact`: attention in
+    F32, for comparison with other implementations.
     """
 
     def __init__(
@@ -42,11 +43,16 @@ class Engine:
         batch_tokens: int = 128,
         adapters: int = 64,
         prefixes: int = 16,
+        exact: bool = False,
     ) -> None:
         self.model = llama.Model(base_gguf)
         self.context_tokens = min(context_tokens, self.model.context_length)
         self._context = self.model.context(
-            threads=threads, cells=context_tokens, sequences=sequences + prefixes, batch_tokens=batch_tokens
+            threads=threads,
+            cells=context_tokens,
+            sequences=sequences + prefixes,
+            batch_tokens=batch_tokens,
+            exact=exact,
         )
         self._cells = context_tokens
         self._batch_tokens = batch_tokens
