@@ -17,7 +17,9 @@ from tuneloop.monitoring.alerts import dismiss, find_alert, snooze
 from tuneloop.predictions.names import prediction_id
 from tuneloop.predictions.service import report_feedback
 from tuneloop.registry.service import full_name, lock_model
-from tuneloop.retraining.approvals import questions, votes
+from tuneloop.retraining.approvals import latest_question, questions, votes
+from tuneloop.retraining.diagnosis.acting import take_step
+from tuneloop.retraining.failed_before import FailedBefore
 from tuneloop.retraining.recipe import Recipe
 from tuneloop.retraining.service import approve_promotion, approve_retrain, has_newer, lock_cycle, propose, reject
 from tuneloop.retraining.states import ENDED
@@ -40,6 +42,7 @@ from tuneloop.tables import (
 from tuneloop_billing.subscriptions.extras import order_agreed
 from tuneloop_bot.answers import Answer
 from tuneloop_bot.blocks.alerts import snooze_of, until
+from tuneloop_bot.blocks.parts import button, buttons, theirs
 from tuneloop_bot.ids import Act, Field, Form, Metadata, Ref
 from tuneloop_bot.incoming import Incoming
 from tuneloop_bot.labelling import ask_next, label_item, skip_item
@@ -65,18 +68,42 @@ class Doing(NamedTuple):
 
 
 def approve(doing: Doing) -> Answer:
-    """Of an alert: freeze a plan and approve it in one step. Of a question: approve what its digest names."""
+    """Of an alert: freeze a plan and approve it in one step. Of a question: approve what its digest names.
+
+    A plan that has failed before is told so first; the button below it insists.
+    """
+    try:
+        return _approve(doing, again=False)
+    except FailedBefore as refused:
+        return insist_on(refused, Ref(alert=doing.ref.alert))
+
+
+def insist(doing: Doing) -> Answer:
+    """A second click on what has failed before: approve it for an alert, or propose it for a model."""
+    if doing.ref.alert is not None:
+        return _approve(doing, again=True)
+    model = _model(doing.session, doing.ref.model)
+    propose(doing.session, principal=doing.principal, model=model, recipe=Recipe(), again=True)
+    return Answer("Proposed with another seed; approve it in the message about it.")
+
+
+def insist_on(refused: FailedBefore, ref: Ref) -> Answer:
+    said = f"{refused.message[0].upper()}{refused.message[1:]}."
+    return Answer(said, [theirs(said), *buttons(button("Try it all the same", Act.INSIST, ref, style="danger"))])
+
+
+def _approve(doing: Doing, *, again: bool) -> Answer:
     doing.principal.require(Role.OPERATOR)
     ref = doing.ref
     if ref.cycle is None and ref.alert is not None:
-        cycle, digest = _plan_for(doing, ref.alert)
+        cycle, digest = _plan_for(doing, ref.alert, again=again)
     else:
         cycle, digest = _cycle(doing.session, ref.cycle), ref.digest or ""
     approved = approve_retrain(doing.session, principal=doing.principal, cycle_id=cycle.id, digest=digest)
     return Answer(_counted(doing.session, approved, ApprovalKind.RETRAIN, "The training begins."))
 
 
-def _plan_for(doing: Doing, alert_id: UUID) -> tuple[RetrainingCycle, str]:
+def _plan_for(doing: Doing, alert_id: UUID, *, again: bool) -> tuple[RetrainingCycle, str]:
     """The open proposal for an alert, made now if there is none. The alert's lock lets one of two clicks make it."""
     session = doing.session
     alert = session.exec(select(Alert).where(Alert.id == alert_id).with_for_update()).one_or_none()
@@ -98,6 +125,7 @@ def _plan_for(doing: Doing, alert_id: UUID) -> tuple[RetrainingCycle, str]:
         recipe=Recipe(),
         trigger=Trigger.ALERT,
         alert_id=alert_id,
+        again=again,
     )
     (asked,) = questions(session, cycle.id)
     return cycle, asked.subject_digest
@@ -182,8 +210,19 @@ def retry(doing: Doing) -> Answer:
         recipe=Recipe.model_validate(failed.recipe),
         trigger=Trigger.MANUAL,
         alert_id=failed.alert_id,
+        again=True,
     )
     return Answer(f"Proposed again as {str(again.id)[:8]}; approve it in the message about it.")
+
+
+def next_step(doing: Doing) -> Answer:
+    """What a diagnosis suggests: another retrain is proposed, or queries wait for labels."""
+    cycle = _cycle(doing.session, doing.ref.cycle)
+    taken = take_step(doing.session, principal=doing.principal, cycle_id=cycle.id, key=doing.ref.step or "")
+    if taken.cycle is not None:
+        return Answer(f"Proposed as {str(taken.cycle.id)[:8]}; approve it in the message about it.")
+    press = button("Label", Act.LABEL_NEXT, Ref(model=cycle.model_id), style="primary")
+    return Answer(taken.words, [theirs(taken.words), *buttons(press)])
 
 
 def be_quiet(doing: Doing) -> Answer:
@@ -266,6 +305,8 @@ ACTS: dict[str, Callable[[Doing], Answer]] = {
     Act.START_AB: start_ab,
     Act.STOP_AB: stop_ab,
     Act.RETRY: retry,
+    Act.INSIST: insist,
+    Act.NEXT_STEP: next_step,
     Act.SNOOZE: be_quiet,
     Act.LABEL_FIRST: label_first,
     Act.LABEL: label,
@@ -284,7 +325,8 @@ FORMS: dict[str, Callable[[Doing], Answer]] = {
 
 
 def _counted(session: Session, cycle: RetrainingCycle, kind: ApprovalKind, then: str) -> str:
-    (asked,) = [each for each in questions(session, cycle.id) if each.kind is kind]
+    asked = latest_question(session, cycle.id, kind)
+    assert asked is not None
     if asked.decision is Decision.APPROVED:
         return f"Approved. {then}"
     return f"Your approval counts. {_missing(session, asked)}"

@@ -10,13 +10,14 @@ from tuneloop.clients.months import Month
 from tuneloop.kit.errors import InvalidInput, NotFound
 from tuneloop.monitoring.portfolio import portfolio
 from tuneloop.registry.service import aliases, full_name
+from tuneloop.retraining.failed_before import FailedBefore
 from tuneloop.retraining.recipe import Recipe
 from tuneloop.retraining.service import propose
 from tuneloop.slack.channels import place_for, set_channel
 from tuneloop.slack.identities import slack_users_of
 from tuneloop.slack.installations import installations
 from tuneloop.tables import Alias, ApprovalKind, Client, RegisteredModel, RetrainingCycle, Role
-from tuneloop_bot.acts import Doing
+from tuneloop_bot.acts import Doing, insist_on
 from tuneloop_bot.answers import Answer
 from tuneloop_bot.blocks.cycles import candidate_message, cycle_lines, retrain_message
 from tuneloop_bot.blocks.decisions import retrain_buttons
@@ -65,7 +66,11 @@ def status(doing: Doing, rest: str) -> Answer:
 
 
 def retrain(doing: Doing, rest: str) -> Answer:
-    cycle = propose(doing.session, principal=doing.principal, model=_model(doing.session, rest), recipe=Recipe())
+    model = _model(doing.session, rest)
+    try:
+        cycle = propose(doing.session, principal=doing.principal, model=model, recipe=Recipe())
+    except FailedBefore as refused:
+        return insist_on(refused, Ref(model=model.id))
     return Answer("Proposed.", _question(doing, cycle))
 
 

@@ -21,6 +21,8 @@ class Act(StrEnum):
     START_AB = "start_ab"
     STOP_AB = "stop_ab"
     RETRY = "retry"
+    INSIST = "insist"
+    NEXT_STEP = "next_step"
     LABEL = "label"
     LABEL_PICK = "label_pick"
     LABEL_SKIP = "label_skip"
@@ -30,7 +32,7 @@ class Act(StrEnum):
     OPEN = "open_page"
 
 
-DECISIONS = (Act.APPROVE_RETRAIN, Act.PROMOTE, Act.ROLL_BACK, Act.SEND_REPORT)
+DECISIONS = (Act.APPROVE_RETRAIN, Act.INSIST, Act.PROMOTE, Act.ROLL_BACK, Act.SEND_REPORT)
 """What is over once it is done: a private message with such a button makes way for the answer."""
 
 
@@ -70,6 +72,7 @@ class Ref(BaseModel):
     ab_test: UUID | None = None
     extra: int | None = None
     digest: str | None = None
+    step: str | None = None
     expected: str | None = None
 
     def value(self) -> str:

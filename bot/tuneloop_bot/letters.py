@@ -6,14 +6,14 @@ from tuneloop.mail.service import Letter
 from tuneloop.tables import Approval, ApprovalKind
 
 
-def question_letter(approval: Approval, model: str, name: str, url: str, *, evidence: str | None) -> Letter:
-    """`evidence` is what was measured of the candidate, in words."""
+def question_letter(approval: Approval, model: str, name: str, url: str, *, about: str | None) -> Letter:
+    """`about` is what was measured of the candidate, or what an approved retrain covers, in words."""
     what = "retrain" if approval.kind is ApprovalKind.RETRAIN else "promote the candidate of"
     until = f"{approval.expires_at:%Y-%m-%d %H:%M} UTC"
     lines = [
         f"Hello {name},",
         f"Tuneloop asks: {what} {model}?",
-        *([evidence] if evidence else []),
+        *([about] if about else []),
         f"The question is about {approval.subject_digest[:12]} and can be answered until {until}.",
         "This link shows it and takes your answer. It is yours alone and works once; opening it decides nothing.",
     ]

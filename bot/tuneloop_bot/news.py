@@ -13,6 +13,7 @@ from tuneloop.mail.service import queue_mail
 from tuneloop.registry.service import full_name
 from tuneloop.retraining.ab_endings import LIVE, live_test
 from tuneloop.retraining.answer_links import new_answer_link
+from tuneloop.retraining.recipe import Recipe, further_in_words
 from tuneloop.retraining.states import ENDED
 from tuneloop.slack.channels import place_for
 from tuneloop.slack.installations import installations
@@ -23,6 +24,7 @@ from tuneloop.tables import (
     AlertChange,
     AlertEvent,
     Approval,
+    ApprovalKind,
     CycleState,
     Membership,
     RegisteredModel,
@@ -31,6 +33,7 @@ from tuneloop.tables import (
     SlackMessage,
     User,
 )
+from tuneloop_bot.attempts import attempt_about, candidate_subject, earlier_subjects
 from tuneloop_bot.deliver import due, send_soon
 from tuneloop_bot.letters import question_letter
 from tuneloop_bot.report_view import ready_reports
@@ -86,8 +89,10 @@ def topics(session: Session, *, since: datetime, at: datetime) -> Iterator[Topic
         if cycle.alert_id is None:
             yield Subject.RETRAIN, cycle.id, cycle.client_id
     for cycle in (*cycles, *_overtaken(session, cycles)):
+        for subject_id in earlier_subjects(session, cycle):
+            yield Subject.CANDIDATE, subject_id, cycle.client_id
         if cycle.candidate_version_id is not None and cycle.state in _WITH_CANDIDATE:
-            yield Subject.CANDIDATE, cycle.id, cycle.client_id
+            yield Subject.CANDIDATE, candidate_subject(session, cycle), cycle.client_id
         if cycle.state is CycleState.FAILED:
             yield Subject.FAILURE, cycle.id, cycle.client_id
     yield from _calls_about(session, alerts, since=since)
@@ -172,7 +177,7 @@ def mail_to(session: Session, settings: Settings, approval: Approval, roles: set
     """Whoever gets the link can answer as themselves, once: it is theirs alone, and ends with the question."""
     cycle = session.get_one(RetrainingCycle, approval.cycle_id)
     name = full_name(session, session.get_one(RegisteredModel, cycle.model_id))
-    evidence = evidence_about(session, approval)
+    about = evidence_about(session, approval) or _covered(approval, cycle)
     people = session.exec(
         select(User)
         .join(Membership, col(Membership.user_id) == User.id)
@@ -190,9 +195,14 @@ def mail_to(session: Session, settings: Settings, approval: Approval, roles: set
             reply_to=None,
             recipient=Address(person.email, person.name),
             letter=question_letter(
-                approval, name, person.name, f"{settings.site_url}/answer?token={token}", evidence=evidence
+                approval, name, person.name, f"{settings.site_url}/answer?token={token}", about=about
             ),
         )
+
+
+def _covered(approval: Approval, cycle: RetrainingCycle) -> str | None:
+    first = approval.kind is not ApprovalKind.RETRAIN or cycle.parent_version_id is None
+    return None if first else further_in_words(Recipe.model_validate(cycle.recipe).further_attempts)
 
 
 def _want(
@@ -240,7 +250,13 @@ def _worth_a_first_message(session: Session, kind: Subject, subject_id: UUID, in
     if kind is Subject.AB_TEST:
         test = session.get_one(AbTest, subject_id)
         return test.ended_at is None or test.ended_at > installed_at
-    if kind in (Subject.RETRAIN, Subject.CANDIDATE, Subject.FAILURE):
-        cycle = session.get_one(RetrainingCycle, subject_id)
-        return cycle.state not in ENDED or cycle.updated_at > installed_at
+    if kind is Subject.CANDIDATE:
+        about = attempt_about(session, subject_id)
+        return about is not None and not about.over and _is_news(about.cycle, installed_at)
+    if kind in (Subject.RETRAIN, Subject.FAILURE):
+        return _is_news(session.get_one(RetrainingCycle, subject_id), installed_at)
     return True
+
+
+def _is_news(cycle: RetrainingCycle, installed_at: datetime) -> bool:
+    return cycle.state not in ENDED or cycle.updated_at > installed_at

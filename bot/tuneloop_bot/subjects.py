@@ -8,6 +8,7 @@ from sqlmodel import Session
 from tuneloop.kit.settings import Settings
 from tuneloop.tables import AbTest, Alert, RegisteredModel, Report, RetrainingCycle, SlackMessage
 from tuneloop_bot.ab_view import ab_view
+from tuneloop_bot.attempts import attempt_about
 from tuneloop_bot.blocks.ab_tests import ab_message
 from tuneloop_bot.blocks.alerts import alert_message
 from tuneloop_bot.blocks.content import Content
@@ -50,14 +51,14 @@ def content_of(session: Session, kind: Subject, subject_id: UUID, settings: Sett
         return digest_message(session)
     if kind in (Subject.REMINDER, Subject.ESCALATION):
         return _asked_again(session, kind, subject_id)
+    if kind is Subject.CANDIDATE:
+        return _candidate(session, subject_id, settings)
     cycle = session.get(RetrainingCycle, subject_id)
     if cycle is None:
         return None
     view = cycle_view(session, cycle)
-    if kind is Subject.CANDIDATE:
-        return candidate_message(view)
     if kind is Subject.FAILURE:
-        return failed_message(view)
+        return failed_message(view, site=settings.site_url)
     model = session.get_one(RegisteredModel, cycle.model_id)
     effort = last_effort(session, model.id, hourly=settings.compute_hourly, currency=settings.currency)
     return retrain_message(view, data_at_hand(session, model), effort)
@@ -65,6 +66,13 @@ def content_of(session: Session, kind: Subject, subject_id: UUID, settings: Sett
 
 def content_of_message(session: Session, message: SlackMessage, settings: Settings) -> Content | None:
     return content_of(session, Subject(message.subject_kind), message.subject_id, settings)
+
+
+def _candidate(session: Session, subject_id: UUID, settings: Settings) -> Content | None:
+    about = attempt_about(session, subject_id)
+    if about is None:
+        return None
+    return candidate_message(cycle_view(session, about.cycle, attempt=about.number), site=settings.site_url)
 
 
 def _ab_test(session: Session, test: AbTest | None) -> Content | None:

@@ -16,9 +16,11 @@ from tuneloop.monitoring.measured import series_of
 from tuneloop.monitoring.proposal import new_examples
 from tuneloop.registry.service import aliases, contract_of, full_name
 from tuneloop.retraining.approvals import questions, votes
-from tuneloop.retraining.attempts import comparison_of
+from tuneloop.retraining.attempts import attempts_of, comparison_of
+from tuneloop.retraining.diagnosis.reading import DiagnosisRead, read_attempts
 from tuneloop.retraining.evidence import Evidence, evidence_of
 from tuneloop.retraining.jobs import EvaluateCandidate, TrainCandidate
+from tuneloop.retraining.recipe import Recipe
 from tuneloop.retraining.service import has_newer
 from tuneloop.review.labels import same, waiting
 from tuneloop.tables import (
@@ -120,6 +122,20 @@ class CycleView:
     again: bool = False
     """Whether the model has a newer cycle."""
 
+    attempt: int = 1
+    attempts: int = 1
+    """How many the plan covers."""
+
+    over: bool = False
+    """Whether the cycle has gone on to another candidate than the one that this view is about."""
+
+    what: str = ""
+    """How the candidate came about."""
+
+    diagnosis: DiagnosisRead | None = None
+    before: DiagnosisRead | None = None
+    """Why this candidate was turned down, and the one of the attempt before."""
+
     previous: tuple[str, str] | None = field(default=None)
     ab_offer: AbOffer | None = None
 
@@ -142,12 +158,21 @@ class AlertView:
     chart: AlertChart | None
 
 
-def cycle_view(session: Session, cycle: RetrainingCycle) -> CycleView:
+def cycle_view(session: Session, cycle: RetrainingCycle, *, attempt: int | None = None) -> CycleView:
+    """As it is now; with `attempt` as that one of its candidates has ended."""
+    number = attempt or cycle.attempt
+    over = number < cycle.attempt
     model = session.get_one(RegisteredModel, cycle.model_id)
-    asked = {each.kind: _question(session, each) for each in questions(session, cycle.id)}
+    asked = {
+        each.kind: _question(session, each)
+        for each in questions(session, cycle.id)
+        if each.kind is ApprovalKind.RETRAIN or each.attempt == number
+    }
     parent = session.get(AdapterVersion, cycle.parent_version_id) if cycle.parent_version_id else None
-    candidate = session.get(AdapterVersion, cycle.candidate_version_id) if cycle.candidate_version_id else None
-    verdict = comparison_of(session, cycle.id)
+    version_id = attempts_of(session, cycle.id)[number - 1].candidate_version_id if over else cycle.candidate_version_id
+    candidate = session.get(AdapterVersion, version_id) if version_id else None
+    verdict = comparison_of(session, cycle.id, number)
+    read = {each.number: each for each in read_attempts(session, cycle)}
     job = session.get(JobRow, cycle.job_id) if cycle.job_id else None
     named = aliases(session, model.id)
     in_production, previous = named.get(Alias.PRODUCTION), named.get(Alias.PREVIOUS)
@@ -157,19 +182,19 @@ def cycle_view(session: Session, cycle: RetrainingCycle) -> CycleView:
         model_id=model.id,
         model=full_name(session, model),
         client=session.get_one(Client, model.client_id).name,
-        state=cycle.state,
+        state=CycleState.REJECTED if over else cycle.state,
         trigger=cycle.trigger,
         alert_id=cycle.alert_id,
         created_at=cycle.created_at,
         updated_at=cycle.updated_at,
         retrain=asked.get(ApprovalKind.RETRAIN),
         promotion=asked.get(ApprovalKind.PROMOTION),
-        progress=job.progress if job is not None and job.state is JobState.RUNNING else {},
+        progress=job.progress if job is not None and job.state is JobState.RUNNING and not over else {},
         production=parent.number if parent else None,
         candidate=candidate.number if candidate else None,
         candidate_digest=candidate.digest if candidate else None,
         table=verdict.table if verdict else {},
-        evidence=evidence_of(session, cycle),
+        evidence=evidence_of(session, cycle, number),
         outcome=verdict.outcome if verdict else None,
         reasons=verdict.reasons if verdict else [],
         labels_needed=verdict.labels_needed if verdict else None,
@@ -178,6 +203,12 @@ def cycle_view(session: Session, cycle: RetrainingCycle) -> CycleView:
         again=has_newer(session, cycle),
         previous=(previous.number, previous.digest) if goes_back and previous is not None else None,
         ab_offer=ab_offer(session, cycle),
+        attempt=number,
+        attempts=1 + Recipe.model_validate(cycle.recipe).further_attempts,
+        over=over,
+        what=read[number].what if number in read else "",
+        diagnosis=read[number].diagnosis if number in read else None,
+        before=read[number - 1].diagnosis if number - 1 in read else None,
     )
 
 

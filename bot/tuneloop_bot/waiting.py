@@ -20,6 +20,7 @@ from tuneloop.tables import (
     Role,
     SlackMessage,
 )
+from tuneloop_bot.attempts import candidate_subject
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,8 @@ def call_about(session: Session, event_id: UUID) -> Call | None:
 
 def message_about(session: Session, cycle: RetrainingCycle, kind: ApprovalKind) -> SlackMessage | None:
     """The message that carries the buttons of a question."""
-    subjects = [("candidate", cycle.id)] if kind is ApprovalKind.PROMOTION else [("retrain", cycle.id)]
+    candidate = kind is ApprovalKind.PROMOTION
+    subjects = [("candidate", candidate_subject(session, cycle))] if candidate else [("retrain", cycle.id)]
     if kind is ApprovalKind.RETRAIN and cycle.alert_id is not None:
         subjects.insert(0, ("alert", cycle.alert_id))
     found = (_newest(session, subject_kind, subject_id) for subject_kind, subject_id in subjects)

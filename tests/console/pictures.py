@@ -46,6 +46,8 @@ def take(folder: Path, wanted: list[str]) -> None:
             "cycle-ab-test": f"/cycles/{shown.promotion_id}",
             "cycle-retrain": f"/cycles/{shown.retrain_id}",
             "cycle-training": f"/cycles/{shown.training_id}",
+            "cycle-turned-down": f"/cycles/{shown.turned_down_id}",
+            "cycle-again": f"/cycles/{shown.again_id}",
             "compare": f"/cycles/{shown.promotion_id}/compare",
             "members": "/members",
             "keys": "/keys",

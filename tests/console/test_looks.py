@@ -27,6 +27,8 @@ PAGES = (
     "/cycles/{promotion_id}",
     "/cycles/{retrain_id}",
     "/cycles/{training_id}",
+    "/cycles/{turned_down_id}",
+    "/cycles/{again_id}",
     "/cycles/{promotion_id}/compare",
     "/members",
     "/keys",

@@ -9,6 +9,7 @@ from sqlmodel import Session
 from tests.support.factories import make_base, owner_of
 from tests.support.showcase_models import LABELS, digest_of
 from tests.support.showcase_traffic import Maker
+from tests.support.turned_down import make_turned_down
 from tuneloop.audit.service import record
 from tuneloop.comparison.service import compare_runs
 from tuneloop.deployment.ab_figures import ArmCounts, Judged, figures
@@ -58,6 +59,8 @@ class Showcase(NamedTuple):
     training_id: UUID
     first_training_id: UUID
     warning_id: UUID
+    turned_down_id: UUID
+    again_id: UUID
 
 
 def make_showcase(database: Database, agency: Agency, *, seed: int = 7) -> Showcase:
@@ -68,7 +71,21 @@ def make_showcase(database: Database, agency: Agency, *, seed: int = 7) -> Showc
         retrain_id, warning_id = _bluebird(maker, agency)
         training_id = _harbor(maker, agency)
         first_training_id = _corner(maker, agency)
-    return Showcase(northwind, alert_id, promotion_id, retrain_id, training_id, first_training_id, warning_id)
+        rejected = maker.client("meadow", "Meadow Furniture", Domain.ECOMMERCE, Plan.STANDARD)
+        trying = maker.client("orchard", "Orchard Toys", Domain.ECOMMERCE, Plan.STANDARD)
+        turned_down_id = make_turned_down(maker, agency, rejected).cycle_id
+        again_id = make_turned_down(maker, agency, trying, attempts=2).cycle_id
+    return Showcase(
+        northwind,
+        alert_id,
+        promotion_id,
+        retrain_id,
+        training_id,
+        first_training_id,
+        warning_id,
+        turned_down_id,
+        again_id,
+    )
 
 
 def _northwind(maker: Maker, agency: Agency) -> tuple[RegisteredModel, UUID, UUID]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from tuneloop.kit.clock import now
 from tuneloop.monitoring.alerts import MENDED_BY_TRAINING
+from tuneloop.retraining.recipe import Recipe, further_in_words
 from tuneloop.tables import Alert, AlertLevel, AlertState
 from tuneloop_bot.blocks.chart import picture
 from tuneloop_bot.blocks.content import Content
@@ -29,6 +30,7 @@ from tuneloop_bot.ids import Act, Ref
 from tuneloop_bot.views import AlertView, Answered
 
 SNOOZES = ((1, "1 day"), (3, "3 days"), (7, "1 week"), (30, "30 days"))
+_FURTHER = further_in_words(Recipe().further_attempts) or ""
 MARKS = {AlertLevel.ALERT: ":rotating_light:", AlertLevel.WARN: ":warning:"}
 
 
@@ -46,6 +48,7 @@ def alert_message(view: AlertView) -> Content:
         *_examples(view.examples),
         divider(),
         *(pairs(at_hand(view.data, view.effort)) if alert.state is AlertState.OPEN and view.mendable else []),
+        *([context(_FURTHER)] if alert.state is AlertState.OPEN and view.mendable and view.cycle is None else []),
         *_state(view),
         *_buttons(view),
     ]

@@ -3,9 +3,11 @@
 from typing import Any
 
 from tuneloop.retraining.evidence import Evidence, Measured
+from tuneloop.retraining.recipe import further_in_words
 from tuneloop.tables import CycleState
 from tuneloop_bot.blocks.content import Content
 from tuneloop_bot.blocks.decisions import decided, pending, promotion_buttons, retrain_buttons
+from tuneloop_bot.blocks.diagnosis import gone_on, what_next, why
 from tuneloop_bot.blocks.parts import (
     Block,
     button,
@@ -54,10 +56,17 @@ def retrain_message(view: CycleView, data: Data, effort: Effort) -> Content:
     blocks = [
         header(f"Retrain {view.model}?" if view.state is CycleState.PROPOSED else f"Retrain of {view.model}"),
         *pairs([("*Client*", code(view.client)), ("*Because of*", REASONS[view.trigger]), *at_hand(data, effort)]),
+        *further(view),
         *cycle_lines(view),
         *retrain_buttons(view),
     ]
     return Content(f"Retrain {view.model}? It waits for approval.", blocks)
+
+
+def further(view: CycleView) -> list[Block]:
+    """What the approval covers beyond the first candidate."""
+    words = further_in_words(view.attempts - 1) if view.production and view.state is CycleState.PROPOSED else None
+    return [context(words)] if words else []
 
 
 def at_hand(data: Data, effort: Effort) -> list[tuple[str, str]]:
@@ -78,15 +87,19 @@ def cycle_lines(view: CycleView) -> list[Block]:
     """Where a cycle stands, for the message that asked for it."""
     lines: list[Block] = []
     if view.retrain is not None and view.state is CycleState.PROPOSED:
-        lines += pending(view.retrain)
+        lines += pending(view.retrain) if view.alert_id is None else [*further(view), *pending(view.retrain)]
     if view.retrain is not None:
         lines += decided(view.retrain)
     if view.state in RUNNING:
-        lines.append(ours(f":hourglass_flowing_sand: *{progress(view)}*"))
+        lines += [*gone_on(view), ours(f":hourglass_flowing_sand: *{progress(view)}*")]
     elif view.state is CycleState.AWAITING_PROMOTION:
         lines.append(context(f"Candidate {code(f'v{view.candidate}')} is ready; see the message below."))
     elif view.state is CycleState.FAILED:
         lines.append(context(":x: The cycle failed; see the message below."))
+    elif view.state is CycleState.REJECTED and view.diagnosis is not None:
+        name = code(f"v{view.candidate}") if view.candidate else "The candidate"
+        tried = f" after {counted(view.attempt, 'attempt')}" if view.attempt > 1 else ""
+        lines += [ours(f":x: *{name} was turned down{tried}.*"), *why(view.diagnosis), *what_next(view)]
     elif view.state in (CycleState.DEPLOYED, CycleState.ROLLED_BACK):
         lines.append(context(f"{code(f'v{view.candidate}')}: {view.state.value.replace('_', ' ')}"))
     return lines
@@ -102,25 +115,43 @@ def progress(view: CycleView) -> str:
     return f"{stage[0].upper()}{stage[1:]} {bar} {share} %"
 
 
-def candidate_message(view: CycleView) -> Content:
-    """What was measured, what was fixed and what broke, the verdict with its reasons."""
+def candidate_message(view: CycleView, *, site: str | None = None) -> Content:
+    """What was measured, what was fixed and broken, the verdict with its reasons; once turned down why, and what next.
+
+    `site` is where links lead.
+    """
     name = f"{view.model}@v{view.candidate}"
     verdict = VERDICTS.get(view.outcome or "", "*The first version: there is nothing to compare it with*")
-    blocks = [
+    lead = [
         header(f"Candidate {name}"),
         ours(f"{verdict}" + (f": about {view.labels_needed}" if view.labels_needed else "")),
+        *([context(f"Attempt {view.attempt} of up to {view.attempts}: {code(view.what)}")] if view.attempt > 1 else []),
+    ]
+    if view.diagnosis is not None and view.state is CycleState.REJECTED:
+        blocks = [
+            *lead,
+            *why(view.diagnosis),
+            *evidence_table(view.evidence),
+            divider(),
+            *_after(view, name),
+            *what_next(view, site=site),
+        ]
+        return Content(f"Candidate {name} was turned down: {view.diagnosis.summary}", blocks)
+    blocks = [
+        *lead,
         *([theirs("\n".join(f"• {reason}" for reason in view.reasons))] if view.reasons else []),
         *evidence_table(view.evidence),
         *_changed(view, "fixed", ":white_check_mark: *Fixed*"),
         *_changed(view, "broken", ":warning: *Broken*"),
         divider(),
         *_after(view, name),
+        *what_next(view, site=site),
         *promotion_buttons(view),
     ]
     return Content(f"Candidate {name} is ready: {view.outcome or 'first version'}".replace("_", " "), blocks)
 
 
-def failed_message(view: CycleView) -> Content:
+def failed_message(view: CycleView, *, site: str | None = None) -> Content:
     blocks = [
         header(f"The retrain of {view.model} failed"),
         theirs(view.failure or "No cause was recorded.", 1500),
@@ -130,6 +161,7 @@ def failed_message(view: CycleView) -> Content:
             if view.again
             else buttons(button("Retry", Act.RETRY, Ref(cycle=view.id), style="primary"))
         ),
+        *what_next(view, site=site),
     ]
     return Content(f"The retrain of {view.model} failed.", blocks)
 
@@ -142,6 +174,8 @@ def _after(view: CycleView, name: str) -> list[Block]:
         lines.append(ours(f":rocket: {code(name)} is in production since {when(view.updated_at)}."))
     elif view.state is CycleState.ROLLED_BACK:
         lines.append(ours(f":rewind: {code(name)} was rolled back {when(view.updated_at)}."))
+    elif view.over:
+        lines.append(context(f":arrows_counterclockwise: Another candidate is tried: attempt {view.attempt + 1}."))
     elif view.state is CycleState.FAILED:
         lines.append(ours(":x: It could not be put into production; see the message below."))
     if view.state is CycleState.DEPLOYED and view.previous is not None:

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from tuneloop.commands import figures
 from tuneloop.commands.output import facts, plain, right, stack, table, whole
-from tuneloop.retraining.recipe import FURTHER_COMPUTE
+from tuneloop.retraining.recipe import further_in_words
 
 _VERDICTS = {
     "promote": ("PROMOTE", "bold green"),
@@ -81,7 +81,7 @@ def render_plan(cycle: dict[str, Any]) -> Group:
                 ("Starts from", cycle["parent"] or "the base"),
                 ("Recipe", ", ".join(f"{name}={value}" for name, value in chosen.items())),
                 *(("Plan", each["subject_digest"]) for each in cycle["questions"] if each["kind"] == "retrain"),
-                ("If turned down", _further(cycle["recipe"]["further_attempts"])),
+                ("Covers", further_in_words(cycle["recipe"]["further_attempts"]) if cycle["parent"] else None),
             ]
         )
     )
@@ -227,15 +227,6 @@ def _question(question: dict[str, Any]) -> str:
         return f"open until {figures.moment(question['expires_at'])}, digest {question['subject_digest'][:12]}"
     note = f": {question['note']}" if question["note"] else ""
     return f"{question['decision']} by {question['decided_by']}, {figures.moment(question['decided_at'])}{note}"
-
-
-def _further(attempts: int) -> str | None:
-    if not attempts:
-        return None
-    return (
-        f"up to {attempts} further {'attempt' if attempts == 1 else 'attempts'} by themselves, together at most "
-        f"{FURTHER_COMPUTE:g} times as long as the first"
-    )
 
 
 def _number(name: str | None) -> str | None:

@@ -62,7 +62,7 @@ def _decide(
 
 
 def digest_in_question(cycle: dict[str, Any], kind: str) -> str:
-    for question in cycle["questions"]:
+    for question in reversed(cycle["questions"]):
         if question["kind"] == kind:
             return str(question["subject_digest"])
     raise Failure(

@@ -18,7 +18,7 @@ from tuneloop.kit.errors import Conflict, InvalidInput, NotFound
 from tuneloop.kit.jobs import enqueue
 from tuneloop.registry.service import aliases, lock_model
 from tuneloop.retraining.ab_endings import LIVE, end, give_time, live_test, subject_of
-from tuneloop.retraining.approvals import questions
+from tuneloop.retraining.approvals import latest_question
 from tuneloop.retraining.attempts import comparison_of
 from tuneloop.retraining.service import lock_cycle, refuse_outdated
 from tuneloop.stats.gate import Outcome
@@ -200,7 +200,7 @@ def _check(share: float, days: int, labels: int) -> None:
 
 
 def _question(session: Session, cycle_id: UUID) -> Approval | None:
-    return next((each for each in questions(session, cycle_id) if each.kind is ApprovalKind.PROMOTION), None)
+    return latest_question(session, cycle_id, ApprovalKind.PROMOTION)
 
 
 def _refuse_decided(session: Session, cycle: RetrainingCycle, digest: str) -> None:

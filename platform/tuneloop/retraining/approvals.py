@@ -138,6 +138,11 @@ def questions(session: Session, cycle_id: UUID) -> list[Approval]:
     return list(session.exec(query.order_by(col(Approval.requested_at))))
 
 
+def latest_question(session: Session, cycle_id: UUID, kind: ApprovalKind) -> Approval | None:
+    """About promotion each attempt asks its own."""
+    return next((each for each in reversed(questions(session, cycle_id)) if each.kind is kind), None)
+
+
 def open_question(session: Session, cycle_id: UUID) -> Approval | None:
     """What people are being asked about a cycle now."""
     return next((each for each in reversed(questions(session, cycle_id)) if each.decision is None), None)

@@ -33,9 +33,9 @@ class Evidence(BaseModel):
     target: list[str] = []
 
 
-def evidence_of(session: Session, cycle: RetrainingCycle) -> Evidence | None:
-    """None before the candidate is evaluated."""
-    comparison = comparison_of(session, cycle.id)
+def evidence_of(session: Session, cycle: RetrainingCycle, attempt: int | None = None) -> Evidence | None:
+    """Of the present candidate unless an earlier attempt is named; None before it is evaluated."""
+    comparison = comparison_of(session, cycle.id, attempt)
     if comparison is not None:
         return _compared(comparison.table)
     if cycle.candidate_version_id is None:

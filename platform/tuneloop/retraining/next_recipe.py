@@ -24,8 +24,9 @@ def changed_recipe(recipe: Recipe, *, lost: bool, short: bool, seeds: Collection
     words = [f"another seed ({seed})"]
     share = recipe.new_share
     if share is not None and lost != short:
-        changes["new_share"] = share / 2 if lost else max(share, min(LARGEST_NEW_SHARE, share * 1.5))
-        words.append(f"batches hold {changes['new_share']:.0%} new examples instead of {share:.0%}")
+        wanted = share / 2 if lost else max(share, min(LARGEST_NEW_SHARE, share * 1.5))
+        changes["new_share"] = wanted
+        words.append(f"batches hold {100 * wanted:.0f} % new examples instead of {100 * share:.0f} %")
     if lost and recipe.peak_lr is not None:
         changes["peak_lr"] = recipe.peak_lr / 2
         words.append(f"the highest learning rate is {changes['peak_lr']:g} instead of {recipe.peak_lr:g}")

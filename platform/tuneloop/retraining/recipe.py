@@ -16,6 +16,21 @@ FURTHER_COMPUTE = 2.0
 """All further attempts of a plan together may take this many times as long as its first."""
 
 
+def blend_in_words(blend: float) -> str:
+    return f"the blend with {100 * blend:.0f} % of the new adapter"
+
+
+def further_in_words(attempts: int) -> str | None:
+    """What an approval covers beyond the first candidate; None where it is nothing."""
+    if not attempts:
+        return None
+    runs = "attempt runs by itself" if attempts == 1 else "attempts run by themselves"
+    return (
+        f"If the gate turns the candidate down, up to {attempts} further {runs} where that can help, together at most "
+        f"{FURTHER_COMPUTE:g} times as long as the first."
+    )
+
+
 class Method(StrEnum):
     CONTINUE = "continue"
     FROM_BASE = "from_base"

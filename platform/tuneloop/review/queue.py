@@ -125,19 +125,24 @@ def add_burst(
 def add_alike(
     session: Session, *, model: RegisteredModel, texts: Sequence[str], wanted: int, reason: str
 ) -> list[ReviewItem]:
-    """Up to `wanted` recent answers whose questions are most like one of the texts, in no item yet and not reserved."""
+    """Up to `wanted` recent answers whose questions are most like one of the texts, in no item yet and not reserved.
+
+    One for each question, however often it was asked.
+    """
     found = consider(session, model, _free(session, model), MOST_LOOKED_AT)
-    if not found.predictions or not texts:
+    asked = {text_of(prediction): prediction for prediction in found.predictions}
+    for waiting in _waiting_texts(session, model):
+        asked.pop(waiting, None)
+    if not asked or not texts:
         return []
-    joined = vectors([*(text_of(prediction) for prediction in found.predictions), *texts])
-    alike = (joined[: len(found.predictions)] @ joined[len(found.predictions) :].T).max(axis=1)
-    best = sorted(range(len(alike)), key=lambda index: -float(alike[index]))[:wanted]
-    items = [
-        item_of(found.predictions[index], ReviewPurpose.BURST, reason, rank=float(alike[index]))
-        for index in best
-        if alike[index] >= LEAST_ALIKE
-    ]
-    return put(session, model, items)
+    joined = vectors([*asked, *texts])
+    alike = (joined[: len(asked)] @ joined[len(asked) :].T).max(axis=1)
+    best = sorted(zip(alike.tolist(), asked.values(), strict=True), key=lambda each: -each[0])[:wanted]
+    return put(
+        session,
+        model,
+        [item_of(prediction, ReviewPurpose.BURST, reason, rank=how) for how, prediction in best if how >= LEAST_ALIKE],
+    )
 
 
 def add_gate_items(session: Session, *, cycle: RetrainingCycle, pairs: Sequence[GatePair]) -> list[ReviewItem]:

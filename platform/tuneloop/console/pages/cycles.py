@@ -27,13 +27,13 @@ from tuneloop.kit.errors import NotFound
 from tuneloop.kit.jobs import JobRow
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.registry.service import aliases, contract_of
-from tuneloop.retraining.approvals import open_question, questions, votes
+from tuneloop.retraining.approvals import latest_question, open_question, questions, votes
 from tuneloop.retraining.attempts import comparison_of
 from tuneloop.retraining.diagnosis.acting import take_step
 from tuneloop.retraining.diagnosis.reading import read_attempts
 from tuneloop.retraining.evidence import evidence_of
 from tuneloop.retraining.overrides import override_of
-from tuneloop.retraining.recipe import FURTHER_COMPUTE
+from tuneloop.retraining.recipe import Recipe, further_in_words
 from tuneloop.retraining.service import approve_promotion, approve_retrain, cancel, has_newer, reject
 from tuneloop.retraining.states import ENDED
 from tuneloop.retraining.verdicts import gate_state
@@ -75,8 +75,9 @@ class CyclePage(Controller):
             evidence=evidence_of(session, cycle),
             attempts=attempts,
             diagnosis=next((each.diagnosis for each in reversed(attempts) if each.diagnosis), None),
+            doing=attempts[-1].step if attempts and attempts[-1].ended is None else None,
             may_propose=cycle.state in ENDED and not has_newer(session, cycle),
-            further_compute=FURTHER_COMPUTE,
+            further=further_in_words(Recipe.model_validate(cycle.recipe).further_attempts),
             losses=_losses(job),
             override=override_of(session, cycle.id),
             gate=gate_state(session, cycle),
@@ -204,7 +205,7 @@ def _losses(job: JobRow | None) -> dict[str, Any] | None:
 
 def _done(session: TenantSession, cycle_id: UUID, kind: ApprovalKind, words: str) -> Redirect:
     """The last approval decides; one before it waits for the others."""
-    asked = next((each for each in questions(session, cycle_id) if each.kind is kind), None)
+    asked = latest_question(session, cycle_id, kind)
     if asked is not None and asked.decision is None:
         missing = asked.approvals_needed - len(votes(session, asked))
         words = f"Your approval counts. {missing} more {'person has' if missing == 1 else 'people have'} to approve."

@@ -17,11 +17,12 @@ from tuneloop.retraining.diagnosis.findings import (
     Loss,
     NextStep,
     Pair,
+    StepKind,
     TrainingData,
     Tried,
 )
 from tuneloop.retraining.diagnosis.service import stored_diagnosis
-from tuneloop.retraining.recipe import Recipe
+from tuneloop.retraining.recipe import Recipe, blend_in_words
 from tuneloop.tables import (
     AdapterVersion,
     AttemptEnd,
@@ -67,9 +68,10 @@ class DiagnosisRead(BaseModel):
 
 
 class AttemptRead(BaseModel):
-    """`what` says how its candidate came about; `seconds` of compute by step."""
+    """`what` says how its candidate came about, by which `step` of the diagnosis before; `seconds` are of compute."""
 
     number: int
+    step: StepKind | None
     what: str
     recipe: Recipe
     candidate: str | None
@@ -89,6 +91,7 @@ def read_attempts(session: Session, cycle: RetrainingCycle) -> list[AttemptRead]
     return [
         AttemptRead(
             number=row.number,
+            step=_step_of(row),
             what=what_it_is(session, cycle, row),
             recipe=Recipe.model_validate(row.recipe),
             candidate=_candidate(session, name, row),
@@ -105,7 +108,7 @@ def read_attempts(session: Session, cycle: RetrainingCycle) -> list[AttemptRead]
 def what_it_is(session: Session, cycle: RetrainingCycle, attempt: CycleAttempt) -> str:
     if attempt.source_id is not None:
         source = session.get_one(Candidate, attempt.source_id)
-        share = f"the blend with {source.blend:.0%} of the new adapter" if source.blend < 1 else "another adapter"
+        share = blend_in_words(source.blend) if source.blend < 1 else "another adapter"
         return f"{share}, trained by attempt {source.attempt}"
     if attempt.number == 1:
         return "as planned"
@@ -116,6 +119,12 @@ def what_it_is(session: Session, cycle: RetrainingCycle, attempt: CycleAttempt) 
         if getattr(own, name) != getattr(plan, name)
     ]
     return f"trained again with {', '.join(changed)}"
+
+
+def _step_of(attempt: CycleAttempt) -> StepKind | None:
+    if attempt.number == 1:
+        return None
+    return StepKind.BLEND if attempt.source_id is not None else StepKind.RETRAIN
 
 
 def _candidate(session: Session, name: str, attempt: CycleAttempt) -> str | None:

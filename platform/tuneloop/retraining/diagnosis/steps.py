@@ -12,7 +12,7 @@ from tuneloop.evals.service import rate_of
 from tuneloop.retraining.diagnosis.findings import CategoryData, Loss, NextStep, Pair, StepKind, TrainingData
 from tuneloop.retraining.evidence import rate_in_words
 from tuneloop.retraining.next_recipe import changed_recipe
-from tuneloop.retraining.recipe import Method, Recipe
+from tuneloop.retraining.recipe import Method, Recipe, blend_in_words
 from tuneloop.stats.intervals import Rate
 from tuneloop.tables import AttemptEnd, Candidate
 
@@ -69,7 +69,7 @@ def _blend(case: Case) -> NextStep | None:
     if found is None:
         return None
     fresh = found.method == Method.FROM_BASE
-    what = "the adapter that was trained afresh" if fresh else f"the blend with {found.blend:.0%} of the new adapter"
+    what = "the adapter that was trained afresh" if fresh else blend_in_words(found.blend)
     alone = case.recipe.model_copy(update={"methods": (Method(found.method),), "blends": (found.blend,)})
     told = [f"{_dev(found, name)} {words}" for name, words in _STRATA if found.dev.get(name)]
     return NextStep(

@@ -1,0 +1,137 @@
+"""Slack tells why a candidate was turned down, what is tried next, and does what a button suggests."""
+
+from sqlmodel import select
+
+from tests.bot.office import Office, shown
+from tests.support.checks import mark_checked
+from tests.support.cycles import Workshop
+from tests.support.factories import make_base, owner_of
+from tests.support.showcase_traffic import Maker
+from tests.support.turned_down import LOST, TurnedDown, make_turned_down
+from tuneloop.datasets.service import add_example
+from tuneloop.kit.db import Database
+from tuneloop.registry.templates import Message
+from tuneloop.retraining.approvals import questions
+from tuneloop.retraining.service import cycles_of, fail_cycle
+from tuneloop.tables import (
+    CycleState,
+    Decision,
+    Domain,
+    Plan,
+    Pool,
+    RegisteredModel,
+    RetrainingCycle,
+    ReviewItem,
+    ReviewPurpose,
+    SlackMessage,
+    Source,
+)
+from tuneloop_bot.sandbox.client import SandboxMessage
+
+
+def turned_down(north: Office, database: Database, *, attempts: int = 3) -> TurnedDown:
+    base = make_base(database)
+    with database.unit(north.agency.id) as session:
+        maker = Maker(session, base, 1)
+        client = maker.client("meadow", "Meadow Furniture", Domain.ECOMMERCE, Plan.BASIC)
+        return make_turned_down(maker, north.agency, client, attempts=attempts)
+
+
+def about(north: Office, words: str) -> SandboxMessage:
+    (found,) = [each for each in north.messages() if words in shown(each.content)]
+    return found
+
+
+def test_the_alert_s_message_and_the_candidate_s_end_with_why_and_what_next(north: Office, database: Database) -> None:
+    made = turned_down(north, database)
+    north.tick()
+    alert = about(north, "meadow/support: accuracy")
+    words = shown(alert.content)
+    assert ":x: *`v1.3` was turned down after 3 attempts.*" in words
+    assert "returns went from 80 % (63 to 90 %, n 30) to 43 %" in words
+    assert "`returns` → `order status`: 0 → *17* of n 30" in words
+    assert "*What next*" in words
+    assert "next_step:retrain" in alert.actions
+    candidate = about(north, "Candidate meadow/support@v1.3")
+    words = shown(candidate.content)
+    assert "Attempt 3 of up to 3: `trained again with" in words
+    assert "91 % (84 to 95, n 120) →\n*82 % (74 to 88, n 120)*" in words, "the numbers stay"
+    assert "promote" not in candidate.actions
+    with database.unit(north.agency.id) as session:
+        posted = session.exec(select(SlackMessage).where(SlackMessage.subject_kind == "candidate")).all()
+        assert [each.subject_id == made.cycle_id for each in posted] == [False], "of the third attempt only"
+
+
+def test_while_another_attempt_trains_the_alert_s_message_says_which_and_why(north: Office, database: Database) -> None:
+    turned_down(north, database, attempts=2)
+    north.tick()
+    words = shown(about(north, "meadow/support: accuracy").content)
+    assert "v1.2 was turned down: returns went from 80 %" in words
+    assert "*Attempt 3 of up to 3*: `trained again with" in words
+    assert "Training (continue, 1 of 2)" in words
+    assert "*What next*" not in words
+
+
+def test_a_button_proposes_the_next_retrain_with_another_seed(north: Office, database: Database) -> None:
+    made = turned_down(north, database)
+    north.tick()
+    north.click("Vera", about(north, "Candidate meadow/support@v1.3"), "next_step:retrain")
+    assert "this needs the role operator" in shown(north.told("Vera")[-1].content)
+    north.click("Otto", about(north, "Candidate meadow/support@v1.3"), "next_step:retrain")
+    assert "Proposed as" in shown(north.told("Otto")[-1].content)
+    with database.unit(north.agency.id) as session:
+        newest, before = cycles_of(session, session.get_one(RegisteredModel, made.model.id))
+        assert (newest.state, newest.alert_id, newest.recipe["seed"]) == (CycleState.PROPOSED, made.alert_id, 2)
+        assert before.id == made.cycle_id
+    assert "next_step:retrain" not in about(north, "Candidate meadow/support@v1.3").actions
+
+
+def test_a_button_puts_queries_like_the_lost_ones_into_the_queue(north: Office, database: Database) -> None:
+    made = turned_down(north, database)
+    north.tick()
+    north.click("Otto", about(north, "Candidate meadow/support@v1.3"), f"next_step:label:{LOST}")
+    told = north.told("Otto")[-1]
+    assert "36 production queries wait in the review queue now." in shown(told.content)
+    assert told.actions == ["label_next"]
+    with database.unit(north.agency.id) as session:
+        items = session.exec(select(ReviewItem).where(ReviewItem.purpose == ReviewPurpose.BURST)).all()
+        assert len(items) == 36
+        texts = {item.messages[0]["content"] for item in items}
+        assert len(texts) == 36
+        assert all("send it back" in text or "send back" in text for text in texts)
+        assert items[0].reason.startswith("v1.3 lost returns and was taken for order status")
+        assert session.get_one(RetrainingCycle, made.cycle_id).state is CycleState.REJECTED
+
+
+def test_asking_again_for_what_has_failed_says_so_first(north: Office, database: Database, workshop: Workshop) -> None:
+    with database.unit(north.agency.id) as session:
+        model = session.get_one(RegisteredModel, workshop.model.id)
+        for pool, text in ((Pool.TRAINING, "Where is my parcel?"), (Pool.GOLDEN, "I want the money for my lamp back")):
+            add_example(
+                session,
+                principal=owner_of(north.agency),
+                model=model,
+                pool=pool,
+                messages=[Message(role="user", content=text)],
+                expected="order",
+                category="order",
+                source=Source.IMPORT,
+            )
+        mark_checked(session, model)
+    north.say("Otto", "retrain acme")
+    with database.unit(north.agency.id) as session:
+        (cycle,) = session.exec(select(RetrainingCycle)).all()
+        cycle.state = CycleState.TRAINING
+        (question,) = questions(session, cycle.id)
+        question.decision = Decision.APPROVED
+        session.flush()
+        fail_cycle(session, cycle_id=cycle.id, attempt=1, reason="the adapter does not fit the base")
+    said = north.say("Otto", "retrain acme")
+    assert "The same data and recipe were tried on" in said
+    assert "The retrain failed: the adapter does not fit the base" in said
+    with database.unit(north.agency.id) as session:
+        assert len(session.exec(select(RetrainingCycle)).all()) == 1
+    north.click("Otto", north.told("Otto")[-1], "insist")
+    with database.unit(north.agency.id) as session:
+        newest, _ = cycles_of(session, session.get_one(RegisteredModel, workshop.model.id))
+        assert (newest.state, newest.recipe["seed"]) == (CycleState.PROPOSED, 1)
