@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuneloop.stats.checks import Finding
+from tuneloop.stats.evidence import Group
 from tuneloop.stats.gate import Disagreements, Outcome, Policy, decide
 from tuneloop.stats.paired import PairedCounts
 from tuneloop.stats.sequential import DisagreementTest
@@ -100,32 +101,35 @@ def test_the_estimate_of_missing_labels_settles_the_question_with_the_promised_p
 
 def test_labelled_disagreements_prove_what_the_items_are_too_few_for() -> None:
     few = Strata(PairedCounts(84, 4, 3, 9), target=GAINED, strong=PairedCounts(80, 2, 2, 6))
-    kept = DisagreementTest(1500, 90).observe(30, 25, 35)
-    strong = DisagreementTest(1500, 90, margin=0.03 * 0.9).observe(25, 24, 41)
+    kept = DisagreementTest(Group.plain(1500, 90)).observe(30, 25, 35)
+    strong = DisagreementTest(Group.plain(1500, 90), margin=0.03 * 0.9).observe(25, 24, 41)
     assert decide(few).outcome is Outcome.NEED_MORE_LABELS
     assert decide(few, disagreement=kept).outcome is Outcome.NEED_MORE_LABELS
     verdict = decide(few, disagreement=Disagreements(kept, strong=strong))
     assert verdict.outcome is Outcome.PROMOTE
-    assert any("90 labels of 90 differing answers to 1500 queries" in reason for reason in verdict.reasons)
+    assert any(
+        "by 90 labels of 90 differing answers" in reason and "on its 1500 queries" in reason
+        for reason in verdict.reasons
+    )
 
 
 def test_a_gain_on_the_target_may_be_proven_by_disagreements() -> None:
-    gain = DisagreementTest(1500, 90).observe(30, 4, 56)
+    gain = DisagreementTest(Group.plain(1500, 90)).observe(30, 4, 56)
     verdict = decide(Strata(EQUAL, target=PairedCounts(3, 2, 1, 4)), disagreement=Disagreements(gain, target=gain))
     assert verdict.outcome is Outcome.PROMOTE
 
 
 def test_disagreements_that_prove_harm_reject_and_open_ones_ask_for_labels() -> None:
-    harmful = DisagreementTest(1000, 90).observe(5, 70, 5)
+    harmful = DisagreementTest(Group.plain(1000, 90)).observe(5, 70, 5)
     assert decide(Strata(EQUAL), disagreement=harmful).outcome is Outcome.REJECT
-    unsettled = DisagreementTest(1000, 90).observe(5, 4, 6)
+    unsettled = DisagreementTest(Group.plain(1000, 90)).observe(5, 4, 6)
     verdict = decide(Strata(EQUAL), disagreement=unsettled)
     assert (verdict.outcome, verdict.labels_needed) == (Outcome.NEED_MORE_LABELS, unsettled.labels_needed)
     assert "more labelled disagreements would tell" in verdict.reasons[0]
 
 
 def test_harm_that_the_items_prove_stands_whatever_the_disagreements_say() -> None:
-    kept = DisagreementTest(1500, 90).observe(30, 25, 35)
+    kept = DisagreementTest(Group.plain(1500, 90)).observe(30, 25, 35)
     assert decide(Strata(HARMED), disagreement=kept).outcome is Outcome.REJECT
 
 

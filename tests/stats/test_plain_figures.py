@@ -12,6 +12,7 @@ from tuneloop.stats.canary import check, noise_floor
 from tuneloop.stats.categories import CategoryCharts, pooled
 from tuneloop.stats.charts import DriftChart, fit_overdispersion
 from tuneloop.stats.estimates import best, hajek, prediction_powered
+from tuneloop.stats.evidence import Group
 from tuneloop.stats.impact import Answers, estimate
 from tuneloop.stats.intervals import Rate
 from tuneloop.stats.paired_scores import compare_scores
@@ -29,7 +30,7 @@ SEEN = Answers(SURE, RIGHT)
         pytest.param(lambda: CategoryCharts({"a": (9, 10)}).observe({"a": (5, 9)}), id="categories"),
         pytest.param(lambda: pooled({"a": (9, 10), "b": (1, 3)}), id="pooled"),
         pytest.param(lambda: fit_overdispersion([(80, 100), (95, 100), (70, 100), (99, 100)]), id="overdispersion"),
-        pytest.param(lambda: DisagreementTest(900, 60).observe(20, 15, 5), id="disagreements"),
+        pytest.param(lambda: DisagreementTest(Group.plain(900, 60)).observe(20, 15, 5), id="disagreements"),
         pytest.param(lambda: hajek(RIGHT, np.full(40, 0.2)), id="hajek"),
         pytest.param(lambda: prediction_powered(RIGHT, SURE, np.tile(SURE, 5)), id="prediction powered"),
         pytest.param(lambda: best(RIGHT, SURE, np.tile(SURE, 5)), id="best"),

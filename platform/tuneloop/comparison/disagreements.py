@@ -1,84 +1,64 @@
-"""What labelled disagreements of production traffic prove about a candidate, overall and by group of categories."""
+"""What golden items and labelled disagreements of production traffic prove about a candidate."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 from tuneloop.registry.policy import Policy
 from tuneloop.stats.gate import Disagreements
-from tuneloop.stats.sequential import Decision, DisagreementTest
+from tuneloop.stats.gate import Policy as GatePolicy
+from tuneloop.stats.paired import PairedCounts
+from tuneloop.stats.sequential import Decision
+from tuneloop.stats.weighing import Answered, Judged, Weighing
 from tuneloop.tables import DisagreementRun
-
-FEWEST_TARGET_ITEMS = 20
-"""With as many golden items of the target categories, these decide about them: they find 42 % -> 89 % nearly always."""
 
 
 @dataclass(frozen=True)
-class Judged:
-    """A settled disagreement. At most one of the two answers is right; neither is, too, where nobody could tell."""
+class Traffic:
+    """Disagreements on production traffic.
 
-    category: str
-    production: bool
-    candidate: bool
+    Args:
+        pairs: what production and candidate answered, where that differs; None where answers name no category.
+        judged: those that are settled, in that order.
+        looks: how many of them each earlier look of the gate knew.
+    """
+
+    run: DisagreementRun
+    pairs: Sequence[tuple[str, str]] | None
+    judged: Sequence[Judged]
+    looks: Collection[int] = ()
 
 
 def weigh(
-    run: DisagreementRun,
-    judged: Sequence[Judged],
+    traffic: Traffic,
+    golden: Mapping[str, PairedCounts],
     *,
     target: Collection[str],
-    target_items: int,
-    policy: Policy,
-    alpha: float,
+    policy: GatePolicy,
+    budget: int,
 ) -> Disagreements:
-    """Tests of the traffic's disagreements, labelled one after the other in random order.
-
-    Args:
-        judged: in the order in which they were settled.
-        target_items: golden items of the target categories.
-        alpha: what each of the tests may err.
-    """
-    overall = _test(run, judged, policy.overall_margin, policy, alpha)
-    if not target or "" in run.agreed:
-        return Disagreements(overall)
-    kept = sum(n for category, n in run.agreed.items() if category not in target) / run.queries
-    strong = [_within(each, each.category not in target) for each in judged]
-    found = [_within(each, each.category in target) for each in judged]
-    return Disagreements(
-        overall,
-        # Only agreed answers count as strong queries, which makes the margin smaller rather than larger.
-        strong=_test(run, strong, policy.strong_margin * kept, policy, alpha) if kept else None,
-        target=_test(run, found, policy.strong_margin, policy, alpha) if target_items < FEWEST_TARGET_ITEMS else None,
-    )
+    """What the looks so far and this one prove; `golden` by category."""
+    run, known = traffic.run, len(traffic.judged)
+    answered = Answered(run.queries, run.disagreements, run.agreed, traffic.pairs)
+    weighing = Weighing(answered, golden, target=target, policy=policy, budget=budget)
+    looks = sorted({0, known, *(look for look in traffic.looks if look < known)})
+    for before, after in pairwise(looks):
+        weighing.look(traffic.judged[before:after])
+    return weighing.found
 
 
-def describe(run: DisagreementRun, judged: Sequence[Judged], found: Disagreements, policy: Policy) -> dict[str, Any]:
-    """What a comparison keeps of them."""
+def describe(traffic: Traffic, found: Disagreements, policy: Policy) -> dict[str, Any]:
+    """What a comparison keeps of them. Each group's difference is in points of its own traffic, of which n is there."""
     return {
-        "queries": run.queries,
-        "disagreements": run.disagreements,
-        "labelled": len(judged),
+        "queries": traffic.run.queries,
+        "disagreements": traffic.run.disagreements,
+        "labelled": len(traffic.judged),
         "budget": policy.label_budget,
-        "fixed": sum(each.candidate for each in judged),
-        "broken": sum(each.production for each in judged),
+        "fixed": sum(each.candidate for each in traffic.judged),
+        "broken": sum(each.production for each in traffic.judged),
         **{name: _row(decision) for name, decision in vars(found).items() if decision is not None},
     }
-
-
-def _within(judged: Judged, inside: bool) -> Judged:
-    """A disagreement of another group changes nothing in this one."""
-    return judged if inside else Judged(judged.category, production=False, candidate=False)
-
-
-def _test(run: DisagreementRun, judged: Sequence[Judged], margin: float, policy: Policy, alpha: float) -> Decision:
-    test = DisagreementTest(run.queries, run.disagreements, margin=margin, alpha=alpha, budget=policy.label_budget)
-    for each in judged:
-        test.add(
-            int(each.candidate and not each.production),
-            int(each.production and not each.candidate),
-            int(each.candidate == each.production),
-        )
-    return test.decision
 
 
 def _row(decision: Decision) -> dict[str, Any]:

@@ -8,34 +8,25 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlmodel import Session
 
-from tuneloop.comparison.disagreements import Judged, describe, weigh
+from tuneloop.comparison.disagreements import Traffic, describe, weigh
 from tuneloop.comparison.ledger import Renewal, note_looks, renew
 from tuneloop.evals.service import answers_of, rate_of
 from tuneloop.kit.errors import Conflict
 from tuneloop.registry.policy import Policy
 from tuneloop.registry.service import manifest_of, policy_of
 from tuneloop.stats.attempts import alpha_of
-from tuneloop.stats.gate import Disagreements, Outcome, Verdict, decide
+from tuneloop.stats.gate import Disagreements, Outcome, Verdict, decide, objected
 from tuneloop.stats.gate import Policy as GatePolicy
 from tuneloop.stats.paired import PairedCounts, compare_counts
 from tuneloop.stats.strata import Flags, Strata, stratify
 from tuneloop.tables import (
     AdapterVersion,
     Comparison,
-    DisagreementRun,
     EvalAnswer,
     EvalRun,
     RegisteredModel,
     RetrainingCycle,
 )
-
-
-@dataclass(frozen=True)
-class Traffic:
-    """Labelled disagreements on production traffic, in the order in which they were settled."""
-
-    run: DisagreementRun
-    judged: Sequence[Judged]
 
 
 @dataclass(frozen=True)
@@ -80,11 +71,15 @@ def judge(
 
     `attempt` counts the cycle's candidates from 1; the later ones may err less (`stats.attempts`).
     """
-    found, gate = None, gate_policy(policy, attempt=attempt)
+    found, gate, golden = None, gate_policy(policy, attempt=attempt), measured.strata.categories
     if traffic is not None:
-        items = measured.strata.target.n if measured.strata.target else 0
-        found = weigh(traffic.run, traffic.judged, target=target, target_items=items, policy=policy, alpha=gate.alpha)
+        found = weigh(traffic, golden, target=target, policy=gate, budget=policy.label_budget)
     return decide(measured.strata, gate, found), found
+
+
+def golden_objects(measured: Measured, *, policy: Policy, attempt: int = 1) -> bool:
+    """Whether golden items prove a loss by themselves, so that traffic need not be asked. `attempt` as in `judge`."""
+    return objected(measured.strata, gate_policy(policy, attempt=attempt))
 
 
 def compare_runs(
@@ -106,7 +101,7 @@ def compare_runs(
     table = side_by_side(measured.strata, measured.production, measured.candidate, target)
     table["renewal"] = measured.renewal.row()
     if traffic is not None and found is not None:
-        table["disagreements"] = describe(traffic.run, traffic.judged, found, policy)
+        table["disagreements"] = describe(traffic, found, policy)
     comparison = Comparison(
         client_id=cycle.client_id,
         cycle_id=cycle.id,

@@ -137,6 +137,12 @@ def settled_items(session: Session, cycle_id: UUID) -> list[ReviewItem]:
     return [item for _, _, item in sorted(counted, key=lambda each: each[:2])]
 
 
+def gate_items(session: Session, cycle_id: UUID) -> list[ReviewItem]:
+    """All that the gate asked people about the present candidate, in whatever state."""
+    query = select(ReviewItem).where(ReviewItem.cycle_id == cycle_id, *_asked_by_gate())
+    return list(session.exec(query.order_by(col(ReviewItem.id))))
+
+
 def disagreement_run(session: Session, cycle_id: UUID) -> DisagreementRun | None:
     query = select(DisagreementRun).where(DisagreementRun.cycle_id == cycle_id, of_attempt(DisagreementRun))
     return session.exec(query).one_or_none()

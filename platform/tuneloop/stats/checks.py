@@ -80,22 +80,23 @@ def superiority(name: str, counts: PairedCounts, worthwhile: float, levels: Leve
     return _open(name, counts, f"{evidence}; a gain is not proven ({_p(p_value)})", missing)
 
 
-def kept_by_disagreement(name: str, decision: Decision, margin: float) -> Check:
-    """Non-inferiority by `margin` as the labelled disagreements decide it."""
-    evidence, claim = _labelled(name, decision), f"a loss of more than {_points(margin)} points"
+def kept_together(name: str, decision: Decision, margin: float, counts: PairedCounts | None) -> Check:
+    """Non-inferiority by `margin` as golden items and labelled disagreements decide it; `counts` are the items."""
+    evidence, claim = _together(name, decision, counts), f"a loss of more than {_points(margin)} points"
     if decision.harmful:
-        return Check(name, Finding.HARM, f"{evidence}; {claim} is proven.")
+        return Check(name, Finding.HARM, f"{evidence}; {claim} is proven by the labels.")
     if decision.non_inferior:
         return Check(name, Finding.PROVEN, f"{evidence}; {claim} is ruled out.")
     return _undecided(name, f"{evidence}; {claim} is not ruled out", decision)
 
 
-def gain_by_disagreement(name: str, decision: Decision) -> Check:
-    evidence = _labelled(name, decision)
+def gain_together(name: str, decision: Decision, worthwhile: float, counts: PairedCounts | None) -> Check:
+    """A gain as both decide it; it is hopeless once a gain of `worthwhile` is ruled out."""
+    evidence = _together(name, decision, counts)
     if decision.superior:
         return Check(name, Finding.PROVEN, f"{evidence}; the gain is proven.")
     if decision.harmful:
-        return Check(name, Finding.HARM, f"{evidence}; a loss is proven.")
+        return Check(name, Finding.HARM, f"{evidence}; a gain of {_points(worthwhile)} points is ruled out.")
     return _undecided(name, f"{evidence}; a gain is not proven", decision)
 
 
@@ -127,11 +128,15 @@ def _undecided(name: str, question: str, decision: Decision) -> Check:
     return Check(name, Finding.OPEN, f"{question}; {more} would tell.", needed)
 
 
-def _labelled(name: str, decision: Decision) -> str:
-    where = f"{decision.labels_used} labels of {decision.disagreements} differing answers to {decision.queries} queries"
+def _together(name: str, decision: Decision, counts: PairedCounts | None) -> str:
+    """Golden items as they are, then all evidence in points of the traffic of these categories."""
+    labels = f"{decision.labels_used} labels of {decision.disagreements} differing answers"
     low, high = decision.difference
-    ends = f"{_signed(low)} to {_signed(high)}" if decision.labels_used else "anything is possible"
-    return f"{name}, by {where}: {_signed(decision.estimate)} points of all traffic ({ends})"
+    known = f"{_signed(decision.estimate)} points ({_signed(low)} to {_signed(high)})"
+    known = f"{known if low > -1 or high < 1 else 'anything is possible'} on its {decision.queries} queries"
+    if decision.golden and counts:
+        return f"{_evidence(name, counts, Measure.ACCURACY, 'golden item')}; with {labels}, {known}"
+    return f"{name}, by {labels}: {known}"
 
 
 def _open(name: str, counts: PairedCounts, question: str, needed: int) -> Check:
@@ -169,9 +174,9 @@ def _further(needed: int, counts: PairedCounts) -> int:
     return min(max(tens, _SMALLEST_BATCH), _LARGEST_ESTIMATE)
 
 
-def _evidence(name: str, counts: PairedCounts, measure: Measure) -> str:
+def _evidence(name: str, counts: PairedCounts, measure: Measure, item: str = "item") -> str:
     old, new = _shown(counts.production, measure), _shown(counts.candidate, measure)
-    items = "1 item" if counts.n == 1 else f"{counts.n} items"
+    items = f"1 {item}" if counts.n == 1 else f"{counts.n} {item}s"
     return f"{name}: {old} → {new} on {items}, {counts.fixed} fixed, {counts.broken} broken"
 
 

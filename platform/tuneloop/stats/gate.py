@@ -1,11 +1,11 @@
 """The promotion gate: promote, reject, or say how many labels are missing.
 
 Every check that must hold is tested at the full alpha: promoting needs all of them (intersection-union test), so no
-correction is due. A verdict is one look at the items; looking again after more labels is another.
+correction is due. A verdict without traffic is one look at the items; one with traffic may be taken after every label.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from tuneloop.stats.checks import (
@@ -14,8 +14,8 @@ from tuneloop.stats.checks import (
     Levels,
     Measure,
     category_losses,
-    gain_by_disagreement,
-    kept_by_disagreement,
+    gain_together,
+    kept_together,
     non_inferiority,
     superiority,
 )
@@ -26,6 +26,8 @@ from tuneloop.stats.strata import Strata
 OVERALL = "Overall"
 TARGET = "New or fallen categories"
 STRONG = "Previously strong categories"
+
+_NOTHING = PairedCounts(0, 0, 0, 0)
 
 
 class Outcome(StrEnum):
@@ -52,6 +54,11 @@ class Policy:
         if outside:
             raise ValueError(f"a gate policy's values lie between 0 and 1: {', '.join(outside)}")
 
+    @property
+    def objection(self) -> float:
+        """Error with which golden items, and labels, may each prove a loss by themselves where both are there."""
+        return self.alpha / 2
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -65,10 +72,9 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Disagreements:
-    """Sequential tests on the labelled disagreements of production traffic; each may stand in for the items' own test.
+    """Golden items and labelled disagreements of production traffic together; each stands in for the items' own test.
 
-    For `strong` and `target` labels of other categories were observed as `neither`, and the margin of `strong` was the
-    policy's times the strong categories' share of the queries.
+    All are in points of the traffic of their own categories.
     """
 
     overall: Decision
@@ -81,18 +87,27 @@ def decide(
 ) -> Verdict:
     """Judges a candidate on the items that production answered too.
 
-    With `disagreement` what it tests is proven by it, on far fewer labels; the items' own test may then only object.
+    With `disagreement` that decides about what it tests; the items may still prove a loss by themselves.
     """
     policy = policy or Policy()
-    levels = Levels(policy.alpha, policy.power)
+    levels, objecting = Levels(policy.alpha, policy.power), Levels(policy.objection, policy.power)
     strata = counts_by_stratum
     found = Disagreements(disagreement) if isinstance(disagreement, Decision) else disagreement
-    overall = _kept(OVERALL, strata.overall, policy.overall_margin, levels, found.overall if found else None)
+
+    def kept(name: str, counts: PairedCounts | None, margin: float, decision: Decision | None) -> Check:
+        if decision is None:
+            return non_inferiority(name, counts or _NOTHING, margin, levels)
+        objection = non_inferiority(name, counts or _NOTHING, margin, objecting)
+        return objection if objection.finding is Finding.HARM else kept_together(name, decision, margin, counts)
+
+    overall = kept(OVERALL, strata.overall, policy.overall_margin, found.overall if found else None)
     apart: list[Check] = []
-    if strata.target or (found and found.target):
-        apart.append(_gained(strata.target, policy.worthwhile_gain, levels, found.target if found else None))
+    if found and found.target:
+        apart.append(gain_together(TARGET, found.target, policy.worthwhile_gain, strata.target))
+    elif strata.target:
+        apart.append(superiority(TARGET, strata.target, policy.worthwhile_gain, levels))
     if strata.strong or (found and found.strong):
-        apart.append(_kept(STRONG, strata.strong, policy.strong_margin, levels, found.strong if found else None))
+        apart.append(kept(STRONG, strata.strong, policy.strong_margin, found.strong if found else None))
     checks = [overall, *apart]
     for name, counts, margin in (
         ("Hallucination", strata.hallucination, policy.hallucination_margin),
@@ -106,24 +121,18 @@ def decide(
     return Verdict(
         outcome=outcome,
         reasons=tuple(check.reason for check in sorted(checks, key=_urgency)),
-        labels_needed=_labels_needed(checks, apart) if outcome is Outcome.NEED_MORE_LABELS else 0,
+        labels_needed=_labels_needed(checks, () if found else apart) if outcome is Outcome.NEED_MORE_LABELS else 0,
         checks=tuple(checks),
     )
 
 
-def _kept(name: str, counts: PairedCounts | None, margin: float, levels: Levels, decision: Decision | None) -> Check:
-    """Non-inferiority by the disagreements where there are any, unless the items prove harm."""
-    by_items = non_inferiority(name, counts, margin, levels) if counts else None
-    if decision and not (by_items and by_items.finding is Finding.HARM):
-        return kept_by_disagreement(name, decision, margin)
-    return by_items or non_inferiority(name, PairedCounts(0, 0, 0, 0), margin, levels)
+def objected(counts_by_stratum: Strata, policy: Policy) -> bool:
+    """Whether the items prove a loss by themselves, as they may beside labels.
 
-
-def _gained(counts: PairedCounts | None, worthwhile: float, levels: Levels, decision: Decision | None) -> Check:
-    by_items = superiority(TARGET, counts, worthwhile, levels) if counts else None
-    if decision and not (by_items and by_items.finding is Finding.HARM):
-        return gain_by_disagreement(TARGET, decision)
-    return by_items or superiority(TARGET, PairedCounts(0, 0, 0, 0), worthwhile, levels)
+    A gain that they don't show is not one: the traffic of a fallen category is not what it was when they were made.
+    """
+    levels = replace(policy, alpha=policy.objection)
+    return decide(replace(counts_by_stratum, target=None), levels).outcome is Outcome.REJECT
 
 
 def _outcome(checks: Sequence[Check]) -> Outcome:

@@ -1,24 +1,22 @@
 """Labels only where two versions answer differently, one at a time, until the difference is clear enough.
 
-Where both give the same answer the paired difference is 0 whatever is right, so only disagreements need a label. They
-are labelled in random order; the test may stop after every label. What is tested is the difference on all traffic: that
-the queries are a sample of it is part of the uncertainty. It says nothing about either version's own accuracy.
-
-With every disagreement labelled the statistic is Tango's score (1998); before that its variance has a part for the
-share of disagreements, from all queries, and one for what they hold, from the labels. Related: Sawade et al. 2012.
+Golden items are there at the first look, labels come look by look; what both say together is in
+`tuneloop.stats.evidence`. One error is spent over all looks, by how much is known at each (`tuneloop.stats.spending`).
 """
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
-from typing import Self, TypedDict
+from itertools import repeat
 
-from scipy import optimize, stats
+import numpy as np
+from scipy import stats
 
+from tuneloop.stats.evidence import Array, Evidence, Group, Label
 from tuneloop.stats.intervals import Interval
-from tuneloop.stats.paired import null_discordance
-from tuneloop.stats.spending import Spending, boundaries
+from tuneloop.stats.queue import order
+from tuneloop.stats.spending import Spending
 
 USUAL_BUDGET = 100
 """Labels that a look at the gate is planned for."""
@@ -29,10 +27,11 @@ _MOST_LABELS = 2000
 
 @dataclass(frozen=True)
 class Decision:
-    """`difference` is candidate minus production on all queries, an interval that holds at every look together.
+    """`difference` is candidate minus production on the group's traffic, an interval that holds at every look together.
 
     At most one of `non_inferior` and `harmful` is true; neither is taken back by later labels. `labels_needed` is the
-    estimated number of further labels until one of them is proven, 0 once it is.
+    estimated number of further labels until the question is settled, 0 once it is. `queries` are the group's,
+    `disagreements` and labels those of all traffic, `golden` the golden items that count.
     """
 
     non_inferior: bool
@@ -44,101 +43,56 @@ class Decision:
     estimate: float = 0.0
     queries: int = 0
     disagreements: int = 0
-
-
-class SequentialState(TypedDict):
-    """A test in JSON types; a look is [fixed, broken, neither] added since the one before."""
-
-    queries: int
-    disagreements: int
-    margin: float
-    alpha: float
-    budget: int
-    looks: list[list[int]]
-
-
-@dataclass(frozen=True)
-class Labelled:
-    """What is known: `labels` of `disagreements` among `queries`, of which some were fixed and some broken."""
-
-    queries: int
-    disagreements: int
-    labels: int
-    fixed: int
-    broken: int
-
-    @property
-    def estimate(self) -> float:
-        share = self.disagreements / self.queries
-        return share * (self.fixed - self.broken) / self.labels if self.labels else 0.0
-
-    def score(self, difference: float) -> float:
-        """Standardised distance of the estimate from a hypothetical difference in (-1, 1)."""
-        if not self.labels and self.disagreements:
-            return 0.0
-        return _standardised(self.estimate - difference, self._variance(difference))
-
-    def _variance(self, difference: float) -> float:
-        """Of the estimate, if `difference` were true."""
-        discordance = self._discordance(difference)
-        if self.labels == self.disagreements:
-            return (discordance - difference**2) / self.queries
-        share = max(self.disagreements / self.queries, discordance)
-        between = difference**2 * (1 - share) / (share * self.queries)
-        return between + (share * discordance - difference**2) / self.labels
-
-    def spread(self, difference: float) -> float:
-        """Variance of the estimate times the number of labels; before the first label, every disagreement counts."""
-        share = self.disagreements / self.queries
-        discordance = self._discordance(difference) if self.labels else max(share, abs(difference))
-        return max(share, discordance) * discordance - self.estimate**2
-
-    def _discordance(self, difference: float) -> float:
-        """Likeliest share of queries on which exactly one version is right, if `difference` were true."""
-        scale = self.disagreements / self.labels if self.labels else 0.0
-        return null_discordance(self.queries, scale * self.fixed, scale * self.broken, difference)
+    golden: int = 0
 
 
 class DisagreementTest:
-    """Sequential test of the paired difference; `disagreements` of `queries` answers differ.
+    """Sequential test of the paired difference on a group's traffic.
 
-    `budget` is the number of labels after which the test is meant to have decided (all disagreements if there are
-    fewer); nearly all of `alpha` is spent by then, and a twentieth is kept for labels beyond. Each of the three claims,
-    non-inferior by `margin`, superior, and harmful (worse by more than `margin`), is false with at most `alpha`.
+    With a `margin` above 0 the question is whether a loss of as much is ruled out. `non_inferior` and `superior` are
+    proven by golden items and labels together; `harmful`, a loss beyond the margin, by labels alone and with the error
+    `harm`, since what the golden items prove against a candidate they prove by themselves. With one below 0 the
+    question is whether there is a gain: `superior`, or `harmful` if one of -`margin` is ruled out, by all together.
+
+    Each claim is false with at most `alpha` (`harm`). `budget` is the number of labels after which the test is meant to
+    have decided (all disagreements if there are fewer); nearly all of the error is spent by then, and a twentieth is
+    kept for labels beyond.
     """
 
     def __init__(
         self,
-        queries: int,
-        disagreements: int,
+        group: Group,
         *,
         margin: float = 0.02,
         alpha: float = 0.05,
+        harm: float | None = None,
         budget: int = USUAL_BUDGET,
     ) -> None:
-        if not 0 <= disagreements <= queries or not queries:
-            raise ValueError(f"needs 0 <= disagreements <= queries, got {disagreements} of {queries}")
-        if not (0 < margin < 1 and 0 < alpha < 0.5 and budget >= 1):
-            raise ValueError(f"needs margin in (0, 1), alpha in (0, 0.5), budget >= 1: {margin}, {alpha}, {budget}")
-        self._margin, self._alpha, self._budget = margin, alpha, budget
-        self._known = Labelled(queries, disagreements, 0, 0, 0)
-        self._looks: list[tuple[int, int, int]] = []
+        if not (0 < abs(margin) < 1 and 0 < alpha < 0.5 and budget >= 1):
+            raise ValueError(f"needs |margin| in (0, 1), alpha in (0, 0.5), budget >= 1: {margin}, {alpha}, {budget}")
+        self._margin, self._alpha = margin, alpha
+        self._known = Evidence.before(group)
         self._proven: set[str] = set()
-        self._planned = min(budget, max(disagreements, 1))
-        self._spending = Spending(self._planned, max(disagreements, 1), alpha)
-        # Before the first label only what holds however all of them turn out; without disagreements there is none.
-        self._boundary = math.inf if disagreements else float(stats.norm.isf(alpha))
-        self._judge()
+        turns = order(*(int(n) for n in group.differing))
+        # (D + 1, 2): labels of each place after so many in all
+        self._course = np.vstack([np.zeros(2), np.cumsum(np.eye(2)[turns], axis=0)])
+        self._planned = min(budget, len(turns))
+        self._together = _Looks(group, self._course, self._planned, alpha)
+        self._against = self._together
+        if margin > 0:
+            alone = group.without_golden()
+            self._against = _Looks(alone, self._course, self._planned, alpha if harm is None else harm)
+        self._look()
 
     @property
     def proven(self) -> frozenset[str]:
-        """Which of "non_inferior", "superior" and "harmful" labels have proven so far."""
+        """Which of "non_inferior", "superior" and "harmful" are proven so far."""
         return frozenset(self._proven)
 
     @property
     def settled(self) -> bool:
-        """Non-inferiority or harm is proven."""
-        return bool(self._proven & {"non_inferior", "harmful"})
+        """The question is answered, one way or the other."""
+        return bool(self._proven & {self._wanted, "harmful"})
 
     @property
     def decision(self) -> Decision:
@@ -147,93 +101,81 @@ class DisagreementTest:
             non_inferior="non_inferior" in self._proven,
             superior="superior" in self._proven,
             harmful="harmful" in self._proven,
-            labels_used=known.labels,
+            labels_used=int(known.labels.sum()),
             labels_needed=0 if self.settled else self._labels_needed(),
             difference=self._interval(),
             estimate=known.estimate,
-            queries=known.queries,
-            disagreements=known.disagreements,
+            queries=round(known.queries),
+            disagreements=int(known.group.differing.sum()),
+            golden=known.group.golden,
         )
 
     def observe(self, fixed: int, broken: int, neither: int = 0) -> Decision:
-        """Adds newly labelled disagreements: only the candidate right, only production right, both wrong.
-
-        Raises:
-            ValueError: a count is negative, or more labels than disagreements.
-        """
+        """As `add`, with what is known then."""
         self.add(fixed, broken, neither)
         return self.decision
 
     def add(self, fixed: int, broken: int, neither: int = 0) -> None:
-        """As `observe`, without working out what to report."""
+        """A look after new labels of a plain group: only the candidate right, only production right, both wrong.
+
+        Raises:
+            ValueError: a count is negative, or more labels than disagreements.
+        """
         if min(fixed, broken, neither) < 0:
             raise ValueError(f"counts can't be negative: {fixed}, {broken}, {neither}")
-        added = fixed + broken + neither
-        if not added:
+        self.settle(
+            *repeat(Label(0, True, "", 1, 0), fixed),
+            *repeat(Label(0, True, "", 0, 1), broken),
+            *repeat(Label(0, True, "", 0, 0), neither),
+        )
+
+    def settle(self, *labels: Label) -> None:
+        """One look after new labels. Raises ValueError if there are more labels than disagreements."""
+        if not labels:
             return
-        known = self._known
-        if known.labels + added > known.disagreements:
-            raise ValueError(f"{known.labels + added} labels, but only {known.disagreements} answers differ")
-        self._looks.append((fixed, broken, neither))
-        self._known = Labelled(
-            known.queries, known.disagreements, known.labels + added, known.fixed + fixed, known.broken + broken
-        )
-        self._boundary = self._spending.look(self._known.labels)
-        self._judge()
+        known = self._known.after(*labels)
+        over = known.labels > known.group.differing
+        if np.any(over):
+            labels, differing = (int(counts[over][0]) for counts in (known.labels, known.group.differing))
+            raise ValueError(f"{labels} labels, but only {differing} answers differ")
+        self._known = known
+        self._look()
 
-    def to_dict(self) -> SequentialState:
-        return {
-            "queries": self._known.queries,
-            "disagreements": self._known.disagreements,
-            "margin": self._margin,
-            "alpha": self._alpha,
-            "budget": self._budget,
-            "looks": [list(look) for look in self._looks],
-        }
+    @property
+    def _wanted(self) -> str:
+        return "non_inferior" if self._margin > 0 else "superior"
 
-    @classmethod
-    def from_dict(cls, state: SequentialState) -> Self:
-        """Replays the looks: which ones there were decides what has been proven."""
-        test = cls(
-            state["queries"],
-            state["disagreements"],
-            margin=state["margin"],
-            alpha=state["alpha"],
-            budget=state["budget"],
-        )
-        for fixed, broken, neither in state["looks"]:
-            test.add(fixed, broken, neither)
-        return test
-
-    def _judge(self) -> None:
-        """Adds what this look proves; the first of non-inferior and harmful stands."""
-        known, needed = self._known, self._boundary
-        if not self.settled:
-            if any(case.score(-self._margin) >= bound for case, bound in self._cases(needed, worst=True)):
-                self._proven.add("non_inferior")
-            elif any(case.score(-self._margin) <= -bound for case, bound in self._cases(needed, worst=False)):
-                self._proven.add("harmful")
-        if known.labels and _sign_score(known.fixed, known.broken) >= needed:
+    def _look(self) -> None:
+        """Adds what this look proves; the first of what is wanted and harm stands."""
+        self._together.look(self._known.labels)
+        self._against.look(self._known.labels)
+        known, needed = self._known, self._together.boundary
+        if not known.empty and known.sign_score() >= needed:
             self._proven.add("superior")
+        if self._margin > 0 and not self.settled and self._shown(self._together, known, worst=True):
+            self._proven.add("non_inferior")
+        against = known if self._margin < 0 else known.without_golden()
+        if not self.settled and self._shown(self._against, against, worst=False):
+            self._proven.add("harmful")
 
-    def _cases(self, needed: float, *, worst: bool) -> Iterator[tuple[Labelled, float]]:
+    def _shown(self, looks: "_Looks", known: Evidence, *, worst: bool) -> bool:
+        """Whether the margin is kept (or passed), whatever the labels that are missing say."""
+        side = 1 if worst else -1
+        return any(side * case.score(-self._margin) >= bound for case, bound in self._cases(looks, known, worst=worst))
+
+    def _cases(self, looks: "_Looks", known: Evidence, *, worst: bool) -> Iterator[tuple[Evidence, float]]:
         """What is known now, and the planned end if all that is still missing went one way."""
-        known = self._known
-        yield known, needed
-        missing = self._planned - known.labels if known.disagreements else 0
-        if missing > 0:
-            fixed, broken = (0, missing) if worst else (missing, 0)
-            end = Labelled(
-                known.queries, known.disagreements, self._planned, known.fixed + fixed, known.broken + broken
-            )
-            yield end, self._spending.peek(self._planned)
+        if math.isfinite(looks.boundary):
+            yield known, looks.boundary
+        missing = np.maximum(self._course[self._planned] - known.labels, 0)
+        if np.any(missing):
+            end = known.all_alike(missing, fixed=not worst)
+            yield end, looks.peek(end.labels)
 
     def _interval(self) -> Interval:
         """Differences that neither this look's boundary nor what is proven excludes (repeated confidence interval)."""
-        known, needed = self._known, self._boundary
-        low, high = -1.0, 1.0
-        if known.labels or not known.disagreements:
-            low, high = _difference_at(known, needed), _difference_at(known, -needed)
+        known, needed = self._known, self._together.boundary
+        low, high = known.difference_at(needed), known.difference_at(-needed)
         if "non_inferior" in self._proven:
             low = max(low, -self._margin)
         if "harmful" in self._proven:
@@ -243,37 +185,57 @@ class DisagreementTest:
         return Interval(min(low, known.estimate), max(high, known.estimate))
 
     def _labels_needed(self) -> int:
-        """Labels until the difference seen so far is told from the margin with power 0.8."""
-        known = self._known
-        distance = abs(known.estimate + self._margin)
-        per_label = max(known.spread(-self._margin), 1e-9)
+        """Labels until the difference seen so far is told from the one in question with power 0.8."""
+        known, group = self._known, self._known.group
+        null = -self._margin
+        if self._margin < 0 and known.estimate >= null / 2:
+            null = 0.0
+        distance = abs(known.estimate - null)
         if not distance:
             return _MOST_LABELS
-        ahead = boundaries(self._planned, max(known.disagreements, 1), self._alpha)
-        for total in range(known.labels + 1, known.disagreements + 1):
-            if distance / math.sqrt(per_label / total) >= ahead[total - 1] + _POWER_SCORE:
-                return total - known.labels
-        end = ahead[self._planned - 1] + _POWER_SCORE
-        total = math.ceil(per_label * (end / distance) ** 2)
-        return min(max(total, known.disagreements + 1) - known.labels, _MOST_LABELS)
+        share = float(group.differing.sum()) / group.queries
+        per_item = known.variance(null) * group.items_worth(known.labels) if not known.empty else max(share, abs(null))
+        labels, differing = int(known.labels.sum()), len(self._course) - 1
+
+        def told(total: int) -> bool:
+            """Whether a next look at `total` labels would tell them apart."""
+            worth = group.items_worth(self._course[total])
+            needed = self._together.peek(self._course[total]) + _POWER_SCORE
+            return bool(distance * math.sqrt(worth / per_item) >= needed)
+
+        ahead = range(labels + 1, differing + 1)
+        if ahead and told(differing):
+            return bisect_left(ahead, True, key=told) + 1
+        end = self._together.peek(self._course[max(self._planned, labels)]) + _POWER_SCORE
+        missing = per_item * (end / distance) ** 2 - group.items_worth(self._course[differing])
+        beyond = math.ceil(missing * differing / group.queries)
+        return min(max(beyond, 1) + differing - labels, _MOST_LABELS)
 
 
-def _sign_score(fixed: int, broken: int) -> float:
-    """Standard score of the exact one-sided sign test of fixed against broken."""
-    p_value = float(stats.binom.sf(fixed - 1, fixed + broken, 0.5))
-    return float(stats.norm.isf(p_value))
+class _Looks:
+    """The boundaries of the looks that are taken, by what is known at each in units of one label."""
 
+    def __init__(self, group: Group, course: Array, planned: int, alpha: float) -> None:
+        self._group, self._alpha = group, alpha
+        self._differing = len(course) - 1
+        self._end = max(self._known(course[planned]), 1)
+        self._possible = max(self._known(course[-1]), self._end)
+        self._spending = Spending(self._end, self._possible, alpha)
+        self._last = 0
+        self.boundary = math.inf
 
-def _standardised(distance: float, variance: float) -> float:
-    if variance <= 0:
-        return 0.0 if distance == 0 else math.copysign(math.inf, distance)
-    return distance / math.sqrt(variance)
+    def look(self, labels: Array) -> None:
+        """A look that knows no more than the last one is none."""
+        known = min(self._known(labels), self._possible)
+        if known > self._last:
+            self.boundary, self._last = self._spending.look(known), known
 
+    def peek(self, labels: Array) -> float:
+        known = min(self._known(labels), self._possible)
+        return self._spending.peek(known) if known > self._last else self.boundary
 
-def _difference_at(known: Labelled, score: float) -> float:
-    """The difference whose score is `score`; the end of the scale if there is none."""
-    edge = -1.0 if score > 0 else 1.0
-    ends = sorted((known.estimate, edge * (1 - 1e-9)))
-    with suppress(ValueError):  # no change of sign between the ends
-        return float(optimize.brentq(lambda difference: known.score(difference) - score, *ends, xtol=1e-9))
-    return edge
+    def _known(self, labels: Array) -> int:
+        """In labels; without differing answers everything is known at once."""
+        if not self._differing:
+            return 1
+        return round(self._group.items_worth(labels) * self._differing / self._group.queries)

@@ -1,7 +1,8 @@
 """Boundaries for a test that looks as often as it likes and still errs in at most `alpha` over all looks together.
 
-The error is spent as labels come in: a quarter with the square of the share of labels seen, which stops early on clear
+The error is spent as labels come in: two fifths with the square of the share of labels seen, which stops early on clear
 cases, and the rest when nearly all planned labels are in, where it costs no power against a single look at the end.
+What golden items tell counts as labels seen before the first.
 Sources: Lan and DeMets 1983 (spending functions); Armitage, McPherson, Rowe 1969 (the recursion).
 """
 
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-_EARLY_SHARE = 0.25
+_EARLY_SHARE = 0.4
 _EARLY_POWER = 2
 _LATE_POWER = 40
 _EXTENSION_SHARE = 0.05  # kept back for labels beyond the plan

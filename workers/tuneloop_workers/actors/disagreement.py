@@ -13,8 +13,11 @@ from tuneloop.retraining.jobs import CompareCandidate, FindDisagreements
 from tuneloop.retraining.service import at_step, start_step
 from tuneloop.retraining.states import advance
 from tuneloop.review.queue import GatePair, add_gate_items
+from tuneloop.stats.queue import in_order
+from tuneloop.stats.weighing import is_near
 from tuneloop.tables import AdapterVersion, BaseModel, CycleState, DisagreementRun, RegisteredModel
 from tuneloop_workers.actors.exams import answer_all, exam_of
+from tuneloop_workers.actors.verdict import target_categories
 from tuneloop_workers.evals.equality import same_answer
 from tuneloop_workers.runtime import Context, handles
 
@@ -46,7 +49,7 @@ def find_disagreements(context: Context, job: FindDisagreements) -> None:
             agreed[before.strip() if contract.task is Task.CLASSIFY else ""] += 1
         else:
             pairs.append(GatePair(prediction, before, after))
-    # Whoever labels only some of them has labelled a random sample.
+    # Whoever labels only some of them has labelled a random sample of each kind.
     random.Random(job.cycle_id.int + job.attempt).shuffle(pairs)  # noqa: S311  (no secret: the same order after a retry)
     with context.unit() as session:
         cycle = at_step(session, job, CycleState.EVALUATING)
@@ -65,7 +68,9 @@ def find_disagreements(context: Context, job: FindDisagreements) -> None:
                 agreed=dict(agreed),
             )
         )
-        add_gate_items(session, cycle=cycle, pairs=pairs)
+        target = target_categories(session, cycle, measured_only=False)
+        near = [contract.task is Task.CLASSIFY and is_near(_texts(pair), target) for pair in pairs]
+        add_gate_items(session, cycle=cycle, pairs=in_order(pairs, near))
         advance(
             session,
             cycle,
@@ -75,3 +80,7 @@ def find_disagreements(context: Context, job: FindDisagreements) -> None:
             disagreements=len(pairs),
         )
         start_step(session, cycle, CompareCandidate)
+
+
+def _texts(pair: GatePair) -> tuple[str, str]:
+    return pair.production_answer.strip(), pair.candidate_answer.strip()

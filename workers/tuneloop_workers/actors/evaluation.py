@@ -14,7 +14,6 @@ from tuneloop.retraining.attempts import note_seconds
 from tuneloop.retraining.jobs import CompareCandidate, EvaluateCandidate, FindDisagreements
 from tuneloop.retraining.service import at_step, start_step
 from tuneloop.retraining.states import advance
-from tuneloop.stats.gate import Outcome
 from tuneloop.tables import (
     AdapterVersion,
     BaseModel,
@@ -27,7 +26,7 @@ from tuneloop.tables import (
 from tuneloop_workers.actors.exams import Exam, Given, answer_all, exam_of
 from tuneloop_workers.actors.judging import conversation_of, item_of
 from tuneloop_workers.actors.quantisation import answer_quantised
-from tuneloop_workers.actors.verdict import verdict_on_golden
+from tuneloop_workers.actors.verdict import golden_set_objects
 from tuneloop_workers.evals.scorers.choice import DEFAULT, SCORERS
 from tuneloop_workers.evals.scorers.grounding import is_hallucination
 from tuneloop_workers.runtime import Context, handles
@@ -85,7 +84,7 @@ def traffic_can_judge(session: TenantSession, cycle: RetrainingCycle) -> bool:
     fewest = policy_of(model).fewest_queries
     if len(gate_queries(session, cycle=cycle, model=model, limit=fewest)) < fewest:
         return False
-    return verdict_on_golden(session, cycle) != Outcome.REJECT
+    return not golden_set_objects(session, cycle)
 
 
 def _score(examples: list[Example], exam: Exam, given: dict[str, Given], contract: Contract) -> list[ItemResult]:

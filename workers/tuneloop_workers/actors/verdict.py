@@ -3,17 +3,18 @@
 from collections.abc import Collection
 from typing import NamedTuple
 
-from tuneloop.comparison.disagreements import Judged
-from tuneloop.comparison.service import Traffic, compare_runs, judge, measure
+from tuneloop.comparison.disagreements import Traffic
+from tuneloop.comparison.service import compare_runs, golden_objects, measure
 from tuneloop.datasets.service import snapshot_examples
 from tuneloop.evals.service import latest_run
 from tuneloop.kit.errors import Conflict
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.monitoring.alerts import fallen_of
-from tuneloop.registry.contract import Contract
+from tuneloop.registry.contract import Contract, Task
 from tuneloop.registry.service import contract_of, policy_of
 from tuneloop.retraining.attempts import comparison_of
-from tuneloop.retraining.verdicts import disagreement_run, settled_items
+from tuneloop.retraining.verdicts import disagreement_run, gate_items, labels_used, looks_of, settled_items
+from tuneloop.stats.weighing import Judged, is_near
 from tuneloop.tables import (
     AdapterVersion,
     Alert,
@@ -35,13 +36,15 @@ class Runs(NamedTuple):
 def look(session: TenantSession, cycle: RetrainingCycle) -> Comparison:
     """Judge the cycle's candidate by everything known now, and keep what came out."""
     model = session.get_one(RegisteredModel, cycle.model_id)
-    runs, traffic, before = _runs(session, cycle), _traffic(session, cycle), comparison_of(session, cycle.id)
+    runs, before = _runs(session, cycle), comparison_of(session, cycle.id)
+    target = target_categories(session, cycle, measured_only=False)
+    traffic = _traffic(session, cycle, target)
     return compare_runs(
         session,
         cycle=cycle,
         production=runs.production,
         candidate=runs.candidate,
-        target=target_categories(session, cycle, measured_only=traffic is None),
+        target=target if traffic else target_categories(session, cycle),
         policy=policy_of(model),
         traffic=traffic,
         look=before.look + 1 if before else 1,
@@ -49,13 +52,12 @@ def look(session: TenantSession, cycle: RetrainingCycle) -> Comparison:
     )
 
 
-def verdict_on_golden(session: TenantSession, cycle: RetrainingCycle) -> str:
-    """What the golden items alone prove; nothing is kept of it."""
+def golden_set_objects(session: TenantSession, cycle: RetrainingCycle) -> bool:
+    """Whether the golden items prove a loss by themselves; nothing is kept of it."""
     model = session.get_one(RegisteredModel, cycle.model_id)
     runs, target = _runs(session, cycle), target_categories(session, cycle)
     measured = measure(session, cycle=cycle, production=runs.production, candidate=runs.candidate, target=target)
-    verdict, _ = judge(measured, target=target, policy=policy_of(model), attempt=cycle.attempt)
-    return verdict.outcome
+    return golden_objects(measured, policy=policy_of(model), attempt=cycle.attempt)
 
 
 def target_categories(session: TenantSession, cycle: RetrainingCycle, *, measured_only: bool = True) -> Collection[str]:
@@ -87,20 +89,35 @@ def _runs(session: TenantSession, cycle: RetrainingCycle) -> Runs:
     return Runs(*runs)
 
 
-def _traffic(session: TenantSession, cycle: RetrainingCycle) -> Traffic | None:
+def _traffic(session: TenantSession, cycle: RetrainingCycle, target: Collection[str]) -> Traffic | None:
     run = disagreement_run(session, cycle.id)
     if run is None:
         return None
     contract = contract_of(session.get_one(RegisteredModel, cycle.model_id))
-    return Traffic(run, [judged(item, contract) for item in settled_items(session, cycle.id)])
+    pairs = None
+    if contract.task is Task.CLASSIFY:
+        pairs = [answers_of(item) for item in gate_items(session, cycle.id)]
+    return Traffic(
+        run,
+        pairs,
+        [judged(item, contract, target) for item in settled_items(session, cycle.id)],
+        [labels_used(each) for each in looks_of(session, cycle.id)],
+    )
 
 
-def judged(item: ReviewItem, contract: Contract) -> Judged:
+def answers_of(item: ReviewItem) -> tuple[str, str]:
+    """Production's and the candidate's."""
+    return item.answers["production"].strip(), item.answers["candidate"].strip()
+
+
+def judged(item: ReviewItem, contract: Contract, target: Collection[str]) -> Judged:
     """Which of the two answers the label finds right; of a skipped item nobody can say."""
+    near = contract.task is Task.CLASSIFY and is_near(answers_of(item), target)
     if item.expected is None:
-        return Judged("", production=False, candidate=False)
+        return Judged("", production=False, candidate=False, near=near)
     return Judged(
         item.category or "",
         production=score(item, item.answers["production"], contract).correct,
         candidate=score(item, item.answers["candidate"], contract).correct,
+        near=near,
     )

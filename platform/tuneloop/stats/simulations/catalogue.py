@@ -14,6 +14,7 @@ MONITOR = (
 GATE = (
     Simulation("One question on labelled differences", gate.equal_and_better),
     Simulation("Against random labels", gate.random_labels),
-    Simulation("Candidates at the gate, at most 100 labels", gate.promotions),
+    Simulation("Candidates at the gate: 1500 queries, at most 100 labels", gate.promotions),
+    Simulation("Cycles of up to three attempts", gate.cycles),
     Simulation("Quantisation", gate.quantisation),
 )

@@ -4,35 +4,71 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from tuneloop.stats.gate import Disagreements, Outcome, Policy, decide
+from tuneloop.stats.attempts import ATTEMPTS, alpha_of
+from tuneloop.stats.evidence import Group
+from tuneloop.stats.gate import Outcome, Policy, decide
 from tuneloop.stats.paired import PairedCounts, tango_lower
 from tuneloop.stats.power import items_to_separate
+from tuneloop.stats.queue import in_order
 from tuneloop.stats.sequential import DisagreementTest
 from tuneloop.stats.simulations.finding import Aim, Finding, Unit, at_least, at_most
-from tuneloop.stats.strata import Strata
+from tuneloop.stats.strata import Flags, stratify
+from tuneloop.stats.weighing import Answered, Judged, Weighing, is_near
 
 _SEED = 4
 _BUDGET = 100
-_BATCH = 10
-_NOTHING = PairedCounts(0, 0, 0, 0)
+_QUERIES = 1500
+_LOOK = 5
+_ALPHA = 0.05
+_FIXED, _BROKEN, _NEITHER, _ALIKE = range(4)
+_NEW = "new"
 
 
 @dataclass(frozen=True)
 class _Group:
-    """Share of the traffic, and of its answers those that only the candidate, only production, neither got right."""
+    """Parts of a group's answers that only the candidate, only production, neither gets right, where they differ."""
 
-    share: float
     fixed: float
     broken: float
     neither: float = 0.0
 
+    @property
+    def parts(self) -> list[float]:
+        return [self.fixed, self.broken, self.neither, 1 - self.fixed - self.broken - self.neither]
 
-class _Truth(NamedTuple):
-    """The new category and the strong ones."""
+
+@dataclass(frozen=True)
+class _Truth:
+    """A new category with `share` of the traffic, and strong ones of unequal size.
+
+    `lost` is the part of the strong answers that the candidate loses to the new category. Answers that are alike count
+    as right, since nothing depends on whether they are.
+    """
 
     target: _Group
     strong: _Group
+    share: float = 0.1
+    strong_categories: int = 9
+    lost: float = 1 / 3
+
+    @property
+    def mix(self) -> NDArray[np.float64]:
+        """The strong categories by size, then the new one."""
+        sizes = 1 / np.sqrt(np.arange(1, self.strong_categories + 1))
+        return np.append((1 - self.share) * sizes / sizes.sum(), self.share)
+
+    @property
+    def names(self) -> list[str]:
+        return [*(f"strong {number}" for number in range(self.strong_categories)), _NEW]
+
+
+class _Items(NamedTuple):
+    """Categories by number and what happens to them, both (n,)."""
+
+    category: NDArray[np.int_]
+    outcome: NDArray[np.int_]
 
 
 class _Gate(NamedTuple):
@@ -40,10 +76,13 @@ class _Gate(NamedTuple):
     labels: int
 
 
-_PLACEBO = _Truth(_Group(0.1, 0.05, 0.05, 0.05), _Group(0.9, 0.025, 0.025, 0.02))
-_SUCCESS = _Truth(_Group(0.1, 0.50, 0.03, 0.05), _Group(0.9, 0.02, 0.03, 0.02))
-_CALM_SUCCESS = _Truth(_Group(0.1, 0.50, 0.03, 0.05), _Group(0.9, 0.015, 0.025, 0.01))
-_HARMFUL = _Truth(_Group(0.1, 0.21, 0.03, 0.05), _Group(0.9, 0.01, 0.04, 0.02))
+_PLACEBO = _Truth(_Group(0.05, 0.05, 0.05), _Group(0.025, 0.025, 0.02))
+_SUCCESS = _Truth(_Group(0.50, 0.03, 0.05), _Group(0.02, 0.03, 0.02))
+_CALM_SUCCESS = replace(_SUCCESS, strong=_Group(0.015, 0.025, 0.01))
+_IDEAL = replace(_SUCCESS, strong=_Group(0.025, 0.025, 0.02))
+_HARMFUL = _Truth(_Group(0.21, 0.03, 0.05), _Group(0.01, 0.04, 0.02))
+_HARMFUL_GAIN = replace(_HARMFUL, target=_SUCCESS.target)
+_INTENTS = _Truth(_Group(0.80, 0.0, 0.1), _Group(0.032, 0.036, 0.045), share=0.215, strong_categories=19)
 
 
 def equal_and_better() -> list[Finding]:
@@ -93,22 +132,22 @@ def random_labels() -> list[Finding]:
 
 def promotions() -> list[Finding]:
     found = []
-    for what, truth, queries, aim in (
-        ("placebo promoted, 1500 queries", _PLACEBO, 1500, at_most(0.05)),
-        ("harmful promoted (new 42 → 60 %, strong 94 → 91 %), 1500 queries", _HARMFUL, 1500, at_most(0.05)),
-        ("good promoted (new 42 → 89 %, strong 94 → 93 %), 800 queries", _SUCCESS, 800, None),
-        ("the same, 1500 queries", _SUCCESS, 1500, at_least(0.9)),
-        ("the same, 3000 queries", _SUCCESS, 3000, at_least(0.9)),
-        (
-            "the same, fewer strong answers change (4 % instead of 5 %), 1500 queries",
-            _CALM_SUCCESS,
-            1500,
-            at_least(0.9),
-        ),
-        ("ideal promoted (new 42 → 89 %, strong 94 → 94 %), 1500 queries", _ideal(), 1500, at_least(0.9)),
+    for what, truth, golden, aim in (
+        ("placebo promoted, 280 golden items", _PLACEBO, 280, at_most(0.05)),
+        ("harmful promoted (new 42 → 60 %, strong 94 → 91 %), 280 golden items", _HARMFUL, 280, at_most(0.05)),
+        ("harmful promoted (new 42 → 89 %, strong 94 → 91 %), 280 golden items", _HARMFUL_GAIN, 280, at_most(0.05)),
+        ("the same, 100 golden items", _HARMFUL_GAIN, 100, at_most(0.05)),
+        ("the same, no golden items", _HARMFUL_GAIN, 0, at_most(0.05)),
+        ("good promoted (new 42 → 89 %, strong 94 → 93 %), no golden items", _SUCCESS, 0, None),
+        ("the same, 100 golden items", _SUCCESS, 100, None),
+        ("the same, 240 golden items", _SUCCESS, 240, at_least(0.9)),
+        ("the same, 320 golden items", _SUCCESS, 320, at_least(0.9)),
+        ("the same, fewer strong answers change (4 % instead of 5 %), 280", _CALM_SUCCESS, 280, at_least(0.9)),
+        ("ideal promoted (new 42 → 89 %, strong 94 → 94 %), 280", _IDEAL, 280, at_least(0.9)),
+        ("24 intents (new 19 → 99 %, strong 96 → 96 %, 27 % of answers differ), 377", _INTENTS, 377, at_least(0.9)),
     ):
-        found += _promoted(what, truth, queries, aim)
-    found += _promoted("good promoted, 3000 queries and at most 150 labels", _SUCCESS, 3000, at_least(0.9), budget=150)
+        found += _promoted(what, truth, golden, aim)
+    found += _promoted("good promoted, 280 golden items, at most 150 labels", _SUCCESS, 280, at_least(0.9), budget=150)
     found += [
         Finding.share(f"  the usual rule on 100 items promotes: {name}", _naive(truth))
         for name, truth in (("placebo", _PLACEBO), ("harmful", _HARMFUL), ("good", _SUCCESS))
@@ -116,23 +155,34 @@ def promotions() -> list[Finding]:
     return found
 
 
+def cycles() -> list[Finding]:
+    """Three attempts on the same golden items and the same traffic, none of them any better than harmful."""
+    found = []
+    for what, alike in (("each fails on other answers", 0.0), ("7 of 10 answers fare as at the first attempt", 0.7)):
+        promoted = _cycles(_HARMFUL_GAIN, alike)
+        found.append(
+            Finding.share(f"a harmful one of three is promoted: {what}", promoted.any(axis=1), at_most(_ALPHA))
+        )
+        found += [Finding.share(f"  at attempt {number}", promoted[:, number - 1]) for number in range(1, ATTEMPTS + 1)]
+    good = _promoted("good at the second attempt promoted, 280 golden items", _SUCCESS, 280, None, attempt=2)
+    return [*found, *good]
+
+
 def quantisation() -> list[Finding]:
     """A file that lost 3 points, flips in 8 % of answers: nothing is new, so only what was kept is judged."""
-    loss = _Truth(_Group(0.1, 0.02, 0.05, 0.01), _Group(0.9, 0.02, 0.05, 0.01))
-    gates = _gates(loss, 1500, target=False)
+    lost = _Group(0.02, 0.05, 0.01)
+    gates = _gates(_Truth(lost, lost), 280, target=False)
     blocked = [gate.outcome is not Outcome.PROMOTE for gate in gates]
     return [
-        Finding.share("a quantisation that costs 3 points is blocked, 1500 queries", blocked, at_least(0.9)),
+        Finding.share("a quantisation that costs 3 points is blocked, 280 golden items", blocked, at_least(0.9)),
         Finding.median("  labels that it took", Unit.LABELS, [gate.labels for gate in gates], at_most(100)),
     ]
 
 
-def _ideal() -> _Truth:
-    return _SUCCESS._replace(strong=replace(_SUCCESS.strong, fixed=0.025, broken=0.025))
-
-
-def _promoted(what: str, truth: _Truth, queries: int, aim: Aim | None, *, budget: int = _BUDGET) -> list[Finding]:
-    gates = _gates(truth, queries, budget=budget)
+def _promoted(
+    what: str, truth: _Truth, golden: int, aim: Aim | None, *, budget: int = _BUDGET, attempt: int = 1
+) -> list[Finding]:
+    gates = _gates(truth, golden, budget=budget, attempt=attempt)
     promoted = [gate.outcome is Outcome.PROMOTE for gate in gates]
     found = [Finding.share(what, promoted, aim)]
     if np.mean(promoted) > 0.5:
@@ -141,38 +191,97 @@ def _promoted(what: str, truth: _Truth, queries: int, aim: Aim | None, *, budget
     return found
 
 
-def _gates(truth: _Truth, queries: int, *, target: bool = True, budget: int = _BUDGET, runs: int = 400) -> list[_Gate]:
+def _gates(
+    truth: _Truth, golden: int, *, target: bool = True, budget: int = _BUDGET, attempt: int = 1, runs: int = 400
+) -> list[_Gate]:
     generator = np.random.default_rng(_SEED)
-    return [_gate(generator, truth, queries, target=target, budget=budget) for _ in range(runs)]
+    return [
+        _gate(
+            generator,
+            truth,
+            _draw(generator, truth, golden),
+            _draw(generator, truth, _QUERIES),
+            target=[_NEW] if target else [],
+            budget=budget,
+            attempt=attempt,
+        )
+        for _ in range(runs)
+    ]
 
 
-def _gate(generator: np.random.Generator, truth: _Truth, queries: int, *, target: bool, budget: int) -> _Gate:
-    """Labels the answers that differ in random order, looks after every ten, stops at a verdict or at the budget."""
-    policy = Policy()
-    # columns: fixed, broken, neither; rows: target, strong
-    shares = [[group.share * part for part in (group.fixed, group.broken, group.neither)] for group in truth]
-    cells = np.array(shares).ravel()
-    counts = generator.multinomial(queries, [*cells, 1 - cells.sum()])[:-1]
-    disagreements = int(counts.sum())
-    order = generator.permutation(np.repeat(np.arange(6), counts))
-    margins = (policy.overall_margin, policy.strong_margin * truth.strong.share, policy.strong_margin)
-    overall, strong, gain = (
-        DisagreementTest(queries, disagreements, margin=margin, budget=budget) for margin in margins
-    )
-    used, most = 0, min(disagreements, budget)
-    while used < most:
-        seen = np.bincount(order[used : min(used + _BATCH, most)], minlength=6).reshape(2, 3)
-        used = min(used + _BATCH, most)
-        (new_fixed, new_broken, _), (old_fixed, old_broken, _) = seen.tolist()
-        total = int(seen.sum())
-        overall.add(new_fixed + old_fixed, new_broken + old_broken, int(seen[:, 2].sum()))
-        strong.add(old_fixed, old_broken, total - old_fixed - old_broken)
-        gain.add(new_fixed, new_broken, total - new_fixed - new_broken)
-        harmful = "harmful" in overall.proven | strong.proven
-        if harmful or (overall.settled and strong.settled and ("superior" in gain.proven or not target)):
-            break
-    proven = Disagreements(overall.decision, strong.decision, gain.decision if target else None)
-    return _Gate(decide(Strata(_NOTHING), policy, proven).outcome, used)
+def _cycles(truth: _Truth, alike: float, runs: int = 400) -> NDArray[np.bool_]:
+    """Which attempts end promoted, (runs, ATTEMPTS); all are made, as nobody stops at a refusal."""
+    generator = np.random.default_rng(_SEED)
+    promoted = []
+    for _ in range(runs):
+        golden, queries = _draw(generator, truth, 280), _draw(generator, truth, _QUERIES)
+        outcomes = []
+        for attempt in range(1, ATTEMPTS + 1):
+            seen = [_again(generator, truth, items, alike if attempt > 1 else 1.0) for items in (golden, queries)]
+            outcomes.append(_gate(generator, truth, *seen, target=[_NEW], budget=_BUDGET, attempt=attempt).outcome)
+        promoted.append([outcome is Outcome.PROMOTE for outcome in outcomes])
+    return np.array(promoted)
+
+
+def _gate(
+    generator: np.random.Generator,
+    truth: _Truth,
+    golden: _Items,
+    queries: _Items,
+    *,
+    target: list[str],
+    budget: int,
+    attempt: int,
+) -> _Gate:
+    """Looks at the golden items, then after every five labels; stops at a verdict or at the budget."""
+    policy = Policy(alpha=alpha_of(attempt, _ALPHA))
+    names = np.array(truth.names, dtype=object)
+    right = Flags(np.isin(golden.outcome, (_BROKEN, _ALIKE)), np.isin(golden.outcome, (_FIXED, _ALIKE)))
+    strata = stratify(right, [str(name) for name in names[golden.category]], target=target)
+    labels, answered = _queue(generator, truth, queries, target)
+    weighing = Weighing(answered, strata.categories, target=target, policy=policy, budget=budget)
+    used, most = 0, min(len(labels), budget)
+    while not weighing.settled and used < most:
+        weighing.look(labels[used : min(used + _LOOK, most)])
+        used = min(used + _LOOK, most)
+    return _Gate(decide(strata, policy, weighing.found).outcome, used)
+
+
+def _queue(
+    generator: np.random.Generator, truth: _Truth, queries: _Items, target: list[str]
+) -> tuple[list[Judged], Answered]:
+    """What both versions answer, and the labels of what differs in the order in which people are asked."""
+    names, strong = truth.names, truth.strong_categories
+    alike = queries.outcome == _ALIKE
+    pairs, judged = [], []
+    for category, outcome in zip(queries.category[~alike].tolist(), queries.outcome[~alike].tolist(), strict=True):
+        wrong, other = (names[(category + step) % strong] for step in generator.integers(1, strong, 2).tolist())
+        if category < strong and generator.random() < truth.lost:
+            other = _NEW
+        production = names[category] if outcome == _BROKEN else wrong
+        candidate = names[category] if outcome == _FIXED else other
+        pairs.append((production, candidate))
+        judged.append(Judged(names[category], outcome == _BROKEN, outcome == _FIXED, is_near(pairs[-1], target)))
+    agreed = dict(zip(names, np.bincount(queries.category[alike], minlength=len(names)).tolist(), strict=True))
+    answered = Answered(len(alike), len(pairs), agreed, pairs)
+    shuffled = [judged[place] for place in generator.permutation(len(judged))]
+    return in_order(shuffled, [each.near for each in shuffled]), answered
+
+
+def _draw(generator: np.random.Generator, truth: _Truth, n: int) -> _Items:
+    category = generator.choice(len(truth.mix), size=n, p=truth.mix)
+    return _Items(category, _outcomes(generator, truth, category))
+
+
+def _outcomes(generator: np.random.Generator, truth: _Truth, category: NDArray[np.int_]) -> NDArray[np.int_]:
+    strong, new = (generator.choice(4, size=len(category), p=group.parts) for group in (truth.strong, truth.target))
+    return np.where(category == truth.strong_categories, new, strong)
+
+
+def _again(generator: np.random.Generator, truth: _Truth, items: _Items, alike: float) -> _Items:
+    """The same items at another attempt: a part fares as before, the others as chance has it."""
+    before = generator.random(len(items.category)) < alike
+    return _Items(items.category, np.where(before, items.outcome, _outcomes(generator, truth, items.category)))
 
 
 def _naive(truth: _Truth, runs: int = 4000) -> list[bool]:
@@ -195,7 +304,7 @@ def _single(
     chances = [(1 - neither + lean) / 2, (1 - neither - lean) / 2, neither]
     proven, labels = [], []
     for found in generator.binomial(queries, disagreement, runs).tolist():
-        test = DisagreementTest(queries, found)
+        test = DisagreementTest(Group.plain(queries, found))
         used, most = 0, min(found, _BUDGET)
         while claim not in test.proven and "harmful" not in test.proven and used < most:
             batch = min(5, most - used)
