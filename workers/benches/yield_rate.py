@@ -21,8 +21,6 @@ import numpy as np
 import torch
 from rich.console import Console
 from rich.table import Table
-from tuneloop.stats.queue import in_order
-from tuneloop.stats.weighing import Judged, Traffic, Weighing, is_near
 
 from tuneloop.comparison.service import gate_policy
 from tuneloop.demo.scenario import DATA
@@ -35,7 +33,9 @@ from tuneloop.retraining.recipe import Recipe
 from tuneloop.stats.gate import Outcome, decide
 from tuneloop.stats.intervals import Rate
 from tuneloop.stats.paired import Alternative, PairedCounts, count, mcnemar_mid_p
+from tuneloop.stats.queue import in_order
 from tuneloop.stats.strata import Flags, stratify
+from tuneloop.stats.weighing import Answered, Judged, Weighing, is_near
 from tuneloop_workers.actors.trials import Part
 from tuneloop_workers.bases.pair import BakedBase
 from tuneloop_workers.bases.sources import from_package
@@ -340,13 +340,13 @@ def gate_of(draw: Draw, before: Sequence[str], after: Sequence[str], seed: int) 
     differing = [pair for pair in pairs if pair[1] != pair[2]]
     random.Random(seed).shuffle(differing)
     differing = in_order(differing, [is_near(pair[1:], draw.new) for pair in differing])
-    traffic = Traffic(
+    answered = Answered(
         len(pairs),
         len(differing),
         Counter(old for _, old, new in pairs if old == new),
         [(old, new) for _, old, new in differing],
     )
-    weighing = Weighing(traffic, strata.categories, target=draw.new, policy=policy, budget=Policy().label_budget)
+    weighing = Weighing(answered, strata.categories, target=draw.new, policy=policy, budget=Policy().label_budget)
     labels = 0
     while (verdict := decide(strata, policy, weighing.found)).outcome is Outcome.NEED_MORE_LABELS:
         asked = differing[labels : min(labels + LOOK, LIMIT)]

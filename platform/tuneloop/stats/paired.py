@@ -140,7 +140,7 @@ def tango_score(counts: PairedCounts, difference: float) -> float:
     return distance / math.sqrt(variance)
 
 
-def null_discordance(n: int, fixed: float, broken: float, difference: float) -> float:
+def null_discordance(n: float, fixed: float, broken: float, difference: float) -> float:
     """Maximum-likelihood share of discordant items among `n`, if the true difference were `difference` (Tango 1998)."""
     linear = -fixed - broken + (2 * n - fixed + broken) * difference
     constant = -broken * difference * (1 - difference)

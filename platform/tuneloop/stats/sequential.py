@@ -136,8 +136,8 @@ class DisagreementTest:
         known = self._known.after(*labels)
         over = known.labels > known.group.differing
         if np.any(over):
-            labels, differing = (int(counts[over][0]) for counts in (known.labels, known.group.differing))
-            raise ValueError(f"{labels} labels, but only {differing} answers differ")
+            given, differing = (int(counts[over][0]) for counts in (known.labels, known.group.differing))
+            raise ValueError(f"{given} labels, but only {differing} answers differ")
         self._known = known
         self._look()
 

@@ -161,7 +161,9 @@ def cycles() -> list[Finding]:
     for what, alike in (("each fails on other answers", 0.0), ("7 of 10 answers fare as at the first attempt", 0.7)):
         promoted = _cycles(_HARMFUL_GAIN, alike)
         found.append(
-            Finding.share(f"a harmful one of three is promoted: {what}", promoted.any(axis=1), at_most(_ALPHA))
+            Finding.share(
+                f"a harmful one of three is promoted: {what}", np.any(promoted, axis=1).tolist(), at_most(_ALPHA)
+            )
         )
         found += [Finding.share(f"  at attempt {number}", promoted[:, number - 1]) for number in range(1, ATTEMPTS + 1)]
     good = _promoted("good at the second attempt promoted, 280 golden items", _SUCCESS, 280, None, attempt=2)
