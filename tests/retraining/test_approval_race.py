@@ -16,8 +16,8 @@ from tuneloop.kit.engines import EngineUrls
 from tuneloop.kit.errors import Conflict
 from tuneloop.kit.ids import new_id
 from tuneloop.retraining.approvals import questions
-from tuneloop.retraining.service import approve_retrain, reject
-from tuneloop.tables import AuditEvent, CycleState, Decision, JobRow, RetrainingCycle
+from tuneloop.retraining.service import approve_retrain, lock_cycle, reject
+from tuneloop.tables import AuditEvent, Candidate, CycleState, Decision, JobRow, RetrainingCycle
 
 Act = Callable[..., Any]
 APPROVED = (CycleState.APPROVED, Decision.APPROVED, 1)
@@ -54,3 +54,15 @@ def test_of_two_decisions_at_once_exactly_one_counts(engine: Engine, urls: Engin
                 cycle.state = CycleState.FAILED
             assert told[0].startswith("already ")
             assert told[1] == "counted"
+
+
+def test_what_refers_to_a_cycle_does_not_wait_for_the_step_that_has_locked_it(engine: Engine, urls: EngineUrls) -> None:
+    """A label does while the gate looks: each would wait for what the other has locked."""
+    with committed_agency(engine, urls) as (database, agency):
+        workshop = make_workshop(database, agency, ["order"], base=f"base-{new_id()}")
+        with database.unit(agency.id) as session:
+            cycle_id = workshop.asked(session)
+        with database.unit(agency.id) as step, database.unit(agency.id) as label:
+            cycle = lock_cycle(step, cycle_id)
+            label.add(Candidate(client_id=cycle.client_id, cycle_id=cycle_id, method="continue", blend=1.0, dev={}))
+            label.flush()

@@ -89,7 +89,7 @@ def _mark(
     query = select(RetrainingCycle).where(
         RetrainingCycle.candidate_version_id == version.id, col(RetrainingCycle.state) == before
     )
-    cycle = session.exec(query.with_for_update()).one_or_none()
+    cycle = session.exec(query.with_for_update(key_share=True)).one_or_none()
     if cycle is not None:
         advance(session, cycle, after, principal=principal, digest=version.digest)
     return cycle is not None

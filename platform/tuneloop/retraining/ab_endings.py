@@ -45,7 +45,9 @@ def end_live_test(
     found = live_test(session, model_id)
     if found is None:
         return None
-    cycle = session.exec(select(RetrainingCycle).where(RetrainingCycle.id == found.cycle_id).with_for_update()).one()
+    cycle = session.exec(
+        select(RetrainingCycle).where(RetrainingCycle.id == found.cycle_id).with_for_update(key_share=True)
+    ).one()
     query = select(AbTest).where(AbTest.id == found.id).with_for_update()
     test = session.exec(query.execution_options(populate_existing=True)).one()
     if test.state not in LIVE:

@@ -270,7 +270,7 @@ def at_step(session: Session, step: CycleStep, *states: CycleState) -> Retrainin
 
 
 def lock_cycle(session: Session, cycle_id: UUID) -> RetrainingCycle:
-    query = select(RetrainingCycle).where(RetrainingCycle.id == cycle_id).with_for_update()
+    query = select(RetrainingCycle).where(RetrainingCycle.id == cycle_id).with_for_update(key_share=True)
     cycle = session.exec(query.execution_options(populate_existing=True)).one_or_none()
     if cycle is None:
         raise NotFound("cycle", cycle_id)
