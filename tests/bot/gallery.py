@@ -11,6 +11,8 @@ from tests.bot.office import Office, shown
 from tests.bot.test_messages import NASTY, RATE, alert_world, point
 from tests.support.cycles import Workshop, make_workshop
 from tests.support.factories import make_base
+from tests.support.showcase_traffic import Maker
+from tests.support.turned_down import make_turned_down
 from tuneloop.kit.clock import now
 from tuneloop.kit.jobs import JobRow, JobState
 from tuneloop.monitoring.alerts import notify_again
@@ -22,7 +24,9 @@ from tuneloop.tables import (
     BaseModel,
     Client,
     CycleState,
+    Domain,
     Example,
+    Plan,
     Pool,
     Prediction,
     RegisteredModel,
@@ -114,6 +118,7 @@ def make_gallery(north: Office) -> Gallery:
     question = next(each for each in north.messages() if "Retrain rejected/support?" in shown(each.content))
     north.click("Otto", question, "reject")
     north.submit("Otto", reason="wait for the new labels")
+    _turned_down(gallery)
     _calls(north)
     _labels(gallery)
     for command in COMMANDS:
@@ -184,6 +189,17 @@ def _cycle(gallery: Gallery, state: str) -> Begun:
     return Begun(state, workshop, cycle_id)
 
 
+def _turned_down(gallery: Gallery) -> None:
+    """One whose three attempts have ended, and one whose third is trained."""
+    north = gallery.north
+    with north.database.unit(north.agency.id) as session:
+        maker = Maker(session, gallery.base, 1)
+        for slug, name, attempts in (("meadow", "Meadow Furniture", 3), ("orchard", "Orchard Toys", 2)):
+            client = maker.client(slug, name, Domain.ECOMMERCE, Plan.BASIC)
+            make_turned_down(maker, north.agency, client, attempts=attempts)
+    north.tick()
+
+
 def _come_to(session: Session, cycle: RetrainingCycle, begun: Begun) -> None:
     state, workshop = begun.state, begun.workshop
     cycle.updated_at = now()
@@ -205,7 +221,7 @@ def _come_to(session: Session, cycle: RetrainingCycle, begun: Begun) -> None:
 def _calls(north: Office) -> None:
     """Nobody has answered for long; it is Monday."""
     with north.database.unit(north.agency.id) as session:
-        alert = session.exec(select(Alert)).one()
+        alert = session.exec(select(Alert).join(Client).where(Client.slug == "acme")).one()
         alert.notified_at = alert.opened_at
         notify_again(session, alert.model_id)
     for at in (now(), now() + timedelta(minutes=25), now() + timedelta(minutes=50), MONDAY):

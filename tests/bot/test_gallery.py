@@ -27,6 +27,8 @@ SAID = {
     "a deployed version": "`deployed/support@v1.1` is in production since",
     "the verdict for": "*Verdict: promote*",
     "the verdict against": "*Verdict: reject*",
+    "why a candidate was turned down": ":x: *`v1.3` was turned down after 3 attempts.*",
+    "the next attempt": "*Attempt 3 of up to 3*",
     "no verdict yet": "*Verdict: more labels are needed*",
     "the week": "Your week",
     "a report": "Report of Acme for 2026-01",

@@ -30,7 +30,7 @@ def _approval(studio: Committed, cycle_id: object) -> Approval:
 
 def test_from_the_portfolio_over_model_and_alert_to_the_question(owner: Visitor, shown: Showcase) -> None:
     page = owner.page
-    expect(page.get_by_text("4 models. 2 need a look.")).to_be_visible()
+    expect(page.get_by_text("6 models. 4 need a look.")).to_be_visible()
     page.get_by_role("row", name="Northwind Outfitters").get_by_role("link", name="Northwind Outfitters").click()
     expect(page.get_by_role("heading", name="Northwind Outfitters support", level=1)).to_be_visible()
     expect(page.get_by_text("10 points").first).to_be_visible()

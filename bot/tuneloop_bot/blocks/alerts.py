@@ -6,7 +6,7 @@ from typing import Any
 from tuneloop.kit.clock import now
 from tuneloop.monitoring.alerts import MENDED_BY_TRAINING
 from tuneloop.retraining.recipe import Recipe, further_in_words
-from tuneloop.tables import Alert, AlertLevel, AlertState
+from tuneloop.tables import Alert, AlertLevel, AlertState, CycleState
 from tuneloop_bot.blocks.chart import picture
 from tuneloop_bot.blocks.content import Content
 from tuneloop_bot.blocks.cycles import at_hand, cycle_lines
@@ -110,15 +110,16 @@ def _buttons(view: AlertView) -> list[Block]:
     if cycle is not None and cycle.retrain is not None and cycle.retrain.decision is None:
         return retrain_buttons(cycle)
     under_way = cycle is not None and cycle.state.value not in ("rejected", "failed", "rolled_back", "deployed")
-    return [] if under_way else alert_buttons(alert)
+    diagnosed = cycle is not None and cycle.diagnosis is not None and cycle.state is CycleState.REJECTED
+    return [] if under_way else alert_buttons(alert, retrain=not diagnosed)
 
 
-def alert_buttons(alert: Alert) -> list[Block]:
-    """What can be done about an open alert that no cycle mends."""
+def alert_buttons(alert: Alert, *, retrain: bool = True) -> list[Block]:
+    """What can be done about an open alert that no cycle mends; no same `retrain` once a diagnosis names others."""
     ref = Ref(alert=alert.id)
     return buttons(
         button("Approve retrain", Act.APPROVE_RETRAIN, ref, style="primary")
-        if alert.kind in MENDED_BY_TRAINING
+        if retrain and alert.kind in MENDED_BY_TRAINING
         else None,
         button("Label first", Act.LABEL_FIRST, Ref(alert=alert.id, model=alert.model_id)),
         menu("Snooze", Act.SNOOZE, [(text, f"{days}:{alert.id}") for days, text in SNOOZES]),
