@@ -171,6 +171,7 @@ class Maker(Models):
                     client_id=cycle.client_id,
                     model_id=cycle.model_id,
                     cycle_id=cycle.id,
+                    attempt=cycle.attempt,
                     purpose=ReviewPurpose.GATE,
                     reason="production and candidate answer this differently",
                     state=ReviewState.DONE if done else ReviewState.OPEN,
