@@ -100,8 +100,20 @@ class ComparedRow(Frozen):
     difference: Difference
 
 
+class TurnedDown(Frozen):
+    """A candidate that the gate did not let pass; the category that it would have lost most in, if it was one."""
+
+    candidate: str
+    category: str | None = None
+    before: Figure | None = None
+    after: Figure | None = None
+
+
 class Retrain(Frozen):
-    """One cycle of the month, with what the side-by-side comparison showed if it got that far."""
+    """One cycle of the month, with what the side-by-side comparison showed if it got that far.
+
+    `turned_down` are its candidates that did not pass, oldest first.
+    """
 
     started: datetime
     trigger: Trigger
@@ -118,6 +130,7 @@ class Retrain(Frozen):
     labels_needed: int | None
     decided_by: str | None
     failure: str | None
+    turned_down: tuple[TurnedDown, ...] = ()
 
 
 class Measure(StrEnum):

@@ -155,7 +155,19 @@ def retrain_facts(say: Speaker, retrain: Retrain) -> list[str]:
         found.append(say("retrain.data", n=retrain.examples))
     if retrain.rows:
         found.append(say("retrain.same_questions", n=retrain.rows[0].n, fixed=retrain.fixed, broken=retrain.broken))
-    return found
+    return [*found, *([turned_down(say, retrain)] if retrain.turned_down else [])]
+
+
+def turned_down(say: Speaker, retrain: Retrain) -> str:
+    """One sentence about the last candidate that did not pass, and what is done about it."""
+    last = retrain.turned_down[-1]
+    later = retrain.state not in (CycleState.REJECTED, CycleState.FAILED)
+    then = say("retrain.then_another" if later else "retrain.then_kept")
+    candidate = f"v{last.candidate}"
+    if last.category is None or last.before is None or last.after is None:
+        return say("retrain.turned_down", candidate=candidate, then=then)
+    lost = {"category": last.category, "before": say.rate(last.before), "after": say.rate(last.after)}
+    return say("retrain.turned_down_in", candidate=candidate, then=then, **lost)
 
 
 def verdict(say: Speaker, retrain: Retrain) -> str:

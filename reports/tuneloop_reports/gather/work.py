@@ -5,11 +5,14 @@ from uuid import UUID
 from sqlmodel import Session, col, func, select
 
 from tuneloop.clients.months import Span
+from tuneloop.retraining.approvals import latest_question
+from tuneloop.retraining.attempts import attempts_of, comparison_of
+from tuneloop.retraining.diagnosis.service import stored_diagnosis
 from tuneloop.retraining.states import ENDED
+from tuneloop.stats.gate import Outcome
 from tuneloop.tables import (
     AdapterVersion,
     Alert,
-    Approval,
     ApprovalKind,
     AuditEvent,
     Comparison,
@@ -22,7 +25,17 @@ from tuneloop.tables import (
     Snapshot,
     SnapshotItem,
 )
-from tuneloop_reports.content import ComparedRow, Difference, Event, EventKind, Figure, FixedExample, Retrain, Work
+from tuneloop_reports.content import (
+    ComparedRow,
+    Difference,
+    Event,
+    EventKind,
+    Figure,
+    FixedExample,
+    Retrain,
+    TurnedDown,
+    Work,
+)
 from tuneloop_reports.redact import redact, shorten
 
 MOST_EXAMPLES = 5
@@ -108,9 +121,7 @@ def _retrain(session: Session, cycle: RetrainingCycle) -> Retrain:
     candidate = session.get(AdapterVersion, cycle.candidate_version_id) if cycle.candidate_version_id else None
     snapshot = session.get(Snapshot, cycle.training_snapshot_id) if cycle.training_snapshot_id else None
     alert = session.get(Alert, cycle.alert_id) if cycle.alert_id else None
-    promotion = session.exec(
-        select(Approval).where(Approval.cycle_id == cycle.id, Approval.kind == ApprovalKind.PROMOTION)
-    ).one_or_none()
+    promotion = latest_question(session, cycle.id, ApprovalKind.PROMOTION)
     return Retrain(
         started=cycle.created_at,
         trigger=cycle.trigger,
@@ -127,7 +138,25 @@ def _retrain(session: Session, cycle: RetrainingCycle) -> Retrain:
         labels_needed=comparison.labels_needed if comparison else None,
         decided_by=promotion.decided_by if promotion else None,
         failure=cycle.failure,
+        turned_down=_turned_down(session, cycle),
     )
+
+
+def _turned_down(session: Session, cycle: RetrainingCycle) -> tuple[TurnedDown, ...]:
+    found = []
+    for attempt in attempts_of(session, cycle.id):
+        diagnosis = stored_diagnosis(attempt)
+        look = comparison_of(session, cycle.id, attempt.number)
+        if diagnosis is None or diagnosis.version is None or look is None or look.outcome != Outcome.REJECT:
+            continue
+        number = diagnosis.version.removeprefix("v")
+        if not diagnosis.losses:
+            found.append(TurnedDown(candidate=number))
+            continue
+        worst = diagnosis.losses[0]
+        before, after = (Figure.model_validate(each) for each in (worst.production, worst.candidate))
+        found.append(TurnedDown(candidate=number, category=worst.category, before=before, after=after))
+    return tuple(found)
 
 
 def _new_examples(session: Session, snapshot: Snapshot, parent: AdapterVersion | None) -> int | None:
@@ -151,8 +180,7 @@ def _row(row: dict[str, object]) -> ComparedRow:
 
 
 def _comparison(session: Session, cycle: RetrainingCycle) -> Comparison | None:
-    query = select(Comparison).where(Comparison.cycle_id == cycle.id)
-    return session.exec(query.order_by(col(Comparison.look).desc()).limit(1)).one_or_none()
+    return comparison_of(session, cycle.id)
 
 
 def _cycle_events(session: Session, model: RegisteredModel, action: str, span: Span) -> list[AuditEvent]:
