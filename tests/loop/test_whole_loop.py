@@ -49,7 +49,15 @@ def test_a_model_is_trained_served_retrained_promoted_and_rolled_back(running: R
     second = approved(
         running,
         operator.post(
-            f"{path}/cycles", {"recipe": {"methods": ["continue", "from_base"], "blends": [0.5, 1.0], "epochs": 1}}
+            f"{path}/cycles",
+            {
+                "recipe": {
+                    "methods": ["continue", "from_base"],
+                    "blends": [0.5, 1.0],
+                    "epochs": 1,
+                    "further_attempts": 0,
+                }
+            },
         ),
     )
     tried = {(each["method"], each["blend"]): each for each in second["candidates"]}  # type: ignore[union-attr]

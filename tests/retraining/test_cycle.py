@@ -104,7 +104,7 @@ def test_with_a_version_the_plan_names_its_parent(
     point(session, model, Alias.PRODUCTION, version.id)
     cycle = propose(session, principal=operator, model=model, recipe=Recipe(blends=(0.5,)))
     recipe = Recipe.model_validate(cycle.recipe)
-    assert (recipe.methods, recipe.blends) == ((Method.CONTINUE, Method.FROM_BASE), (0.5,))
+    assert (recipe.methods, recipe.blends) == ((Method.CONTINUE,), (0.5,))
     assert (cycle.parent_version_id, cycle.trigger) == (version.id, Trigger.MANUAL)
 
 
