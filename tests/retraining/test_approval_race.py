@@ -66,3 +66,4 @@ def test_what_refers_to_a_cycle_does_not_wait_for_the_step_that_has_locked_it(en
             cycle = lock_cycle(step, cycle_id)
             label.add(Candidate(client_id=cycle.client_id, cycle_id=cycle_id, method="continue", blend=1.0, dev={}))
             label.flush()
+            assert label.exec(select(Candidate.cycle_id)).all() == [cycle_id]

@@ -8,34 +8,28 @@ every retrain and never overlap. Defaults are the product's; an option changes o
 
 import argparse
 import json
-import random
-from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
+from processor import processor
 from rich.console import Console
 from rich.table import Table
+from yield_data import Draw, Item, draw, read
+from yield_verdict import gate_of, truth_of
 
-from tuneloop.comparison.service import gate_policy
-from tuneloop.demo.scenario import DATA
 from tuneloop.kit.storage import digest_file
 from tuneloop.registry.contract import AdapterPart, BaseRef, Contract, Manifest, Task
 from tuneloop.registry.policy import Policy
 from tuneloop.registry.templates import Message
 from tuneloop.retraining.choice import STRONG, TARGET, Dev, choose, summarise
 from tuneloop.retraining.recipe import Recipe
-from tuneloop.stats.gate import Outcome, decide
+from tuneloop.stats.gate import Outcome
 from tuneloop.stats.intervals import Rate
-from tuneloop.stats.paired import Alternative, PairedCounts, count, mcnemar_mid_p
-from tuneloop.stats.queue import in_order
-from tuneloop.stats.strata import Flags, stratify
-from tuneloop.stats.weighing import Answered, Judged, Weighing, is_near
 from tuneloop_workers.actors.trials import Part
 from tuneloop_workers.bases.pair import BakedBase
 from tuneloop_workers.bases.sources import from_package
@@ -50,101 +44,6 @@ from tuneloop_workers.training.recipe import train
 from tuneloop_workers.training.spec import Device, Method, ParentPart, Precision, TrainSpec
 
 STORE = Path(".tuneloop/bench")
-NEW, ARRIVED, LABELLED, LOOK = 3, 25, 36, 5
-HELPS_NEW, HELPS_STRONG, CATEGORY_LOSS = 0.30, -0.01, 0.10
-LIMIT = 150
-
-
-class Item(NamedTuple):
-    text: str
-    label: str
-
-
-@dataclass(frozen=True)
-class Draw:
-    """One retrain's data. `first` trained the parent; `truth` are all items that nothing else uses."""
-
-    known: tuple[str, ...]
-    new: tuple[str, ...]
-    first: list[Item]
-    arrived: list[Item]
-    dev: list[Item]
-    unlabelled: list[Item]
-    golden: list[Item]
-    queries: list[Item]
-    truth: list[Item]
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """Items of a label. Small sets give less of everything."""
-
-    first: int
-    golden: int
-    unlabelled: int
-    queries: int
-    truth: int
-
-    @classmethod
-    def of(cls, smallest: int) -> "Sizes":
-        """For labels of at least `smallest` items."""
-        first = min(21, smallest // 3)
-        rest = smallest - first - ARRIVED // 2
-        return cls(first, min(12, rest // 4), min(10, rest // 5), min(25, rest // 4), 60)
-
-
-def read(folder: Path) -> dict[str, list[str]]:
-    """Texts by label, each once."""
-    found: dict[str, dict[str, None]] = defaultdict(dict)
-    files = [DATA / "support.jsonl"] if folder == Path("demo") else [folder / "train.jsonl", folder / "test.jsonl"]
-    for file in files:
-        for line in file.read_text().splitlines():
-            row = json.loads(line)
-            found[row["label"]].setdefault(row["text"])
-    return {label: list(texts) for label, texts in found.items() if len(texts) >= ARRIVED * 2}
-
-
-def parents_labels(texts: Mapping[str, list[str]], seed: int) -> tuple[list[str], list[str]]:
-    """At most 21 labels that a parent knows, and others of which each of its retrains gets three."""
-    chance = random.Random(f"labels {seed}")
-    labels = chance.sample(sorted(texts), len(texts))
-    known = min(21, len(labels) - NEW)
-    return sorted(labels[:known]), sorted(labels[known : known + 4 * NEW])
-
-
-def draw(texts: Mapping[str, list[str]], seed: int, retrain: int) -> Draw:
-    """The parent's own examples depend on `seed` alone, the rest on both."""
-    known, others = parents_labels(texts, seed)
-    sizes = Sizes.of(min(len(texts[label]) for label in known))
-    chance = random.Random(f"items {seed} {retrain}")
-    new = tuple(sorted(chance.sample(others, NEW)))
-    parts: dict[str, list[Item]] = defaultdict(list)
-    for label in (*known, *new):
-        own = random.Random(f"first {seed} {label}")
-        shuffled = own.sample(texts[label], len(texts[label]))
-        if label in known:
-            parts["first"] += [Item(text, label) for text in shuffled[: sizes.first]]
-            shuffled = shuffled[sizes.first :]
-        chance.shuffle(shuffled)
-        taken = {"arrived": 0 if label in known else ARRIVED, "dev": 2, "labelled": 2 if label in known else 0}
-        taken |= {"golden": sizes.golden if label in known else 2 * sizes.golden, "unlabelled": sizes.unlabelled}
-        taken |= {"queries": sizes.queries, "truth": sizes.truth}
-        for name, many in taken.items():
-            parts[name] += [Item(text, label) for text in shuffled[:many]]
-            shuffled = shuffled[many:]
-    labelled = chance.sample(parts["labelled"], min(LABELLED, len(parts["labelled"])))
-    queries = chance.sample(parts["queries"], len(parts["queries"]))
-    return Draw(
-        known=tuple(known),
-        new=new,
-        first=parts["first"],
-        arrived=[*parts["arrived"], *labelled],
-        dev=parts["dev"],
-        unlabelled=parts["unlabelled"],
-        golden=parts["golden"],
-        queries=queries,
-        truth=parts["truth"],
-    )
 
 
 class Lab:
@@ -273,95 +172,6 @@ def dev_of(draw: Draw, answers: Sequence[Answer]) -> Dev:
     )
 
 
-class Truth(NamedTuple):
-    """On all held-back items: shares right before and after; `harmed` are known labels that truly lost."""
-
-    overall: tuple[float, float]
-    new: tuple[float, float]
-    strong: tuple[float, float]
-    strong_counts: PairedCounts
-    worst: float
-    harmed: tuple[str, ...]
-
-    @property
-    def helps(self) -> bool:
-        gained = self.new[1] - self.new[0] >= HELPS_NEW
-        return gained and self.strong[1] - self.strong[0] >= HELPS_STRONG and not self.harmed
-
-    @property
-    def harmful(self) -> bool:
-        """Worse than the gate's margins allow: what must not be promoted."""
-        policy = Policy()
-        return (
-            self.strong[1] - self.strong[0] < -policy.strong_margin
-            or self.overall[1] - self.overall[0] < -policy.overall_margin
-        )
-
-
-def truth_of(draw: Draw, before: Sequence[str], after: Sequence[str]) -> Truth:
-    """A label has truly lost with 10 points or more of its items, beyond what chance explains at 5 %."""
-    old = np.array([answer == item.label for item, answer in zip(draw.truth, before, strict=True)])
-    new = np.array([answer == item.label for item, answer in zip(draw.truth, after, strict=True)])
-    labels = np.array([item.label for item in draw.truth])
-    fresh = np.isin(labels, draw.new)
-    by_label = {label: count(old[labels == label], new[labels == label]) for label in draw.known}
-    harmed = tuple(
-        label
-        for label, counts in by_label.items()
-        if counts.difference <= -CATEGORY_LOSS and mcnemar_mid_p(counts, Alternative.WORSE) <= 0.05
-    )
-    return Truth(
-        (float(old.mean()), float(new.mean())),
-        (float(old[fresh].mean()), float(new[fresh].mean())),
-        (float(old[~fresh].mean()), float(new[~fresh].mean())),
-        count(old[~fresh], new[~fresh]),
-        min(counts.difference for counts in by_label.values()),
-        harmed,
-    )
-
-
-class Gate(NamedTuple):
-    outcome: Outcome
-    labels: int
-
-
-def gate_of(draw: Draw, before: Sequence[str], after: Sequence[str], seed: int) -> Gate:
-    """The product's gate: golden items, then labels on differing answers to queries, at most `LIMIT`.
-
-    `before` and `after` are the answers to the golden items, then to the queries.
-    """
-    policy, split = gate_policy(Policy()), len(draw.golden)
-    right = Flags(
-        np.array([answer == item.label for item, answer in zip(draw.golden, before[:split], strict=True)]),
-        np.array([answer == item.label for item, answer in zip(draw.golden, after[:split], strict=True)]),
-    )
-    strata = stratify(right, [item.label for item in draw.golden], target=draw.new)
-    pairs = list(zip(draw.queries, before[split:], after[split:], strict=True))
-    differing = [pair for pair in pairs if pair[1] != pair[2]]
-    random.Random(seed).shuffle(differing)
-    differing = in_order(differing, [is_near(pair[1:], draw.new) for pair in differing])
-    answered = Answered(
-        len(pairs),
-        len(differing),
-        Counter(old for _, old, new in pairs if old == new),
-        [(old, new) for _, old, new in differing],
-    )
-    weighing = Weighing(answered, strata.categories, target=draw.new, policy=policy, budget=Policy().label_budget)
-    labels = 0
-    while (verdict := decide(strata, policy, weighing.found)).outcome is Outcome.NEED_MORE_LABELS:
-        asked = differing[labels : min(labels + LOOK, LIMIT)]
-        if not asked:
-            break
-        weighing.look(
-            [
-                Judged(item.label, old == item.label, new == item.label, near=is_near((old, new), draw.new))
-                for item, old, new in asked
-            ]
-        )
-        labels += len(asked)
-    return Gate(verdict.outcome, labels)
-
-
 def play(
     lab: Lab, texts: Mapping[str, list[str]], seed: int, retrain: int, options: argparse.Namespace
 ) -> dict[str, Any]:
@@ -455,8 +265,7 @@ def main() -> None:
                 if options.json:
                     with options.json.open("a") as file:
                         file.write(json.dumps(row) + "\n")
-    processor = torch.cpu.get_capabilities().get("cpu_name", "unknown processor")
-    console.print(f"{processor}; {options.data}; {options.changes or 'defaults'}")
+    console.print(f"{processor()}; {options.data}; {options.changes or 'defaults'}")
     show(console, rows)
 
 

@@ -111,7 +111,7 @@ def run_serve(settings: Settings, *, base: str | None = None) -> None:
         token=settings.serve_token.get_secret_value(),
         threads=settings.cpu_threads,
     )
-    serve(host, Artifacts(storage, settings.data_dir / "unpacked"), gguf_sha256)
+    serve(host, Artifacts(storage, settings.unpacked), gguf_sha256)
 
 
 def _served_base(settings: Settings, name: str | None, stop: threading.Event) -> str | None:

@@ -20,7 +20,7 @@ from tuneloop.registry.service import aliases, lock_model
 from tuneloop.retraining.ab_endings import LIVE, end, give_time, live_test, subject_of
 from tuneloop.retraining.approvals import latest_question
 from tuneloop.retraining.attempts import comparison_of
-from tuneloop.retraining.service import lock_cycle, refuse_outdated
+from tuneloop.retraining.service import find_cycle, lock_cycle, refuse_outdated
 from tuneloop.stats.gate import Outcome
 from tuneloop.tables import (
     AbState,
@@ -62,9 +62,7 @@ def start(
     """
     principal.require(Role.OPERATOR)
     _check(share, days, labels)
-    found = session.get(RetrainingCycle, cycle_id)
-    if found is None:
-        raise NotFound("cycle", cycle_id)
+    found = find_cycle(session, cycle_id)
     model = session.get_one(RegisteredModel, found.model_id)
     lock_model(session, model)
     cycle = lock_cycle(session, cycle_id)

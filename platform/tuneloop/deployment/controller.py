@@ -11,10 +11,10 @@ from tuneloop.deployment.ab_tests import start, stop, tests_of
 from tuneloop.deployment.schemas import AbTestCreate, AbTestRead, AbTestStop
 from tuneloop.identity.principal import Principal
 from tuneloop.jobs.controller import JobRead, find_job
-from tuneloop.kit.errors import NotFound
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.registry.service import full_name
-from tuneloop.tables import AbTest, AdapterVersion, RegisteredModel, RetrainingCycle, Role
+from tuneloop.retraining.service import find_cycle
+from tuneloop.tables import AbTest, AdapterVersion, RegisteredModel, Role
 
 
 class AbTestController(Controller):
@@ -24,8 +24,7 @@ class AbTestController(Controller):
     @get("/cycles/{cycle_id:uuid}/ab-tests", role=Role.VIEWER, sync_to_thread=True)
     def index(self, session: NamedDependency[TenantSession], cycle_id: FromPath[UUID]) -> list[AbTestRead]:
         """A/B tests of a cycle's candidate, newest first, each with its last reading."""
-        if session.get(RetrainingCycle, cycle_id) is None:
-            raise NotFound("cycle", cycle_id)
+        find_cycle(session, cycle_id)
         return [_read(session, test) for test in tests_of(session, cycle_id)]
 
     @post("/cycles/{cycle_id:uuid}/ab-tests", role=Role.OPERATOR, sync_to_thread=True)

@@ -103,6 +103,11 @@ class Settings(BaseSettings):
         return self.storage_url or (self.data_dir / "objects").resolve().as_uri()
 
     @property
+    def unpacked(self) -> Path:
+        """Where stored archives are opened, and files made from stored ones are kept."""
+        return self.data_dir.resolve() / "unpacked"
+
+    @property
     def serve_host(self) -> str:
         return urlsplit(self.serve_url).hostname or "127.0.0.1"
 

@@ -55,14 +55,20 @@ def gate_queries(session: Session, *, cycle: RetrainingCycle, model: RegisteredM
         .join(SnapshotItem, col(SnapshotItem.example_id) == Example.id)
         .where(SnapshotItem.snapshot_id == cycle.training_snapshot_id, Example.prediction_id == Prediction.id)
     )
-    query = (
-        select(Prediction)
-        .where(Prediction.model_id == model.id, or_(share, col(Prediction.at) > cycle.created_at), ~trained.exists())
-        .order_by(col(Prediction.at).desc(), col(Prediction.id).desc())
-        .limit(REPEATS * limit)
+    return latest_distinct(
+        session,
+        Prediction.model_id == model.id,
+        or_(share, col(Prediction.at) > cycle.created_at),
+        ~trained.exists(),
+        limit=limit,
     )
+
+
+def latest_distinct(session: Session, *conditions: ColumnElement[bool] | bool, limit: int) -> list[Prediction]:
+    """The latest answers that meet the conditions, one for each distinct conversation; newest first."""
+    query = select(Prediction).where(*conditions).order_by(col(Prediction.at).desc(), col(Prediction.id).desc())
     distinct: dict[str, Prediction] = {}
-    for prediction in session.exec(query):
+    for prediction in session.exec(query.limit(REPEATS * limit)):
         distinct.setdefault(conversation_key(prediction.messages), prediction)
     return list(distinct.values())[:limit]
 

@@ -37,7 +37,15 @@ from tuneloop.retraining.schemas import (
     StepCreate,
     StepTaken,
 )
-from tuneloop.retraining.service import approve_promotion, approve_retrain, cancel, cycles_of, propose, reject
+from tuneloop.retraining.service import (
+    approve_promotion,
+    approve_retrain,
+    cancel,
+    cycles_of,
+    find_cycle,
+    propose,
+    reject,
+)
 from tuneloop.retraining.verdicts import gate_state, settled_items
 from tuneloop.tables import AdapterVersion, EvalRun, RegisteredModel, RetrainingCycle, Role, Trigger
 
@@ -61,13 +69,6 @@ def read_cycle(session: TenantSession, cycle: RetrainingCycle) -> CycleRead:
         evidence=evidence_of(session, cycle),
         override=override_of(session, cycle.id),
     )
-
-
-def find_cycle(session: TenantSession, cycle_id: UUID) -> RetrainingCycle:
-    cycle = session.get(RetrainingCycle, cycle_id)
-    if cycle is None:
-        raise NotFound("cycle", cycle_id)
-    return cycle
 
 
 async def stream_moments(

@@ -23,6 +23,7 @@ from tuneloop.tables import (
     AbState,
     AdapterVersion,
     Alias,
+    Approval,
     ApprovalKind,
     AttemptEnd,
     Comparison,
@@ -122,11 +123,15 @@ def _try_again(
 
 
 def _answer(session: Session, cycle: RetrainingCycle, *, note: str | None) -> None:
-    for question in questions(session, cycle.id):
-        if question.kind is ApprovalKind.PROMOTION and question.decision is None:
-            question.decision, question.decided_by, question.decided_at = Decision.REJECTED, BY_GATE, now()
-            question.note = note
-            session.add(question)
+    for question in _open_promotions(session, cycle):
+        question.decision, question.decided_by, question.decided_at = Decision.REJECTED, BY_GATE, now()
+        question.note = note
+        session.add(question)
+
+
+def _open_promotions(session: Session, cycle: RetrainingCycle) -> list[Approval]:
+    asked = questions(session, cycle.id)
+    return [each for each in asked if each.kind is ApprovalKind.PROMOTION and each.decision is None]
 
 
 def _reopen(session: Session, cycle: RetrainingCycle) -> None:
@@ -139,11 +144,10 @@ def _reopen(session: Session, cycle: RetrainingCycle) -> None:
 def _renew(session: Session, cycle: RetrainingCycle, *, principal: Principal) -> None:
     """A later look has proven the candidate good: people get the full time to answer from now on."""
     model = session.get_one(RegisteredModel, cycle.model_id)
-    for question in questions(session, cycle.id):
-        if question.kind is ApprovalKind.PROMOTION and question.decision is None:
-            question.requested_at = now()
-            question.expires_at = question.requested_at + timedelta(hours=policy_of(model).approval_hours)
-            session.add(question)
+    for question in _open_promotions(session, cycle):
+        question.requested_at = now()
+        question.expires_at = question.requested_at + timedelta(hours=policy_of(model).approval_hours)
+        session.add(question)
     cycle.updated_at = now()
     session.add(cycle)
     record(session, principal, "gate.promote", "cycle", cycle.id, client_id=cycle.client_id)

@@ -269,6 +269,14 @@ def at_step(session: Session, step: CycleStep, *states: CycleState) -> Retrainin
     return cycle if cycle.state in states and cycle.attempt == step.attempt else None
 
 
+def find_cycle(session: Session, cycle_id: UUID) -> RetrainingCycle:
+    """Raises NotFound; `lock_cycle` is for whoever changes it."""
+    cycle = session.get(RetrainingCycle, cycle_id)
+    if cycle is None:
+        raise NotFound("cycle", cycle_id)
+    return cycle
+
+
 def lock_cycle(session: Session, cycle_id: UUID) -> RetrainingCycle:
     query = select(RetrainingCycle).where(RetrainingCycle.id == cycle_id).with_for_update(key_share=True)
     cycle = session.exec(query.execution_options(populate_existing=True)).one_or_none()

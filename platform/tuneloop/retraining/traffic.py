@@ -1,11 +1,11 @@
 """Production's answers that nobody has labelled: a retrain keeps them where it has no reason to change them."""
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, select
 
 from tuneloop.datasets.leakage import Sketched, collisions, stored_text
 from tuneloop.datasets.similarity import shingles
 from tuneloop.datasets.sketches import sketch
-from tuneloop.predictions.reserve import REPEATS, conversation_key, reserved
+from tuneloop.predictions.reserve import latest_distinct, reserved
 from tuneloop.tables import Example, Feedback, Pool, Prediction, RegisteredModel, RetrainingCycle
 
 MOST = 400
@@ -21,23 +21,16 @@ def unlabelled_traffic(
     """
     said = select(Feedback.id).where(Feedback.prediction_id == Prediction.id)
     example = select(Example.id).where(Example.prediction_id == Prediction.id)
-    query = (
-        select(Prediction)
-        .where(
-            Prediction.model_id == model.id,
-            Prediction.version_id == cycle.parent_version_id,
-            Prediction.at < cycle.created_at,
-            ~reserved(session, model),
-            ~said.exists(),
-            ~example.exists(),
-        )
-        .order_by(col(Prediction.at).desc(), col(Prediction.id).desc())
-        .limit(REPEATS * limit)
+    found = latest_distinct(
+        session,
+        Prediction.model_id == model.id,
+        Prediction.version_id == cycle.parent_version_id,
+        Prediction.at < cycle.created_at,
+        ~reserved(session, model),
+        ~said.exists(),
+        ~example.exists(),
+        limit=limit,
     )
-    distinct: dict[str, Prediction] = {}
-    for prediction in session.exec(query):
-        distinct.setdefault(conversation_key(prediction.messages), prediction)
-    found = list(distinct.values())[:limit]
     texts = [stored_text(prediction.messages) for prediction in found]
     near = collisions(
         session,

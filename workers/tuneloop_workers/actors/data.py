@@ -1,9 +1,10 @@
 """From snapshots to the trainer's files: which examples train, which watch, which are new."""
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import orjson
@@ -57,29 +58,37 @@ def split(
 def write_traffic(path: Path, traffic: Sequence[Prediction], labels: Collection[str]) -> bool:
     """Messages with production's answers as the trainer reads them; no file, and False, if none is a label."""
     rows = [
-        {
-            "id": str(prediction.id),
-            "messages": [*prediction.messages, {"role": "assistant", "content": prediction.answer}],
-            "weight_group": Group.OLD,
-            "category": None,
-        }
+        _row(prediction.id, prediction.messages, prediction.answer, Group.OLD)
         for prediction in traffic
         if prediction.answer in labels
     ]
     if rows:
-        path.write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in rows))
+        _write(path, rows)
     return bool(rows)
 
 
 def write_examples(path: Path, examples: Sequence[Example], new: frozenset[UUID]) -> None:
-    with path.open("wb") as file:
-        for example in sorted(examples, key=lambda each: each.content_hash):
-            messages = [*example.messages, {"role": "assistant", "content": example.expected}]
-            group = Group.NEW if example.id in new else Group.OLD
-            row = {
-                "id": str(example.id),
-                "messages": messages,
-                "weight_group": group,
-                "category": example.category or None,
-            }
-            file.write(orjson.dumps(row) + b"\n")
+    ordered = sorted(examples, key=lambda each: each.content_hash)
+    groups = [Group.NEW if example.id in new else Group.OLD for example in ordered]
+    _write(
+        path,
+        [
+            _row(example.id, example.messages, example.expected, group, example.category or None)
+            for example, group in zip(ordered, groups, strict=True)
+        ],
+    )
+
+
+def _row(
+    id_: UUID, messages: Sequence[dict[str, Any]], answer: str, group: Group, category: str | None = None
+) -> dict[str, Any]:
+    return {
+        "id": str(id_),
+        "messages": [*messages, {"role": "assistant", "content": answer}],
+        "weight_group": group,
+        "category": category,
+    }
+
+
+def _write(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    path.write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in rows))

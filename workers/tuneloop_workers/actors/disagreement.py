@@ -68,7 +68,7 @@ def find_disagreements(context: Context, job: FindDisagreements) -> None:
                 agreed=dict(agreed),
             )
         )
-        target = target_categories(session, cycle, measured_only=False)
+        target = target_categories(session, cycle)
         near = [contract.task is Task.CLASSIFY and is_near(_texts(pair), target) for pair in pairs]
         add_gate_items(session, cycle=cycle, pairs=in_order(pairs, near))
         advance(

@@ -108,7 +108,7 @@ def read_order(session: TenantSession, cycle: RetrainingCycle, artifacts: Artifa
         snapshot=training,
         examples=snapshot_examples(session, training),
         known=known,
-        target=frozenset(target_categories(session, cycle, measured_only=False)) if parent else frozenset(),
+        target=frozenset(target_categories(session, cycle)) if parent else frozenset(),
         traffic=unlabelled_traffic(session, cycle=cycle, model=model) if parent else [],
         golden=snapshot_examples(session, golden),
         quantisation=Quantisation(model.quantisation) if model.quantisation else None,

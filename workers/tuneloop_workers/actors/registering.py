@@ -22,7 +22,7 @@ from tuneloop_workers.training.record import read_record
 
 @handles(ReleaseCandidate)
 def release_candidate(context: Context, job: ReleaseCandidate) -> None:
-    artifacts = Artifacts(context.storage, context.settings.data_dir.resolve() / "unpacked")
+    artifacts = Artifacts(context.storage, context.settings.unpacked)
     with context.unit() as session:
         cycle = at_step(session, job, CycleState.TRAINING)
         if cycle is None:

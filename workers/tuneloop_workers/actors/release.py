@@ -90,7 +90,7 @@ def store_parts(context: Context, trials: Sequence[Trial]) -> list[list[dict[str
 def _parity(context: Context, trial: Trial, order: Order) -> Parity:
     """On examples of the golden set, which messages name by their ids."""
     context.report(stage="checking parity")
-    plain = context.settings.data_dir.resolve() / "unpacked" / f"{order.base.gguf_sha256}-F16.gguf"
+    plain = context.settings.unpacked / f"{order.base.gguf_sha256}-F16.gguf"
     record = read_record(trial.trained)
 
     def progress(done: int, wanted: int) -> None:

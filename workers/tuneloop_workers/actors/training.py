@@ -55,7 +55,7 @@ class Outcome:
 
 @handles(TrainCandidate)
 def train_candidate(context: Context, job: TrainCandidate) -> None:
-    artifacts = Artifacts(context.storage, context.settings.data_dir.resolve() / "unpacked")
+    artifacts = Artifacts(context.storage, context.settings.unpacked)
     order = _open(context, job, artifacts)
     if order is None:
         return

@@ -37,14 +37,14 @@ def look(session: TenantSession, cycle: RetrainingCycle) -> Comparison:
     """Judge the cycle's candidate by everything known now, and keep what came out."""
     model = session.get_one(RegisteredModel, cycle.model_id)
     runs, before = _runs(session, cycle), comparison_of(session, cycle.id)
-    target = target_categories(session, cycle, measured_only=False)
+    target = target_categories(session, cycle)
     traffic = _traffic(session, cycle, target)
     return compare_runs(
         session,
         cycle=cycle,
         production=runs.production,
         candidate=runs.candidate,
-        target=target if traffic else target_categories(session, cycle),
+        target=target if traffic else _measured(session, cycle, target),
         policy=policy_of(model),
         traffic=traffic,
         look=before.look + 1 if before else 1,
@@ -55,24 +55,23 @@ def look(session: TenantSession, cycle: RetrainingCycle) -> Comparison:
 def golden_set_objects(session: TenantSession, cycle: RetrainingCycle) -> bool:
     """Whether the golden items prove a loss by themselves; nothing is kept of it."""
     model = session.get_one(RegisteredModel, cycle.model_id)
-    runs, target = _runs(session, cycle), target_categories(session, cycle)
+    runs, target = _runs(session, cycle), _measured(session, cycle, target_categories(session, cycle))
     measured = measure(session, cycle=cycle, production=runs.production, candidate=runs.candidate, target=target)
     return golden_objects(measured, policy=policy_of(model), attempt=cycle.attempt)
 
 
-def target_categories(session: TenantSession, cycle: RetrainingCycle, *, measured_only: bool = True) -> Collection[str]:
-    """What the retrain is for: categories its parent was not trained on, and those that the alert names as fallen.
-
-    With `measured_only` those of them that the golden set has.
-    """
+def target_categories(session: TenantSession, cycle: RetrainingCycle) -> set[str]:
+    """What the retrain is for: categories its parent was not trained on, and those that the alert names as fallen."""
     parent = session.get_one(AdapterVersion, cycle.parent_version_id)
     before = snapshot_examples(session, session.get_one(Snapshot, parent.snapshot_id))
     after = snapshot_examples(session, session.get_one(Snapshot, cycle.training_snapshot_id))
     new = {example.category for example in after} - {example.category for example in before}
     alert = session.get(Alert, cycle.alert_id) if cycle.alert_id else None
-    target = new | (fallen_of(session, alert) if alert else set())
-    if not measured_only:
-        return target
+    return new | (fallen_of(session, alert) if alert else set())
+
+
+def _measured(session: TenantSession, cycle: RetrainingCycle, target: set[str]) -> set[str]:
+    """Those of them that the golden set has."""
     golden = snapshot_examples(session, session.get_one(Snapshot, cycle.golden_snapshot_id))
     return target & {example.category for example in golden}
 

@@ -1,14 +1,14 @@
 """The frozen layers below the trained ones: what they make of an example never changes, so it is computed once."""
 
 from collections.abc import Sequence
-from copy import copy
+from copy import copy, deepcopy
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from transformers import DynamicCache
 
-from tuneloop_workers.training.data import Encoded
+from tuneloop_workers.training.data import Encoded, padded
 
 _ROWS = 16
 
@@ -32,20 +32,18 @@ class LowerLayers:
         """Computes the lower layers' states of the prefix and of each example, then leaves the upper layers in."""
         self._keep(0, self._cut, nn.Identity())
         ordered = sorted({e.id: e for e in examples}.values(), key=lambda e: len(e.tokens))
-        prefix = DynamicCache(config=self._decoder.config)
-        self._prefix = self._decoder(self._prefix_tokens, past_key_values=prefix, use_cache=True).last_hidden_state
+        shared = DynamicCache(config=self._decoder.config)
+        self._prefix = self._decoder(self._prefix_tokens, past_key_values=shared, use_cache=True).last_hidden_state
         for start in range(0, len(ordered), _ROWS):
             rows = ordered[start : start + _ROWS]
-            tokens = torch.zeros(len(rows), len(rows[-1].tokens) - 1, dtype=torch.long)
-            for row, example in enumerate(rows):
-                # The last token of a completion predicts nothing.
-                tokens[row, : len(example.tokens) - 1] = torch.tensor(example.tokens[:-1])
-            cache = DynamicCache(config=self._decoder.config)
-            self._decoder(self._prefix_tokens, past_key_values=cache, use_cache=True)
+            # The last token of a completion predicts nothing.
+            lengths = [len(example.tokens) - 1 for example in rows]
+            cache = deepcopy(shared)
             cache.batch_repeat_interleave(len(rows))
-            states = self._decoder(tokens.to(self._prefix_tokens.device), past_key_values=cache, use_cache=True)
-            for example, kept in zip(rows, states.last_hidden_state.cpu(), strict=True):
-                self._states[example.id] = kept[: len(example.tokens) - 1].clone()
+            tokens = padded(rows, lengths).to(self._prefix_tokens.device)
+            states = self._decoder(tokens, past_key_values=cache, use_cache=True).last_hidden_state.cpu()
+            for example, kept, length in zip(rows, states, lengths, strict=True):
+                self._states[example.id] = kept[:length].clone()
         self._keep(self._cut, len(self._layers), self._norm)
 
     @property

@@ -16,7 +16,7 @@ from torch.nn import functional
 from transformers import DynamicCache, PreTrainedModel
 
 from tuneloop_workers.training.base import output_head
-from tuneloop_workers.training.data import Encoded
+from tuneloop_workers.training.data import Encoded, padded
 from tuneloop_workers.training.head import completion_nll
 from tuneloop_workers.training.label_set import Decision, LabelSet
 from tuneloop_workers.training.lower_layers import LowerLayers
@@ -164,7 +164,8 @@ class CompletionLoss:
             inputs = {"inputs_embeds": self._lower.states(examples, lengths)}
             prefix = {"inputs_embeds": self._lower.prefix}
         elif size > 1 and shared >= _SHORT_PREFIX:
-            inputs, prefix = {"input_ids": self._padded(examples, lengths)}, {"input_ids": self._prefix}
+            inputs = {"input_ids": padded(examples, lengths).to(self._prefix.device)}
+            prefix = {"input_ids": self._prefix}
         else:
             tokens = self._prefixed(examples, lengths)
             states: Tensor = self._decoder(tokens, use_cache=False).last_hidden_state
@@ -181,15 +182,9 @@ class CompletionLoss:
         chosen: Tensor = logits[places.rows, places.columns + self._prefix.shape[1]].float()
         return chosen
 
-    def _padded(self, examples: Sequence[Encoded], lengths: Sequence[int]) -> Tensor:
-        # Right padding with causal attention needs no mask: no real token can see a pad.
-        tokens = torch.zeros(len(examples), max(lengths), dtype=torch.long)
-        for row, (example, length) in enumerate(zip(examples, lengths, strict=True)):
-            tokens[row, :length] = torch.tensor(example.tokens[:length])
-        return tokens.to(self._prefix.device)
-
     def _prefixed(self, examples: Sequence[Encoded], lengths: Sequence[int]) -> Tensor:
-        return torch.cat([self._prefix.expand(len(examples), -1), self._padded(examples, lengths)], dim=1)
+        tokens = padded(examples, lengths).to(self._prefix.device)
+        return torch.cat([self._prefix.expand(len(examples), -1), tokens], dim=1)
 
 
 def _lengths(examples: Sequence[Encoded], depth: int) -> list[int]:

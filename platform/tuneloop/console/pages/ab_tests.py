@@ -12,10 +12,11 @@ from tuneloop.console.forms import optional, required
 from tuneloop.console.notes import back_to
 from tuneloop.deployment.ab_tests import DAYS, LABELS, SHARE, start, stop
 from tuneloop.identity.principal import Principal
-from tuneloop.kit.errors import InvalidInput, NotFound
+from tuneloop.kit.errors import InvalidInput
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.registry.service import lock_model
-from tuneloop.tables import Feature, RegisteredModel, RetrainingCycle, Role
+from tuneloop.retraining.service import find_cycle
+from tuneloop.tables import Feature, RegisteredModel, Role
 from tuneloop_billing.subscriptions.extras import order_agreed
 
 
@@ -30,9 +31,7 @@ class AbTestPage(Controller):
         form: NamedDependency[FormMultiDict],
         cycle_id: FromPath[UUID],
     ) -> Redirect:
-        cycle = session.get(RetrainingCycle, cycle_id)
-        if cycle is None:
-            raise NotFound("cycle", cycle_id)
+        cycle = find_cycle(session, cycle_id)
         if agreed := optional(form, "extra"):
             lock_model(session, session.get_one(RegisteredModel, cycle.model_id))
             price = _whole(agreed, "the agreed price")

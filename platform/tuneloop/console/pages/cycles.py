@@ -23,7 +23,6 @@ from tuneloop.deployment.ab_tests import tests_of
 from tuneloop.identity.principal import Principal
 from tuneloop.identity.request import HttpRequest
 from tuneloop.kit.clock import now
-from tuneloop.kit.errors import NotFound
 from tuneloop.kit.jobs import JobRow
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.registry.service import aliases, contract_of
@@ -34,10 +33,10 @@ from tuneloop.retraining.diagnosis.reading import read_attempts
 from tuneloop.retraining.evidence import evidence_of
 from tuneloop.retraining.overrides import override_of
 from tuneloop.retraining.recipe import Recipe, further_in_words
-from tuneloop.retraining.service import approve_promotion, approve_retrain, cancel, has_newer, reject
+from tuneloop.retraining.service import approve_promotion, approve_retrain, cancel, find_cycle, has_newer, reject
 from tuneloop.retraining.states import ENDED
 from tuneloop.retraining.verdicts import gate_state
-from tuneloop.tables import ApprovalKind, Client, RegisteredModel, RetrainingCycle, Role, Snapshot
+from tuneloop.tables import ApprovalKind, Client, RegisteredModel, Role, Snapshot
 
 
 class CyclePage(Controller):
@@ -48,7 +47,7 @@ class CyclePage(Controller):
     def show(
         self, request: HttpRequest, session: NamedDependency[TenantSession], cycle_id: FromPath[UUID]
     ) -> Response[str]:
-        cycle = _find(session, cycle_id)
+        cycle = find_cycle(session, cycle_id)
         model = session.get_one(RegisteredModel, cycle.model_id)
         question = open_question(session, cycle.id)
         production, candidate = compared_versions(session, cycle)
@@ -91,7 +90,7 @@ class CyclePage(Controller):
     def compare(
         self, request: HttpRequest, session: NamedDependency[TenantSession], cycle_id: FromPath[UUID]
     ) -> Response[str]:
-        cycle = _find(session, cycle_id)
+        cycle = find_cycle(session, cycle_id)
         model = session.get_one(RegisteredModel, cycle.model_id)
         comparison = comparison_of(session, cycle.id)
         production, candidate = compared_versions(session, cycle)
@@ -119,7 +118,7 @@ class CyclePage(Controller):
         form: NamedDependency[FormMultiDict],
         cycle_id: FromPath[UUID],
     ) -> Redirect:
-        _find(session, cycle_id)
+        find_cycle(session, cycle_id)
         approve_retrain(
             session,
             principal=principal,
@@ -137,7 +136,7 @@ class CyclePage(Controller):
         form: NamedDependency[FormMultiDict],
         cycle_id: FromPath[UUID],
     ) -> Redirect:
-        _find(session, cycle_id)
+        find_cycle(session, cycle_id)
         approve_promotion(
             session,
             principal=principal,
@@ -155,7 +154,7 @@ class CyclePage(Controller):
         form: NamedDependency[FormMultiDict],
         cycle_id: FromPath[UUID],
     ) -> Redirect:
-        _find(session, cycle_id)
+        find_cycle(session, cycle_id)
         reject(
             session,
             principal=principal,
@@ -173,7 +172,6 @@ class CyclePage(Controller):
         form: NamedDependency[FormMultiDict],
         cycle_id: FromPath[UUID],
     ) -> Redirect:
-        _find(session, cycle_id)
         key = required(form, "step", "the step")
         taken = take_step(session, principal=principal, cycle_id=cycle_id, key=key)
         return back_to(f"/cycles/{taken.cycle.id if taken.cycle else cycle_id}", taken.words)
@@ -187,13 +185,6 @@ class CyclePage(Controller):
     ) -> Redirect:
         cancel(session, principal=principal, cycle_id=cycle_id)
         return back_to(f"/cycles/{cycle_id}", "It stops at its next heartbeat.")
-
-
-def _find(session: TenantSession, cycle_id: UUID) -> RetrainingCycle:
-    cycle = session.get(RetrainingCycle, cycle_id)
-    if cycle is None:
-        raise NotFound("cycle", cycle_id)
-    return cycle
 
 
 def _losses(job: JobRow | None) -> dict[str, Any] | None:

@@ -12,7 +12,7 @@ from tuneloop.kit.errors import InvalidInput, NotFound
 from tuneloop.retraining.diagnosis.findings import Diagnosis, NextStep, StepKind
 from tuneloop.retraining.diagnosis.service import latest_diagnosis
 from tuneloop.retraining.recipe import Recipe
-from tuneloop.retraining.service import propose
+from tuneloop.retraining.service import find_cycle, propose
 from tuneloop.review.queue import add_alike
 from tuneloop.tables import Example, RegisteredModel, RetrainingCycle, Role, SnapshotItem, Trigger
 
@@ -39,9 +39,7 @@ class Taken:
 def take_step(session: Session, *, principal: Principal, cycle_id: UUID, key: str) -> Taken:
     """Raises NotFound: no such step; InvalidInput: nothing to be done by it here; others as what it does."""
     principal.require(Role.OPERATOR)
-    cycle = session.get(RetrainingCycle, cycle_id)
-    if cycle is None:
-        raise NotFound("cycle", cycle_id)
+    cycle = find_cycle(session, cycle_id)
     diagnosis = latest_diagnosis(session, cycle_id)
     step = diagnosis.step(key) if diagnosis is not None else None
     if diagnosis is None or step is None:

@@ -13,7 +13,7 @@ from tuneloop.registry.contract import Task
 from tuneloop.registry.service import contract_of
 from tuneloop.retraining.diagnosis.findings import CategoryData, TrafficBy, TrainingData
 from tuneloop.retraining.recipe import Recipe
-from tuneloop.retraining.verdicts import disagreement_run
+from tuneloop.retraining.verdicts import disagreement_run, gate_items
 from tuneloop.tables import (
     AdapterVersion,
     DataFinding,
@@ -24,8 +24,6 @@ from tuneloop.tables import (
     Prediction,
     RegisteredModel,
     RetrainingCycle,
-    ReviewItem,
-    ReviewPurpose,
     SnapshotItem,
     Source,
 )
@@ -96,14 +94,8 @@ def traffic_mix(session: Session, cycle: RetrainingCycle) -> Mix:
         return Mix(dict(sampled), TrafficBy.LABELS)
     run = disagreement_run(session, cycle.id)
     if run is not None:
-        asked = session.exec(
-            select(ReviewItem).where(
-                ReviewItem.cycle_id == cycle.id,
-                ReviewItem.purpose == ReviewPurpose.GATE,
-                ReviewItem.attempt == cycle.attempt,
-            )
-        )
-        said = Counter(run.agreed) + Counter(str(item.answers["candidate"]).strip() for item in asked)
+        differing = Counter(str(item.answers["candidate"]).strip() for item in gate_items(session, cycle.id))
+        said = Counter(run.agreed) + differing
         return Mix(said, TrafficBy.CANDIDATE)
     answered = session.exec(
         select(func.trim(Prediction.answer), func.count(col(Prediction.id)))
