@@ -62,7 +62,7 @@ def refresh(session: Session, settings: Settings, *, at: datetime | None = None,
         return 0
     since = min(each.news_until for each in known) - OVERLAP
     for kind, subject_id, client_id in topics(session, since=since, at=at):
-        _want(session, settings, kind, subject_id, client_id, at_once=at_once)
+        _want(session, settings, kind, subject_id, client_id, at=at, at_once=at_once)
     for installation in known:
         if at - installation.news_until > NOTE_EVERY:
             installation.news_until = at
@@ -212,6 +212,7 @@ def _want(
     subject_id: UUID,
     client_id: UUID | None,
     *,
+    at: datetime,
     at_once: bool,
 ) -> None:
     query = select(SlackMessage).where(SlackMessage.subject_kind == kind, SlackMessage.subject_id == subject_id)
@@ -223,7 +224,9 @@ def _want(
         return
     if message is None:
         place = place_for(session, client_id)
-        if place is None or not _worth_a_first_message(session, kind, subject_id, place.installation.installed_at):
+        if place is None or not _worth_a_first_message(
+            session, kind, subject_id, at=at, installed_at=place.installation.installed_at
+        ):
             return
         message = SlackMessage(
             agency_id=place.installation.agency_id,
@@ -242,8 +245,12 @@ def _want(
     session.flush()
 
 
-def _worth_a_first_message(session: Session, kind: Subject, subject_id: UUID, installed_at: datetime) -> bool:
-    """What ended before the workspace was connected is history."""
+def _worth_a_first_message(
+    session: Session, kind: Subject, subject_id: UUID, *, at: datetime, installed_at: datetime
+) -> bool:
+    """What ended before the workspace was connected is history, and so is the week before."""
+    if kind is Subject.DIGEST:
+        return installed_at.isocalendar()[:2] != at.isocalendar()[:2]
     if kind is Subject.ALERT:
         alert = session.get_one(Alert, subject_id)
         return alert.resolved_at is None or alert.resolved_at > installed_at

@@ -168,13 +168,13 @@ def test_kept_messages_cost_nothing_where_the_model_still_is_its_parent_and_leav
     loss, (message, example) = CompletionLoss(model, [2], labels), labelled(9, 14)
     staying = labels.leading_to({"card", "card lost", "card blocked", "refund"})
     probabilities = loss.label_probabilities([message])[0]
-    kept = Kept(message, among(probabilities, [staying[d.allowed] for d in message.decisions]))
+    kept = Kept(message, among(probabilities, [staying[d.path] for d in message.decisions]))
     alone, both = loss.label_loss([example]), loss.label_loss([example], kept=[kept])
     difference = gradients(model, both - alone)
     assert all(gradient.abs().max() < 1e-5 for gradient in difference.values())
     (root, *_), other = message.decisions, labels.decisions["other"][0].chosen
     assert other in root.allowed
-    assert other not in staying[root.allowed]
+    assert other not in staying[root.path]
     assert kept.probabilities[0, other].isnan()
     assert kept.probabilities[0].nan_to_num(0.0).sum() == pytest.approx(1.0)
 
@@ -183,10 +183,10 @@ def test_offsets_make_what_batches_are_full_of_pay_for_it(gemma: Path) -> None:
     model, labels = adapted(gemma), label_set(LABELS, END)
     loss, examples = CompletionLoss(model, [2], labels), labelled(9, 14)
     plain = loss.label_loss(examples)
-    offsets = {d.allowed: torch.zeros(len(d.allowed)) for d in examples[0].decisions + examples[1].decisions}
+    offsets = {d.path: torch.zeros(len(d.allowed)) for d in examples[0].decisions + examples[1].decisions}
     torch.testing.assert_close(loss.label_loss(examples, offsets=offsets), plain)
     root = examples[0].decisions[0]
-    offsets[root.allowed][root.allowed.index(root.chosen)] = 2.0
+    offsets[root.path][root.allowed.index(root.chosen)] = 2.0
     assert loss.label_loss(examples[:1], offsets=offsets) < loss.label_loss(examples[:1])
 
 

@@ -11,9 +11,12 @@ from tuneloop_workers.serving.trie import Choice, build
 
 
 class Decision(NamedTuple):
-    """Taken after `depth` tokens of the answer: which of the `allowed` comes next, both as places in the vocabulary."""
+    """Taken after the tokens `path` of the answer: which of the `allowed` comes next, as places in the vocabulary.
 
-    depth: int
+    The path tells decisions apart: `card lost`, `card blocked` and `phone lost`, `phone blocked` allow the same twice.
+    """
+
+    path: tuple[int, ...]
     chosen: int
     allowed: tuple[int, ...]
 
@@ -25,14 +28,14 @@ class LabelSet(NamedTuple):
     decisions: Mapping[str, tuple[Decision, ...]] = {}
 
     def leading_to(self, labels: Collection[str]) -> Mapping[tuple[int, ...], tuple[int, ...]]:
-        """By what is allowed at a decision, those of it by which one of these labels can still be reached."""
+        """By the path of a decision, those allowed there by which one of these labels can still be reached."""
         reach: dict[tuple[int, ...], set[int]] = {}
-        for label, path in self.decisions.items():
-            for decision in path:
-                reach.setdefault(decision.allowed, set())
+        for label, decisions in self.decisions.items():
+            for decision in decisions:
+                reach.setdefault(decision.path, set())
                 if label in labels:
-                    reach[decision.allowed].add(decision.chosen)
-        return {allowed: tuple(sorted(chosen)) for allowed, chosen in reach.items()}
+                    reach[decision.path].add(decision.chosen)
+        return {path: tuple(sorted(chosen)) for path, chosen in reach.items()}
 
 
 def label_set(labels: Mapping[str, Sequence[int]], end: int) -> LabelSet:
@@ -56,6 +59,6 @@ def _path(choice: Choice, label: int, places: Mapping[int, int]) -> Iterator[Dec
     allowed = tuple(places[int(token)] for token in choice.tokens)
     for place, branch in zip(allowed, choice.branches, strict=True):
         if label in branch.labels:
-            yield Decision(len(choice.path), place, allowed)
+            yield Decision(tuple(map(int, choice.path)), place, allowed)
             if branch.next:
                 yield from _path(branch.next, label, places)

@@ -44,7 +44,7 @@ class Objective:
         self._offsets = _offsets(examples, spec.new_share, spec.strictness) if self._chooses else {}
         staying = encode.labels.leading_to(spec.staying)
         self._kept = [
-            Kept(message, among(probabilities, [staying[d.allowed] for d in message.decisions]))
+            Kept(message, among(probabilities, [staying[d.path] for d in message.decisions]))
             for message, probabilities in zip(traffic, loss.label_probabilities(traffic), strict=True)
         ]
         self._many = round(spec.batch_size * TRAFFIC_SHARE)
@@ -84,7 +84,7 @@ def among(probabilities: Tensor, staying: Sequence[Sequence[int]]) -> Tensor:
 def _offsets(
     examples: Sequence[Encoded], new_share: float | None, strictness: float
 ) -> Mapping[tuple[int, ...], Tensor]:
-    """By what is allowed at a decision, the log of how much more often the batches show each of it than the data does.
+    """By the path of a decision, the log of how much more often the batches show each that is allowed than the data does.
 
     Added to the logits while training, so that a category which fills a tenth of the batches is not answered more
     often for that afterwards (logit adjustment: Menon et al. 2021). With a `strictness` above 1 it has to be surer.
@@ -94,14 +94,16 @@ def _offsets(
     if new_share is not None and len(sizes) > 1:
         shares = {Group.NEW: new_share, Group.OLD: 1 - new_share}
         weights = {group: shares[group] * len(examples) / sizes[group] for group in Group}
+    allowed: dict[tuple[int, ...], tuple[int, ...]] = {}
     shown: dict[tuple[int, ...], dict[int, float]] = defaultdict(lambda: defaultdict(float))
     there: dict[tuple[int, ...], Counter[int]] = defaultdict(Counter)
     for example in examples:
-        for decision in example.decisions:
-            shown[decision.allowed][decision.chosen] += weights[example.group]
-            there[decision.allowed][decision.chosen] += 1
+        for path, chosen, possible in example.decisions:
+            allowed[path] = possible
+            shown[path][chosen] += weights[example.group]
+            there[path][chosen] += 1
     return {
-        allowed: strictness
-        * torch.tensor([math.log(shown[allowed][token] / n) if (n := seen[token]) else 0.0 for token in allowed])
-        for allowed, seen in there.items()
+        path: strictness
+        * torch.tensor([math.log(shown[path][token] / n) if (n := seen[token]) else 0.0 for token in allowed[path]])
+        for path, seen in there.items()
     }

@@ -101,7 +101,7 @@ class CompletionLoss:
     ) -> Tensor:
         """Mean negative log-probability of the labels as serving computes it, in nats.
 
-        `offsets` are added, by a decision's `allowed`, to these logits before they are compared with the label. With
+        `offsets` are added, by a decision's path, to these logits before they are compared with the label. With
         `kept`, plus the mean cross-entropy to what they keep.
         """
         decisions = [decision for e in examples for decision in e.decisions]
@@ -138,8 +138,8 @@ class CompletionLoss:
     def _decide(self, examples: Sequence[Encoded]) -> Tensor:
         """Logits [P, U] in fp32 at every decision of every example, -inf for what is not allowed."""
         decisions = [decision for e in examples for decision in e.decisions]
-        places = _places(examples, [[d.depth for d in e.decisions] for e in examples])
-        depth = max(decision.depth for decision in decisions)
+        places = _places(examples, [[len(d.path) for d in e.decisions] for e in examples])
+        depth = max(len(decision.path) for decision in decisions)
         if self._verified:
             logits = self._hidden(examples, places, depth) @ self._label_head.T
         else:
@@ -153,7 +153,7 @@ class CompletionLoss:
         """The offsets of each decision in its row [P, U]."""
         spread = torch.zeros(len(decisions), self._size)
         for row, decision in enumerate(decisions):
-            spread[row, list(decision.allowed)] = offsets[decision.allowed]
+            spread[row, list(decision.allowed)] = offsets[decision.path]
         return spread
 
     def _hidden(self, examples: Sequence[Encoded], places: Places, depth: int) -> Tensor:
