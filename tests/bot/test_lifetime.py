@@ -1,6 +1,6 @@
 """A message follows what it is about: progress, failure and retry, what is over, calls for an answer."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 from sqlmodel import Session, select

