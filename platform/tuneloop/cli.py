@@ -49,6 +49,7 @@ from tuneloop.commands.wiring import ACCESS, JSON, OBJECTS, PROCESSES, Options, 
 from tuneloop.kit.logging import configure_logging
 from tuneloop.kit.ports import with_kept_ports
 from tuneloop.kit.settings import Settings
+from tuneloop.registry.contract import CONTEXT_TOKENS
 
 EPILOG = "Exit codes: " + "; ".join(f"{code.value} {meaning}" for code, meaning in MEANING.items()) + "."
 
@@ -351,13 +352,18 @@ def add_base(
     upstream_url: Annotated[
         str | None, typer.Option(help="An OpenAI-compatible server that serves it instead of the local engine.")
     ] = None,
+    context: Annotated[
+        int, typer.Option(min=128, help="Most tokens of a prompt with its answer, in training as in serving.")
+    ] = CONTEXT_TOKENS,
     json: Json = False,
 ) -> None:
     """Register a base model on this installation: weights to train on and the GGUF that serves."""
     from tuneloop_workers.main import add_base as add
 
     with process(ctx, json=json) as settings, engines_of(settings) as running:
-        base = add(running, name=name, source=source, licence=licence, upstream_url=upstream_url)
+        base = add(
+            running, name=name, source=source, licence=licence, upstream_url=upstream_url, context_tokens=context
+        )
         out = Output(json=json or ctx.obj.json)
         out.write(orjson.dumps(base)) if out.json else out.people.print(bases.render_bases([base]))
 

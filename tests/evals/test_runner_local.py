@@ -6,7 +6,7 @@ import pytest
 
 from tests.serving.lora_files import write_adapter
 from tests.support.tiny_models import build_tiny_pair
-from tuneloop.kit.errors import CorruptArtifact, InvalidInput
+from tuneloop.kit.errors import CorruptArtifact
 from tuneloop.registry.contract import AdapterPart, BaseRef, Contract, Manifest, Task
 from tuneloop.registry.templates import Message
 from tuneloop_workers.evals.runner import LocalRunner, cache_key
@@ -64,11 +64,15 @@ def test_answers_come_in_the_order_of_the_conversations(engine: Engine, adapter:
         assert answer.probabilities == pytest.approx(alone.probabilities, abs=4e-3)
 
 
-def test_a_conversation_beyond_the_context_ends_the_run_and_leaves_the_engine_idle(
+def test_a_conversation_beyond_the_context_is_unanswered_with_the_reason_and_the_others_are_answered(
     engine: Engine, adapter: Adapter
 ) -> None:
-    with pytest.raises(InvalidInput, match="the context holds"):
-        runner(engine, adapter).answer([QUESTIONS[0], ask("too long " * 900)], lambda done, total: None)
+    asked = [QUESTIONS[0], ask("too long " * 900), QUESTIONS[1]]
+    first, long, last = runner(engine, adapter).answer(asked, lambda done, total: None)
+    assert (long.text, long.confidence) == ("", 0.0)
+    assert long.problem.startswith("not answered: the prompt has ")
+    assert {first.text, last.text} <= set(SORTING.labels)
+    assert first.problem == last.problem == ""
     assert engine.unfinished == 0
 
 

@@ -89,3 +89,16 @@ def test_plain_prompts_go_as_text_with_the_labels_as_the_only_choices() -> None:
 def test_a_server_that_fails_or_refuses_is_a_domain_error(response: httpx.Response, error: type[Exception]) -> None:
     with pytest.raises(error, match="upstream server"):
         run(REPLYING, lambda request: response, "hello")
+
+
+def test_one_question_that_the_server_refuses_is_unanswered_and_all_of_them_end_the_run() -> None:
+    def handler(request: httpx.Request) -> httpx.Response:
+        if b"too long" in request.content:
+            return httpx.Response(400, json={"error": {"message": "the maximum context length is 512"}})
+        return httpx.Response(200, json={"choices": [{"message": {"content": "yes"}}]})
+
+    short, long = run(REPLYING, handler, "hello", "too long")
+    assert (short.text, short.problem) == ("yes", "")
+    assert (long.text, "the maximum context length is 512" in long.problem) == ("", True)
+    with pytest.raises(InvalidInput, match="no question was answered"):
+        run(REPLYING, handler, "too long", "too long as well")

@@ -33,10 +33,12 @@ def test_control_tokens_spelt_by_a_user_stay_text(gemma: Path) -> None:
     assert encoded.tokens[-1] == encode.end
 
 
-def test_example_longer_than_the_context_is_refused_by_id(encode: Encoder) -> None:
-    messages = [{"role": "user", "content": "word " * 300}, {"role": "assistant", "content": "refund"}]
-    with pytest.raises(InvalidInput, match=r"example e7 has \d+ tokens, the base reads 200"):
-        encode.example(Example.model_validate(example(7, messages=messages)))
+def test_every_example_longer_than_the_context_is_refused_by_id(encode: Encoder) -> None:
+    long = [{"role": "user", "content": "word " * 300}, {"role": "assistant", "content": "refund"}]
+    rows = [example(0), example(7, messages=long), example(1), example(9, messages=long)]
+    with pytest.raises(InvalidInput, match=r"reads 200 tokens .* have more: e7 \(\d+\), e9 \(\d+\); shorten") as raised:
+        encode.examples([Example.model_validate(row) for row in rows])
+    assert raised.value.details["too_long"].keys() == {"e7", "e9"}
 
 
 def test_answer_outside_the_labels_is_refused_by_id(encode: Encoder) -> None:

@@ -16,6 +16,7 @@ from tuneloop.kit.errors import InvalidInput
 from tuneloop.kit.jobs.job import Queue
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.storage import Storage, pack_folder
+from tuneloop.registry.contract import CONTEXT_TOKENS
 from tuneloop.registry.schemas import BaseRead
 from tuneloop.registry.service import add_base as register_base
 from tuneloop.registry.service import list_bases
@@ -51,9 +52,17 @@ def run_worker(settings: Settings, queues: Sequence[Queue]) -> None:
 
 
 def add_base(
-    settings: Settings, *, name: str, source: str, licence: str | None, upstream_url: str | None
+    settings: Settings,
+    *,
+    name: str,
+    source: str,
+    licence: str | None,
+    upstream_url: str | None,
+    context_tokens: int = CONTEXT_TOKENS,
 ) -> dict[str, Any]:
     """Register a base model from `package:NAME`, `folder:PATH` or `hub:OWNER/REPO@REVISION/FILE.gguf`.
+
+    It trains, is evaluated and serves with `context_tokens` of context, or as many as it was made for if that is less.
 
     Raises:
         InvalidInput: the source has another form.
@@ -76,6 +85,7 @@ def add_base(
                 source=source,
             )
         base = _store(settings, pair, folder, name=name, source=source, revision=revision)
+    base.context_length = min(pair.context_length, context_tokens)
     if licence:
         base.licence = licence
     base.upstream_url = upstream_url
@@ -101,8 +111,8 @@ def _store(settings: Settings, pair: BakedBase, folder: Path, *, name: str, sour
 def run_serve(settings: Settings, *, base: str | None = None) -> None:
     """The serving host of one local base: the named one, or the first that is registered. Waits for it to be."""
     stop = stop_on_signals()
-    gguf_sha256 = _served_base(settings, base, stop)
-    if gguf_sha256 is None:
+    served = _served_base(settings, base, stop)
+    if served is None:
         return
     storage = Storage(settings.storage, cache=settings.data_dir / "cache")
     host = HostSettings(
@@ -110,17 +120,18 @@ def run_serve(settings: Settings, *, base: str | None = None) -> None:
         port=settings.serve_port,
         token=settings.serve_token.get_secret_value(),
         threads=settings.cpu_threads,
+        context_tokens=served.context_length,
     )
-    serve(host, Artifacts(storage, settings.unpacked), gguf_sha256)
+    serve(host, Artifacts(storage, settings.unpacked), served.gguf_sha256)
 
 
-def _served_base(settings: Settings, name: str | None, stop: threading.Event) -> str | None:
+def _served_base(settings: Settings, name: str | None, stop: threading.Event) -> BaseModel | None:
     database = Database(make_engine(settings.database_url, pool_size=1))
     while not stop.is_set():
         with database.all_agencies() as session:
             local = [each for each in list_bases(session) if each.upstream_url is None and name in (None, each.name)]
         if local:
-            return min(local, key=lambda each: each.created_at).gguf_sha256
+            return min(local, key=lambda each: each.created_at)
         log.info("waiting_for_a_base", name=name)
         stop.wait(BASE_PAUSE_SECONDS)
     return None

@@ -14,6 +14,9 @@ from tuneloop.registry.service import manifest_of
 from tuneloop.stats.intervals import Rate
 from tuneloop.tables import AdapterVersion, EvalAnswer, EvalRun, Snapshot
 
+UNANSWERED = "not answered: "
+"""Begins the detail of an item that could not be asked, such as one longer than the context; it counts as wrong."""
+
 
 @dataclass(frozen=True)
 class ItemResult:
@@ -79,9 +82,9 @@ def answers_of(session: Session, run: EvalRun) -> list[EvalAnswer]:
 
 
 def known_answers(session: Session, cache_keys: Sequence[str]) -> dict[str, EvalAnswer]:
-    """Earlier answers to the same prompts by the same artifact."""
+    """Earlier answers to the same prompts by the same artifact; what was not answered is asked again."""
     rows = session.exec(select(EvalAnswer).where(col(EvalAnswer.cache_key).in_(cache_keys)))
-    return {row.cache_key: row for row in rows}
+    return {row.cache_key: row for row in rows if not row.detail.startswith(UNANSWERED)}
 
 
 def runs_of(session: Session, model_id: UUID) -> list[EvalRun]:

@@ -15,6 +15,11 @@ Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Label = Annotated[str, StringConstraints(min_length=1, max_length=80, pattern=r"^\S(.*\S)?$")]
 
 
+CONTEXT_TOKENS = 8_192
+"""Most tokens of a prompt with its answer, in training, evaluation and serving, unless a base is registered for another
+number. The serving host keeps memory for as many, shared by all requests."""
+
+
 class Task(StrEnum):
     CLASSIFY = "classify"
     GENERATE = "generate"

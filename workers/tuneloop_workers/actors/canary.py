@@ -52,7 +52,11 @@ def _ask(
     if base.upstream_url:
         with UpstreamRunner(base.upstream_url, digest, manifest.contract) as upstream:
             return _answers(context, anchors, upstream)
-    engine = Engine(context.storage.path(base.gguf_sha256), threads=context.settings.cpu_threads)
+    engine = Engine(
+        context.storage.path(base.gguf_sha256),
+        threads=context.settings.cpu_threads,
+        context_tokens=base.context_length,
+    )
     try:
         files = {part.sha256: context.storage.path(part.sha256) for part in manifest.adapters}
         return _answers(context, anchors, LocalRunner(engine, manifest, files))

@@ -43,8 +43,13 @@ def find_disagreements(context: Context, job: FindDisagreements) -> None:
     old, new = answer_all(context, exams, conversations, base, stage="answering recent traffic as")
     pairs: list[GatePair] = []
     agreed: Counter[str] = Counter()
-    for prediction, was, would in zip(queries, exams[0].keys, exams[1].keys, strict=True):
-        before, after = old[was].text, new[would].text
+    # What neither version can be asked says nothing about them.
+    asked = [
+        (prediction, old[was].text, new[would].text)
+        for prediction, was, would in zip(queries, exams[0].keys, exams[1].keys, strict=True)
+        if not (old[was].problem and new[would].problem)
+    ]
+    for prediction, before, after in asked:
         if same_answer(contract, before, after):
             agreed[before.strip() if contract.task is Task.CLASSIFY else ""] += 1
         else:
@@ -63,7 +68,7 @@ def find_disagreements(context: Context, job: FindDisagreements) -> None:
                 attempt=cycle.attempt,
                 production_digest=versions[0].digest,
                 candidate_digest=versions[1].digest,
-                queries=len(queries),
+                queries=len(asked),
                 disagreements=len(pairs),
                 agreed=dict(agreed),
             )
@@ -76,7 +81,7 @@ def find_disagreements(context: Context, job: FindDisagreements) -> None:
             cycle,
             CycleState.COMPARED,
             principal=context.principal,
-            queries=len(queries),
+            queries=len(asked),
             disagreements=len(pairs),
         )
         start_step(session, cycle, CompareCandidate)

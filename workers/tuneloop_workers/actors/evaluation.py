@@ -29,6 +29,7 @@ from tuneloop_workers.actors.quantisation import answer_quantised
 from tuneloop_workers.actors.verdict import golden_set_objects
 from tuneloop_workers.evals.scorers.choice import DEFAULT, SCORERS
 from tuneloop_workers.evals.scorers.grounding import is_hallucination
+from tuneloop_workers.evals.scorers.item import Score
 from tuneloop_workers.runtime import Context, handles
 
 
@@ -53,7 +54,7 @@ def evaluate_candidate(context: Context, job: EvaluateCandidate) -> None:
     started = time.monotonic()
     given = answer_all(context, exams, conversations, base, stage="evaluating")
     seconds = time.monotonic() - started
-    quantised = answer_quantised(context, exams[-1].version, exams[-1].manifest, examples, contract)
+    quantised = answer_quantised(context, exams[-1].version, exams[-1].manifest, base, examples, contract)
     with context.unit() as session:
         cycle = at_step(session, job, CycleState.EVALUATING)
         if cycle is None:
@@ -92,7 +93,7 @@ def _score(examples: list[Example], exam: Exam, given: dict[str, Given], contrac
     results = []
     for key, example in zip(exam.keys, examples, strict=True):
         item, answer = item_of(example, contract), given[key]
-        judged = scorer(item, answer.text)
+        judged = Score(0.0, False, answer.problem) if answer.problem else scorer(item, answer.text)
         results.append(
             ItemResult(
                 example_id=example.id,
@@ -101,7 +102,7 @@ def _score(examples: list[Example], exam: Exam, given: dict[str, Given], contrac
                 answer=answer.text,
                 correct=judged.correct,
                 score=judged.value,
-                hallucinated=is_hallucination(item, answer.text),
+                hallucinated=not answer.problem and is_hallucination(item, answer.text),
                 detail=judged.detail,
                 confidence=answer.confidence,
                 margin=answer.margin,

@@ -28,11 +28,12 @@ class Exam:
 
 @dataclass(frozen=True)
 class Given:
-    """What a version answered to one item."""
+    """What a version answered to one item; `problem` says why it did not."""
 
     text: str
     confidence: float
     margin: float | None
+    problem: str = ""
 
 
 def exam_of(
@@ -60,7 +61,11 @@ def answer_all(
         ]
     if all(len(exam.known) == len(set(exam.keys)) for exam in exams):
         return [_known(exam) for exam in exams]
-    engine = Engine(context.storage.path(base.gguf_sha256), threads=context.settings.cpu_threads)
+    engine = Engine(
+        context.storage.path(base.gguf_sha256),
+        threads=context.settings.cpu_threads,
+        context_tokens=base.context_length,
+    )
     try:
         given = []
         for exam in exams:
@@ -84,7 +89,8 @@ def _answer(
 
     answers: list[Answer] = runner.answer(list(missing.values()), progress) if missing else []
     fresh = {
-        key: Given(answer.text, answer.confidence, answer.margin) for key, answer in zip(missing, answers, strict=True)
+        key: Given(answer.text, answer.confidence, answer.margin, answer.problem)
+        for key, answer in zip(missing, answers, strict=True)
     }
     return _known(exam) | fresh
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from tuneloop.comparison.quantisations import Answered
 from tuneloop.registry.contract import Contract, Manifest, Quantisation
-from tuneloop.tables import AdapterVersion, Example
+from tuneloop.tables import AdapterVersion, BaseModel, Example
 from tuneloop_workers.actors.judging import conversation_of, score
 from tuneloop_workers.evals.runner import LocalRunner
 from tuneloop_workers.export.bundle import merged_file
@@ -13,14 +13,19 @@ from tuneloop_workers.serving.engine import Engine
 
 
 def answer_quantised(
-    context: Context, version: AdapterVersion, manifest: Manifest, examples: Sequence[Example], contract: Contract
+    context: Context,
+    version: AdapterVersion,
+    manifest: Manifest,
+    base: BaseModel,
+    examples: Sequence[Example],
+    contract: Contract,
 ) -> dict[Quantisation, Answered]:
     """Empty for a version that ships as an adapter only. The adapter is part of each merged file."""
     files = {file["name"]: file for file in version.files}
     kinds = [kind for kind in Quantisation if merged_file(kind) in files]
     alone = manifest.model_copy(update={"adapters": ()})
     return {
-        kind: _answered(context, kind, files[merged_file(kind)], alone, examples, contract)
+        kind: _answered(context, kind, files[merged_file(kind)], alone, base, examples, contract)
         for kind in (kinds if len(kinds) > 1 else [])
     }
 
@@ -30,6 +35,7 @@ def _answered(
     kind: Quantisation,
     file: dict[str, str | int],
     manifest: Manifest,
+    base: BaseModel,
     examples: Sequence[Example],
     contract: Contract,
 ) -> Answered:
@@ -37,7 +43,11 @@ def _answered(
         context.report(stage=f"evaluating {kind}", step=done, steps=wanted)
         context.check()
 
-    engine = Engine(context.storage.path(str(file["sha256"])), threads=context.settings.cpu_threads)
+    engine = Engine(
+        context.storage.path(str(file["sha256"])),
+        threads=context.settings.cpu_threads,
+        context_tokens=base.context_length,
+    )
     try:
         answers = LocalRunner(engine, manifest, {}).answer([conversation_of(example) for example in examples], progress)
     finally:

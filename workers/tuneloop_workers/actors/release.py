@@ -103,6 +103,7 @@ def _parity(context: Context, trial: Trial, order: Order) -> Parity:
         order.contract,
         [Prompt(f"golden example {each.id}", conversation_of(each)) for each in order.golden[:PARITY_PROMPTS]],
         trained_for=record.spec.contract if record else None,
+        context_tokens=order.base.context_length,
         threads=context.settings.cpu_threads,
         progress=progress,
     )

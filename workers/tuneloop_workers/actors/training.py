@@ -131,6 +131,7 @@ def _spec(context: Context, order: Order, method: Method, own: Path) -> TrainSpe
         base_weights=order.base_weights,
         base_sha256=order.base.weights_sha256,
         contract=order.contract,
+        context_tokens=order.base.context_length,
         examples=context.workspace / "train.jsonl",
         dev=context.workspace / "dev.jsonl",
         output=own / "out",

@@ -66,7 +66,7 @@ def try_all(context: Context, trials: Sequence[Trial], order: Order, split: Spli
     if order.parent is not None:
         versions.insert(0, parent := manifest_of(order.parent))
         files |= {part.sha256: context.storage.path(part.sha256) for part in parent.adapters}
-    engine = Engine(order.base_gguf, threads=context.settings.cpu_threads)
+    engine = Engine(order.base_gguf, threads=context.settings.cpu_threads, context_tokens=order.base.context_length)
     try:
         found = []
         for place, manifest in enumerate(versions):

@@ -7,7 +7,8 @@ from typing import Protocol
 
 import orjson
 
-from tuneloop.kit.errors import TuneloopError
+from tuneloop.evals.service import UNANSWERED
+from tuneloop.kit.errors import InvalidInput, TuneloopError
 from tuneloop.registry.contract import Manifest
 from tuneloop.registry.templates import Message
 from tuneloop_workers.serving.answer import Answer
@@ -21,7 +22,12 @@ Progress = Callable[[int, int], None]
 
 class Runner(Protocol):
     def answer(self, conversations: Sequence[Conversation], progress: Progress) -> list[Answer]:
-        """One answer per conversation, in the same order."""
+        """One answer per conversation, in the same order; `unanswered` for one that cannot be asked."""
+
+
+def unanswered(reason: str) -> Answer:
+    """Stands for an answer where there is none, so that a set is evaluated whatever one of its items is."""
+    return Answer("", 0.0, 0.0, None, (), "stop", 0, 0, 0.0, float("-inf"), problem=f"{UNANSWERED}{reason}")
 
 
 def cache_key(manifest_digest: str, conversation: Conversation) -> str:
@@ -44,13 +50,16 @@ class LocalRunner:
         self._version = engine.prepare(manifest.contract, adapters)
 
     def answer(self, conversations: Sequence[Conversation], progress: Progress) -> list[Answer]:
-        """Raises InvalidInput when a conversation is longer than the context, CorruptArtifact for a bad adapter."""
+        """A conversation longer than the context is unanswered; raises CorruptArtifact for a bad adapter."""
         self._engine.reset()
         tickets: dict[int, int] = {}
         answers: dict[int, Answer] = {}
         try:
             for index, conversation in enumerate(conversations):
-                tickets[self._engine.submit(self._version, conversation)] = index
+                try:
+                    tickets[self._engine.submit(self._version, conversation)] = index
+                except InvalidInput as problem:
+                    answers[index] = unanswered(problem.message)
             while self._engine.unfinished:
                 for finished in self._engine.step():
                     if isinstance(finished.outcome, TuneloopError):

@@ -13,10 +13,13 @@ from pydantic import BaseModel, ValidationError
 from tuneloop.kit.errors import InvalidInput, Unavailable
 from tuneloop.registry.contract import Contract, Task, Template
 from tuneloop.registry.templates import Message, render
-from tuneloop_workers.evals.runner import Conversation, Progress
+from tuneloop_workers.evals.runner import Conversation, Progress, unanswered
 from tuneloop_workers.serving.answer import Alternative, Answer, TokenLogprob
 
 _ALTERNATIVES = 5
+_ABOUT_THE_QUESTION = frozenset(
+    {HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNPROCESSABLE_ENTITY}
+)
 
 
 class _Alternative(BaseModel):
@@ -94,7 +97,10 @@ class UpstreamRunner:
         self._client.close()
 
     def answer(self, conversations: Sequence[Conversation], progress: Progress) -> list[Answer]:
-        """Raises Unavailable when the server fails, InvalidInput with its own words when it refuses a request."""
+        """A request that the server refuses for what it asks is unanswered, with the server's own words.
+
+        Raises Unavailable when the server fails, InvalidInput when it refuses all of several requests, or who asks.
+        """
         with ThreadPoolExecutor(self._concurrency) as pool:
             waiting = [pool.submit(self._ask, conversation) for conversation in conversations]
             try:
@@ -103,7 +109,10 @@ class UpstreamRunner:
                     progress(done, len(waiting))
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
-            return [future.result() for future in waiting]
+        answers = [future.result() for future in waiting]
+        if len(answers) > 1 and all(answer.problem for answer in answers):
+            raise InvalidInput(f"no question was answered; the first was {answers[0].problem}")
+        return answers
 
     def _ask(self, conversation: Conversation) -> Answer:
         plain = self._contract.template is Template.PLAIN
@@ -115,6 +124,8 @@ class UpstreamRunner:
             raise Unavailable(f"the upstream server {self._client.base_url} does not answer: {problem}") from problem
         if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR or response.status_code == 429:
             raise Unavailable(f"the upstream server answers {response.status_code}; try again when it has recovered")
+        if response.status_code in _ABOUT_THE_QUESTION:
+            return unanswered(f"the upstream server refuses the request: {response.text[:500]}")
         if response.is_error:
             raise InvalidInput(f"the upstream server refuses the request: {response.text[:500]}")
         try:

@@ -36,7 +36,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from tuneloop.kit.errors import Conflict, InvalidInput
 from tuneloop.kit.storage import digest_file
-from tuneloop.registry.contract import Contract
+from tuneloop.registry.contract import CONTEXT_TOKENS, Contract
 from tuneloop_workers.export.decisions import Decisions, compare, decide
 from tuneloop_workers.export.reading import SHOWN, Prompt, Reading, read, require_same
 from tuneloop_workers.export.reference import Reference
@@ -101,6 +101,7 @@ def parity(
     prompts: Sequence[Prompt],
     *,
     trained_for: Contract | None = None,
+    context_tokens: int = CONTEXT_TOKENS,
     threads: int = 1,
     progress: Progress | None = None,
 ) -> Parity:
@@ -113,11 +114,12 @@ def parity(
         raise InvalidInput("a parity check needs at least one conversation; add some to the golden set")
     tokenizer = AutoTokenizer.from_pretrained(bases.weights, trust_remote_code=False)
     loras = [ScaledAdapter(adapter.gguf, adapter.scale) for adapter in adapters]
-    with closing(Engine(bases.plain, threads=threads, exact=True)) as engine:
+    with closing(Engine(bases.plain, threads=threads, context_tokens=context_tokens, exact=True)) as engine:
         version = _prepared(engine, contract, adapters)
         reading = read(tokenizer, trained_for or contract, prompts)
         require_same(reading, engine.model, version, tokenizer, prompts)
-        chosen = _affordable(reading)
+        longest = version.first_choice.longest_path if version.first_choice else 1
+        chosen = _affordable(reading, engine.context_tokens - len(reading.prefix) - longest)
         prompts, suffixes = [prompts[place] for place in chosen], [reading.suffixes[place] for place in chosen]
         few = suffixes[:BASE_PROMPTS]
         tick = _ticks(4 * len(suffixes) + 3 * len(few), progress)
@@ -136,7 +138,7 @@ def parity(
     if not sides.export_error <= sides.limit:
         raise _wrong_export(sides, tokenizer, prompts, trained, exact)
 
-    with closing(Engine(bases.gguf, threads=threads)) as engine:
+    with closing(Engine(bases.gguf, threads=threads, context_tokens=context_tokens)) as engine:
         served_answers = decide(engine, _prepared(engine, contract, adapters), prompts, tick)
     decisions = compare(prompts, exact_answers, served_answers)
     return Parity(
@@ -192,18 +194,22 @@ def _prepared(engine: Engine, contract: Contract, adapters: Sequence[AdapterPair
     return engine.prepare(contract, [Adapter(digest_file(pair.gguf), pair.gguf, pair.scale) for pair in adapters])
 
 
-def _affordable(reading: Reading) -> list[int]:
-    """Places of the prompts that are asked: in their order while there is room, and the two shortest in any case.
+def _affordable(reading: Reading, room: int) -> list[int]:
+    """Places of the prompts that are asked: in their order while there are tokens left, and the two shortest anyway.
+
+    Prompts longer than `room` can be asked nowhere.
 
     The reference reads some hundred tokens a second on an ordinary processor.
     """
-    lengths = [len(suffix) for suffix in reading.suffixes]
-    chosen = set(sorted(range(len(lengths)), key=lengths.__getitem__)[:FEWEST])
-    room = MOST_TOKENS - sum(lengths[place] for place in chosen)
-    for place, length in enumerate(lengths):
-        if place not in chosen and length <= room:
+    lengths = {place: len(suffix) for place, suffix in enumerate(reading.suffixes) if len(suffix) < room}
+    if not lengths:
+        raise InvalidInput("every example of the golden set is longer than the context of the base; add shorter ones")
+    chosen = set(sorted(lengths, key=lengths.__getitem__)[:FEWEST])
+    left = MOST_TOKENS - sum(lengths[place] for place in chosen)
+    for place, length in lengths.items():
+        if place not in chosen and length <= left:
             chosen.add(place)
-            room -= length
+            left -= length
     return sorted(chosen)
 
 

@@ -32,7 +32,7 @@ class Delta(NamedTuple):
 class Answer:
     """`confidence`: of a label its probability among the allowed labels, of a text the geometric mean of its token
     probabilities. `margin`: distance in probability to the second best, for a text at its least certain token.
-    `probabilities`: by label, summing to one; None for a text.
+    `probabilities`: by label, summing to one; None for a text. `problem`: why there is no answer; empty where there is.
     """
 
     text: str
@@ -45,3 +45,4 @@ class Answer:
     completion_tokens: int
     latency_ms: float
     min_logprob: float
+    problem: str = ""

@@ -7,7 +7,7 @@ from itertools import count
 from pathlib import Path
 
 from tuneloop.kit.errors import InvalidInput, TuneloopError, Unavailable
-from tuneloop.registry.contract import Contract
+from tuneloop.registry.contract import CONTEXT_TOKENS, Contract
 from tuneloop.registry.templates import Message
 from tuneloop_workers import llama
 from tuneloop_workers.llama import Logits, Rows
@@ -38,7 +38,7 @@ class Engine:
         base_gguf: Path,
         *,
         threads: int,
-        context_tokens: int = 8192,
+        context_tokens: int = CONTEXT_TOKENS,
         sequences: int = 16,
         batch_tokens: int = 384,
         adapters: int = 64,

@@ -8,6 +8,7 @@ from pathlib import Path
 from granian.constants import Interfaces
 from granian.server.embed import Server
 
+from tuneloop.registry.contract import CONTEXT_TOKENS
 from tuneloop_workers.serving.app import create_app
 from tuneloop_workers.serving.dispatch import Dispatcher
 from tuneloop_workers.serving.engine import Engine
@@ -26,7 +27,7 @@ class HostSettings:
     unix_socket: Path | None = None
     token: str = ""
     threads: int = 1
-    context_tokens: int = 8192
+    context_tokens: int = CONTEXT_TOKENS
     sequences: int = 16
     adapters: int = 64
     queue: int = 256

@@ -15,6 +15,8 @@ from tuneloop.registry.templates import Message, end_of_answer, render, render_a
 from tuneloop_workers.training.label_set import Decision, LabelSet, label_set
 from tuneloop_workers.training.spec import Group
 
+LISTED = 20
+
 
 class Example(Frozen):
     id: str
@@ -58,16 +60,26 @@ class Encoder(NamedTuple):
             raise InvalidInput(f"example {example.id}: {answer!r} is not a label of this model", id=example.id)
         prompt = tokenise(render(self.contract, example.messages[:-1]).suffix, self.encode)
         completion = [*tokenise(render_answer(self.contract, answer), self.encode), self.end]
-        length = len(self.prefix) + len(prompt) + len(completion)
-        if length > self.max_tokens:
-            raise InvalidInput(
-                f"example {example.id} has {length} tokens, the base reads {self.max_tokens}; shorten or remove it",
-                id=example.id,
-                tokens=length,
-                limit=self.max_tokens,
-            )
         decisions = self.labels.decisions.get(answer, ())
         return Encoded(example.id, example.weight_group, (*prompt, *completion), len(completion), decisions)
+
+    def examples(self, examples: Sequence[Example]) -> list[Encoded]:
+        """Raises InvalidInput, naming every example that is longer than the context."""
+        encoded = [self.example(example) for example in examples]
+        too_long = {each.id: self.length(each) for each in encoded if self.length(each) > self.max_tokens}
+        if too_long:
+            named = [f"{name} ({length})" for name, length in too_long.items()]
+            more = f" and {len(named) - LISTED} more" if len(named) > LISTED else ""
+            raise InvalidInput(
+                f"the base reads {self.max_tokens} tokens with the answer, these examples have more: "
+                f"{', '.join(named[:LISTED])}{more}; shorten or delete them",
+                too_long=too_long,
+                limit=self.max_tokens,
+            )
+        return encoded
+
+    def length(self, encoded: Encoded) -> int:
+        return len(self.prefix) + len(encoded.tokens)
 
 
 def encoder(tokenizer: PreTrainedTokenizerBase, contract: Contract, max_tokens: int) -> Encoder:

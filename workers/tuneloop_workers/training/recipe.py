@@ -41,10 +41,11 @@ def train(spec: TrainSpec, emit: Callable[[Event], None], stop: Callable[[], boo
     placement = place(spec.device, spec.precision)
     base = load_base(spec.base_weights, placement)
 
-    encode = encoder(base.tokenizer, spec.contract, base.max_tokens)
-    examples = [encode.example(example) for example in read_examples(spec.examples)]
-    dev = [encode.example(example) for example in read_examples(spec.dev)]
+    encode = encoder(base.tokenizer, spec.contract, min(base.max_tokens, spec.context_tokens))
+    examples = encode.examples(read_examples(spec.examples))
+    dev = encode.examples(read_examples(spec.dev))
     traffic = [encode.example(message) for message in read_examples(spec.traffic)] if spec.traffic else []
+    traffic = [each for each in traffic if encode.length(each) <= encode.max_tokens]
     plan = plan_batches(
         examples, epochs=spec.epochs, batch_size=spec.batch_size, new_share=spec.new_share, seed=spec.seed
     )

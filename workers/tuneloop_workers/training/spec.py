@@ -6,7 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from tuneloop.registry.contract import Contract, Frozen, Sha256
+from tuneloop.registry.contract import CONTEXT_TOKENS, Contract, Frozen, Sha256
 
 Share = Annotated[float, Field(gt=0.0, lt=1.0)]
 
@@ -71,6 +71,10 @@ class TrainSpec(Frozen):
     traffic: Path | None = Field(default=None, description="Messages with what the parent answered, right or wrong.")
     staying: tuple[str, ...] = Field(
         default=(), description="Labels between which the parent's preferences on the traffic are kept."
+    )
+
+    context_tokens: PositiveInt = Field(
+        default=CONTEXT_TOKENS, description="Most tokens of an example, as it will be served."
     )
 
     method: Method = Method.FROM_BASE
