@@ -358,7 +358,7 @@ def add_base(
     json: Json = False,
 ) -> None:
     """Register a base model on this installation: weights to train on and the GGUF that serves."""
-    from tuneloop_workers.main import add_base as add
+    from tuneloop_workers.bases.registration import add_base as add
 
     with process(ctx, json=json) as settings, engines_of(settings) as running:
         base = add(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tuneloop.kit.errors import OutOfSpace
-from tuneloop_workers.files import folder_digest, new_file, new_folder
+from tuneloop_workers.files import new_file, new_folder
 
 
 def fill_the_disk(draft: Path) -> None:
@@ -44,14 +44,3 @@ def test_other_errors_pass_and_leave_nothing(tmp_path: Path) -> None:
     with pytest.raises(IsADirectoryError), new_folder(tmp_path / "out") as draft:
         draft.write_text("a folder is no file")
     assert list(tmp_path.iterdir()) == []
-
-
-def test_digest_depends_on_names_and_content_alone(tmp_path: Path) -> None:
-    for name in ("one", "two"):
-        with new_folder(tmp_path / name) as draft:
-            (draft / "a").write_text("1")
-            (draft / "b").write_text("2")
-    same = folder_digest(tmp_path / "one") == folder_digest(tmp_path / "two")
-    (tmp_path / "two" / "b").rename(tmp_path / "two" / "c")
-    assert same
-    assert folder_digest(tmp_path / "one") != folder_digest(tmp_path / "two")

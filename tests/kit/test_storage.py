@@ -9,12 +9,13 @@ from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tuneloop.kit.errors import CorruptArtifact, NotFound
-from tuneloop.kit.storage import Storage, digest_file, pack_folder, unpack_folder
+from tuneloop.kit.storage import Storage, digest_file, folder_files, link_folder, pack_folder, unpack_folder
 
 CONTENT = b"adapter weights"
 
@@ -154,3 +155,54 @@ def test_a_file_that_is_no_archive_is_refused(tmp_path: Path) -> None:
     archive.write_bytes(os.urandom(2048))
     with pytest.raises(CorruptArtifact):
         unpack_folder(archive, tmp_path / "out")
+
+
+def test_a_folder_is_stored_file_by_file_and_laid_out_without_a_copy(storage: Storage, tmp_path: Path) -> None:
+    folder = _folder(tmp_path / "one")
+    (folder / ".hidden").write_text("no")
+    given = (folder / "a.txt").stat().st_ino
+    listed = folder_files(storage.path(storage.put_folder(folder, give=True)))
+    assert listed is not None
+    (tmp_path / "out").mkdir()
+    link_folder({name: storage.path(digest) for name, digest in listed.items()}, tmp_path / "out")
+    found = {str(path.relative_to(tmp_path / "out")): path for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    assert {name: path.read_text() for name, path in found.items()} == {"a.txt": "a", "b.txt": "b", "sub/c.txt": "c"}
+    assert found["a.txt"].stat().st_ino == given
+
+
+def test_a_file_that_is_not_given_may_change_without_harm(storage: Storage, tmp_path: Path) -> None:
+    folder = _folder(tmp_path / "one")
+    listed = folder_files(storage.path(storage.put_folder(folder)))
+    assert listed is not None
+    with (folder / "a.txt").open("r+") as file:
+        file.write("changed")
+    assert storage.read(listed["a.txt"]) == b"a"
+
+
+def test_giving_a_file_repairs_a_truncated_object(storage: Storage, tmp_path: Path) -> None:
+    digest = storage.put_bytes(CONTENT)
+    (stored,) = _objects(storage)
+    stored.write_bytes(CONTENT[:-1])
+    file = tmp_path / "file"
+    file.write_bytes(CONTENT)
+    assert storage.put_file(file, give=True) == digest
+    assert storage.read(digest) == CONTENT
+
+
+def test_the_same_files_make_the_same_folder(storage: Storage, tmp_path: Path) -> None:
+    first, second = _folder(tmp_path / "one"), _folder(tmp_path / "two")
+    assert storage.put_folder(first) == storage.put_folder(second)
+    (second / "b.txt").rename(second / "d.txt")
+    assert storage.put_folder(first) != storage.put_folder(second)
+
+
+@pytest.mark.parametrize("name", ["../outside", "sub/../../outside", "/etc/passwd"])
+def test_a_list_that_leads_out_of_its_folder_is_refused(storage: Storage, name: str) -> None:
+    listed = storage.put_bytes(orjson.dumps({"files": {name: storage.put_bytes(b"x")}}))
+    with pytest.raises(CorruptArtifact, match="outside"):
+        folder_files(storage.path(listed))
+
+
+def test_an_archive_is_no_list_of_files(storage: Storage, tmp_path: Path) -> None:
+    packed = pack_folder(_folder(tmp_path / "one"), tmp_path / "1.tar")
+    assert folder_files(storage.path(storage.put_file(packed))) is None

@@ -10,7 +10,7 @@ from moto.server import ThreadedMotoServer
 from obstore.store import S3Store
 
 from tuneloop.kit.errors import CorruptArtifact, NotFound, Unavailable
-from tuneloop.kit.storage import Storage
+from tuneloop.kit.storage import Storage, folder_files
 
 CONTENT = b"adapter weights" * 1000
 URL = "s3://tuneloop/objects"
@@ -83,3 +83,13 @@ def test_a_damaged_local_copy_is_fetched_again(bucket: str, tmp_path: Path) -> N
 def test_a_bucket_that_does_not_exist_is_no_lack_of_space(bucket: str, tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match="object store"):
         Storage("s3://nowhere/objects", cache=tmp_path).put_bytes(CONTENT)
+
+
+def test_a_folder_is_brought_to_another_host_file_by_file(bucket: str, tmp_path: Path) -> None:
+    (tmp_path / "folder" / "sub").mkdir(parents=True)
+    (tmp_path / "folder" / "sub" / "file").write_bytes(CONTENT)
+    digest = Storage(bucket, cache=tmp_path / "one").put_folder(tmp_path / "folder", give=True)
+    other_host = Storage(bucket, cache=tmp_path / "two")
+    listed = folder_files(other_host.path(digest))
+    assert listed is not None
+    assert {name: other_host.read(file) for name, file in listed.items()} == {"sub/file": CONTENT}

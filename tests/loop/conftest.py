@@ -14,7 +14,7 @@ from tuneloop.kit.ports import on_free_ports
 from tuneloop.kit.settings import Settings
 from tuneloop.setup import create_agency
 from tuneloop.supervisor import Supervisor
-from tuneloop_workers.main import add_base
+from tuneloop_workers.bases.registration import add_base
 
 LABELS = ("order", "refund", "login")
 MESSAGES = {

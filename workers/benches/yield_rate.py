@@ -55,6 +55,8 @@ class Lab:
         folder.mkdir()
         self.base, self.folder, self.precision, self.threads = base, folder, precision, threads
         self.engine = Engine(base.gguf, threads=threads)
+        self.gguf_sha256 = digest_file(base.gguf)
+        self.weights_sha256 = digest_file(base.weights / "model.safetensors")
         self.adapters = 0
 
     def contract(self, labels: Sequence[str]) -> Contract:
@@ -92,8 +94,8 @@ class Lab:
             base=BaseRef(
                 architecture=self.base.architecture,
                 quantisation=self.base.quantisation,
-                gguf_sha256=self.base.gguf_sha256,
-                weights_sha256=self.base.weights_sha256,
+                gguf_sha256=self.gguf_sha256,
+                weights_sha256=self.weights_sha256,
             ),
             adapters=tuple(AdapterPart(sha256=part.gguf_sha256, scale=part.scale) for part in parts),
             engine=identity(),
@@ -113,7 +115,7 @@ class Lab:
     ) -> TrainSpec:
         return TrainSpec(
             base_weights=self.base.weights,
-            base_sha256=self.base.weights_sha256,
+            base_sha256=self.weights_sha256,
             contract=self.contract(labels),
             examples=self._write(name, "examples", examples, new),
             dev=self._write(name, "dev", dev, new),

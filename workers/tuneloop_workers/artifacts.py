@@ -4,13 +4,13 @@ from hashlib import sha256
 from pathlib import Path
 
 from tuneloop.kit.errors import CorruptArtifact
-from tuneloop.kit.storage import Storage, unpack_folder
+from tuneloop.kit.storage import Storage, folder_files, link_folder, unpack_folder
 from tuneloop.registry.contract import Manifest
 from tuneloop_workers.files import new_folder
 
 
 class Artifacts:
-    """Manifests, files and folders by digest; `cache` holds unpacked folders."""
+    """Manifests, files and folders by digest; `cache` holds folders."""
 
     def __init__(self, storage: Storage, cache: Path) -> None:
         self._storage = storage
@@ -32,10 +32,14 @@ class Artifacts:
         return self._storage.path(digest)
 
     def folder(self, digest: str) -> Path:
-        """A folder that was stored packed; unpacked once."""
+        """A folder that was stored; laid out once, unpacked only where it was stored as one archive."""
         target = self._cache / digest
         if not target.exists():
-            archive = self._storage.path(digest)
+            stored = self._storage.path(digest)
+            files = folder_files(stored)
             with new_folder(target) as draft:
-                unpack_folder(archive, draft)
+                if files is None:
+                    unpack_folder(stored, draft)
+                else:
+                    link_folder({name: self._storage.path(file) for name, file in files.items()}, draft)
         return target

@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all, and their digests."""
+"""Files and folders that appear whole or not at all."""
 
 import errno
 import os
@@ -7,11 +7,9 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from hashlib import sha256
 from pathlib import Path
 
 from tuneloop.kit.errors import Conflict, OutOfSpace
-from tuneloop.kit.storage import digest_file
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")
@@ -56,16 +54,6 @@ def new_file(target: Path) -> Iterator[Path]:
             _sync(target.parent)
     finally:
         draft.unlink(missing_ok=True)
-
-
-def folder_digest(folder: Path) -> str:
-    """SHA-256 over the sorted list of relative path, size and SHA-256 of every file; hidden files don't count."""
-    lines = [
-        f"{path.relative_to(folder).as_posix()}\0{path.stat().st_size}\0{digest_file(path)}\n"
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    ]
-    return sha256("".join(lines).encode()).hexdigest()
 
 
 @contextmanager

@@ -3,15 +3,21 @@
 import os
 import tarfile
 import tempfile
+from collections.abc import Mapping
 from hashlib import file_digest, sha256
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 import obstore
+import orjson
 from obstore.exceptions import BaseError
 from obstore.store import LocalStore, ObjectStore, from_url
+from pydantic import TypeAdapter, ValidationError
 
 from tuneloop.kit.errors import CorruptArtifact, NotFound, OutOfSpace, TuneloopError, Unavailable
+
+_FOLDER = "files"
+_BEGINNING = b'{"files":{'
 
 
 def digest_file(path: Path) -> str:
@@ -39,11 +45,24 @@ class Storage:
         self._put(digest, data, len(data))
         return digest
 
-    def put_file(self, path: Path) -> str:
-        """Store a file; returns its digest. Storing the same content again is free."""
-        digest = digest_file(path)
-        self._put(digest, path, path.stat().st_size)
+    def put_file(self, path: Path, *, give: bool = False) -> str:
+        """Store a file; returns its digest. Storing the same content again is free.
+
+        With `give` nobody writes to the file again, so a store on the same disk takes it as it is, without a copy.
+        """
+        digest, size = digest_file(path), path.stat().st_size
+        if not (give and self._link(digest, path, size)):
+            self._put(digest, path, size)
         return digest
+
+    def put_folder(self, folder: Path, *, give: bool = False) -> str:
+        """Store every file of a folder by itself, hidden ones left out; returns the digest of the list of them."""
+        files = {
+            name.as_posix(): self.put_file(folder / name, give=give)
+            for name in sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+            if not any(part.startswith(".") for part in name.parts)
+        }
+        return self.put_bytes(orjson.dumps({_FOLDER: files}, option=orjson.OPT_SORT_KEYS))
 
     def read(self, digest: str) -> bytes:
         return self.path(digest).read_bytes()
@@ -88,6 +107,22 @@ class Storage:
                 _sync(self.root / _key(digest))
         except (OSError, BaseError) as error:
             raise self._refused(error) from error
+
+    def _link(self, digest: str, path: Path, size: int) -> bool:
+        """False where the store is a bucket, another disk, or can't hold one file under two names."""
+        if self.root is None:
+            return False
+        if self._size(digest) == size:
+            return True
+        target = self.root / _key(digest)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.unlink(missing_ok=True)
+        try:
+            target.hardlink_to(path.resolve())
+        except OSError:
+            return False
+        _sync(target)
+        return True
 
     def _refused(self, error: Exception) -> TuneloopError:
         if self.root is not None:
@@ -145,6 +180,34 @@ def unpack_folder(archive: Path, target: Path) -> Path:
     except tarfile.TarError as error:
         raise CorruptArtifact(f"{archive.name} is no archive of ours: {error}") from error
     return target
+
+
+def folder_files(listed: Path) -> dict[str, str] | None:
+    """Digest by relative path of a folder stored with `put_folder`; None when the object is something else.
+
+    Raises:
+        CorruptArtifact: a path leads out of the folder.
+    """
+    with listed.open("rb") as file:
+        if file.read(len(_BEGINNING)) != _BEGINNING:
+            return None
+        try:
+            files = TypeAdapter(dict[str, str]).validate_python(orjson.loads(_BEGINNING + file.read())[_FOLDER])
+        except (orjson.JSONDecodeError, ValidationError) as error:
+            raise CorruptArtifact(f"{listed.name[:12]} is no list of files: {error}") from error
+    if any(PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts for name in files):
+        raise CorruptArtifact(f"{listed.name[:12]} lists files outside of its folder")
+    return files
+
+
+def link_folder(files: Mapping[str, Path], target: Path) -> None:
+    """Lays local, read-only files out as a folder without copying them: hard links, or symbolic ones between disks."""
+    for name, path in files.items():
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        try:
+            (target / name).hardlink_to(path.resolve())
+        except OSError:
+            (target / name).symlink_to(path.resolve())
 
 
 def _key(digest: str) -> str:

@@ -17,7 +17,7 @@ from tuneloop.kit.tenancy import ClientOwned, Row
 class BaseModel(Row, table=True):
     """A pair of training weights and serving GGUF, shared by all tenants; only the platform registers one.
 
-    `weights_sha256` is the digest of the packed HF folder in the object store. With `upstream_url` the adapters are
+    `weights_sha256` is the digest of the HF folder in the object store. With `upstream_url` the adapters are
     served by an OpenAI-compatible server instead of the local engine. `context_length` is the one number by which
     examples are refused, trained, evaluated and served: the most tokens of a prompt with its answer.
     """

@@ -7,7 +7,7 @@ Layout: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 
 import mmap
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -82,9 +82,20 @@ class GgufFile:
         tensor = self.tensors[name]
         return np.asarray(dequantize(self.raw(name), tensor.kind), dtype=np.float32).reshape(tensor.shape)
 
+    def rows(self, name: str, count: int) -> Iterator[NDArray[np.float32]]:
+        """One tensor, dequantised `count` rows at a time, as they fit the processor's cache."""
+        tensor = self.tensors[name]
+        row_bytes = tensor.size // tensor.shape[0]
+        for at in range(0, tensor.shape[0], count):
+            shape = (min(count, tensor.shape[0] - at), *tensor.shape[1:])
+            part = tensor._replace(shape=shape, offset=tensor.offset + at * row_bytes, size=shape[0] * row_bytes)
+            yield np.asarray(dequantize(self._stored(part), part.kind), dtype=np.float32).reshape(shape)
+
     def raw(self, name: str) -> NDArray[np.generic]:
         """One tensor as stored: floats, or bytes with one row per row of the tensor."""
-        tensor = self.tensors[name]
+        return self._stored(self.tensors[name])
+
+    def _stored(self, tensor: GgufTensor) -> NDArray[np.generic]:
         plain = {GGMLQuantizationType.F32: np.float32, GGMLQuantizationType.F16: np.float16}.get(tensor.kind)
         stored = np.fromfile(self.path, dtype=np.uint8, count=tensor.size, offset=tensor.offset)
         if plain is not None:

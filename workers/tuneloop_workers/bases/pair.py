@@ -1,4 +1,4 @@
-"""A base as a pair, with the facts and digests that its registration records."""
+"""A base as a pair, with the facts that its registration records."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,7 +6,6 @@ from pathlib import Path
 from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig
 
 from tuneloop.kit.errors import CorruptArtifact
-from tuneloop.kit.storage import digest_file
 from tuneloop_workers.bases.architectures import model_type
 from tuneloop_workers.bases.gguf_file import GgufFile
 from tuneloop_workers.bases.hf_config import (
@@ -17,7 +16,6 @@ from tuneloop_workers.bases.hf_config import (
     quantisation_of,
 )
 from tuneloop_workers.bases.tokenizers import check_agreement
-from tuneloop_workers.files import folder_digest
 
 
 @dataclass(frozen=True)
@@ -26,9 +24,6 @@ class BakedBase:
 
     gguf: Path
     weights: Path
-    gguf_sha256: str
-    weights_sha256: str
-    """Digest of the weights folder over all its files."""
     architecture: str
     quantisation: str
     context_length: int
@@ -47,8 +42,6 @@ def describe_pair(gguf: Path, weights: Path) -> BakedBase:
     return BakedBase(
         gguf=gguf,
         weights=weights,
-        gguf_sha256=digest_file(gguf),
-        weights_sha256=folder_digest(weights),
         architecture=architecture_of(base).value,
         quantisation=quantisation_of(base),
         context_length=context_length_of(base),

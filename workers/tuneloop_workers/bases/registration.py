@@ -1,0 +1,89 @@
+"""A base registered with an installation: its files in the object store, its facts in the database."""
+
+import re
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from sqlmodel import Session
+
+from tuneloop.kit.db import Database, make_engine
+from tuneloop.kit.errors import InvalidInput
+from tuneloop.kit.settings import Settings
+from tuneloop.kit.storage import Storage, digest_file, pack_folder
+from tuneloop.registry.contract import CONTEXT_TOKENS
+from tuneloop.registry.schemas import BaseRead
+from tuneloop.registry.service import add_base as register_base
+from tuneloop.registry.service import list_bases
+from tuneloop.tables import BaseModel
+from tuneloop_workers.bases.pair import BakedBase
+from tuneloop_workers.bases.sources import PinnedRepository, from_folder, from_hub, from_package
+
+_HUB = re.compile(r"([\w.-]+/[\w.-]+)@([^/]+)/([\w./-]+\.gguf)")
+
+
+def add_base(
+    settings: Settings,
+    *,
+    name: str,
+    source: str,
+    licence: str | None,
+    upstream_url: str | None,
+    context_tokens: int = CONTEXT_TOKENS,
+) -> dict[str, Any]:
+    """Register a base model from `package:NAME`, `folder:PATH` or `hub:OWNER/REPO@REVISION/FILE.gguf`.
+
+    It trains, is evaluated and serves with `context_tokens` of context, or as many as it was made for if that is less.
+
+    Raises:
+        InvalidInput: the source has another form.
+    """
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=settings.data_dir, prefix="base-") as scratch:
+        folder = Path(scratch)
+        kind, _, rest = source.partition(":")
+        revision = ""
+        if kind == "package" and rest:
+            pair = from_package(rest, folder / "base")
+        elif kind == "folder" and rest:
+            pair = from_folder(Path(rest), folder / "base")
+        elif kind == "hub" and (parts := _HUB.fullmatch(rest)):
+            repository, revision, file = parts.groups()
+            pair = from_hub(PinnedRepository(repository, revision), file, folder / "base")
+        else:
+            raise InvalidInput(
+                f"{source!r} is no source; write package:NAME, folder:PATH or hub:OWNER/REPO@REVISION/FILE.gguf",
+                source=source,
+            )
+        base = _store(settings, pair, folder, name=name, source=source, revision=revision)
+        base.context_length = min(pair.context_length, context_tokens)
+        base.licence = licence or base.licence
+        base.upstream_url = upstream_url
+        with Database(make_engine(settings.database_url)).all_agencies() as session:
+            _keep_archive(session, base, pair.weights, folder / "weights.tar")
+            return BaseRead.model_validate(register_base(session, base)).model_dump(mode="json")
+
+
+def _store(settings: Settings, pair: BakedBase, scratch: Path, *, name: str, source: str, revision: str) -> BaseModel:
+    storage = Storage(settings.storage, cache=settings.data_dir / "cache")
+    gguf_sha256 = storage.put_file(pair.gguf, give=pair.gguf.is_relative_to(scratch))
+    return BaseModel(
+        name=name,
+        source=source,
+        revision=revision or gguf_sha256,
+        licence=pair.licence,
+        architecture=pair.architecture,
+        quantisation=pair.quantisation,
+        gguf_sha256=gguf_sha256,
+        weights_sha256=storage.put_folder(pair.weights, give=pair.weights.is_relative_to(scratch)),
+        context_length=pair.context_length,
+    )
+
+
+def _keep_archive(session: Session, base: BaseModel, weights: Path, archive: Path) -> None:
+    """A base whose weights were stored as one archive keeps that digest, which its versions name."""
+    known = next((each for each in list_bases(session) if each.name == base.name), None)
+    if known is None or known.gguf_sha256 != base.gguf_sha256 or known.weights_sha256 == base.weights_sha256:
+        return
+    if known.weights_sha256 == digest_file(pack_folder(weights, archive)):
+        base.weights_sha256 = known.weights_sha256
