@@ -49,7 +49,11 @@ def _difference(decision: dict[str, Any] | None) -> str | None:
     if decision is None:
         return None
     fixed = f"{decision['fixed']} fixed, {decision['broken']} broken"
-    return f"{figures.points(decision['overall']['difference'])} points of all traffic, {fixed}"
+    told = f"{figures.points(decision['overall']['difference'])} points of all traffic"
+    strong = decision.get("strong")
+    if strong and "golden" in strong:  # looks from before count strong categories in points of all traffic
+        told += f", {figures.points(strong['difference'])} points of strong traffic"
+    return f"{told}; labels: {fixed}"
 
 
 def _looks(looks: list[dict[str, Any]]) -> Table:
