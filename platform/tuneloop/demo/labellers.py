@@ -48,11 +48,11 @@ class Labellers:
                     f"/api/v1/review/{item['id']}/label", {"expected": known.answer, "category": known.category}
                 )
                 given += 1
-                self._done[COMPARE if item["purpose"] == GATE else COLLECT] += _work(item, known)
+                self._done[COMPARE if item["purpose"] == GATE else COLLECT] += work_of(item, known)
         return given
 
 
-def _work(item: dict[str, Any], known: Item) -> Work:
+def work_of(item: dict[str, Any], known: Item) -> Work:
     """A label, or a text that is offered, is one key; any other answer is typed."""
     offered = known.answer in (*item["labels"], *item["choices"])
     return label(" ".join([known.text, *item["choices"]]), typed=ONE_KEY if offered else len(known.answer))

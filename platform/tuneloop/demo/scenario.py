@@ -89,7 +89,7 @@ def support() -> Scenario:
         golden_late=parts["golden_late"],
         late=parts["stream_late"],
         stale=frozenset(),
-        traffic=Traffic(before=72, after=72, late_share=0.5, labels=14, meanwhile=160),
+        traffic=Traffic(before=72, after=72, late_share=0.5, labels=12, meanwhile=160),
     )
 
 
