@@ -131,6 +131,6 @@ def test_the_owner_can_sign_in_with_what_is_shown_and_the_pages_answer_on_ports_
         assert browser.get("/models/acme/support").status_code == 200
     for address in addresses(settings).values():
         assert address in told.printed
-        assert httpx.get(address, follow_redirects=True, timeout=30).is_success
+        assert httpx.get(address, headers={"Accept": "text/html"}, follow_redirects=True, timeout=30).is_success
     again = with_kept_ports(Settings(data_dir=settings.data_dir))
     assert addresses(again) == addresses(settings)

@@ -139,6 +139,6 @@ def _register_base(settings: Settings, base: Base) -> dict[str, Any]:
     environment = {**os.environ, **environment_of(settings)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
-        raise DemoFailed(f"registering the base failed: {done.stderr[-2000:]}")
+        raise DemoFailed(f"registering the base failed with {done.returncode}: {done.stderr[-2000:]}")
     registered: dict[str, Any] = json.loads(done.stdout)
     return registered
