@@ -72,7 +72,7 @@ def test_every_merged_file_answers_for_itself(
     ]
     golden = [example("my parcel has not come"), example("I would like my money back")]
 
-    found = answer_quantised(context(storage), version_of(files), manifest, golden, CONTRACT)
+    found = answer_quantised(context(storage), version_of(files), manifest, golden, CONTRACT, context_tokens=256)
 
     assert list(found) == [Quantisation.F16, Quantisation.Q8_0]
     assert found[Quantisation.Q8_0].size < found[Quantisation.F16].size
@@ -85,4 +85,7 @@ def test_every_merged_file_answers_for_itself(
 
 def test_a_version_without_merged_files_has_nothing_to_weigh(storage: Storage, manifest: Manifest) -> None:
     files = [{"name": "adapter.gguf", "size": 1, "sha256": "d" * 64}]
-    assert answer_quantised(context(storage), version_of(files), manifest, [example("x")], CONTRACT) == {}
+    assert (
+        answer_quantised(context(storage), version_of(files), manifest, [example("x")], CONTRACT, context_tokens=256)
+        == {}
+    )

@@ -11,6 +11,7 @@ from tuneloop.datasets.leakage import Sketched, collisions, excerpt, stored_text
 from tuneloop.datasets.rows import LISTED_PROBLEMS, ParsedRow, ProblemKind, RowProblem
 from tuneloop.datasets.similarity import content_hash, shingles
 from tuneloop.datasets.sketches import sketch
+from tuneloop.registry.context import Context
 from tuneloop.registry.contract import Contract, Task
 from tuneloop.registry.service import contract_of
 from tuneloop.registry.templates import Message
@@ -43,6 +44,7 @@ class Intake:
         self._session = session
         self._model = model
         self._contract = contract_of(model)
+        self._context = Context(session, model)
         self._pool = pool
         self._source = source
         self._prediction_id = prediction_id
@@ -54,7 +56,7 @@ class Intake:
         problems: list[RowProblem] = []
         drafts: list[tuple[int, Example]] = []
         for row in rows:
-            problem = row if isinstance(row, RowProblem) else self._label_problem(row)
+            problem = row if isinstance(row, RowProblem) else self._problem(row)
             if problem is not None:
                 problems.append(problem)
             elif isinstance(row, ParsedRow):
@@ -63,6 +65,13 @@ class Intake:
         added = self._without_leaks(fresh, problems)
         self._session.add_all(added)
         return Batch(added, duplicates, sorted(problems))
+
+    def _problem(self, row: ParsedRow) -> RowProblem | None:
+        tokens = self._context.excess(row.messages, row.expected)
+        if tokens is None:
+            return self._label_problem(row)
+        message = f"the row has {tokens} tokens with its answer, the base reads {self._context.limit}; shorten it"
+        return RowProblem(row.line, ProblemKind.TOO_LONG, message)
 
     def _label_problem(self, row: ParsedRow) -> RowProblem | None:
         if self._contract.task is not Task.CLASSIFY or row.expected in self._contract.labels:

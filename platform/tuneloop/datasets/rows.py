@@ -45,6 +45,7 @@ class ProblemKind(StrEnum):
     UNKNOWN_LABEL = "unknown_label"
     CONFLICTING_ANSWER = "conflicting_answer"
     LEAKAGE = "leakage"
+    TOO_LONG = "too_long"
 
 
 class RowProblem(NamedTuple):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 import orjson
-from sqlalchemy import func
+from sqlalchemy import Text, cast, func
 from sqlmodel import Session, col, select
 
 from tuneloop.audit.service import record
@@ -19,6 +19,7 @@ from tuneloop.datasets.writers import write_rows
 from tuneloop.identity.principal import Principal
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import Conflict, InvalidInput, NotFound
+from tuneloop.registry.context import Context
 from tuneloop.registry.templates import Message
 from tuneloop.tables import (
     DataFinding,
@@ -33,6 +34,7 @@ from tuneloop.tables import (
 )
 
 _ROWS_AT_ONCE = 1_000
+_WRONG_ALONE = frozenset({ProblemKind.UNKNOWN_LABEL, ProblemKind.TOO_LONG})
 _MEASURING = frozenset({Pool.GOLDEN, Pool.ROLLING})
 
 
@@ -57,7 +59,7 @@ def add_example(
     """Add one example; returns the stored one if the pool has it already.
 
     Raises:
-        InvalidInput: the answer is not a label of the model.
+        InvalidInput: the answer is not a label of the model, or the text is longer than the base reads.
         Conflict: the text has another answer, or is in another pool or nearly so.
     """
     principal.require(Role.OPERATOR)
@@ -67,7 +69,7 @@ def add_example(
     )
     taken = intake.take([ParsedRow(1, tuple(messages), expected.strip(), category)])
     for problem in taken.problems:
-        error = InvalidInput if problem.kind is ProblemKind.UNKNOWN_LABEL else Conflict
+        error = InvalidInput if problem.kind in _WRONG_ALONE else Conflict
         raise error(problem.message, kind=problem.kind)
     for example in taken.duplicates:
         return example
@@ -208,6 +210,33 @@ def snapshot_examples(session: Session, snapshot: Snapshot) -> list[Example]:
         .order_by(col(SnapshotItem.position))
     )
     return list(session.exec(query))
+
+
+def refuse_too_long(session: Session, *, model: RegisteredModel, snapshots: Sequence[Snapshot]) -> None:
+    """Raises InvalidInput, naming every example that is longer than the base reads with the model's prompt."""
+    context = Context(session, model)
+    letters = func.octet_length(cast(col(Example.messages), Text)) + func.octet_length(col(Example.expected))
+    query = (
+        select(Example)
+        .join(SnapshotItem, col(SnapshotItem.example_id) == Example.id)
+        .where(col(SnapshotItem.snapshot_id).in_([each.id for each in snapshots]))
+        .where(letters > context.fewest_letters)
+        .order_by(col(Example.pool), col(Example.id))
+    )
+    measured = [(each, context.excess(stored_messages(each), each.expected)) for each in session.exec(query)]
+    too_long = [(example, tokens) for example, tokens in measured if tokens is not None]
+    if too_long:
+        named = [
+            f"{example.id} in {example.pool} ({tokens}: {excerpt(stored_text(example.messages))!r})"
+            for example, tokens in too_long
+        ]
+        more = f" and {len(named) - LISTED_PROBLEMS} more" if len(named) > LISTED_PROBLEMS else ""
+        raise InvalidInput(
+            f"the base reads {context.limit} tokens with prompt and answer, these examples have more: "
+            f"{', '.join(named[:LISTED_PROBLEMS])}{more}; delete them, and import shorter ones",
+            too_long={str(example.id): tokens for example, tokens in too_long},
+            limit=context.limit,
+        )
 
 
 def export(session: Session, *, model: RegisteredModel, pool: Pool, file_format: ExportFormat) -> Iterator[bytes]:

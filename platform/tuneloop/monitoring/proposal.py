@@ -7,6 +7,7 @@ from tuneloop.clients.entitlements import allowance
 from tuneloop.clients.offers import offer
 from tuneloop.identity.principal import Principal
 from tuneloop.kit.clock import now
+from tuneloop.kit.errors import InvalidInput
 from tuneloop.monitoring.alerts import MENDED_BY_TRAINING
 from tuneloop.monitoring.schedules import bring_retrain_forward
 from tuneloop.monitoring.status import monitor_of, open_alerts
@@ -60,7 +61,7 @@ def propose_due_retrain(session: Session, *, principal: Principal, model: Regist
             trigger=Trigger.ALERT if alert else Trigger.SCHEDULE,
             alert_id=alert.id if alert else None,
         )
-    except FailedBefore as refused:
+    except (FailedBefore, InvalidInput) as refused:
         _note(session, principal, model, refused.message)
         return None
 

@@ -10,7 +10,7 @@ from sqlmodel import Session, col, select
 from tuneloop.audit.service import record
 from tuneloop.clients.entitlements import CYCLE
 from tuneloop.clients.entitlements import require as require_included
-from tuneloop.datasets.service import take_snapshot
+from tuneloop.datasets.service import refuse_too_long, take_snapshot
 from tuneloop.identity.principal import Principal
 from tuneloop.kit.errors import Conflict, InvalidInput, NotFound
 from tuneloop.kit.jobs import cancel as cancel_job
@@ -58,7 +58,7 @@ def propose(
     With `again` also what has failed already, by a seed that was not used: the same one gives the same weights.
 
     Raises:
-        InvalidInput: no golden set, or no training data.
+        InvalidInput: no golden set, no training data, or an example longer than the base reads.
         FailedBefore: the same plan has failed, and `again` does not insist.
         Conflict: another cycle of the model is under way.
         NotIncluded, OnHold: the client's plan has no retrain left, or its subscription is on hold.
@@ -81,6 +81,7 @@ def propose(
         recipe = recipe.without_parent()
     golden = take_snapshot(session, model=model, pool=Pool.GOLDEN)
     training = take_snapshot(session, model=model, pool=Pool.TRAINING)
+    refuse_too_long(session, model=model, snapshots=(golden, training))
     failed = failures_of(
         session,
         model_id=model.id,

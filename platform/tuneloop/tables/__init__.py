@@ -41,7 +41,7 @@ from tuneloop.tables.monitoring import (
     ScheduledTask,
 )
 from tuneloop.tables.predictions import Arm, Feedback, FeedbackKind, FeedbackState, Prediction
-from tuneloop.tables.registry import AdapterVersion, Alias, BaseModel, RegisteredModel, VersionAlias
+from tuneloop.tables.registry import AdapterVersion, Alias, BaseModel, BaseTokenizer, RegisteredModel, VersionAlias
 from tuneloop.tables.reports import Report, ReportFile, ReportLink, ReportSnapshot, ReportState, ReportStyle
 from tuneloop.tables.retraining import (
     Approval,
@@ -100,6 +100,7 @@ __all__ = [
     "AttemptOutcome",
     "AuditEvent",
     "BaseModel",
+    "BaseTokenizer",
     "BillingAccount",
     "BillingMode",
     "BlockReason",

@@ -37,6 +37,15 @@ class BaseModel(Row, table=True):
     created_at: datetime = Field(default_factory=now)
 
 
+class BaseTokenizer(Row, table=True):
+    """A base's tokenizer.json, compressed by zlib: who takes examples in has no access to the object store."""
+
+    __tablename__ = "base_tokenizer"
+
+    base_id: UUID = Field(foreign_key="base_model.id", unique=True, ondelete="CASCADE")
+    content: bytes
+
+
 class RegisteredModel(ClientOwned, table=True):
     """A client's model: `contract` and `policy` are what the next version is built and judged with.
 

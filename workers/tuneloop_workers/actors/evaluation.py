@@ -54,7 +54,10 @@ def evaluate_candidate(context: Context, job: EvaluateCandidate) -> None:
     started = time.monotonic()
     given = answer_all(context, exams, conversations, base, stage="evaluating")
     seconds = time.monotonic() - started
-    quantised = answer_quantised(context, exams[-1].version, exams[-1].manifest, base, examples, contract)
+    candidate = exams[-1]
+    quantised = answer_quantised(
+        context, candidate.version, candidate.manifest, examples, contract, context_tokens=base.context_length
+    )
     with context.unit() as session:
         cycle = at_step(session, job, CycleState.EVALUATING)
         if cycle is None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from tuneloop.comparison.quantisations import Answered
 from tuneloop.registry.contract import Contract, Manifest, Quantisation
-from tuneloop.tables import AdapterVersion, BaseModel, Example
+from tuneloop.tables import AdapterVersion, Example
 from tuneloop_workers.actors.judging import conversation_of, score
 from tuneloop_workers.evals.runner import LocalRunner
 from tuneloop_workers.export.bundle import merged_file
@@ -16,16 +16,19 @@ def answer_quantised(
     context: Context,
     version: AdapterVersion,
     manifest: Manifest,
-    base: BaseModel,
     examples: Sequence[Example],
     contract: Contract,
+    *,
+    context_tokens: int,
 ) -> dict[Quantisation, Answered]:
     """Empty for a version that ships as an adapter only. The adapter is part of each merged file."""
     files = {file["name"]: file for file in version.files}
     kinds = [kind for kind in Quantisation if merged_file(kind) in files]
     alone = manifest.model_copy(update={"adapters": ()})
     return {
-        kind: _answered(context, kind, files[merged_file(kind)], alone, base, examples, contract)
+        kind: _answered(
+            context, kind, files[merged_file(kind)], alone, examples, contract, context_tokens=context_tokens
+        )
         for kind in (kinds if len(kinds) > 1 else [])
     }
 
@@ -35,9 +38,10 @@ def _answered(
     kind: Quantisation,
     file: dict[str, str | int],
     manifest: Manifest,
-    base: BaseModel,
     examples: Sequence[Example],
     contract: Contract,
+    *,
+    context_tokens: int,
 ) -> Answered:
     def progress(done: int, wanted: int) -> None:
         context.report(stage=f"evaluating {kind}", step=done, steps=wanted)
@@ -46,7 +50,7 @@ def _answered(
     engine = Engine(
         context.storage.path(str(file["sha256"])),
         threads=context.settings.cpu_threads,
-        context_tokens=base.context_length,
+        context_tokens=context_tokens,
     )
     try:
         answers = LocalRunner(engine, manifest, {}).answer([conversation_of(example) for example in examples], progress)

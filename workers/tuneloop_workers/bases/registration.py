@@ -11,6 +11,7 @@ from tuneloop.kit.db import Database, make_engine
 from tuneloop.kit.errors import InvalidInput
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.storage import Storage, digest_file, pack_folder
+from tuneloop.registry.context import keep_tokenizer
 from tuneloop.registry.contract import CONTEXT_TOKENS
 from tuneloop.registry.schemas import BaseRead
 from tuneloop.registry.service import add_base as register_base
@@ -61,7 +62,11 @@ def add_base(
         base.upstream_url = upstream_url
         with Database(make_engine(settings.database_url)).all_agencies() as session:
             _keep_archive(session, base, pair.weights, folder / "weights.tar")
-            return BaseRead.model_validate(register_base(session, base)).model_dump(mode="json")
+            registered = register_base(session, base)
+            tokenizer = pair.weights / "tokenizer.json"
+            if tokenizer.exists():
+                keep_tokenizer(session, registered, tokenizer.read_text())
+            return BaseRead.model_validate(registered).model_dump(mode="json")
 
 
 def _store(settings: Settings, pair: BakedBase, scratch: Path, *, name: str, source: str, revision: str) -> BaseModel:
