@@ -4,9 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple, Self
 
-import torch
 from pydantic import Field, ValidationError, model_validator
-from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from tuneloop.kit.errors import InvalidInput
@@ -93,17 +91,6 @@ def encoder(tokenizer: PreTrainedTokenizerBase, contract: Contract, max_tokens: 
     end = _end(tokenizer, contract.template)
     labels = {label: tokenise(render_answer(contract, label), encode) for label in contract.labels}
     return Encoder(contract, encode, prefix, end, max_tokens, label_set(labels, end))
-
-
-def padded(examples: Sequence[Encoded], lengths: Sequence[int]) -> Tensor:
-    """The first `lengths` tokens of each example [B, S], padded with zeros.
-
-    On the right, so that causal attention needs no mask: no real token can see a pad.
-    """
-    tokens = torch.zeros(len(examples), max(lengths), dtype=torch.long)
-    for row, (example, length) in enumerate(zip(examples, lengths, strict=True)):
-        tokens[row, :length] = torch.tensor(example.tokens[:length])
-    return tokens
 
 
 def read_examples(path: Path) -> list[Example]:

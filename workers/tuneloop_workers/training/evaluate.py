@@ -19,9 +19,8 @@ def dev_loss(loss: CompletionLoss, examples: Sequence[Encoded]) -> dict[Group, f
 
 @torch.no_grad()
 def mean_loss(loss: CompletionLoss, examples: Sequence[Encoded]) -> float:
-    ordered = sorted(examples, key=lambda e: len(e.tokens))
     total = 0.0
-    for start in range(0, len(ordered), _ROWS):
-        rows = ordered[start : start + _ROWS]
+    for start in range(0, len(examples), _ROWS):
+        rows = examples[start : start + _ROWS]
         total += loss.served_loss(rows).item() * len(rows)
-    return total / len(ordered)
+    return total / len(examples)

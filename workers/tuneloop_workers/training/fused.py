@@ -1,18 +1,32 @@
-"""LoRA linear layers in one operation, computed in the base's precision.
+"""What a decoder layer does most, in one operation each: LoRA linear layers in the base's precision, and RMS norms.
 
 PEFT casts every activation to fp32 and back for its two thin products. Here they run in the precision of the frozen
 weight and accumulate into its output and input gradient, which saves a sixth of a bf16 step on a CPU. The adapter's
-parameters and their gradients stay fp32; in fp32 the result is PEFT's.
+parameters and their gradients stay fp32; in fp32 the result is PEFT's. A norm written out takes eight passes over its
+input and ten over its gradient; here four and five, as its weight is frozen.
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import torch
 from peft import PeftModel
 from peft.tuners.lora import Linear
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from transformers.models.gemma3.modeling_gemma3 import Gemma3RMSNorm
+from transformers.models.llama.modeling_llama import LlamaRMSNorm
+from transformers.models.qwen2.modeling_qwen2 import Qwen2RMSNorm
+from transformers.models.qwen3.modeling_qwen3 import Qwen3RMSNorm
+
+_NORMS: dict[type[nn.Module], Callable[[Tensor], Tensor]] = {
+    Gemma3RMSNorm: lambda weight: 1.0 + weight,
+    LlamaRMSNorm: lambda weight: weight,
+    Qwen2RMSNorm: lambda weight: weight,
+    Qwen3RMSNorm: lambda weight: weight,
+}
+"""What each architecture multiplies by."""
 
 
 class FusedLoraLinear(torch.autograd.Function):
@@ -44,11 +58,41 @@ class FusedLoraLinear(torch.autograd.Function):
         return grad_x, None, None, grad_a, grad_b, None
 
 
+class FusedRmsNorm(torch.autograd.Function):
+    """x [..., d] of root mean square one, times weight [d] in fp32, in the precision of x."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, epsilon: float) -> Tensor:
+        wide = x.float()
+        squares = torch.linalg.vector_norm(wide, dim=-1, keepdim=True).square_()
+        scale = squares.div_(x.shape[-1]).add_(epsilon).rsqrt_()
+        normed = wide * scale
+        ctx.save_for_backward(normed, scale, weight)
+        return (normed * weight).to(x.dtype)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        normed, scale, weight = ctx.saved_tensors
+        inner = grad.float() * weight
+        along = (inner * normed).sum(dim=-1, keepdim=True).div_(normed.shape[-1])
+        return inner.addcmul_(normed, along, value=-1).mul_(scale).to(grad.dtype), None, None
+
+
 def fuse(model: PeftModel) -> None:
-    """Replace the forward pass of every LoRA layer; the model then has exactly its `default` adapter active."""
+    """Replace the forward pass of LoRA layers and norms; the model then has exactly its `default` adapter active."""
     for layer in model.modules():
         if isinstance(layer, Linear):
             layer.forward = partial(_forward, layer)  # type: ignore[method-assign]
+        elif type(layer) in _NORMS:
+            weight = _NORMS[type(layer)](layer.weight.detach().float())
+            epsilon = layer.eps if isinstance(layer, Gemma3RMSNorm) else layer.variance_epsilon
+            layer.forward = partial(_normed, weight, epsilon)  # type: ignore[method-assign]
+
+
+def _normed(weight: Tensor, epsilon: float, x: Tensor) -> Tensor:
+    out: Tensor = FusedRmsNorm.apply(x, weight, epsilon)  # type: ignore[no-untyped-call]
+    return out
 
 
 def _forward(layer: Linear, x: Tensor) -> Tensor:
