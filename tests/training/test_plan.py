@@ -1,9 +1,7 @@
-"""Batches: shares, coverage, determinism and length buckets."""
+"""Batches: shares, coverage, determinism."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -61,16 +59,3 @@ def test_same_seed_gives_the_same_plan_and_another_seed_another() -> None:
     plans = [plan_batches(pool(30, 9), epochs=2, batch_size=8, new_share=0.4, seed=seed) for seed in (5, 5, 6)]
     assert plans[0] == plans[1]
     assert plans[0] != plans[2]
-
-
-def test_sorted_windows_save_padding() -> None:
-    """Padded tokens of a plan, against batches in random order."""
-    examples = pool(128, 0)
-    lengths = np.array([len(example.tokens) for example in examples])
-    batches = plan_batches(examples, epochs=1, batch_size=8, new_share=None, seed=0)
-    shuffled = np.random.default_rng(0).permutation(128).reshape(-1, 8)
-
-    def padding(plan: Iterable[Sequence[int]]) -> int:
-        return sum(int(np.max(lengths[list(batch)]) * len(batch) - np.sum(lengths[list(batch)])) for batch in plan)
-
-    assert padding(batches) < 0.5 * padding(shuffled.tolist())
