@@ -16,7 +16,7 @@ from tuneloop.review.queue import GatePair, add_gate_items
 from tuneloop.stats.queue import in_order
 from tuneloop.stats.weighing import is_near
 from tuneloop.tables import AdapterVersion, BaseModel, CycleState, DisagreementRun, RegisteredModel
-from tuneloop_workers.actors.exams import answer_all, exam_of
+from tuneloop_workers.actors.exams import answer_all, exam_of, with_own_answers
 from tuneloop_workers.actors.verdict import target_categories
 from tuneloop_workers.evals.equality import same_answer
 from tuneloop_workers.runtime import Context, handles
@@ -38,7 +38,7 @@ def find_disagreements(context: Context, job: FindDisagreements) -> None:
             session.get_one(AdapterVersion, version_id)
             for version_id in (cycle.parent_version_id, cycle.candidate_version_id)
         ]
-        exams = [exam_of(session, model, version, conversations) for version in versions]
+        exams = [with_own_answers(exam_of(session, model, version, conversations), queries) for version in versions]
     started = time.monotonic()
     old, new = answer_all(context, exams, conversations, base, stage="answering recent traffic as")
     pairs: list[GatePair] = []

@@ -1,29 +1,18 @@
 """Several versions answer the same conversations, as the artifacts that serve; known answers are not asked again."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tuneloop.evals.service import known_answers
 from tuneloop.kit.tenancy import TenantSession
-from tuneloop.registry.contract import Manifest
+from tuneloop.registry.contract import Manifest, Task
 from tuneloop.registry.service import full_name, manifest_of
-from tuneloop.tables import AdapterVersion, BaseModel, EvalAnswer, RegisteredModel
+from tuneloop.tables import AdapterVersion, BaseModel, Prediction, RegisteredModel
 from tuneloop_workers.evals.runner import Conversation, LocalRunner, Runner, cache_key
 from tuneloop_workers.evals.upstream import UpstreamRunner
 from tuneloop_workers.runtime import Context
 from tuneloop_workers.serving.answer import Answer
 from tuneloop_workers.serving.engine import Engine
-
-
-@dataclass(frozen=True)
-class Exam:
-    """One version to examine, and the answers it has given already; `keys` by conversation."""
-
-    version: AdapterVersion
-    name: str
-    manifest: Manifest
-    keys: list[str]
-    known: dict[str, EvalAnswer]
 
 
 @dataclass(frozen=True)
@@ -36,12 +25,36 @@ class Given:
     problem: str = ""
 
 
+@dataclass(frozen=True)
+class Exam:
+    """One version to examine, and the answers it has given already; `keys` by conversation."""
+
+    version: AdapterVersion
+    name: str
+    manifest: Manifest
+    keys: list[str]
+    known: dict[str, Given]
+
+
 def exam_of(
     session: TenantSession, model: RegisteredModel, version: AdapterVersion, conversations: Sequence[Conversation]
 ) -> Exam:
     keys = [cache_key(version.digest, conversation) for conversation in conversations]
     name = f"{full_name(session, model)}@v{version.number}"
-    return Exam(version, name, manifest_of(version), keys, known_answers(session, keys))
+    known = {key: Given(row.answer, row.confidence, row.margin) for key, row in known_answers(session, keys).items()}
+    return Exam(version, name, manifest_of(version), keys, known)
+
+
+def with_own_answers(exam: Exam, predictions: Sequence[Prediction]) -> Exam:
+    """What the version has answered to these conversations in production. A label is the same whenever it is asked."""
+    if exam.manifest.contract.task is not Task.CLASSIFY:
+        return exam
+    own = {
+        key: Given(prediction.answer, prediction.confidence, prediction.margin)
+        for key, prediction in zip(exam.keys, predictions, strict=True)
+        if prediction.digest == exam.version.digest and prediction.confidence is not None
+    }
+    return replace(exam, known=own | exam.known)
 
 
 def answer_all(
@@ -60,7 +73,7 @@ def answer_all(
             for exam in exams
         ]
     if all(len(exam.known) == len(set(exam.keys)) for exam in exams):
-        return [_known(exam) for exam in exams]
+        return [exam.known for exam in exams]
     engine = Engine(
         context.storage.path(base.gguf_sha256),
         threads=context.settings.cpu_threads,
@@ -92,8 +105,4 @@ def _answer(
         key: Given(answer.text, answer.confidence, answer.margin, answer.problem)
         for key, answer in zip(missing, answers, strict=True)
     }
-    return _known(exam) | fresh
-
-
-def _known(exam: Exam) -> dict[str, Given]:
-    return {key: Given(row.answer, row.confidence, row.margin) for key, row in exam.known.items()}
+    return exam.known | fresh

@@ -43,10 +43,11 @@ class PackedDecoder:
         cut = len(self._layers) - top_layers
         self._leave(0, cut, nn.Identity())
         examples = list({e.id: e for e in examples}.values())
-        kept, prefix = {}, None
+        kept: dict[str, Tensor] = {}
+        prefix = None
         # The last token of a completion predicts nothing.
         for pack, states in self.states(examples, [len(e.tokens) - 1 for e in examples]):
-            prefix, *parts = states.split([pack.prefix, *pack.lengths])
+            prefix, *parts = torch.tensor_split(states, pack.starts)
             kept |= {e.id: part.cpu() for e, part in zip(examples[pack.members], parts, strict=True)}
         self._kept, self._kept_prefix = kept, prefix
         self._leave(cut, len(self._layers), self._norm)

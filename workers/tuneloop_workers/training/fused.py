@@ -6,27 +6,18 @@ parameters and their gradients stay fp32; in fp32 the result is PEFT's. A norm w
 input and ten over its gradient; here four and five, as its weight is frozen.
 """
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import torch
 from peft import PeftModel
 from peft.tuners.lora import Linear
-from torch import Tensor, nn
+from torch import Tensor
 from torch.autograd.function import once_differentiable
 from transformers.models.gemma3.modeling_gemma3 import Gemma3RMSNorm
 from transformers.models.llama.modeling_llama import LlamaRMSNorm
 from transformers.models.qwen2.modeling_qwen2 import Qwen2RMSNorm
 from transformers.models.qwen3.modeling_qwen3 import Qwen3RMSNorm
-
-_NORMS: dict[type[nn.Module], Callable[[Tensor], Tensor]] = {
-    Gemma3RMSNorm: lambda weight: 1.0 + weight,
-    LlamaRMSNorm: lambda weight: weight,
-    Qwen2RMSNorm: lambda weight: weight,
-    Qwen3RMSNorm: lambda weight: weight,
-}
-"""What each architecture multiplies by."""
 
 
 class FusedLoraLinear(torch.autograd.Function):
@@ -68,7 +59,8 @@ class FusedRmsNorm(torch.autograd.Function):
         scale = squares.div_(x.shape[-1]).add_(epsilon).rsqrt_()
         normed = wide * scale
         ctx.save_for_backward(normed, scale, weight)
-        return (normed * weight).to(x.dtype)
+        out: Tensor = (normed * weight).to(x.dtype)
+        return out
 
     @staticmethod
     @once_differentiable
@@ -84,9 +76,10 @@ def fuse(model: PeftModel) -> None:
     for layer in model.modules():
         if isinstance(layer, Linear):
             layer.forward = partial(_forward, layer)  # type: ignore[method-assign]
-        elif type(layer) in _NORMS:
-            weight = _NORMS[type(layer)](layer.weight.detach().float())
-            epsilon = layer.eps if isinstance(layer, Gemma3RMSNorm) else layer.variance_epsilon
+        elif isinstance(layer, Gemma3RMSNorm):
+            layer.forward = partial(_normed, 1.0 + layer.weight.detach().float(), layer.eps)  # type: ignore[method-assign]
+        elif isinstance(layer, LlamaRMSNorm | Qwen2RMSNorm | Qwen3RMSNorm):
+            weight, epsilon = layer.weight.detach().float(), layer.variance_epsilon
             layer.forward = partial(_normed, weight, epsilon)  # type: ignore[method-assign]
 
 

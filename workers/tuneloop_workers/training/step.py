@@ -5,6 +5,7 @@ are chosen, only of the tokens that serving chooses between. No token is padding
 is run once for all of them. Layers below the trained ones are run once for each example, not once for each step.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -113,7 +114,9 @@ class CompletionLoss:
         """Of each example's D decisions among the U tokens of the label set: [D, U], on the CPU."""
         if not examples:
             return ()
-        return self._decide(examples).softmax(dim=-1).cpu().split([len(e.decisions) for e in examples])
+        probabilities = self._decide(examples).softmax(dim=-1).cpu()
+        ends = list(itertools.accumulate(len(e.decisions) for e in examples))
+        return torch.tensor_split(probabilities, ends[:-1])
 
     def _decide(self, examples: Sequence[Encoded]) -> Tensor:
         """Logits [P, U] in fp32 at every decision of every example, -inf for what is not allowed."""
