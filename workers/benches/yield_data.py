@@ -48,7 +48,7 @@ class Sizes:
         """For labels of at least `smallest` items."""
         first = min(21, smallest // 3)
         rest = smallest - first - ARRIVED // 2
-        return cls(first, min(12, rest // 4), min(10, rest // 5), min(25, rest // 4), 60)
+        return cls(first, min(12, rest // 4), min(10, rest // 5), min(25, rest // 4), 40)
 
 
 def read(folder: Path) -> dict[str, list[str]]:

@@ -10,6 +10,7 @@ hours: retrains that FILE has already are not played again.
 import argparse
 import itertools
 import json
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -57,7 +58,7 @@ class Lab:
         self.engine = Engine(base.gguf, threads=threads)
         self.gguf_sha256 = digest_file(base.gguf)
         self.weights_sha256 = digest_file(base.weights / "model.safetensors")
-        self.adapters = 0
+        self.given: dict[str, dict[str, Answer]] = defaultdict(dict)
 
     def contract(self, labels: Sequence[str]) -> Contract:
         return Contract(
@@ -89,6 +90,7 @@ class Lab:
         return self._trained(spec)
 
     def answer(self, labels: Sequence[str], parts: Sequence[Part], items: Sequence[Item]) -> list[Answer]:
+        """Of the parts together; what they were asked before is not asked again."""
         manifest = Manifest(
             contract=self.contract(labels),
             base=BaseRef(
@@ -100,8 +102,12 @@ class Lab:
             adapters=tuple(AdapterPart(sha256=part.gguf_sha256, scale=part.scale) for part in parts),
             engine=identity(),
         )
+        given = self.given[manifest.digest]
+        missing = list(dict.fromkeys(item.text for item in items if item.text not in given))
         runner = LocalRunner(self.engine, manifest, {part.gguf_sha256: part.gguf for part in parts})
-        return runner.answer([(Message(role="user", content=item.text),) for item in items], lambda _, __: None)
+        asked = [(Message(role="user", content=text),) for text in missing]
+        given |= zip(missing, runner.answer(asked, lambda _, __: None), strict=True)
+        return [given[item.text] for item in items]
 
     def _spec(
         self,
@@ -246,7 +252,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, nargs="+", metavar="FOLDER", help="or: demo")
     parser.add_argument("--retrains", type=int, default=30, help="of each data set in each precision")
-    parser.add_argument("--parents", type=int, default=3, help="first versions that the retrains share")
+    parser.add_argument("--parents", type=int, default=2, help="first versions that the retrains share")
     parser.add_argument("--precision", nargs="+", type=Precision, help="default: fp32, and bf16 where it is native")
     parser.add_argument("--set", nargs="*", default=(), metavar="NAME=JSON", help="fields of the trainer's spec")
     parser.add_argument("--no-traffic", action="store_true", help="without production's answers to unlabelled messages")
