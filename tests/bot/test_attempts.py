@@ -3,28 +3,22 @@
 from sqlmodel import select
 
 from tests.bot.office import Office, shown
-from tests.support.checks import mark_checked
 from tests.support.cycles import Workshop
-from tests.support.factories import make_base, owner_of
+from tests.support.factories import make_base
+from tests.support.failed_plan import WHY, fail_plan, give_data
 from tests.support.showcase_traffic import Maker
 from tests.support.turned_down import LOST, TurnedDown, make_turned_down
-from tuneloop.datasets.service import add_example
 from tuneloop.kit.db import Database
-from tuneloop.registry.templates import Message
-from tuneloop.retraining.approvals import questions
-from tuneloop.retraining.service import cycles_of, fail_cycle
+from tuneloop.retraining.service import cycles_of
 from tuneloop.tables import (
     CycleState,
-    Decision,
     Domain,
     Plan,
-    Pool,
     RegisteredModel,
     RetrainingCycle,
     ReviewItem,
     ReviewPurpose,
     SlackMessage,
-    Source,
 )
 from tuneloop_bot.sandbox.client import SandboxMessage
 
@@ -106,33 +100,44 @@ def test_a_button_puts_queries_like_the_lost_ones_into_the_queue(north: Office, 
 
 def test_asking_again_for_what_has_failed_says_so_first(north: Office, database: Database, workshop: Workshop) -> None:
     with database.unit(north.agency.id) as session:
-        model = session.get_one(RegisteredModel, workshop.model.id)
-        for pool, text in ((Pool.TRAINING, "Where is my parcel?"), (Pool.GOLDEN, "I want the money for my lamp back")):
-            add_example(
-                session,
-                principal=owner_of(north.agency),
-                model=model,
-                pool=pool,
-                messages=[Message(role="user", content=text)],
-                expected="order",
-                category="order",
-                source=Source.IMPORT,
-            )
-        mark_checked(session, model)
+        give_data(session, north.agency, session.get_one(RegisteredModel, workshop.model.id))
     north.say("Otto", "retrain acme")
     with database.unit(north.agency.id) as session:
         (cycle,) = session.exec(select(RetrainingCycle)).all()
-        cycle.state = CycleState.TRAINING
-        (question,) = questions(session, cycle.id)
-        question.decision = Decision.APPROVED
-        session.flush()
-        fail_cycle(session, cycle_id=cycle.id, attempt=1, reason="the adapter does not fit the base")
+        fail_plan(session, north.agency, cycle)
+    north.tick()
+    assert "another seed (1) (compute not measured)" in shown(
+        about(north, "The retrain of acme/support failed").content
+    )
     said = north.say("Otto", "retrain acme")
     assert "The same data and recipe were tried on" in said
-    assert "The retrain failed: the adapter does not fit the base" in said
+    assert f"The retrain failed: {WHY}. Change the data or the recipe" in said
     with database.unit(north.agency.id) as session:
         assert len(session.exec(select(RetrainingCycle)).all()) == 1
     north.click("Otto", north.told("Otto")[-1], "insist")
     with database.unit(north.agency.id) as session:
         newest, _ = cycles_of(session, session.get_one(RegisteredModel, workshop.model.id))
         assert (newest.state, newest.recipe["seed"]) == (CycleState.PROPOSED, 1)
+
+
+def test_the_alert_s_button_says_that_the_plan_has_failed_and_the_one_below_insists(
+    north: Office, database: Database, workshop: Workshop
+) -> None:
+    with database.unit(north.agency.id) as session:
+        give_data(session, north.agency, session.get_one(RegisteredModel, workshop.model.id))
+        alert_id = workshop.alert(session)
+    north.tick()
+    north.click("Otto", about(north, "acme/support: accuracy"), "approve_retrain")
+    with database.unit(north.agency.id) as session:
+        (cycle,) = cycles_of(session, session.get_one(RegisteredModel, workshop.model.id))
+        fail_plan(session, north.agency, cycle)
+    north.tick()
+    north.click("Otto", about(north, "acme/support: accuracy"), "approve_retrain")
+    told = north.told("Otto")[-1]
+    assert f"The retrain failed: {WHY}. Change the data or the recipe" in shown(told.content)
+    assert told.actions == ["insist"]
+    north.click("Otto", told, "insist")
+    assert "Approved. The training begins." in shown(north.told("Otto")[-1].content)
+    with database.unit(north.agency.id) as session:
+        newest, _ = cycles_of(session, session.get_one(RegisteredModel, workshop.model.id))
+        assert (newest.state, newest.recipe["seed"], newest.alert_id) == (CycleState.APPROVED, 1, alert_id)

@@ -11,7 +11,6 @@ from tests.bot.crowd import Everybody, click_together, take_together
 from tests.bot.office import Office, shown
 from tests.bot.test_commands import add_training
 from tests.bot.test_lifetime import expire
-from tests.support.cycles import Workshop
 from tests.support.factories import owner_of
 from tuneloop.identity.service import members, remove_member
 from tuneloop.kit.clock import now
@@ -20,17 +19,12 @@ from tuneloop.registry.service import aliases, point
 from tuneloop.retraining.approvals import questions, votes
 from tuneloop.retraining.jobs import DeployCandidate, TrainCandidate
 from tuneloop.tables import (
-    Alert,
-    AlertChange,
-    AlertEvent,
     Alias,
     ApprovalKind,
     AuditEvent,
     Client,
     CycleState,
     Decision,
-    EvalRun,
-    Monitor,
     Plan,
     RetrainingCycle,
     SlackReceipt,
@@ -156,29 +150,13 @@ def test_a_failed_cycle_is_proposed_again_once(everybody: Everybody) -> None:
 def test_an_alert_answered_by_two_people_begins_one_cycle(everybody: Everybody) -> None:
     database, agency, workshop, north = everybody
     add_training(north, workshop)
-    _, message = _posted(everybody, lambda session: _alert(session, workshop), "approve_retrain")
+    _, message = _posted(everybody, workshop.alert, "approve_retrain")
     click_together(north, message, "approve_retrain")
     with database.unit(agency.id) as session:
         (cycle,) = session.exec(select(RetrainingCycle)).all()
         assert (cycle.state, _jobs(session, TrainCandidate.name, cycle.id)) == (CycleState.APPROVED, 1)
         (approved,) = _happened(session, "approval.approved")
     assert _told(north, OTHER[approved.actor_name], f"already approved by {approved.actor_name}")
-
-
-def _alert(session: Session, workshop: Workshop) -> UUID:
-    version = workshop.version(session, "1.0")
-    point(session, workshop.model, Alias.PRODUCTION, version.id)
-    run: EvalRun = workshop.run(session, version, [True])
-    owned = {"client_id": workshop.client.id, "model_id": workshop.model.id}
-    monitor = Monitor(**owned, version_id=version.id, baseline_run_id=run.id, charts={}, read_until=now())
-    session.add(monitor)
-    session.flush()
-    alert = Alert(**owned, monitor_id=monitor.id, summary="It fell.", evidence={})
-    session.add(alert)
-    session.flush()
-    happened = {"client_id": alert.client_id, "alert_id": alert.id, "level": alert.level, "summary": alert.summary}
-    session.add(AlertEvent(**happened, change=AlertChange.OPENED, actor="monitor"))
-    return alert.id
 
 
 def test_of_two_people_that_a_question_needs_each_counts_once(everybody: Everybody) -> None:

@@ -10,6 +10,7 @@ from sqlmodel import select
 from tests.cli.shell import Shell, error_of
 from tests.support.checks import mark_checked
 from tests.support.factories import make_base, make_model
+from tests.support.failed_plan import WHY, fail_plan
 from tuneloop.commands.failure import ExitCode
 from tuneloop.kit.db import Database
 from tuneloop.kit.jobs import JobRow, JobState
@@ -179,3 +180,37 @@ def test_following_a_job_that_is_cancelled_is_exit_code_7(
     result = shell.run("job", "follow", job)
     assert result.exit_code == ExitCode.JOB_FAILED
     assert "was cancelled" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["train", "retrain"])
+def test_a_plan_that_has_failed_is_refused_with_why_and_how_to_insist(
+    shell: Shell, model: str, database: Database, agency: Agency, command: str
+) -> None:
+    failed = shell.json("train", model, "--no-wait")["id"]
+    with database.unit(agency.id) as session:
+        fail_plan(session, agency, session.get_one(RetrainingCycle, UUID(failed)))
+    refused = shell.run(command, model, "--no-wait")
+    assert refused.exit_code == ExitCode.CONFLICT
+    assert f"The retrain failed: {WHY}. Change the data or the recipe" in refused.stderr
+    assert "with another seed: give the same command with --again" in refused.stderr
+    assert f"'tuneloop cycle diagnose {failed}'" in refused.stderr
+    diagnosed = shell.run("cycle", "diagnose", failed).stdout
+    assert WHY in diagnosed
+    assert "not measured" in diagnosed, "another training is not free"
+    assert len(shell.json("cycle", "list", model)) == 1, "nothing was proposed"
+
+    insisted = shell.run(command, model, "--no-wait", "--again", typed="y\n")
+    assert insisted.exit_code == 0, insisted.output
+    newest, _ = shell.json("cycle", "list", model)
+    assert (newest["state"], newest["recipe"]["seed"]) == ("approved", 1)
+
+
+def test_with_json_the_refusal_has_the_api_s_code_and_what_to_send(
+    shell: Shell, model: str, database: Database, agency: Agency
+) -> None:
+    failed = shell.json("train", model, "--no-wait")["id"]
+    with database.unit(agency.id) as session:
+        fail_plan(session, agency, session.get_one(RetrainingCycle, UUID(failed)))
+    error = error_of(shell.run("retrain", model, "--yes", "--json"))
+    assert (error["code"], error["details"]) == ("failed_before", {"cycle": failed, "insist": {"again": True}})
+    assert shell.json("retrain", model, "--yes", "--again", "--no-wait")["recipe"]["seed"] == 1

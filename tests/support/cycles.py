@@ -10,6 +10,7 @@ from sqlmodel import Session
 from tests.support.factories import make_base, make_client, make_model
 from tests.support.world import make_version, manifest
 from tuneloop.evals.service import ItemResult, record_run
+from tuneloop.kit.clock import now
 from tuneloop.kit.db import Database
 from tuneloop.registry.service import point
 from tuneloop.retraining.approvals import ask
@@ -17,6 +18,9 @@ from tuneloop.retraining.recipe import Recipe
 from tuneloop.tables import (
     AdapterVersion,
     Agency,
+    Alert,
+    AlertChange,
+    AlertEvent,
     Alias,
     ApprovalKind,
     BaseModel,
@@ -25,6 +29,7 @@ from tuneloop.tables import (
     CycleState,
     EvalRun,
     Example,
+    Monitor,
     Pool,
     RegisteredModel,
     RetrainingCycle,
@@ -109,6 +114,22 @@ class Workshop:
         cycle = self.cycle(session, states[kind])
         ask(session, cycle, kind, digest=digest, valid_for=valid_for)
         return cycle.id
+
+    def alert(self, session: Session) -> UUID:
+        """An open alert about accuracy, of a version in production."""
+        version = self.version(session, "1.0")
+        point(session, self.model, Alias.PRODUCTION, version.id)
+        run = self.run(session, version, [True] * len(self.examples))
+        owned = {"client_id": self.client.id, "model_id": self.model.id}
+        monitor = Monitor(**owned, version_id=version.id, baseline_run_id=run.id, charts={}, read_until=now())
+        session.add(monitor)
+        session.flush()
+        alert = Alert(**owned, monitor_id=monitor.id, summary="It fell.", evidence={})
+        session.add(alert)
+        session.flush()
+        happened = {"client_id": alert.client_id, "alert_id": alert.id, "level": alert.level, "summary": alert.summary}
+        session.add(AlertEvent(**happened, change=AlertChange.OPENED, actor="monitor"))
+        return alert.id
 
     def first(self, session: Session, correct: list[bool]) -> UUID:
         """A cycle whose candidate is the first version, evaluated as told, and waits for promotion."""

@@ -17,6 +17,8 @@ from tuneloop.registry.names import ModelName
 
 app = typer.Typer()
 
+FAILED_BEFORE = "failed_before"
+
 Alert = Annotated[UUID | None, typer.Option(metavar="ID", help="The alert that this answers.")]
 Again = Annotated[
     bool, typer.Option("--again", help="Although the same data and recipe have failed: another seed is taken.")
@@ -60,7 +62,14 @@ def _propose(
     path = model_path(model.client, model.model)
     follow_checks(terminal, path)
     body: dict[str, Any] = {"recipe": recipe, "again": again} | ({"alert_id": str(alert)} if alert else {})
-    return terminal.api.post(f"{path}/cycles", body)
+    try:
+        return terminal.api.post(f"{path}/cycles", body)
+    except Failure as refused:
+        if refused.code != FAILED_BEFORE:
+            raise
+        more = f"'tuneloop cycle diagnose {refused.details['cycle']}' says what else could be done"
+        message = f"{refused.message}: give the same command with --again; {more}"
+        raise Failure(refused.code, message, exit_code=refused.exit_code, details=refused.details) from refused
 
 
 def _ask(cycle: dict[str, Any]) -> None:

@@ -1,12 +1,23 @@
 """Asked for what has failed before: say so, and take a second click for insisting."""
 
 from litestar import Response
+from sqlmodel import Session
 
 from tuneloop.console.render import page
 from tuneloop.identity.request import HttpRequest
 from tuneloop.retraining.failed_before import FailedBefore
+from tuneloop.tables import Client, RegisteredModel
 
 
-def tried_before(request: HttpRequest, refused: FailedBefore) -> Response[str]:
-    said = refused.message[0].upper() + refused.message[1:]
-    return page(request, "again.html", status=refused.status, message=said, cycle_id=refused.details["cycle"])
+def tried_before(
+    session: Session, request: HttpRequest, refused: FailedBefore, *, model: RegisteredModel
+) -> Response[str]:
+    return page(
+        request,
+        "again.html",
+        status=refused.status,
+        message=refused.message[0].upper() + refused.message[1:],
+        cycle_id=refused.details["cycle"],
+        client=session.get_one(Client, model.client_id),
+        model=model,
+    )

@@ -7,7 +7,7 @@ from sqlmodel import Session, col, select
 
 from tuneloop.kit.errors import Conflict
 from tuneloop.retraining.attempts import attempts_of
-from tuneloop.retraining.diagnosis.service import stored_diagnosis
+from tuneloop.retraining.diagnosis.service import latest_diagnosis
 from tuneloop.retraining.recipe import Recipe
 from tuneloop.tables import CycleState, RetrainingCycle
 
@@ -15,7 +15,7 @@ CANCELLED = "cancelled"
 
 
 class FailedBefore(Conflict):
-    """Proposing it with `again` insists."""
+    """Proposing it with `again` insists; each edge adds how that is said there."""
 
     code: ClassVar[str] = "failed_before"
 
@@ -56,14 +56,12 @@ def failures_of(
 
 
 def refuse(session: Session, found: Failures) -> None:
-    """Raises FailedBefore, with what came of it and how to insist."""
-    said = next(
-        (each.summary for each in map(stored_diagnosis, reversed(attempts_of(session, found.cycle.id))) if each),
-        "it ended without a version.",
-    )
+    """Raises FailedBefore, with what came of it."""
+    diagnosis = latest_diagnosis(session, found.cycle.id)
+    said = diagnosis.summary if diagnosis is not None else "It ended without a version"
     raise FailedBefore(
-        f"the same data and recipe were tried on {found.cycle.created_at:%-d %B %Y}. {said} Change one of them, or "
-        "insist: another seed is taken then",
+        f"the same data and recipe were tried on {found.cycle.created_at:%-d %B %Y}. {said.rstrip('. ')}. "
+        "Change the data or the recipe, or try it all the same with another seed",
         cycle=str(found.cycle.id),
         insist={"again": True},
     )

@@ -100,16 +100,17 @@ class AlertPage(Controller):
         alert_id: FromPath[UUID],
     ) -> Response[Any]:
         alert = find_alert(session, alert_id)
+        model = session.get_one(RegisteredModel, alert.model_id)
         try:
             cycle = propose(
                 session,
                 principal=principal,
-                model=session.get_one(RegisteredModel, alert.model_id),
+                model=model,
                 recipe=Recipe(),
                 trigger=Trigger.ALERT,
                 alert_id=alert.id,
                 again="again" in form,
             )
         except FailedBefore as refused:
-            return tried_before(request, refused)
+            return tried_before(session, request, refused, model=model)
         return back_to(f"/cycles/{cycle.id}", "Data and recipe are frozen. Training starts once this is approved.")

@@ -110,7 +110,7 @@ class ModelPage(Controller):
         try:
             cycle = propose(session, principal=principal, model=found, recipe=Recipe(), again="again" in form)
         except FailedBefore as refused:
-            return tried_before(request, refused)
+            return tried_before(session, request, refused, model=found)
         return back_to(f"/cycles/{cycle.id}", "Data and recipe are frozen. Training starts once this is approved.")
 
     @post("/clusters", role=Role.OPERATOR, sync_to_thread=True)
