@@ -1,6 +1,7 @@
 """An approval covers further attempts: each has its own candidate, looks and question, within the compute approved."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from sqlmodel import select
 
 from tests.retraining.gating import RIGHT, WRONG, Gate, make_gate, reload, work
 from tests.support.cycles import Workshop, make_workshop
+from tests.support.failed_plan import give_data
 from tuneloop.identity.principal import Principal
 from tuneloop.kit.db import Database
 from tuneloop.kit.jobs import JobRow, JobState, enqueue
@@ -16,11 +18,14 @@ from tuneloop.kit.tenancy import TenantSession
 from tuneloop.predictions.reserve import gate_queries
 from tuneloop.registry.service import point
 from tuneloop.retraining.approvals import questions
-from tuneloop.retraining.attempts import attempts_of, comparison_of, note_seconds
+from tuneloop.retraining.attempts import attempt_of, attempts_of, comparison_of, note_seconds
+from tuneloop.retraining.diagnosis.acting import take_step
 from tuneloop.retraining.diagnosis.findings import StepKind
+from tuneloop.retraining.diagnosis.reading import read_attempts
 from tuneloop.retraining.diagnosis.service import latest_diagnosis
 from tuneloop.retraining.jobs import CompareCandidate, ReleaseCandidate, TrainCandidate
-from tuneloop.retraining.recipe import Recipe
+from tuneloop.retraining.next_recipe import all_layers_recipe, changed_recipe
+from tuneloop.retraining.recipe import Method, Recipe
 from tuneloop.retraining.service import approve_promotion, fail_cycle, reject, start_step
 from tuneloop.retraining.verdicts import gate_state, settled_items
 from tuneloop.review.queue import GatePair, add_gate_items
@@ -34,10 +39,13 @@ from tuneloop.tables import (
     CycleState,
     Decision,
     DisagreementRun,
+    Pool,
     Prediction,
     RetrainingCycle,
     ReviewItem,
     ReviewState,
+    Snapshot,
+    SnapshotItem,
 )
 
 Work = Callable[[], int]
@@ -79,6 +87,34 @@ def compared(
     for each in (tried(0.7, 38, 9, chosen=True), tried(0.5, 39, 6), tried(0.3, 40, 2)):
         session.add(Candidate(client_id=workshop.client.id, cycle_id=cycle.id, **each))
     note_seconds(session, cycle, train=100.0, release=10.0, evaluate=20.0, disagree=30.0)
+    session.flush()
+    return gate
+
+
+def learned_too_little(session: TenantSession, workshop: Workshop, *, further: int = 2, **seconds: float) -> Gate:
+    """As `compared`, but `refund` is new, and of its 60 golden examples the candidate gets 1 right, production none."""
+    gate = compared(session, workshop, right=[True] * 61 + [False] * 59, further=further, queries=0)
+    before = Snapshot(
+        client_id=workshop.client.id,
+        model_id=workshop.model.id,
+        pool=Pool.TRAINING,
+        digest="3" * 64,
+        size=60,
+        categories={},
+    )
+    session.add(before)
+    session.flush()
+    session.add_all(
+        SnapshotItem(client_id=workshop.client.id, snapshot_id=before.id, example_id=example.id, position=place)
+        for place, example in enumerate(workshop.examples[:60])
+    )
+    session.flush()
+    parent = replace(workshop, golden=before).version(session, "0.9")
+    workshop.run(session, parent, [True] * 60 + [False] * 60)
+    point(session, workshop.model, Alias.PRODUCTION, parent.id)
+    cycle = reload(session, gate)
+    cycle.parent_version_id = parent.id
+    attempt_of(session, cycle).seconds = seconds
     session.flush()
     return gate
 
@@ -346,3 +382,77 @@ def test_a_training_that_fails_says_at_what_and_what_to_try(
     assert diagnosis.summary == "The retrain failed while checking parity: the largest difference is 0.4"
     assert [step.kind for step in diagnosis.steps] == [StepKind.RETRAIN, StepKind.KEEP]
     assert not any(step.helps for step in diagnosis.steps)
+
+
+def test_what_was_not_learned_though_nothing_was_lost_is_trained_with_all_layers_if_the_approval_covers_it(
+    session: TenantSession, workshop: Workshop, at_work: Work
+) -> None:
+    gate = learned_too_little(session, workshop, train=60.0, release=10.0, evaluate=60.0)
+    at_work()
+    cycle = reload(session, gate)
+    assert (cycle.state, cycle.attempt, queued(session)) == (CycleState.TRAINING, 2, [TrainCandidate.name])
+    recipe = Recipe.model_validate(attempts_of(session, cycle.id)[1].recipe)
+    assert recipe == Recipe(all_layers=True), "nothing else is changed"
+    first, second = read_attempts(session, cycle)
+    assert (first.step, second.step, second.what) == (None, StepKind.ALL_LAYERS, "trained again with all layers")
+    diagnosis = latest_diagnosis(session, cycle.id)
+    assert diagnosis is not None
+    assert "a gain of 10 points is ruled out" in diagnosis.summary
+    step = diagnosis.steps[0]
+    assert (step.kind, step.minutes) == (StepKind.ALL_LAYERS, 4.2), "three trainings of 60 s and 70 s for the rest"
+
+    come_to_compare(session, gate, "1.2", right=[True] * 61 + [False] * 59)
+    note_seconds(session, cycle, train=170.0, release=10.0, evaluate=60.0)
+    at_work()
+    diagnosis = latest_diagnosis(session, cycle.id)
+    assert diagnosis is not None
+    assert (diagnosis.version, diagnosis.step("all_layers")) == ("v1.2", None)
+    (again,) = [step for step in diagnosis.steps if step.kind is StepKind.RETRAIN]
+    assert again.minutes == 4.0, "as the last training took"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "minutes"),
+    [({"train": 100.0, "release": 10.0, "evaluate": 20.0}, 5.5), ({"evaluate": 60.0}, 1.0)],
+    ids=["it takes too long", "how long it takes is not known"],
+)
+def test_all_layers_are_only_offered_where_the_approval_may_not_cover_them(
+    session: TenantSession, workshop: Workshop, at_work: Work, seconds: dict[str, float], minutes: float
+) -> None:
+    gate = learned_too_little(session, workshop, **seconds)
+    at_work()
+    cycle = reload(session, gate)
+    recipe = Recipe.model_validate(attempts_of(session, cycle.id)[1].recipe)
+    assert (recipe.all_layers, recipe.new_share, recipe.seed) == (False, pytest.approx(0.6), 1)
+    diagnosis = latest_diagnosis(session, cycle.id)
+    assert diagnosis is not None
+    assert (diagnosis.steps[0].kind, diagnosis.steps[0].minutes) == (StepKind.ALL_LAYERS, minutes)
+
+
+def test_people_may_propose_all_layers(
+    session: TenantSession, workshop: Workshop, agency: Agency, operator: Principal, at_work: Work
+) -> None:
+    gate = learned_too_little(session, workshop, further=0, train=100.0)
+    at_work()
+    give_data(session, agency, workshop.model)
+    taken = take_step(session, principal=operator, cycle_id=gate.cycle_id, key="all_layers")
+    assert taken.cycle is not None
+    assert (taken.cycle.state, taken.cycle.recipe["all_layers"]) == (CycleState.PROPOSED, True)
+
+
+def test_all_layers_are_no_next_step_after_a_loss(session: TenantSession, workshop: Workshop, at_work: Work) -> None:
+    gate = compared(session, workshop, right=LOSES)
+    at_work()
+    diagnosis = latest_diagnosis(session, gate.cycle_id)
+    assert diagnosis is not None
+    assert diagnosis.step("all_layers") is None
+
+
+@pytest.mark.parametrize("recipe", [Recipe(all_layers=True), Recipe(methods=(Method.CONTINUE, Method.FROM_BASE))])
+def test_all_layers_are_no_next_step_where_they_have_been_trained(recipe: Recipe) -> None:
+    assert all_layers_recipe(recipe) is None
+
+
+def test_what_can_t_be_changed_further_is_not_called_a_change() -> None:
+    changed = changed_recipe(Recipe(new_share=0.6), lost=False, short=True, seeds=[0])
+    assert (changed.recipe, changed.words) == (Recipe(new_share=0.6, seed=1), ("another seed (1)",))

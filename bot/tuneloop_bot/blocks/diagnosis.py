@@ -50,7 +50,8 @@ def _pair(pair: PairRead) -> str:
 def _step(step: NextStep) -> str:
     minutes = f"about {max(1, round(step.minutes))} min of compute" if step.minutes else None
     labels = counted(step.labels, "label") if step.labels else None
-    cost = ", ".join(filter(None, (minutes, labels))) or "costs nothing"
+    nothing = "compute not measured" if step.minutes is None else "costs nothing"
+    cost = ", ".join(filter(None, (minutes, labels))) or nothing
     return f"{step.title} ({cost}).\n{step.expected}"
 
 
@@ -58,6 +59,7 @@ def _button(view: CycleView, step: NextStep) -> Block | None:
     words = {
         StepKind.BLEND: "Propose this blend",
         StepKind.RETRAIN: "Train again",
+        StepKind.ALL_LAYERS: "Train all layers",
         StepKind.LABEL: f"Label {step.labels} of {step.category}",
     }.get(step.kind)
     if words is None or (step.kind is not StepKind.LABEL and view.state not in ENDED):

@@ -144,4 +144,4 @@ def _steps(steps: Sequence[dict[str, Any]]) -> Table:
 def _cost(step: dict[str, Any]) -> str:
     minutes = f"{step['minutes']:.0f} min" if step["minutes"] else None
     labels = f"{step['labels']} labels" if step["labels"] else None
-    return ", ".join(filter(None, (minutes, labels))) or "nothing"
+    return ", ".join(filter(None, (minutes, labels))) or ("not measured" if step["minutes"] is None else "nothing")

@@ -16,7 +16,7 @@ from tuneloop.retraining.service import find_cycle, propose
 from tuneloop.review.queue import add_alike
 from tuneloop.tables import Example, RegisteredModel, RetrainingCycle, Role, SnapshotItem, Trigger
 
-DONE_HERE = frozenset({StepKind.BLEND, StepKind.RETRAIN, StepKind.LABEL})
+DONE_HERE = frozenset({StepKind.BLEND, StepKind.RETRAIN, StepKind.ALL_LAYERS, StepKind.LABEL})
 """Steps that one click does; the others are a page to look at, or nothing to do."""
 TYPICAL = 50
 

@@ -101,10 +101,11 @@ class Failure(Frozen):
 
 
 class StepKind(StrEnum):
-    """BLEND and RETRAIN make another candidate; LABEL, CLEAN and GOLDEN better data; KEEP leaves production alone."""
+    """The first three make another candidate; LABEL, CLEAN and GOLDEN better data; KEEP leaves production alone."""
 
     BLEND = "blend"
     RETRAIN = "retrain"
+    ALL_LAYERS = "all_layers"
     LABEL = "label"
     CLEAN = "clean"
     GOLDEN = "golden"

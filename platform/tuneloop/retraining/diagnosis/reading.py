@@ -91,7 +91,7 @@ def read_attempts(session: Session, cycle: RetrainingCycle) -> list[AttemptRead]
     return [
         AttemptRead(
             number=row.number,
-            step=_step_of(row),
+            step=_step_of(row, before),
             what=what_it_is(session, cycle, row),
             recipe=Recipe.model_validate(row.recipe),
             candidate=_candidate(session, name, row),
@@ -101,7 +101,7 @@ def read_attempts(session: Session, cycle: RetrainingCycle) -> list[AttemptRead]
             ended_at=row.ended_at,
             diagnosis=DiagnosisRead.of(found[row.number], texts) if row.number in found else None,
         )
-        for row in rows
+        for before, row in zip([None, *rows], rows, strict=False)
     ]
 
 
@@ -114,17 +114,20 @@ def what_it_is(session: Session, cycle: RetrainingCycle, attempt: CycleAttempt) 
         return "as planned"
     plan, own = Recipe.model_validate(cycle.recipe), Recipe.model_validate(attempt.recipe)
     changed = [
-        f"{name.replace('_', ' ')} {getattr(own, name)}"
+        name.replace("_", " ") + (f" {value}" if value is not True else "")
         for name in Recipe.model_fields
-        if getattr(own, name) != getattr(plan, name)
+        if (value := getattr(own, name)) != getattr(plan, name)
     ]
     return f"trained again with {', '.join(changed)}"
 
 
-def _step_of(attempt: CycleAttempt) -> StepKind | None:
-    if attempt.number == 1:
+def _step_of(attempt: CycleAttempt, before: CycleAttempt | None) -> StepKind | None:
+    if before is None:
         return None
-    return StepKind.BLEND if attempt.source_id is not None else StepKind.RETRAIN
+    if attempt.source_id is not None:
+        return StepKind.BLEND
+    wider = Recipe.model_validate(attempt.recipe).all_layers and not Recipe.model_validate(before.recipe).all_layers
+    return StepKind.ALL_LAYERS if wider else StepKind.RETRAIN
 
 
 def _candidate(session: Session, name: str, attempt: CycleAttempt) -> str | None:

@@ -58,7 +58,7 @@ def diagnose(session: Session, cycle: RetrainingCycle, ended: AttemptEnd, *, fai
         chosen=chosen,
         options=_options(everything, attempts),
         blended=attempt.source_id is not None,
-        seconds=attempts[0].seconds,
+        seconds={step: seconds for each in attempts for step, seconds in each.seconds.items()},
         seeds=frozenset(Recipe.model_validate(each.recipe).seed for each in attempts),
         **_history(session, cycle),
         most_labels=policy.review_budget,

@@ -9,9 +9,16 @@ from statistics import median
 from typing import Any
 
 from tuneloop.evals.service import rate_of
-from tuneloop.retraining.diagnosis.findings import CategoryData, Loss, NextStep, Pair, StepKind, TrainingData
+from tuneloop.retraining.diagnosis.findings import (
+    CategoryData,
+    Loss,
+    NextStep,
+    Pair,
+    StepKind,
+    TrainingData,
+)
 from tuneloop.retraining.evidence import rate_in_words
-from tuneloop.retraining.next_recipe import changed_recipe
+from tuneloop.retraining.next_recipe import ALL_LAYERS_TIMES, all_layers_recipe, changed_recipe
 from tuneloop.retraining.recipe import Method, Recipe, blend_in_words
 from tuneloop.stats.intervals import Rate
 from tuneloop.tables import AttemptEnd, Candidate
@@ -28,7 +35,7 @@ class Case:
 
     `lost`: something that production knew got worse; `short`: the gain that it was for is too small. `right` are the
     candidate's golden answers by category, `options` what was trained and has not been to the gate, `blended` that the
-    candidate came of such an option. `seconds` are those of the cycle's first attempt by step. Of this model's retrains
+    candidate came of such an option. `seconds` are by step, as last measured in the cycle. Of this model's retrains
     that were `compared` so far, `promoted` were promoted.
     """
 
@@ -59,7 +66,8 @@ def next_steps(case: Case) -> tuple[NextStep, ...]:
     golden = _golden(case)
     first = golden if not case.lost else None
     early = clean if clean is not None and _many_doubts(case) else None
-    again = [early, retrain, blend] if case.blended else [blend, early, retrain]
+    trainings = [_all_layers(case), retrain]
+    again = [early, *trainings, blend] if case.blended else [blend, early, *trainings]
     ranked = [first, *again, *labels, clean, golden, _keep(case)]
     return tuple({step.key: step for step in ranked if step is not None}.values())
 
@@ -121,6 +129,24 @@ def _retrain(case: Case) -> NextStep:
         expected=known if tells else "What it brings is known once it is tried.",
         because="Counted over the cycles of this model." if tells else "Nothing measured tells it before.",
         helps=case.ended is AttemptEnd.REJECTED and (case.lost or case.short),
+        recipe=changed.recipe.model_dump(mode="json"),
+        changes=changed.words,
+    )
+
+
+def _all_layers(case: Case) -> NextStep | None:
+    """Where what is new was not learned although nothing was lost. It may take longer than an approval covers."""
+    changed = all_layers_recipe(case.recipe) if case.short and not case.lost else None
+    if changed is None:
+        return None
+    return NextStep(
+        key="all_layers",
+        kind=StepKind.ALL_LAYERS,
+        title=f"Train again: {', '.join(changed.words)}",
+        minutes=_minutes(case, "train", "release", "evaluate", "disagree", train_times=ALL_LAYERS_TIMES),
+        expected="There is more room to learn what is new, and to lose what was kept.",
+        because=f"Nothing measured tells how much. Training takes about {ALL_LAYERS_TIMES:g} times as long.",
+        helps=case.ended is AttemptEnd.REJECTED and "train" in case.seconds,
         recipe=changed.recipe.model_dump(mode="json"),
         changes=changed.words,
     )
@@ -229,8 +255,9 @@ def _keep(case: Case) -> NextStep:
     )
 
 
-def _minutes(case: Case, *steps: str) -> float | None:
-    known = [case.seconds[step] for step in steps if step in case.seconds]
+def _minutes(case: Case, *steps: str, train_times: float = 1.0) -> float | None:
+    times = {"train": train_times}
+    known = [case.seconds[step] * times.get(step, 1.0) for step in steps if step in case.seconds]
     return round(sum(known) / 60, 1) if known else None
 
 
