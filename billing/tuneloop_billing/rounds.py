@@ -1,5 +1,6 @@
 """An agency's daily round: compare with Stripe, say what differs, and see to the months that have ended."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -9,7 +10,7 @@ from sqlmodel import Session, col, select
 
 from tuneloop.clients.months import Month, zone_of_agency
 from tuneloop.kit.clock import now
-from tuneloop.kit.jobs import enqueue
+from tuneloop.kit.jobs import Duty, enqueue
 from tuneloop.tables import BillingAccount, Client, Invoice, ReconcileFinding, Subscription, SubscriptionState
 from tuneloop_billing.closing.service import begin, unfinished
 from tuneloop_billing.gateway.protocol import InvoiceFacts, SubscriptionFacts
@@ -28,21 +29,27 @@ class Difference(NamedTuple):
     there: dict[str, Any]
 
 
-def make_due(session: Session) -> None:
-    """Enqueue the round of every agency whose day has begun. For the scheduler, which sees all agencies."""
-    moment = now()
-    due = session.exec(
-        select(BillingAccount).where(BillingAccount.next_due_at <= moment).with_for_update(skip_locked=True)
-    ).all()
-    for account in due:
-        account.next_due_at = next_round(moment, ZoneInfo(account.timezone))
-        session.add(account)
-        enqueue(
-            session,
-            DailyRound(agency_id=account.agency_id),
-            agency_id=account.agency_id,
-            dedupe_key=f"billing.round:{account.agency_id}",
-        )
+def _accounts_due(session: Session) -> Sequence[UUID]:
+    return session.exec(select(BillingAccount.id).where(BillingAccount.next_due_at <= now())).all()
+
+
+def _begin_round(session: Session, account_id: UUID) -> None:
+    query = select(BillingAccount).where(BillingAccount.id == account_id, BillingAccount.next_due_at <= now())
+    account = session.exec(query.with_for_update(skip_locked=True)).one_or_none()
+    if account is None:
+        return
+    account.next_due_at = next_round(now(), ZoneInfo(account.timezone))
+    session.add(account)
+    enqueue(
+        session,
+        DailyRound(agency_id=account.agency_id),
+        agency_id=account.agency_id,
+        dedupe_key=f"billing.round:{account.agency_id}",
+    )
+
+
+ROUNDS = Duty("billing rounds", _accounts_due, _begin_round)
+"""The round of every agency whose day has begun."""
 
 
 def next_round(moment: datetime, zone: ZoneInfo) -> datetime:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from dramatiq import Worker
@@ -36,8 +37,7 @@ def broker(urls: EngineUrls) -> Iterator[RedisBroker]:
 
 
 def _ring(everybody: Everybody, broker: RedisBroker) -> int:
-    with everybody.database.unit(everybody.agency.id) as session:
-        return ring_due(session, lambda queue, job_id: ring(broker, queue, job_id))
+    return ring_due(everybody.database, partial(ring, broker))
 
 
 def test_a_click_while_the_broker_is_down_is_acknowledged_and_done_when_it_is_back(

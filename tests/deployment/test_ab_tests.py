@@ -12,12 +12,12 @@ import tuneloop_workers.actors  # noqa: F401  (registers the handlers)
 from tests.support.cycles import make_workshop
 from tests.support.factories import make_key
 from tests.support.runtime import silent_runtime
-from tuneloop.deployment.ab_reading import ask_about, plan_readings
+from tuneloop.deployment.ab_reading import READINGS, ask_about
 from tuneloop.deployment.jobs import ReadAbTest
 from tuneloop.gateway.split import Split
 from tuneloop.kit.clock import now
 from tuneloop.kit.db import Database
-from tuneloop.kit.jobs import JobRow, JobState, enqueue
+from tuneloop.kit.jobs import JobRow, JobState, enqueue, perform
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.storage import Storage
 from tuneloop.tables import (
@@ -342,8 +342,7 @@ def test_a_test_can_be_read_at_once(stage: Stage) -> None:
     assert early.status_code == 409
     assert "the test is starting" in early.json()["error"]["message"]
     stage.work("ab_test.begin")
-    with stage.database.all_agencies() as session:
-        assert plan_readings(session) == 1
+    assert perform(stage.database, READINGS) == 1
     stage.answers(test_id, 40, wrong=NONE, reports=NONE)
     job = stage.api.post(f"/api/v1/ab-tests/{test_id}/readings").json()
     with stage.database.unit(stage.agency.id) as session:
@@ -357,6 +356,5 @@ def test_a_test_can_be_read_at_once(stage: Stage) -> None:
 def test_the_scheduler_plans_one_reading_of_each_running_test(stage: Stage) -> None:
     stage.judged()
     stage.running()
-    with stage.database.all_agencies() as session:
-        assert plan_readings(session) == 1
-        assert plan_readings(session) == 0
+    assert perform(stage.database, READINGS) == 1
+    assert perform(stage.database, READINGS) == 0

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -53,8 +54,7 @@ def world(committed: Committed, storage: Storage, tmp_path: Path) -> World:
 
 
 def _ring_due(world: World, broker: RedisBroker) -> int:
-    with world.database.unit(world.agency.id) as session:
-        return ring_due(session, lambda queue, job_id: ring(broker, queue, job_id))
+    return ring_due(world.database, partial(ring, broker))
 
 
 def _work(broker: RedisBroker) -> None:
@@ -111,8 +111,8 @@ def test_the_broker_down_keeps_the_job_due(world: World, broker: RedisBroker) ->
     def unreachable(_queue: str, _job_id: object) -> None:
         raise ConnectionError("no broker")
 
-    with pytest.raises(ConnectionError), world.database.unit(world.agency.id) as session:
-        ring_due(session, unreachable)
+    with pytest.raises(ConnectionError):
+        ring_due(world.database, unreachable)
     assert _ring_due(world, broker) == 1
     _work(broker)
     assert len(runs) == 1

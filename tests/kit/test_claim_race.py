@@ -43,9 +43,8 @@ def test_two_relays_at_once_ring_each_job_once(committed: Committed) -> None:
 
     def relay(_: int) -> list[UUID]:
         rung: list[UUID] = []
-        with database.unit(agency.id) as session:
-            ready.wait()
-            ring_due(session, lambda _queue, job_id: rung.append(job_id))
+        ready.wait()
+        ring_due(database, lambda _queue, job_id: rung.append(job_id))
         return rung
 
     with ThreadPoolExecutor(2) as pool:

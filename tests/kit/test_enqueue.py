@@ -8,8 +8,9 @@ from sqlmodel import Session, col, select, update
 
 from tests.support.sample_jobs import Errand, Mourn
 from tuneloop.kit.clock import now
+from tuneloop.kit.db import Database
 from tuneloop.kit.ids import new_id
-from tuneloop.kit.jobs import JobRow, JobState, claim, enqueue, finish, ring_due, sweep
+from tuneloop.kit.jobs import LOST_JOBS, JobRow, JobState, claim, enqueue, finish, perform, ring_due
 from tuneloop.kit.jobs.relay import RING_AGAIN
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.tables import Agency
@@ -42,31 +43,33 @@ def row_of(session: Session, job_id: UUID) -> JobRow:
     return session.get_one(JobRow, job_id, populate_existing=True)
 
 
-def test_a_due_job_rings_once(session: TenantSession, agency: Agency, bell: Bell) -> None:
+def test_a_due_job_rings_once(session: TenantSession, database: Database, agency: Agency, bell: Bell) -> None:
     job_id = add(session, agency)
-    assert ring_due(session, bell) == 1
-    assert ring_due(session, bell) == 0
+    assert ring_due(database, bell) == 1
+    assert ring_due(database, bell) == 0
     assert bell.rung == [("default", job_id)]
 
 
-def test_an_unanswered_ring_is_repeated(session: TenantSession, agency: Agency, bell: Bell) -> None:
+def test_an_unanswered_ring_is_repeated(session: TenantSession, database: Database, agency: Agency, bell: Bell) -> None:
     job_id = add(session, agency)
-    ring_due(session, bell)
+    ring_due(database, bell)
     session.flush()
     change(session, job_id, rung_at=now() - RING_AGAIN - timedelta(seconds=1))
     session.expire_all()
-    assert ring_due(session, bell) == 1
+    assert ring_due(database, bell) == 1
     assert bell.rung == [("default", job_id)] * 2
 
 
-def test_a_claimed_job_does_not_ring(session: TenantSession, agency: Agency, bell: Bell) -> None:
+def test_a_claimed_job_does_not_ring(session: TenantSession, database: Database, agency: Agency, bell: Bell) -> None:
     claim(session, add(session, agency), worker="w")
-    assert ring_due(session, bell) == 0
+    assert ring_due(database, bell) == 0
 
 
-def test_a_delayed_job_neither_rings_nor_can_be_claimed(session: TenantSession, agency: Agency, bell: Bell) -> None:
+def test_a_delayed_job_neither_rings_nor_can_be_claimed(
+    session: TenantSession, database: Database, agency: Agency, bell: Bell
+) -> None:
     job_id = add(session, agency, delay=timedelta(hours=1))
-    assert ring_due(session, bell) == 0
+    assert ring_due(database, bell) == 0
     assert claim(session, job_id, worker="w") is None
 
 
@@ -88,25 +91,29 @@ def test_the_key_is_free_again_after_the_job(session: TenantSession, agency: Age
     assert len(session.exec(select(JobRow)).all()) == 2
 
 
-def test_a_lost_worker_s_job_is_queued_again(session: TenantSession, agency: Agency, bell: Bell) -> None:
+def test_a_lost_worker_s_job_is_queued_again(
+    session: TenantSession, database: Database, agency: Agency, bell: Bell
+) -> None:
     job_id = add(session, agency)
-    ring_due(session, bell)
+    ring_due(database, bell)
     claim(session, job_id, worker="w")
-    assert sweep(session) == 0
+    assert perform(database, LOST_JOBS) == 0
     change(session, job_id, lease_until=now() - timedelta(seconds=1))
-    assert sweep(session) == 1
+    assert perform(database, LOST_JOBS) == 1
     session.flush()
     row = row_of(session, job_id)
     assert (row.state, row.attempts, row.worker) == (JobState.QUEUED, 1, None)
-    assert ring_due(session, bell) == 1
+    assert ring_due(database, bell) == 1
 
 
-def test_a_job_that_loses_every_worker_is_given_up_and_followed_up(session: TenantSession, agency: Agency) -> None:
+def test_a_job_that_loses_every_worker_is_given_up_and_followed_up(
+    session: TenantSession, database: Database, agency: Agency
+) -> None:
     job_id = add(session, agency)
     for _ in range(Errand.max_attempts):
         assert claim(session, job_id, worker="w") is not None
         change(session, job_id, lease_until=now() - timedelta(seconds=1))
-        sweep(session)
+        perform(database, LOST_JOBS)
         session.flush()
     row = row_of(session, job_id)
     assert row.state == JobState.FAILED
@@ -116,11 +123,13 @@ def test_a_job_that_loses_every_worker_is_given_up_and_followed_up(session: Tena
     assert mourning.args["reason"] == row.error
 
 
-def test_a_cancelled_job_of_a_lost_worker_is_not_started_again(session: TenantSession, agency: Agency) -> None:
+def test_a_cancelled_job_of_a_lost_worker_is_not_started_again(
+    session: TenantSession, database: Database, agency: Agency
+) -> None:
     job_id = add(session, agency)
     claim(session, job_id, worker="w")
     change(session, job_id, cancel_requested=True, lease_until=now() - timedelta(seconds=1))
-    sweep(session)
+    perform(database, LOST_JOBS)
     session.flush()
     assert row_of(session, job_id).state == JobState.CANCELLED
     assert session.exec(select(JobRow).where(JobRow.name == Mourn.name)).one().args["reason"] == "cancelled"

@@ -56,7 +56,7 @@ def test_every_domain_error_has_a_code_of_its_own_and_a_status() -> None:
 def test_every_job_has_a_name_of_its_own() -> None:
     names = [job.name for job in Job._by_name.values()]
     assert len(set(names)) == len(names)
-    assert all(Job.named(job.name) is job for job in Job._by_name.values())
+    assert all(Job._by_name[job.name] is job for job in Job._by_name.values())
 
 
 def test_a_vault_opens_what_an_older_key_sealed_and_nothing_altered() -> None:

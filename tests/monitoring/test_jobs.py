@@ -17,6 +17,8 @@ from tuneloop.kit.db import Database
 from tuneloop.kit.errors import InvalidInput, NotFound
 from tuneloop.kit.ids import new_id
 from tuneloop.kit.jobs import Job, JobRow, JobState, claim, enqueue
+from tuneloop.kit.jobs.duties import SetAside
+from tuneloop.kit.jobs.scheduler import tick
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.storage import Storage
 from tuneloop.kit.tenancy import TenantSession
@@ -26,7 +28,7 @@ from tuneloop.tables import AdapterVersion, BaseModel, Reading, RetrainingCycle,
 from tuneloop_workers.actors.canary import run_canary
 from tuneloop_workers.actors.monitoring import propose_retrain, read_one_monitor
 from tuneloop_workers.runtime import Context
-from tuneloop_workers.scheduler import tick
+from tuneloop_workers.scheduler import DUTIES
 
 
 @pytest.fixture
@@ -124,7 +126,8 @@ def test_the_scheduler_rings_for_what_the_calendar_makes_due(
         row.next_at = now() - timedelta(minutes=1)
     session.flush()
     rung: list[UUID] = []
-    tick(database, lambda _queue, job_id: rung.append(job_id))
+    for _ in range(2):
+        tick(database, lambda _queue, job_id: rung.append(job_id), DUTIES, SetAside())
     session.expire_all()
     jobs = {row.id: row.name for row in session.exec(select(JobRow))}
     assert sorted(jobs[each] for each in rung) == [

@@ -12,8 +12,9 @@ from tuneloop.identity.principal import Principal
 from tuneloop.kit.clock import now
 from tuneloop.kit.db import Database
 from tuneloop.kit.errors import InvalidInput, NotFound
+from tuneloop.kit.jobs import perform
 from tuneloop.kit.tenancy import TenantSession
-from tuneloop.monitoring.due import start_due_tasks
+from tuneloop.monitoring.due import CALENDARS, TASKS
 from tuneloop.monitoring.proposal import propose_due_retrain
 from tuneloop.monitoring.schedules import COLLECT, change_schedule, suggested
 from tuneloop.tables import (
@@ -75,9 +76,8 @@ def test_what_is_due_becomes_one_job_and_gets_its_next_date(
 ) -> None:
     calendar(session)[ScheduledTask.READING].next_at = now() - timedelta(minutes=1)
     session.flush()
-    with database.all_agencies() as scheduler:
-        assert start_due_tasks(scheduler) == 1
-        assert start_due_tasks(scheduler) == 0
+    assert perform(database, TASKS) == 1
+    assert perform(database, TASKS) == 0
     session.expire_all()
     (job,) = session.exec(select(JobRow)).all()
     assert (job.name, job.args) == ("monitoring.read", {"model_id": str(version.model_id)})
@@ -90,8 +90,7 @@ def test_a_model_from_before_there_was_a_calendar_gets_one(
     for row in calendar(session).values():
         session.delete(row)
     session.flush()
-    with database.all_agencies() as scheduler:
-        start_due_tasks(scheduler)
+    assert perform(database, CALENDARS) == 1
     assert len(calendar(session)) == 3
 
 
@@ -105,8 +104,7 @@ def test_a_person_s_change_outlives_a_change_of_plan(
     for row in calendar(session).values():
         row.next_at = now() - timedelta(minutes=1)
     session.flush()
-    with database.all_agencies() as scheduler:
-        assert start_due_tasks(scheduler) == 3
+    assert perform(database, TASKS) == 3
     session.expire_all()
     assert {task: row.every_days for task, row in calendar(session).items()} == {
         ScheduledTask.READING: 3,

@@ -10,9 +10,10 @@ from tests.monitoring.traffic import Traffic, exact, read
 from tests.support.cycles import Workshop
 from tuneloop.kit.clock import now
 from tuneloop.kit.db import Database
+from tuneloop.kit.jobs import perform
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.monitoring.alerts import alerts_of, events_of
-from tuneloop.monitoring.due import settle_labelled_bursts
+from tuneloop.monitoring.due import BURSTS
 from tuneloop.monitoring.status import monitor_of
 from tuneloop.monitoring.two_stage import settle_traffic
 from tuneloop.predictions.reserve import is_reserved
@@ -107,14 +108,12 @@ def test_nothing_is_decided_before_the_burst_is_labelled(
     (alert,) = alerts_of(session, workshop.model.id)
     assert settle_traffic(session, alert, exact) is None
     session.flush()
-    with database.all_agencies() as scheduler:
-        assert settle_labelled_bursts(scheduler) == 0
+    assert perform(database, BURSTS) == 0
     for item in burst(session):
         item.state, item.expected, item.closed_at = ReviewState.DONE, "repair", now()
     session.flush()
-    with database.all_agencies() as scheduler:
-        assert settle_labelled_bursts(scheduler) == 1
-        settle_labelled_bursts(scheduler)
+    assert perform(database, BURSTS) == 1
+    perform(database, BURSTS)
     assert [job.name for job in session.exec(select(JobRow))] == ["monitoring.settle"]
 
 

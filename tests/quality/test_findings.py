@@ -23,13 +23,13 @@ from tuneloop.datasets.imports import import_examples
 from tuneloop.datasets.jobs import ScanExamples
 from tuneloop.datasets.placeholders import text_digest
 from tuneloop.datasets.rows import ParsedRow
-from tuneloop.datasets.scanning import QUIET, scan_waiting
+from tuneloop.datasets.scanning import QUIET, SCANNING
 from tuneloop.datasets.service import snapshot_examples, take_snapshot
 from tuneloop.identity.principal import Principal
 from tuneloop.kit.clock import now
 from tuneloop.kit.db import Database
 from tuneloop.kit.errors import Conflict, InvalidInput
-from tuneloop.kit.jobs import JobRow, JobState, claim, finish
+from tuneloop.kit.jobs import JobRow, JobState, claim, finish, perform
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.storage import Storage
 from tuneloop.kit.tenancy import TenantSession
@@ -185,24 +185,22 @@ def test_examples_that_came_one_by_one_are_scanned_once_no_more_come(
 ) -> None:
     """Also those that came while a scan was running, whose own request was taken for the same."""
     (row,) = session.exec(select(JobRow).where(JobRow.name == ScanExamples.name)).all()
+    assert perform(database, SCANNING) == 0
     with database.all_agencies() as scheduler:
-        assert scan_waiting(scheduler) == 0
         held = claim(scheduler, row.id, worker="test")
         assert held is not None
         finish(scheduler, held)
-        assert scan_waiting(scheduler) == 0
+    assert perform(database, SCANNING) == 0
     for example in examples.values():
         example.added_at = now() - QUIET
     moved = next(iter(examples.values()))
     moved.retired_at = now()
     session.flush()
-    with database.all_agencies() as scheduler:
-        assert scan_waiting(scheduler) == 0, "one has just come from the rolling set"
+    assert perform(database, SCANNING) == 0, "one has just come from the rolling set"
     moved.retired_at = None
     session.flush()
-    with database.all_agencies() as scheduler:
-        assert scan_waiting(scheduler) == 1
-        assert scan_waiting(scheduler) == 0
+    assert perform(database, SCANNING) == 1
+    assert perform(database, SCANNING) == 0
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from tuneloop.identity.secrets import token_digest
 from tuneloop.kit.clock import now
 from tuneloop.kit.db import Database
 from tuneloop.kit.errors import Conflict, InvalidInput, NotFound
-from tuneloop.kit.jobs import JobRow
+from tuneloop.kit.jobs import JobRow, perform
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.registry.contract import Contract, Task
 from tuneloop.registry.service import point
@@ -31,7 +31,7 @@ from tuneloop.review.links import (
     revoke_link,
 )
 from tuneloop.review.queue import add_sample, submit_label
-from tuneloop.review.tending import begin_tending, tend
+from tuneloop.review.tending import TENDING, tend
 from tuneloop.tables import (
     Alias,
     Example,
@@ -248,9 +248,8 @@ def test_a_model_in_production_is_tended_once_a_day(
     point(session, traffic.model, Alias.PRODUCTION, traffic.version.id)
     traffic.answers(session, 40)
     session.flush()
-    with database.all_agencies() as scheduler:
-        assert begin_tending(scheduler) == 1
-        assert begin_tending(scheduler) == 0
+    assert perform(database, TENDING) == 1
+    assert perform(database, TENDING) == 0
     (job,) = session.exec(select(JobRow).where(JobRow.name == TendQueue.name)).all()
     assert job.run_after > now() + timedelta(hours=23)
     tend(session, principal=principal, model=traffic.model)

@@ -17,7 +17,20 @@ import structlog
 from tuneloop.identity.principal import Principal
 from tuneloop.kit.db import Database
 from tuneloop.kit.errors import TuneloopError
-from tuneloop.kit.jobs import Claim, Job, LostLease, beat, claim, enqueue, fail, fence, finish, hand_back
+from tuneloop.kit.jobs import (
+    Claim,
+    Job,
+    LostLease,
+    UnreadableJob,
+    beat,
+    claim,
+    enqueue,
+    fail,
+    fence,
+    finish,
+    hand_back,
+    put_off,
+)
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.storage import Storage
 from tuneloop.kit.tenancy import TenantSession
@@ -141,8 +154,14 @@ class Runtime:
     def run(self, job_id: UUID) -> None:
         """Do a job if it is free. Domain errors are final; anything else is tried again."""
         worker = f"{socket.gethostname()}:{os.getpid()}"
-        with self.database.all_agencies() as session:
-            held = claim(session, job_id, worker=worker)
+        try:
+            with self.database.all_agencies() as session:
+                held = claim(session, job_id, worker=worker)
+        except UnreadableJob as error:
+            log.warning("job_put_off", job_id=str(job_id), reason=error.message)
+            with self.database.all_agencies() as session:
+                put_off(session, job_id, error.message)
+            return
         if held is None:
             return
         context = Context(self.database, self.storage, self.settings, held, self.stopping)

@@ -1,5 +1,6 @@
 """Nothing trains unchecked: training examples wait for a worker's look, and a snapshot waits for it too."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -9,7 +10,7 @@ from sqlmodel import Session, col, select
 from tuneloop.datasets.jobs import ScanExamples
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import Conflict
-from tuneloop.kit.jobs import enqueue, is_planned
+from tuneloop.kit.jobs import Duty, enqueue, is_planned
 from tuneloop.tables import Example, Pool, RegisteredModel
 
 QUIET = timedelta(minutes=1)
@@ -27,22 +28,25 @@ def scan_soon(session: Session, model: RegisteredModel) -> UUID | None:
     )
 
 
-def scan_waiting(session: Session) -> int:
-    """Have those looked at that came one by one, once no more come or one has waited for long.
+def _waiting(session: Session) -> Sequence[UUID]:
+    """Models with examples that came one by one, once no more come or one has waited for long.
 
-    Also those that came while a scan was reading. Needs a session across agencies.
+    Also those that came while a scan was reading.
     """
     moment = now()
     came = func.coalesce(Example.retired_at, Example.added_at)
     oldest, newest = func.min(came), func.max(came)
-    waiting = (
+    query = (
         select(Example.model_id)
         .where(_is_unchecked(), ~is_planned(ScanExamples, col(Example.model_id)))
         .group_by(col(Example.model_id))
         .having((newest < moment - QUIET) | (oldest < moment - LONGEST_WAIT))
     )
-    models = session.exec(select(RegisteredModel).where(col(RegisteredModel.id).in_(waiting))).all()
-    return sum(scan_soon(session, model) is not None for model in models)
+    return session.exec(query).all()
+
+
+SCANNING = Duty("scanning", _waiting, lambda session, id_: scan_soon(session, session.get_one(RegisteredModel, id_)))
+"""Checks of examples that wait for one."""
 
 
 def unchecked(session: Session, model: RegisteredModel) -> int:

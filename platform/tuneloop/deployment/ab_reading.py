@@ -15,7 +15,7 @@ from tuneloop.deployment.jobs import ReadAbTest
 from tuneloop.identity.principal import Principal
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import Conflict
-from tuneloop.kit.jobs import enqueue, hurry, is_planned
+from tuneloop.kit.jobs import Duty, enqueue, hurry, is_planned
 from tuneloop.registry.service import aliases
 from tuneloop.retraining.ab_endings import end
 from tuneloop.review.sampling import add_arm_sample
@@ -43,20 +43,25 @@ JudgeArm = Callable[[Sequence[ReviewItem], Sequence[Prediction]], list[Judged]]
 """Says for each labelled answer whether it was right, and whether it made something up."""
 
 
-def plan_readings(session: Session) -> int:
-    """Plan the next reading of each running test that has none. Needs a session across agencies."""
+def _unread(session: Session) -> Sequence[UUID]:
     planned = is_planned(ReadAbTest, col(AbTest.id))
-    tests = session.exec(select(AbTest).where(AbTest.state == AbState.RUNNING, ~planned)).all()
-    for test in tests:
-        enqueue(
-            session,
-            ReadAbTest(ab_test_id=test.id),
-            agency_id=test.agency_id,
-            client_id=test.client_id,
-            dedupe_key=f"{ReadAbTest.name}:{test.id}",
-            delay=EVERY,
-        )
-    return len(tests)
+    return session.exec(select(AbTest.id).where(AbTest.state == AbState.RUNNING, ~planned)).all()
+
+
+def _plan_reading(session: Session, test_id: UUID) -> None:
+    test = session.get_one(AbTest, test_id)
+    enqueue(
+        session,
+        ReadAbTest(ab_test_id=test.id),
+        agency_id=test.agency_id,
+        client_id=test.client_id,
+        dedupe_key=f"{ReadAbTest.name}:{test.id}",
+        delay=EVERY,
+    )
+
+
+READINGS = Duty("A/B readings", _unread, _plan_reading)
+"""The next reading of each running test that has none."""
 
 
 def read_now(session: Session, *, principal: Principal, test_id: UUID) -> UUID:

@@ -1,14 +1,18 @@
-"""What the calendar makes due: turned into jobs by the scheduler, in its own transaction."""
+"""What the calendar makes due: turned into jobs by the scheduler."""
 
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import ColumnElement
 from sqlmodel import Session, col, select
 
 from tuneloop.clients.entitlements import hold_of
 from tuneloop.kit.clock import now
-from tuneloop.kit.jobs import Job, enqueue
+from tuneloop.kit.jobs import Duty, Job, enqueue
 from tuneloop.monitoring.jobs import ProposeRetrain, ReadMonitor, RunCanary, SettleTraffic
 from tuneloop.monitoring.schedules import begin_schedules, move_on
 from tuneloop.monitoring.two_stage import traffic_to_settle
-from tuneloop.tables import Alias, Feature, Monitor, Schedule, ScheduledTask, VersionAlias
+from tuneloop.tables import Alert, Alias, Feature, Monitor, Schedule, ScheduledTask, VersionAlias
 
 JOBS: dict[ScheduledTask, type[ReadMonitor | RunCanary | ProposeRetrain]] = {
     ScheduledTask.READING: ReadMonitor,
@@ -16,31 +20,33 @@ JOBS: dict[ScheduledTask, type[ReadMonitor | RunCanary | ProposeRetrain]] = {
     ScheduledTask.RETRAIN: ProposeRetrain,
 }
 CHECKS = (ScheduledTask.READING, ScheduledTask.CANARY)
+TASKS_AT_ONCE = 200
 
 
-def start_due_tasks(session: Session, *, limit: int = 200) -> int:
-    """Enqueue every task that is due for a model in production, and set its next date.
+def _models_without_calendar(session: Session) -> Sequence[UUID]:
+    """Monitors of models that went into production before there was a calendar."""
+    scheduled = select(Schedule.id).where(Schedule.model_id == Monitor.model_id)
+    query = (
+        select(Monitor.id)
+        .join(VersionAlias, col(VersionAlias.version_id) == Monitor.version_id)
+        .where(VersionAlias.name == Alias.PRODUCTION, ~scheduled.exists())
+    )
+    return session.exec(query).all()
 
-    Checks of a client whose maintenance is on hold are left out until it isn't.
-    """
-    moment = now()
-    _begin_missing(session)
+
+def _due_tasks(session: Session) -> Sequence[UUID]:
     in_production = select(VersionAlias.model_id).where(VersionAlias.name == Alias.PRODUCTION)
-    due = session.exec(
-        select(Schedule)
-        .where(
-            col(Schedule.paused).is_(False),
-            col(Schedule.next_at) <= moment,
-            col(Schedule.model_id).in_(in_production),
-        )
-        .order_by(col(Schedule.next_at))
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    ).all()
-    for row in due:
-        if row.task in CHECKS and hold_of(session, row.client_id, Feature.MONITORING):
-            move_on(session, row, at=moment)
-            continue
+    query = select(Schedule.id).where(*_is_due(), col(Schedule.model_id).in_(in_production))
+    return session.exec(query.order_by(col(Schedule.next_at)).limit(TASKS_AT_ONCE)).all()
+
+
+def _start_task(session: Session, schedule_id: UUID) -> None:
+    """Enqueue it and set its next date. Checks of a client whose maintenance is on hold are left out until it isn't."""
+    query = select(Schedule).where(Schedule.id == schedule_id, *_is_due())
+    row = session.exec(query.with_for_update(skip_locked=True)).one_or_none()
+    if row is None:
+        return
+    if not (row.task in CHECKS and hold_of(session, row.client_id, Feature.MONITORING)):
         job: Job = JOBS[row.task](model_id=row.model_id)
         enqueue(
             session,
@@ -49,32 +55,27 @@ def start_due_tasks(session: Session, *, limit: int = 200) -> int:
             client_id=row.client_id,
             dedupe_key=f"{job.name}:{row.model_id}",
         )
-        move_on(session, row, at=moment)
-    return len(due)
+    move_on(session, row, at=now())
 
 
-def settle_labelled_bursts(session: Session) -> int:
-    """Enqueue the verdict about changed traffic whose answers are all labelled."""
-    found = traffic_to_settle(session)
-    for alert in found:
-        enqueue(
-            session,
-            SettleTraffic(alert_id=alert.id),
-            agency_id=alert.agency_id,
-            client_id=alert.client_id,
-            dedupe_key=f"{SettleTraffic.name}:{alert.id}",
-        )
-    return len(found)
+def _is_due() -> tuple[ColumnElement[bool], ...]:
+    return col(Schedule.paused).is_(False), col(Schedule.next_at) <= now()
 
 
-def _begin_missing(session: Session) -> None:
-    """Models that went into production before there was a calendar."""
-    scheduled = select(Schedule.id).where(Schedule.model_id == Monitor.model_id)
-    query = (
-        select(Monitor)
-        .join(VersionAlias, col(VersionAlias.version_id) == Monitor.version_id)
-        .where(VersionAlias.name == Alias.PRODUCTION, ~scheduled.exists())
+def _settle(session: Session, alert_id: UUID) -> None:
+    alert = session.get_one(Alert, alert_id)
+    enqueue(
+        session,
+        SettleTraffic(alert_id=alert.id),
+        agency_id=alert.agency_id,
+        client_id=alert.client_id,
+        dedupe_key=f"{SettleTraffic.name}:{alert.id}",
     )
-    for monitor in session.exec(query).all():
-        begin_schedules(session, monitor)
-    session.flush()
+
+
+CALENDARS = Duty(
+    "calendars", _models_without_calendar, lambda session, id_: begin_schedules(session, session.get_one(Monitor, id_))
+)
+TASKS = Duty("calendar", _due_tasks, _start_task)
+BURSTS = Duty("labelled bursts", lambda session: [alert.id for alert in traffic_to_settle(session)], _settle)
+"""The verdict about changed traffic whose answers are all labelled."""

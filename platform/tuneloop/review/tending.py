@@ -1,14 +1,16 @@
 """Every model in production has one job a day that looks after its queue and its rolling set."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from math import ceil
+from uuid import UUID
 
 from sqlmodel import Session, col, select
 
 from tuneloop.clients.entitlements import allowance
 from tuneloop.datasets.retirement import retire_due
 from tuneloop.identity.principal import Principal
-from tuneloop.kit.jobs import enqueue, is_planned
+from tuneloop.kit.jobs import Duty, enqueue, is_planned
 from tuneloop.review.jobs import TendQueue
 from tuneloop.review.queue import budget_of, fill
 from tuneloop.tables import Alias, Feature, RegisteredModel, VersionAlias
@@ -17,20 +19,25 @@ A_DAY = timedelta(days=1)
 DAYS_A_WEEK = 7
 
 
-def begin_tending(session: Session) -> int:
-    """Plan tomorrow's job of each model that has none. Needs a session across agencies."""
+def _untended(session: Session) -> Sequence[UUID]:
     planned = is_planned(TendQueue, col(VersionAlias.model_id))
-    without = session.exec(select(VersionAlias).where(VersionAlias.name == Alias.PRODUCTION, ~planned)).all()
-    for alias in without:
-        enqueue(
-            session,
-            TendQueue(model_id=alias.model_id),
-            agency_id=alias.agency_id,
-            client_id=alias.client_id,
-            dedupe_key=f"{TendQueue.name}:{alias.model_id}",
-            delay=A_DAY,
-        )
-    return len(without)
+    return session.exec(select(VersionAlias.id).where(VersionAlias.name == Alias.PRODUCTION, ~planned)).all()
+
+
+def _plan_tending(session: Session, alias_id: UUID) -> None:
+    alias = session.get_one(VersionAlias, alias_id)
+    enqueue(
+        session,
+        TendQueue(model_id=alias.model_id),
+        agency_id=alias.agency_id,
+        client_id=alias.client_id,
+        dedupe_key=f"{TendQueue.name}:{alias.model_id}",
+        delay=A_DAY,
+    )
+
+
+TENDING = Duty("tending", _untended, _plan_tending)
+"""Tomorrow's job of each model that has none."""
 
 
 def tend(session: Session, *, principal: Principal, model: RegisteredModel) -> None:

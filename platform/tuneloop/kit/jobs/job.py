@@ -1,15 +1,23 @@
 """A job is a small frozen model: which actor, which queue, and the ids it works on."""
 
 from enum import StrEnum
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from tuneloop.kit.errors import TuneloopError
 
 
 class Queue(StrEnum):
     DEFAULT = "default"
     GPU = "gpu"
     CHAT = "chat"
+
+
+class UnreadableJob(TuneloopError):
+    """A job's row says nothing to this process."""
+
+    code = "unreadable_job"
 
 
 class Job(BaseModel):
@@ -33,10 +41,19 @@ class Job(BaseModel):
         del reason
         return None
 
-    @classmethod
-    def named(cls, name: str) -> type["Job"]:
-        return Job._by_name[name]
+    @staticmethod
+    def read(name: str, args: dict[str, Any]) -> "Job":
+        """A job from its row.
 
-    @classmethod
-    def parse(cls, args: dict[str, Any]) -> Self:
-        return cls.model_validate(args)
+        Raises:
+            UnreadableJob: this process has no such class, or another version of it.
+        """
+        if name not in Job._by_name:
+            raise UnreadableJob(f"no job {name!r} is known here; run all processes from one version of Tuneloop")
+        try:
+            return Job._by_name[name].model_validate(args)
+        except ValidationError as error:
+            raise UnreadableJob(
+                f"the arguments of job {name!r} are another version's ({error.errors()[0]['msg']}); "
+                "run all processes from one version of Tuneloop"
+            ) from error

@@ -9,10 +9,11 @@ from sqlmodel import Session, col, select
 
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import Conflict, NotFound
-from tuneloop.kit.jobs.job import Job
+from tuneloop.kit.jobs.job import Job, UnreadableJob
 from tuneloop.kit.jobs.table import JobRow, JobState
 
 LEASE = timedelta(seconds=20)
+PUT_OFF = timedelta(minutes=10)
 
 
 class Claim(NamedTuple):
@@ -29,7 +30,11 @@ class LostLease(RuntimeError):
 
 
 def claim(session: Session, job_id: UUID, *, worker: str) -> Claim | None:
-    """Take a due job; None when it is taken, done, or not due."""
+    """Take a due job; None when it is taken, done, or not due.
+
+    Raises:
+        UnreadableJob: this process cannot tell what it is.
+    """
     moment = now()
     free = and_(col(JobRow.state) == JobState.QUEUED, col(JobRow.run_after) <= moment)
     lost = and_(
@@ -54,9 +59,7 @@ def claim(session: Session, job_id: UUID, *, worker: str) -> Claim | None:
     ).one_or_none()
     if row is None:
         return None
-    return Claim(
-        row.id, row.agency_id, row.client_id, Job.named(row.name).parse(row.args), row.fencing_token, row.attempts
-    )
+    return Claim(row.id, row.agency_id, row.client_id, Job.read(row.name, row.args), row.fencing_token, row.attempts)
 
 
 def beat(session: Session, held: Claim, progress: dict[str, Any] | None = None) -> bool:
@@ -126,13 +129,27 @@ def hand_back(session: Session, held: Claim) -> None:
 def give_up(row: JobRow, reason: str) -> Job | None:
     """Mark a job as failed for good; returns its follow-up."""
     row.state, row.finished_at, row.error = JobState.FAILED, now(), reason
-    return Job.named(row.name).parse(row.args).if_dead(reason)
+    return Job.read(row.name, row.args).if_dead(reason)
 
 
 def stop(row: JobRow) -> Job | None:
     """Mark a job as cancelled; returns its follow-up."""
     row.state, row.finished_at, row.error = JobState.CANCELLED, now(), "cancelled"
-    return Job.named(row.name).parse(row.args).if_dead("cancelled")
+    return Job.read(row.name, row.args).if_dead("cancelled")
+
+
+def put_off(session: Session, job_id: UUID, reason: str) -> None:
+    """Leave a live job alone for `PUT_OFF`, with the reason where people look: another process may know it."""
+    row = _locked(session, col(JobRow.id) == job_id, col(JobRow.state).in_([JobState.QUEUED, JobState.RUNNING]))
+    if row is None:
+        return
+    later = now() + PUT_OFF
+    row.error = reason
+    if row.state == JobState.QUEUED:
+        row.run_after = later
+    else:
+        row.lease_until = later
+    session.add(row)
 
 
 def cancel(session: Session, job_id: UUID) -> Job | None:
@@ -150,7 +167,10 @@ def cancel(session: Session, job_id: UUID) -> Job | None:
     session.add(row)
     if row.state == JobState.RUNNING:
         return None
-    return stop(row)
+    try:
+        return stop(row)
+    except UnreadableJob:
+        return None
 
 
 def _locked(session: Session, *conditions: Any) -> JobRow | None:

