@@ -62,8 +62,9 @@ PRODUCTION = dev(88.4, 45.6)
     ],
 )
 def test_the_gate_gets_the_largest_gain_that_may_pass(tried: list[dict[str, Stratum]], wins: int) -> None:
-    assert choose(PRODUCTION, tried, Policy()) == wins
-    assert choose(PRODUCTION, tried[::-1], Policy()) == len(tried) - 1 - wins
+    whole = [1.0] * len(tried)
+    assert choose(PRODUCTION, tried, whole, Policy()) == wins
+    assert choose(PRODUCTION, tried[::-1], whole, Policy()) == len(tried) - 1 - wins
 
 
 def test_a_few_noisy_examples_do_not_outweigh_a_large_gain() -> None:
@@ -73,14 +74,26 @@ def test_a_few_noisy_examples_do_not_outweigh_a_large_gain() -> None:
         scores = np.clip(strong + 0.25 * noise.standard_normal(25), 0, 1)
         return {STRONG: Stratum(20, tuple(scores.tolist())), TARGET: Stratum(5, (target,) * 6)}
 
-    assert choose(noisy(0.90, 0.0), [noisy(0.88, 0.2), noisy(0.84, 0.85)], Policy()) == 1
+    assert choose(noisy(0.90, 0.0), [noisy(0.88, 0.2), noisy(0.84, 0.85)], [1.0, 1.0], Policy()) == 1
+
+
+def test_where_few_examples_tell_nothing_the_usual_cost_of_a_larger_share_decides() -> None:
+    """A tenth more on the target is not worth what whole adapters do to strong categories; twice as much is."""
+    noise = np.random.default_rng(0)
+
+    def noisy(target: float) -> dict[str, Stratum]:
+        scores = np.clip(0.9 + 0.25 * noise.standard_normal(25), 0, 1)
+        return {STRONG: Stratum(20, tuple(scores.tolist())), TARGET: Stratum(5, (target,) * 6)}
+
+    assert choose(noisy(0.0), [noisy(0.75), noisy(0.85)], [0.7, 1.0], Policy()) == 0
+    assert choose(noisy(0.0), [noisy(0.35), noisy(0.85)], [0.7, 1.0], Policy()) == 1
 
 
 def test_without_production_or_target_there_is_still_a_choice() -> None:
-    assert choose({}, [dev(80.0), dev(90.0)], Policy()) == 1
-    assert choose(dev(88.0), [dev(70.0), dev(88.0), dev(80.0)], Policy()) == 1
+    assert choose({}, [dev(80.0), dev(90.0)], [0.5, 1.0], Policy()) == 1
+    assert choose(dev(88.0), [dev(70.0), dev(88.0), dev(80.0)], [1.0] * 3, Policy()) == 1
     with pytest.raises(ValueError, match="nothing to choose"):
-        choose({}, [], Policy())
+        choose({}, [], [], Policy())
 
 
 def test_scores_are_summed_by_stratum_with_production_beside_them() -> None:

@@ -172,7 +172,7 @@ def choice(lab: Lab, draw: Draw, parent: Part, new: Part, blends: Sequence[float
         return tried[0]
     scores = [dev_of(draw, lab.answer(labels, parts, draw.dev)) for parts in tried]
     production = dev_of(draw, lab.answer(draw.known, (parent,), draw.dev))
-    return tried[choose(production, scores, Policy())]
+    return tried[choose(production, scores, blends, Policy())]
 
 
 def dev_of(draw: Draw, answers: Sequence[Answer]) -> Dev:

@@ -110,7 +110,8 @@ def _choose(context: Context, trials: list[Trial], failures: dict[Method, str], 
         return Outcome([Tried(trials[0], {})], {}, 0, failures)
     production, scores = try_all(context, trials, order, parts)
     tried = [Tried(trial, dev) for trial, dev in zip(trials, scores, strict=True)]
-    return Outcome(tried, production, choose(production, scores, order.policy), failures)
+    chosen = choose(production, scores, [trial.blend for trial in trials], order.policy)
+    return Outcome(tried, production, chosen, failures)
 
 
 def _spec(context: Context, order: Order, method: Method, own: Path) -> TrainSpec:
