@@ -1,8 +1,10 @@
 """The loop from import to rollback through the public API, with every process running."""
 
+import json
 import os
 import signal
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -111,3 +113,42 @@ def test_a_killed_worker_costs_an_attempt_and_no_work(running: Running) -> None:
     assert ended["state"] in ("awaiting_promotion", "rejected"), ended
     assert operator.get(f"/api/v1/jobs/{job_id}")["attempts"] == 2
     assert len(operator.get(f"{path}/versions")) == before + 1
+
+
+def test_after_a_candidate_that_unlearns_a_blend_that_is_trained_already_is_released_and_judged(
+    running: Running,
+) -> None:
+    """All that came since is labelled refund, whatever it says: the new adapter forgets what an order is."""
+    operator, path = running.operator, "/api/v1/models/acme/forgetful"
+    contract = {"task": "classify", "system_prompt": "Sort the message.", "labels": ["order", "refund"]}
+    operator.post("/api/v1/models/acme", {"slug": "forgetful", "base": "tiny", "contract": contract})
+    operator.upload(f"{path}/examples", items(("order",), range(10)), pool="training")
+    operator.upload(f"{path}/examples", items(("order",), range(10, 40)), pool="golden")
+    operator.checked(path)
+    learned = {"epochs": 20, "peak_lr": 0.01}
+    start = operator.post(f"{path}/cycles", {"recipe": learned | {"method": "from_base"}})
+    promoted(running, approved(running, start))
+
+    late = [replace(item, answer="refund", category="refund") for item in items(LABELS, range(40, 52))]
+    operator.upload(f"{path}/examples", late, pool="training")
+    operator.checked(path)
+    recipe = learned | {"blends": [1.0, 0.5], "further_attempts": 1}
+    cycle = approved(running, operator.post(f"{path}/cycles", {"recipe": recipe}))
+    first, second = operator.get(f"/api/v1/cycles/{cycle['id']}/attempts")
+    assert (first["ended"], first["candidate"]) == ("rejected", "acme/forgetful@v1.1")
+    assert "v1.1 was turned down: order went from" in first["diagnosis"]["summary"]
+    assert (second["step"], second["candidate"]) == ("blend", "acme/forgetful@v1.2")
+    assert second["what"] == "the blend with 50 % of the new adapter, trained by attempt 1"
+    assert {"release", "evaluate"} <= set(second["seconds"])
+    assert "train" not in second["seconds"]
+    assert cycle["candidate"] == "acme/forgetful@v1.2"
+    assert cycle["comparison"]["table"]["rows"][0]["n"] == 30, "it was evaluated and compared"
+
+    released = operator.get(f"{path}/versions/v1.2")
+    assert (released["training"]["chosen"]["blend"], released["parity"]["n"]) == (0.5, 24)
+    before, after = (
+        json.loads(operator.download(f"{path}/versions/v{number}/files/manifest.json"))["version"]["adapters"]
+        for number in ("1.1", "1.2")
+    )
+    assert [each["scale"] for each in after] == [0.5, 0.5]
+    assert after[1]["sha256"] == before[0]["sha256"], "the same adapter, not trained again"
