@@ -29,7 +29,7 @@ BF16_GAIN = 1.9
 """Training steps in bf16 beside those in fp32, with AMX."""
 
 MEASURED_SECONDS, FEWEST_TRIALS = 0.25, 3
-FIRST_DOUBT = 30.0
+FIRST_DOUBT = 120.0
 """Seconds of finished stages that weigh as much as the measurement."""
 
 
@@ -84,8 +84,8 @@ def costs(scenario: Scenario) -> dict[str, Cost]:
     golden = len(scenario.golden)
     judged = golden + len(scenario.golden_late) + (requests // 4 + traffic.meanwhile)
     return {
-        "start": Cost(programs=14.0),
-        "set_up": Cost(programs=14.0, waits=2.0),
+        "start": Cost(programs=8.0, waits=8.0),
+        "set_up": Cost(programs=10.0, waits=18.0),
         "train": Cost(TRAINED * len(scenario.train), EVALUATED * golden, programs=8.0, waits=4.0),
         "traffic": Cost(answering=ANSWERED * requests, programs=LABELLED * labels + 4.0, waits=4.0),
         "collect": Cost(programs=2.0),

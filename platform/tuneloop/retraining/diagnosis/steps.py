@@ -83,10 +83,11 @@ def _blend(case: Case) -> NextStep | None:
     return NextStep(
         key="blend",
         kind=StepKind.BLEND,
-        title=f"Try {what}: it is trained already",
+        title=f"Try {what}",
         minutes=_minutes(case, "release", "evaluate", "disagree"),
         expected=f"On the dev examples {' and '.join(told)}.",
-        because="Measured on the dev examples, which chose among the candidates and which the gate does not use.",
+        because="Measured on the dev examples, which chose among the candidates and which the gate does not use. The "
+        "approved plan releases it as it is; proposed by somebody, it is trained once more, to the same weights.",
         helps=not case.blended
         and (case.ended is AttemptEnd.REJECTED or (case.ended is AttemptEnd.UNDECIDED and case.by_traffic)),
         recipe=alone.model_dump(mode="json"),
