@@ -1,7 +1,7 @@
 """Every message that the app sends, and every modal, in one workspace: made by the real listeners, to look at."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -38,7 +38,6 @@ from tuneloop.tables import (
 from tuneloop_bot.news import refresh
 
 RATES = [{"value": v, "n": 120, "low": v - 0.06, "high": v + 0.04} for v in (0.87, 0.91)]
-MONDAY = datetime(2026, 11, 30, 8, tzinfo=now().tzinfo)
 
 
 def row(key: str, title: str, gain: float) -> dict[str, Any]:
@@ -224,7 +223,8 @@ def _calls(north: Office) -> None:
         alert = session.exec(select(Alert).join(Client).where(Client.slug == "acme")).one()
         alert.notified_at = alert.opened_at
         notify_again(session, alert.model_id)
-    for at in (now(), now() + timedelta(minutes=25), now() + timedelta(minutes=50), MONDAY):
+    monday = now().replace(hour=9) + timedelta(days=7 - now().weekday())
+    for at in (now(), now() + timedelta(minutes=25), now() + timedelta(minutes=50), monday):
         with north.database.unit(north.agency.id) as session:
             refresh(session, north.settings, at=at, at_once=True)
         north.work()
