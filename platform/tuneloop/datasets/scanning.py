@@ -10,7 +10,7 @@ from sqlmodel import Session, col, select
 from tuneloop.datasets.jobs import ScanExamples
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import Conflict
-from tuneloop.kit.jobs import Duty, enqueue, is_planned
+from tuneloop.kit.jobs import Duty, enqueue_once, is_planned
 from tuneloop.tables import Example, Pool, RegisteredModel
 
 QUIET = timedelta(minutes=1)
@@ -19,13 +19,7 @@ LONGEST_WAIT = timedelta(minutes=10)
 
 def scan_soon(session: Session, model: RegisteredModel) -> UUID | None:
     """Ask a worker to look at the examples now; None while one is looking."""
-    return enqueue(
-        session,
-        ScanExamples(model_id=model.id),
-        agency_id=model.agency_id,
-        client_id=model.client_id,
-        dedupe_key=f"{ScanExamples.name}:{model.id}",
-    )
+    return enqueue_once(session, ScanExamples(model_id=model.id), model.id, owner=model)
 
 
 def _waiting(session: Session) -> Sequence[UUID]:

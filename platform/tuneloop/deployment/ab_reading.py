@@ -15,7 +15,7 @@ from tuneloop.deployment.jobs import ReadAbTest
 from tuneloop.identity.principal import Principal
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import Conflict
-from tuneloop.kit.jobs import Duty, enqueue, hurry, is_planned
+from tuneloop.kit.jobs import Duty, enqueue_once, hurry, is_planned
 from tuneloop.registry.service import aliases
 from tuneloop.retraining.ab_endings import end
 from tuneloop.review.sampling import add_arm_sample
@@ -50,14 +50,7 @@ def _unread(session: Session) -> Sequence[UUID]:
 
 def _plan_reading(session: Session, test_id: UUID) -> None:
     test = session.get_one(AbTest, test_id)
-    enqueue(
-        session,
-        ReadAbTest(ab_test_id=test.id),
-        agency_id=test.agency_id,
-        client_id=test.client_id,
-        dedupe_key=f"{ReadAbTest.name}:{test.id}",
-        delay=EVERY,
-    )
+    enqueue_once(session, ReadAbTest(ab_test_id=test.id), test.id, owner=test, delay=EVERY)
 
 
 READINGS = Duty("A/B readings", _unread, _plan_reading)
@@ -74,13 +67,8 @@ def read_now(session: Session, *, principal: Principal, test_id: UUID) -> UUID:
     _, test = lock_test(session, test_id)
     if test.state is not AbState.RUNNING:
         raise Conflict(f"the test is {test.state}; one that runs can be read", state=test.state)
-    key = f"{ReadAbTest.name}:{test.id}"
-    job_id = hurry(session, key) or enqueue(
-        session,
-        ReadAbTest(ab_test_id=test.id),
-        agency_id=test.agency_id,
-        client_id=test.client_id,
-        dedupe_key=key,
+    job_id = hurry(session, ReadAbTest, test.id) or enqueue_once(
+        session, ReadAbTest(ab_test_id=test.id), test.id, owner=test
     )
     if job_id is None:
         raise Conflict("a reading of this test is under way")

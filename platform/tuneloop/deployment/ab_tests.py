@@ -15,7 +15,7 @@ from tuneloop.gateway.routes import notify_routes_changed
 from tuneloop.identity.principal import Principal
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import Conflict, InvalidInput, NotFound
-from tuneloop.kit.jobs import enqueue
+from tuneloop.kit.jobs import enqueue_once
 from tuneloop.registry.service import aliases, lock_model
 from tuneloop.retraining.ab_endings import LIVE, end, give_time, live_test, subject_of
 from tuneloop.retraining.approvals import latest_question
@@ -97,13 +97,7 @@ def start(
     give_time(session, cycle, beyond=timedelta(days=days))
     cycle.updated_at = now()
     session.add(cycle)
-    enqueue(
-        session,
-        BeginAbTest(ab_test_id=test.id),
-        agency_id=test.agency_id,
-        client_id=test.client_id,
-        dedupe_key=f"{BeginAbTest.name}:{test.id}",
-    )
+    enqueue_once(session, BeginAbTest(ab_test_id=test.id), test.id, owner=test)
     record(
         session,
         principal,

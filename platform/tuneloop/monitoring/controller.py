@@ -8,10 +8,9 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from pydantic import BaseModel, ConfigDict
 
-from tuneloop.identity.principal import Principal
 from tuneloop.jobs.controller import JobRead, find_job
 from tuneloop.kit.errors import Conflict
-from tuneloop.kit.jobs import Job, enqueue
+from tuneloop.kit.jobs import Job, enqueue_once
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.monitoring.jobs import ReadMonitor, RunCanary
 from tuneloop.monitoring.service import readings_of
@@ -49,35 +48,27 @@ class MonitoringController(Controller):
     def read_now(
         self,
         session: NamedDependency[TenantSession],
-        principal: NamedDependency[Principal],
         client: FromPath[str],
         model: FromPath[str],
     ) -> JobRead:
         """Take a reading now instead of at the next scheduled time."""
         found = find_model(session, client=client, model=model)
-        return _start(session, principal, found, ReadMonitor(model_id=found.id), "a reading of this model is under way")
+        return _start(session, found, ReadMonitor(model_id=found.id), "a reading of this model is under way")
 
     @post("/models/{client:str}/{model:str}/canary", role=Role.OPERATOR, sync_to_thread=True)
     def canary_now(
         self,
         session: NamedDependency[TenantSession],
-        principal: NamedDependency[Principal],
         client: FromPath[str],
         model: FromPath[str],
     ) -> JobRead:
         """Let production answer its golden set again now."""
         found = find_model(session, client=client, model=model)
-        return _start(session, principal, found, RunCanary(model_id=found.id), "this model's canary is under way")
+        return _start(session, found, RunCanary(model_id=found.id), "this model's canary is under way")
 
 
-def _start(session: TenantSession, principal: Principal, model: RegisteredModel, job: Job, under_way: str) -> JobRead:
-    job_id = enqueue(
-        session,
-        job,
-        agency_id=principal.agency_id,
-        client_id=model.client_id,
-        dedupe_key=f"{job.name}:{model.id}",
-    )
+def _start(session: TenantSession, model: RegisteredModel, job: Job, under_way: str) -> JobRead:
+    job_id = enqueue_once(session, job, model.id, owner=model)
     if job_id is None:
         raise Conflict(under_way)
     return JobRead.model_validate(find_job(session, job_id))

@@ -8,7 +8,7 @@ from sqlmodel import Session, col, select
 
 from tuneloop.clients.entitlements import hold_of
 from tuneloop.kit.clock import now
-from tuneloop.kit.jobs import Duty, Job, enqueue
+from tuneloop.kit.jobs import Duty, Job, enqueue_once
 from tuneloop.monitoring.jobs import ProposeRetrain, ReadMonitor, RunCanary, SettleTraffic
 from tuneloop.monitoring.schedules import begin_schedules, move_on
 from tuneloop.monitoring.two_stage import traffic_to_settle
@@ -48,13 +48,7 @@ def _start_task(session: Session, schedule_id: UUID) -> None:
         return
     if not (row.task in CHECKS and hold_of(session, row.client_id, Feature.MONITORING)):
         job: Job = JOBS[row.task](model_id=row.model_id)
-        enqueue(
-            session,
-            job,
-            agency_id=row.agency_id,
-            client_id=row.client_id,
-            dedupe_key=f"{job.name}:{row.model_id}",
-        )
+        enqueue_once(session, job, row.model_id, owner=row)
     move_on(session, row, at=now())
 
 
@@ -64,13 +58,7 @@ def _is_due() -> tuple[ColumnElement[bool], ...]:
 
 def _settle(session: Session, alert_id: UUID) -> None:
     alert = session.get_one(Alert, alert_id)
-    enqueue(
-        session,
-        SettleTraffic(alert_id=alert.id),
-        agency_id=alert.agency_id,
-        client_id=alert.client_id,
-        dedupe_key=f"{SettleTraffic.name}:{alert.id}",
-    )
+    enqueue_once(session, SettleTraffic(alert_id=alert.id), alert.id, owner=alert)
 
 
 CALENDARS = Duty(

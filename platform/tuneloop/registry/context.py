@@ -12,8 +12,7 @@ from uuid import UUID
 from sqlmodel import Session, select
 from tokenizers import Tokenizer
 
-from tuneloop.kit.ids import new_id
-from tuneloop.registry.contract import Contract
+from tuneloop.registry.service import contract_of
 from tuneloop.registry.templates import Message, Piece, render, render_answer
 from tuneloop.tables import BaseModel, BaseTokenizer, RegisteredModel
 
@@ -32,27 +31,27 @@ class Context:
 
     def __init__(self, session: Session, model: RegisteredModel) -> None:
         self._session = session
-        self._contract = Contract.model_validate(model.contract)
+        self._contract = contract_of(model)
         self._base_id = model.base_id
+        self._empty = render(self._contract, ())
+        self._own = sum(map(_most_tokens, self._empty.prefix))
         self.limit = session.get_one(BaseModel, model.base_id).context_length
 
     @property
     def fewest_letters(self) -> int:
         """A conversation of no more bytes fits, whatever they are."""
-        prompt = render(self._contract, ())
-        own = sum(map(_most_tokens, (*prompt.prefix, *prompt.suffix)))
-        return (self.limit - own) // _NFC_GROWTH
+        return (self.limit - self._own - sum(map(_most_tokens, self._empty.suffix))) // _NFC_GROWTH
 
     def excess(self, messages: Sequence[Message], answer: str) -> int | None:
         """Tokens of the prompt with its answer where they are more than the base reads."""
-        prompt = render(self._contract, messages)
-        pieces = [*prompt.prefix, *prompt.suffix, *render_answer(self._contract, answer)]
-        if _BEGINNING + sum(map(_most_tokens, pieces)) + _END <= self.limit:
+        pieces = [*render(self._contract, messages).suffix, *render_answer(self._contract, answer)]
+        if _BEGINNING + self._own + sum(map(_most_tokens, pieces)) + _END <= self.limit:
             return None
         tokenizer = self._tokenizer()
         if tokenizer is None:
             return None
-        tokens = len(tokenizer.encode("").ids) + sum(_tokens(tokenizer, piece) for piece in pieces) + _END
+        counted = sum(_tokens(tokenizer, piece) for piece in (*self._empty.prefix, *pieces))
+        tokens = len(tokenizer.encode("").ids) + counted + _END
         return tokens if tokens > self.limit else None
 
     def _tokenizer(self) -> Tokenizer | None:
@@ -73,7 +72,7 @@ def keep_tokenizer(session: Session, base: BaseModel, tokenizer: str) -> None:
     query = select(BaseTokenizer.id).where(BaseTokenizer.base_id == base.id)
     if session.exec(query).one_or_none() is None:
         content = zlib.compress(tokenizer.encode(), level=1)
-        session.add(BaseTokenizer(id=new_id(), base_id=base.id, content=content))
+        session.add(BaseTokenizer(base_id=base.id, content=content))
         session.flush()
 
 

@@ -7,7 +7,7 @@ from tuneloop.datasets.retirement import retire_free
 from tuneloop.datasets.service import add_example
 from tuneloop.identity.principal import Principal
 from tuneloop.kit.errors import Conflict, InvalidInput
-from tuneloop.kit.jobs import enqueue
+from tuneloop.kit.jobs import enqueue_once
 from tuneloop.registry.templates import Message
 from tuneloop.retraining.jobs import LearnFromGate
 from tuneloop.tables import (
@@ -26,13 +26,7 @@ GATE = "gate"
 def learn_soon(session: Session, cycle: RetrainingCycle) -> None:
     """In a job of its own: an ending must not wait for it, least of all a promotion under traffic."""
     if session.exec(_labelled(cycle).limit(1)).first() is not None:
-        enqueue(
-            session,
-            LearnFromGate(cycle_id=cycle.id),
-            agency_id=cycle.agency_id,
-            client_id=cycle.client_id,
-            dedupe_key=f"{LearnFromGate.name}:{cycle.id}",
-        )
+        enqueue_once(session, LearnFromGate(cycle_id=cycle.id), cycle.id, owner=cycle)
 
 
 def learn_from_gate(session: Session, cycle: RetrainingCycle) -> list[Example]:

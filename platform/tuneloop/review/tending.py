@@ -10,7 +10,7 @@ from sqlmodel import Session, col, select
 from tuneloop.clients.entitlements import allowance
 from tuneloop.datasets.retirement import retire_due
 from tuneloop.identity.principal import Principal
-from tuneloop.kit.jobs import Duty, enqueue, is_planned
+from tuneloop.kit.jobs import Duty, enqueue_once, is_planned
 from tuneloop.review.jobs import TendQueue
 from tuneloop.review.queue import budget_of, fill
 from tuneloop.tables import Alias, Feature, RegisteredModel, VersionAlias
@@ -26,14 +26,7 @@ def _untended(session: Session) -> Sequence[UUID]:
 
 def _plan_tending(session: Session, alias_id: UUID) -> None:
     alias = session.get_one(VersionAlias, alias_id)
-    enqueue(
-        session,
-        TendQueue(model_id=alias.model_id),
-        agency_id=alias.agency_id,
-        client_id=alias.client_id,
-        dedupe_key=f"{TendQueue.name}:{alias.model_id}",
-        delay=A_DAY,
-    )
+    enqueue_once(session, TendQueue(model_id=alias.model_id), alias.model_id, owner=alias, delay=A_DAY)
 
 
 TENDING = Duty("tending", _untended, _plan_tending)

@@ -10,11 +10,11 @@ from tuneloop.monitoring.status import monitor_of
 from tuneloop.registry.contract import Manifest
 from tuneloop.registry.service import contract_of, manifest_of
 from tuneloop.tables import AdapterVersion, BaseModel, Example, Monitor, RegisteredModel
+from tuneloop_workers.actors.engines import local_engine
 from tuneloop_workers.actors.judging import conversation_of, score
 from tuneloop_workers.evals.runner import LocalRunner, Runner
 from tuneloop_workers.evals.upstream import UpstreamRunner
 from tuneloop_workers.runtime import Context, handles
-from tuneloop_workers.serving.engine import Engine
 
 
 @handles(RunCanary)
@@ -52,16 +52,9 @@ def _ask(
     if base.upstream_url:
         with UpstreamRunner(base.upstream_url, digest, manifest.contract) as upstream:
             return _answers(context, anchors, upstream)
-    engine = Engine(
-        context.storage.path(base.gguf_sha256),
-        threads=context.settings.cpu_threads,
-        context_tokens=base.context_length,
-    )
-    try:
+    with local_engine(context, context.storage.path(base.gguf_sha256), context_tokens=base.context_length) as engine:
         files = {part.sha256: context.storage.path(part.sha256) for part in manifest.adapters}
         return _answers(context, anchors, LocalRunner(engine, manifest, files))
-    finally:
-        engine.close()
 
 
 def _answers(context: Context, anchors: Sequence[Anchor], runner: Runner) -> dict[UUID, str]:

@@ -8,11 +8,11 @@ from tuneloop.kit.tenancy import TenantSession
 from tuneloop.registry.contract import Manifest, Task
 from tuneloop.registry.service import full_name, manifest_of
 from tuneloop.tables import AdapterVersion, BaseModel, Prediction, RegisteredModel
+from tuneloop_workers.actors.engines import local_engine
 from tuneloop_workers.evals.runner import Conversation, LocalRunner, Runner, cache_key
 from tuneloop_workers.evals.upstream import UpstreamRunner
 from tuneloop_workers.runtime import Context
 from tuneloop_workers.serving.answer import Answer
-from tuneloop_workers.serving.engine import Engine
 
 
 @dataclass(frozen=True)
@@ -74,19 +74,12 @@ def answer_all(
         ]
     if all(len(exam.known) == len(set(exam.keys)) for exam in exams):
         return [exam.known for exam in exams]
-    engine = Engine(
-        context.storage.path(base.gguf_sha256),
-        threads=context.settings.cpu_threads,
-        context_tokens=base.context_length,
-    )
-    try:
+    with local_engine(context, context.storage.path(base.gguf_sha256), context_tokens=base.context_length) as engine:
         given = []
         for exam in exams:
             files = {part.sha256: context.storage.path(part.sha256) for part in exam.manifest.adapters}
             runner = LocalRunner(engine, exam.manifest, files)
             given.append(_answer(context, exam, conversations, runner, stage))
-    finally:
-        engine.close()
     return given
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 from tuneloop.datasets.scanning import scan_soon, unchecked
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import NotFound
-from tuneloop.kit.jobs import enqueue
+from tuneloop.kit.jobs import enqueue, enqueue_once
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.monitoring.alerts import find_alert
 from tuneloop.monitoring.clusters import questions_of, store_clusters
@@ -34,13 +34,7 @@ def read_one_monitor(context: Context, job: ReadMonitor) -> None:
         monitor = monitor_of(session, model.id)
         questions = questions_of(session, model, monitor, until=until) if monitor else None
         if monitor is not None and open_question(session, monitor) is not None:
-            enqueue(
-                session,
-                MeasureSensitivity(model_id=model.id),
-                agency_id=model.agency_id,
-                client_id=model.client_id,
-                dedupe_key=f"{MeasureSensitivity.name}:{model.id}",
-            )
+            enqueue_once(session, MeasureSensitivity(model_id=model.id), model.id, owner=model)
     if questions is not None:
         context.report(stage="looking for new kinds of questions")
         found = find_clusters([each.text for each in questions.traffic], questions.known)

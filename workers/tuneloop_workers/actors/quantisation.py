@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from tuneloop.comparison.quantisations import Answered
 from tuneloop.registry.contract import Contract, Manifest, Quantisation
 from tuneloop.tables import AdapterVersion, Example
+from tuneloop_workers.actors.engines import local_engine
 from tuneloop_workers.actors.judging import conversation_of, score
 from tuneloop_workers.evals.runner import LocalRunner
 from tuneloop_workers.export.bundle import merged_file
 from tuneloop_workers.runtime import Context
-from tuneloop_workers.serving.engine import Engine
 
 
 def answer_quantised(
@@ -47,15 +47,8 @@ def _answered(
         context.report(stage=f"evaluating {kind}", step=done, steps=wanted)
         context.check()
 
-    engine = Engine(
-        context.storage.path(str(file["sha256"])),
-        threads=context.settings.cpu_threads,
-        context_tokens=context_tokens,
-    )
-    try:
+    with local_engine(context, context.storage.path(str(file["sha256"])), context_tokens=context_tokens) as engine:
         answers = LocalRunner(engine, manifest, {}).answer([conversation_of(example) for example in examples], progress)
-    finally:
-        engine.close()
     texts = [answer.text for answer in answers]
     return Answered(
         size=int(file["size"]),

@@ -11,6 +11,7 @@ from tuneloop.retraining.choice import STRONG, TARGET, Dev, summarise
 from tuneloop.retraining.recipe import Method
 from tuneloop.tables import Example
 from tuneloop_workers.actors.data import Split
+from tuneloop_workers.actors.engines import local_engine
 from tuneloop_workers.actors.judging import conversation_of, score
 from tuneloop_workers.actors.order import Order
 from tuneloop_workers.evals.runner import LocalRunner
@@ -18,7 +19,6 @@ from tuneloop_workers.export.lora import export_lora
 from tuneloop_workers.llama import identity
 from tuneloop_workers.runtime import Context
 from tuneloop_workers.serving.answer import Answer
-from tuneloop_workers.serving.engine import Engine
 from tuneloop_workers.training.adapter import read_adapter, write_adapter
 from tuneloop_workers.training.blend import blend, fit
 from tuneloop_workers.training.spec import TrainSpec
@@ -66,15 +66,12 @@ def try_all(context: Context, trials: Sequence[Trial], order: Order, split: Spli
     if order.parent is not None:
         versions.insert(0, parent := manifest_of(order.parent))
         files |= {part.sha256: context.storage.path(part.sha256) for part in parent.adapters}
-    engine = Engine(order.base_gguf, threads=context.settings.cpu_threads, context_tokens=order.base.context_length)
-    try:
+    with local_engine(context, order.base_gguf, context_tokens=order.base.context_length) as engine:
         found = []
         for place, manifest in enumerate(versions):
             runner = LocalRunner(engine, manifest, files)
             stage = f"trying on {len(split.dev)} dev examples, {place + 1} of {len(versions)}"
             found.append(_dev(context, runner, stage, order, split))
-    finally:
-        engine.close()
     return (found[0], found[1:]) if order.parent is not None else ({}, found)
 
 

@@ -3,7 +3,7 @@
 from tuneloop.kit.jobs.duties import Duty, perform
 from tuneloop.kit.jobs.job import Job, Queue, UnreadableJob
 from tuneloop.kit.jobs.lease import Claim, LostLease, beat, cancel, claim, fail, fence, finish, hand_back, put_off
-from tuneloop.kit.jobs.relay import LOST_JOBS, enqueue, hurry, is_planned, ring_due
+from tuneloop.kit.jobs.relay import LOST_JOBS, enqueue, enqueue_once, hurry, is_planned, ring_due
 from tuneloop.kit.jobs.table import JobRow, JobState
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "cancel",
     "claim",
     "enqueue",
+    "enqueue_once",
     "fail",
     "fence",
     "finish",

@@ -42,7 +42,7 @@ class SetAside:
         """Whatever goes wrong in the block is reported and keeps `name` set aside for a while."""
         try:
             yield
-        except Exception as error:
+        except Exception as error:  # an edge: one row or one engine must not stop the others
             failures = self._failures[name] = self._failures.get(name, 0) + 1
             pause = min(FIRST_PAUSE * 2 ** (failures - 1), longest)
             self._until[name] = self.clock() + pause

@@ -15,6 +15,7 @@ from tuneloop.kit.jobs.duties import Duty
 from tuneloop.kit.jobs.job import Job, UnreadableJob
 from tuneloop.kit.jobs.lease import give_up, put_off, stop
 from tuneloop.kit.jobs.table import JobRow, JobState
+from tuneloop.kit.tenancy import ClientOwned
 
 log = structlog.get_logger(__name__)
 
@@ -56,9 +57,24 @@ def enqueue(
     return job_id
 
 
-def hurry(session: Session, dedupe_key: str) -> UUID | None:
-    """Make the queued job with this key due now; None where none waits."""
-    query = select(JobRow).where(JobRow.dedupe_key == dedupe_key, JobRow.state == JobState.QUEUED).with_for_update()
+def enqueue_once(
+    session: Session, job: Job, subject_id: UUID, *, owner: ClientOwned, delay: timedelta = timedelta()
+) -> UUID | None:
+    """Add a job about something of the owner's client; None while one of its kind `is_planned` for it."""
+    return enqueue(
+        session,
+        job,
+        agency_id=owner.agency_id,
+        client_id=owner.client_id,
+        dedupe_key=_about(type(job), subject_id),
+        delay=delay,
+    )
+
+
+def hurry(session: Session, job: type[Job], subject_id: UUID) -> UUID | None:
+    """Make the queued job of this kind about the subject due now; None where none waits."""
+    key = _about(job, subject_id)
+    query = select(JobRow).where(JobRow.dedupe_key == key, JobRow.state == JobState.QUEUED).with_for_update()
     row = session.exec(query.execution_options(populate_existing=True)).one_or_none()
     if row is None:
         return None
@@ -70,12 +86,16 @@ def hurry(session: Session, dedupe_key: str) -> UUID | None:
 
 
 def is_planned(job: type[Job], subject_id: SQLColumnExpression[UUID]) -> ColumnElement[bool]:
-    """Condition: a live job of this kind has the dedupe key "name:subject_id"."""
+    """Condition: a live job of this kind was added with `enqueue_once` about the subject."""
     live = select(JobRow.id).where(
         JobRow.dedupe_key == func.concat(f"{job.name}:", cast(subject_id, Text)),
         col(JobRow.state).in_([JobState.QUEUED, JobState.RUNNING]),
     )
     return live.exists()
+
+
+def _about(job: type[Job], subject_id: UUID) -> str:
+    return f"{job.name}:{subject_id}"
 
 
 def ring_due(database: Database, ring: Ring, *, limit: int = 500) -> int:
