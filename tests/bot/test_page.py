@@ -137,7 +137,7 @@ def test_an_alert_shows_its_picture(north: Office, database: Database, browser: 
         _keep(page, "alert")
         north.say("Otto", "label acme")
         north.say("Otto", "status")
-        expect(page.get_by_text("How your models are")).to_be_visible()
+        expect(page.get_by_role("heading", name="How your models are")).to_be_visible()
         _keep(page, "commands")
         page.get_by_role("button", name="Tuneloop · Home").click()
         _wait_for_click(north)
