@@ -40,7 +40,7 @@ $(VENV)/installed: requirements.lock pyproject.toml .ci/build-llama.sh .ci/insta
 	$(BIN)/python -c 'import torch, sys; sys.exit(not torch.__version__.startswith("$(TORCH)"))' 2>/dev/null || $(PIP) torch==$(TORCH)
 	$(PIP) --no-deps --require-hashes -r requirements.lock
 	$(PIP) --no-deps --no-build-isolation --editable .
-	$(BIN)/python -c 'import tuneloop.server, tuneloop.demo.loop, tuneloop_workers.training.child, tuneloop_workers.clusters'
+	$(BIN)/python -c 'import tuneloop.web.process, tuneloop_local.demo.loop, tuneloop_workers.training.child, tuneloop_workers.novel_query_clustering'
 	wait $$build
 	trap - EXIT
 	$(PIP) --no-deps --no-index --force-reinstall --find-links .wheels llama-cpp-python==$(LLAMA)

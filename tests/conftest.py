@@ -11,15 +11,15 @@ from sqlalchemy import Engine
 
 from tests.support.browser import chromium
 from tests.support.factories import make_agency, make_client, make_key
-from tuneloop.asgi import create_app
-from tuneloop.identity.principal import Principal
 from tuneloop.kit.db import Database, make_engine
-from tuneloop.kit.engines import EngineUrls, engines
 from tuneloop.kit.migrations import migrate
+from tuneloop.kit.principal import Principal
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.storage import Storage
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.tables import Agency, Client
+from tuneloop.web.app import create_app
+from tuneloop_local.engines import EngineUrls, engines
 
 
 @pytest.fixture(scope="session")

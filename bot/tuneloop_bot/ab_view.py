@@ -7,8 +7,8 @@ from uuid import UUID
 
 from sqlmodel import Session
 
-from tuneloop.deployment.ab_figures import in_words
-from tuneloop.retraining.ab_endings import LIVE
+from tuneloop.ab_tests.figures import in_words
+from tuneloop.retraining.live_test import LIVE
 from tuneloop.tables import AbState, AbTest, AdapterVersion
 
 

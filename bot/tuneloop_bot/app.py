@@ -8,8 +8,8 @@ from slack_sdk import WebClient
 from tuneloop.kit.crypto import Vault
 from tuneloop.kit.db import Database
 from tuneloop.kit.settings import Settings
+from tuneloop_bot.authorize import Teams, authorize
 from tuneloop_bot.listeners import Listeners
-from tuneloop_bot.team import Teams, authorize
 
 ANSWER_SECONDS = 1.5
 """Longest wait for the database: Slack gives three seconds in all."""

@@ -13,22 +13,22 @@ from tuneloop.registry.service import aliases, full_name
 from tuneloop.retraining.failed_before import FailedBefore
 from tuneloop.retraining.recipe import Recipe
 from tuneloop.retraining.service import propose
-from tuneloop.slack.channels import place_for, set_channel
-from tuneloop.slack.identities import slack_users_of
-from tuneloop.slack.installations import installations
 from tuneloop.tables import Alias, ApprovalKind, Client, RegisteredModel, RetrainingCycle, Role
-from tuneloop_bot.acts import Doing, insist_on
-from tuneloop_bot.answers import Answer
+from tuneloop_bot.action_handlers import Doing, insist_on
+from tuneloop_bot.action_ids import Act, Ref
 from tuneloop_bot.blocks.cycles import candidate_message, cycle_lines, retrain_message
 from tuneloop_bot.blocks.decisions import retrain_buttons
 from tuneloop_bot.blocks.digest import digest_message, model_line
 from tuneloop_bot.blocks.parts import Block, button, buttons, code, confirm, context, counted, header, ours, theirs
 from tuneloop_bot.blocks.reports import report_message
-from tuneloop_bot.ids import Act, Ref
+from tuneloop_bot.channels import place_for, set_channel
+from tuneloop_bot.ephemeral_reply import Answer
+from tuneloop_bot.identities import slack_users_of
+from tuneloop_bot.installations import installations
 from tuneloop_bot.labelling import ask_next
+from tuneloop_bot.pending_approvals import open_questions
 from tuneloop_bot.report_view import report_view, reports_asked_for
 from tuneloop_bot.views import cycle_view, data_at_hand, last_effort
-from tuneloop_bot.waiting import open_questions
 
 MOST_REPORTS = 8
 MOST_BLOCKS_OF_QUESTIONS = 30

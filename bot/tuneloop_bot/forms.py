@@ -5,14 +5,14 @@ from typing import Any
 
 from sqlmodel import Session
 
-from tuneloop.predictions.names import PREFIX
+from tuneloop.predictions.completion_ids import PREFIX
 from tuneloop.registry.service import full_name
 from tuneloop.retraining.attempts import comparison_of
 from tuneloop.tables import AdapterVersion, RegisteredModel, Report, RetrainingCycle
+from tuneloop_bot.action_ids import Act, Form, Metadata, Ref
 from tuneloop_bot.blocks.modals import note_form, override_form, reason_form, wrong_form
 from tuneloop_bot.blocks.parts import Block
-from tuneloop_bot.ids import Act, Form, Metadata, Ref
-from tuneloop_bot.incoming import Incoming
+from tuneloop_bot.payloads import Incoming
 from tuneloop_reports.service import content_of
 
 COMPLETION = re.compile(rf"{PREFIX}[0-9a-f]{{32}}")

@@ -4,27 +4,27 @@ from typing import Any
 
 from sqlmodel import Session, col, or_, select
 
-from tuneloop.identity.principal import Principal
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import TuneloopError
+from tuneloop.kit.principal import Principal
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.monitoring.portfolio import portfolio
 from tuneloop.registry.service import full_name
 from tuneloop.retraining.evidence import in_words
 from tuneloop.retraining.states import ENDED
-from tuneloop.slack.identities import new_identity_link, principal_of
 from tuneloop.tables import Alert, AlertState, RegisteredModel, RetrainingCycle, Role, SlackInstallation
+from tuneloop_bot.action_ids import Act, Ref
 from tuneloop_bot.blocks.alerts import alert_buttons
 from tuneloop_bot.blocks.cycles import cycle_lines
 from tuneloop_bot.blocks.decisions import pending, promotion_buttons, retrain_buttons
 from tuneloop_bot.blocks.digest import model_line
 from tuneloop_bot.blocks.parts import Block, button, buttons, code, context, divider, header, link, ours, theirs
 from tuneloop_bot.blocks.reports import report_buttons
-from tuneloop_bot.ids import Act, Ref
+from tuneloop_bot.identities import new_identity_link, principal_of
+from tuneloop_bot.pending_approvals import open_questions
 from tuneloop_bot.report_view import report_view, waiting_reports
 from tuneloop_bot.views import CycleView, cycle_view
-from tuneloop_bot.waiting import open_questions
 
 MOST_QUESTIONS, MOST_ALERTS, MOST_REPORTS, MOST_QUEUES, MOST_MODELS = 8, 5, 5, 5, 30
 """They fit into the hundred blocks of a view."""

@@ -4,16 +4,16 @@ from uuid import UUID
 
 from sqlmodel import Session
 
-from tuneloop.identity.principal import Principal
 from tuneloop.kit.errors import NotFound
+from tuneloop.kit.principal import Principal
 from tuneloop.registry.contract import Task
 from tuneloop.registry.service import contract_of, full_name
 from tuneloop.review.labels import waiting
 from tuneloop.review.queue import next_item, skip, submit_label
 from tuneloop.tables import RegisteredModel, ReviewItem
-from tuneloop_bot.answers import Answer
+from tuneloop_bot.action_ids import Act, Ref
 from tuneloop_bot.blocks.parts import Block, button, buttons, code, context, header, menu, theirs
-from tuneloop_bot.ids import Act, Ref
+from tuneloop_bot.ephemeral_reply import Answer
 
 FEW_LABELS = 20
 LONGEST_VALUE = 150

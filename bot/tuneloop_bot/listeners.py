@@ -11,12 +11,12 @@ from slack_sdk.errors import SlackApiError
 from sqlalchemy.exc import OperationalError
 
 from tuneloop.kit.db import Database
-from tuneloop.slack.receipts import keep
-from tuneloop_bot import incoming
+from tuneloop_bot import payloads
+from tuneloop_bot.action_ids import Act, Field, Form, Metadata
+from tuneloop_bot.authorize import DOWN, Workspace
 from tuneloop_bot.forms import form_for_action, wrong_answer_form
-from tuneloop_bot.ids import Act, Field, Form, Metadata
-from tuneloop_bot.incoming import Incoming
-from tuneloop_bot.team import DOWN, Workspace
+from tuneloop_bot.payloads import Incoming
+from tuneloop_bot.receipts import keep
 
 log = structlog.get_logger(__name__)
 
@@ -47,12 +47,12 @@ class Listeners:
             app.event(name)(self.event)
 
     def action(self, ack: Ack, body: dict[str, Any], context: BoltContext, respond: Respond) -> None:
-        self._kept(context, incoming.of_action(body), lambda: _tell(respond, DOWN))
+        self._kept(context, payloads.of_action(body), lambda: _tell(respond, DOWN))
         ack()
 
     def modal(self, ack: Ack, body: dict[str, Any], context: BoltContext, respond: Respond, client: WebClient) -> None:
         """The trigger lives for three seconds, so the modal can't wait for a job."""
-        came = incoming.of_action(body)
+        came = payloads.of_action(body)
         try:
             with self._database.unit(_workspace(context).agency_id) as session:
                 view = form_for_action(session, came)
@@ -72,7 +72,7 @@ class Listeners:
         ack()
 
     def submission(self, ack: Ack, body: dict[str, Any], context: BoltContext) -> BoltResponse | None:
-        came = incoming.of_view(body)
+        came = payloads.of_view(body)
         wanted = Metadata.of(body["view"]).confirmation
         if wanted is not None and came.fields.get(Field.TYPED, "").strip() != wanted:
             return ack(response_action="errors", errors={Field.TYPED: f"Type exactly {wanted}"})
@@ -84,7 +84,7 @@ class Listeners:
 
     def command(self, ack: Ack, body: dict[str, Any], context: BoltContext) -> None:
         failed: list[str] = []
-        self._kept(context, incoming.of_command(body), lambda: failed.append(DOWN))
+        self._kept(context, payloads.of_command(body), lambda: failed.append(DOWN))
         ack(text=DOWN, response_type="ephemeral") if failed else ack()
 
     def event(self, body: dict[str, Any], context: BoltContext) -> BoltResponse:
@@ -93,7 +93,7 @@ class Listeners:
         if event["type"] == "message" and (event.get("subtype") or event.get("bot_id") or not event.get("thread_ts")):
             return BoltResponse(status=200, body="")
         failed: list[str] = []
-        self._kept(context, incoming.of_event(body), lambda: failed.append(DOWN))
+        self._kept(context, payloads.of_event(body), lambda: failed.append(DOWN))
         return BoltResponse(status=503 if failed else 200, body="")
 
     def _kept(self, context: BoltContext, came: Incoming, if_down: Callable[[], object]) -> None:

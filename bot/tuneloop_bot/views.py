@@ -7,12 +7,12 @@ from uuid import UUID
 
 from sqlmodel import Session, col, func, select
 
-from tuneloop.console.alert_chart import AlertChart, alert_charts
-from tuneloop.deployment.ab_offers import AbOffer, ab_offer
+from tuneloop.ab_tests.offers import AbOffer, ab_offer
 from tuneloop.kit.clock import now
 from tuneloop.kit.jobs import JobRow, JobState
+from tuneloop.monitoring.alert_chart import AlertChart, alert_charts
+from tuneloop.monitoring.alert_series import series_of
 from tuneloop.monitoring.alerts import MENDED_BY_TRAINING, events_of
-from tuneloop.monitoring.measured import series_of
 from tuneloop.monitoring.proposal import new_examples
 from tuneloop.registry.service import aliases, contract_of, full_name
 from tuneloop.retraining.approvals import questions, votes

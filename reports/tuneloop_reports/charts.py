@@ -12,7 +12,7 @@ from tuneloop.charts.data import Marker, Point
 from tuneloop.charts.draw import themed
 from tuneloop.clients.months import Month
 from tuneloop_reports.content import EventKind, ModelReport
-from tuneloop_reports.language import Speaker
+from tuneloop_reports.i18n import Speaker
 from tuneloop_reports.style import Language, Style
 
 WIDTH = 600

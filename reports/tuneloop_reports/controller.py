@@ -11,16 +11,15 @@ from litestar.status_codes import HTTP_200_OK
 from pydantic import BaseModel, ConfigDict, Field
 
 from tuneloop.clients.service import client_id_of, find_client
-from tuneloop.identity.principal import Principal
 from tuneloop.identity.request import HttpRequest, settings_of
 from tuneloop.kit.errors import Conflict
+from tuneloop.kit.principal import Principal
 from tuneloop.kit.storage import Storage
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.tables import Client, MailState, Report, ReportState, Role
-from tuneloop_reports.language import Speaker
+from tuneloop_reports.csv_export import write_csv
+from tuneloop_reports.i18n import Speaker
 from tuneloop_reports.links import new_link, revoke_links
-from tuneloop_reports.looks import change_style, read_logo, style_of
-from tuneloop_reports.numbers import write_csv
 from tuneloop_reports.sections import headline
 from tuneloop_reports.service import (
     approve,
@@ -34,6 +33,7 @@ from tuneloop_reports.service import (
     set_note,
 )
 from tuneloop_reports.style import Style
+from tuneloop_reports.style_service import change_style, read_logo, style_of
 
 
 class ReportBrief(BaseModel):

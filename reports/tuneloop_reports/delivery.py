@@ -3,13 +3,13 @@
 from sqlmodel import Session, select
 
 from tuneloop.audit.service import record
-from tuneloop.identity.principal import Principal
+from tuneloop.email.senders import address_for
+from tuneloop.email.service import queue_mail, unsubscribe_token
 from tuneloop.kit.clock import now
+from tuneloop.kit.principal import Principal
 from tuneloop.kit.settings import Settings
-from tuneloop.mail.senders import address_for
-from tuneloop.mail.service import queue_mail, unsubscribe_token
 from tuneloop.tables import Report, ReportFile, ReportSnapshot, ReportState
-from tuneloop_reports.letter import write_letter
+from tuneloop_reports.email import write_letter
 from tuneloop_reports.links import new_link
 from tuneloop_reports.service import content_of, recipients
 

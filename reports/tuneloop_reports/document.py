@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from tuneloop.clients.months import Month
 from tuneloop_reports import charts, sections
 from tuneloop_reports.content import Content
-from tuneloop_reports.language import Speaker
+from tuneloop_reports.i18n import Speaker
 
 TEMPLATES = Environment(
     loader=PackageLoader("tuneloop_reports"),

@@ -7,9 +7,9 @@ from tuneloop.identity.request import HttpRequest, database_of
 from tuneloop.tables import Report
 from tuneloop_reports.content import Content
 from tuneloop_reports.controller import pdf_answer, storage_of
+from tuneloop_reports.csv_export import write_csv
 from tuneloop_reports.document import Medium, write_html
 from tuneloop_reports.links import open_link
-from tuneloop_reports.numbers import write_csv
 from tuneloop_reports.service import content_of
 
 POLICY = (

@@ -14,8 +14,8 @@ from tuneloop_reports.content import (
     ModelReport,
     Retrain,
 )
-from tuneloop_reports.gather.light import FEWEST_LABELS, TOLERANCE
-from tuneloop_reports.language import Speaker
+from tuneloop_reports.gather.traffic_light import FEWEST_LABELS, TOLERANCE
+from tuneloop_reports.i18n import Speaker
 
 RANKED_FROM = 5
 """Fewest checked answers with which a category is ranked."""

@@ -10,18 +10,18 @@ from sqlmodel import Session, col, select
 from tuneloop.audit.service import record
 from tuneloop.clients.months import Month
 from tuneloop.clients.service import find_client
-from tuneloop.identity.principal import Principal
+from tuneloop.email.message import Address
+from tuneloop.email.service import list_mail
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import Conflict, InvalidInput, NotFound
 from tuneloop.kit.ids import new_id
 from tuneloop.kit.jobs import enqueue
-from tuneloop.kit.mail import Address
-from tuneloop.mail.service import list_mail
+from tuneloop.kit.principal import Principal
 from tuneloop.tables import Client, Mail, Report, ReportFile, ReportSnapshot, ReportState, Role
 from tuneloop_reports.content import Content
 from tuneloop_reports.gather.collect import collect
 from tuneloop_reports.jobs import DeliverReport, RenderReport
-from tuneloop_reports.looks import style_of
+from tuneloop_reports.style_service import style_of
 
 
 class Recipient(NamedTuple):

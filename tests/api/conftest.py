@@ -9,10 +9,10 @@ from litestar.testing import TestClient
 from sqlalchemy import Engine
 
 from tests.support.worlds import Place, build
-from tuneloop.asgi import create_app
 from tuneloop.kit.db import Database
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.storage import Storage
+from tuneloop.web.app import create_app
 
 
 @pytest.fixture(scope="package")

@@ -7,12 +7,11 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.routes import HTTPRoute
 
 from tests.support.world import World
-from tuneloop.asgi import create_app
 from tuneloop.kit.db import Database, make_engine
 from tuneloop.kit.ids import new_id
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.storage import Storage
-from tuneloop.predictions.names import completion_id
+from tuneloop.predictions.completion_ids import completion_id
 from tuneloop.tables import (
     AbTest,
     Alert,
@@ -34,6 +33,7 @@ from tuneloop.tables import (
     SlackInstallation,
     WorkEntry,
 )
+from tuneloop.web.app import create_app
 
 
 class Endpoint(NamedTuple):

@@ -15,12 +15,12 @@ from tests.api.routes import PRIVATE, any_app
 from tests.support.factories import make_key
 from tests.support.sample_jobs import Errand
 from tests.support.worlds import Place
-from tuneloop.asgi import _deny_by_default
 from tuneloop.kit.errors import Conflict
 from tuneloop.kit.ids import new_id
 from tuneloop.kit.jobs import JobRow, enqueue
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.tables import Client, Role
+from tuneloop.web.app import _deny_by_default
 
 Http = TestClient[Litestar]
 

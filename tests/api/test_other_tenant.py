@@ -11,8 +11,8 @@ from litestar.testing import TestClient
 from tests.api.routes import ENDPOINTS, JSON, OTHER, PRIVATE, Endpoint, missing, options, own
 from tests.support.factories import make_key
 from tests.support.worlds import Place
-from tuneloop.identity.principal import Principal
 from tuneloop.kit.ids import new_id
+from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import Row
 from tuneloop.tables import ActorKind, Alert, CycleState, Example, Feedback, RetrainingCycle, Role
 

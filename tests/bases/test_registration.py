@@ -9,10 +9,10 @@ from transformers import AutoModelForCausalLM
 
 from tests.support.tiny_models import TinyPair, build_tiny_pair
 from tuneloop.kit.db import make_engine
-from tuneloop.kit.engines import EngineUrls
 from tuneloop.kit.errors import Conflict
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.storage import Storage, pack_folder
+from tuneloop_local.engines import EngineUrls
 from tuneloop_workers.artifacts import Artifacts
 from tuneloop_workers.bases.registration import add_base
 

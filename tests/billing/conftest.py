@@ -10,16 +10,16 @@ from litestar import Litestar
 from litestar.testing import TestClient
 from pydantic import SecretStr
 
+from tests.billing.emulator import Shop, open_shop
 from tests.billing.office import Office, office
-from tests.billing.sandbox import Shop, open_shop
 from tests.billing.three import make_three
-from tuneloop.asgi import create_app
 from tuneloop.kit.db import Database
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.storage import Storage
 from tuneloop.tables import Agency, Client
-from tuneloop_billing.sandbox.process import Running, in_thread
-from tuneloop_billing.sandbox.spec import VERSION
+from tuneloop.web.app import create_app
+from tuneloop_local.emulators.stripe.process import Running, in_thread
+from tuneloop_local.emulators.stripe.spec import VERSION
 
 CACHE = Path(gettempdir()) / f"tuneloop-stripe-{VERSION}.json"
 

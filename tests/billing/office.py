@@ -10,8 +10,7 @@ from uuid import UUID
 import httpx
 from sqlmodel import select
 
-import tuneloop_workers.actors  # noqa: F401  (registers the handlers)
-from tests.billing.sandbox import Shop, client_of
+from tests.billing.emulator import Shop, client_of
 from tests.support.runtime import silent_runtime
 from tuneloop.kit.db import Database
 from tuneloop.kit.jobs import JobRow, JobState
@@ -19,8 +18,8 @@ from tuneloop.kit.settings import Settings
 from tuneloop.kit.storage import Storage
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.tables import Agency, BillingAccount, Invoice, Subscription
-from tuneloop_billing.sandbox.process import Running
 from tuneloop_billing.webhooks.service import receive
+from tuneloop_local.emulators.stripe.process import Running
 
 
 @dataclass(frozen=True)

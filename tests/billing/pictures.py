@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlmodel import select
 
 from tests.billing.conftest import CACHE
-from tests.billing.sandbox import open_shop
+from tests.billing.emulator import open_shop
 from tests.support.browser import Visitor, chromium
 from tests.support.committed import Committed
 from tests.support.factories import make_agency, owner_of
@@ -18,15 +18,15 @@ from tests.support.site import PASSWORD, make_person, served
 from tuneloop.clients.offers import offer
 from tuneloop.kit.clock import now
 from tuneloop.kit.db import Database, make_engine
-from tuneloop.kit.engines import engines
 from tuneloop.kit.migrations import migrate
 from tuneloop.kit.settings import Settings
 from tuneloop.tables import Activity, Client, Feature, Invoice, Plan, Role
 from tuneloop_billing.plans.service import create_plan
-from tuneloop_billing.sandbox.process import in_thread
 from tuneloop_billing.subscriptions.extras import order_extra
 from tuneloop_billing.subscriptions.service import choose_plan
 from tuneloop_billing.usage.work_log import add_work
+from tuneloop_local.emulators.stripe.process import in_thread
+from tuneloop_local.engines import engines
 
 
 def take(folder: Path) -> None:

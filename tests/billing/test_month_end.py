@@ -29,10 +29,11 @@ from tuneloop.tables import (
     UsageRecord,
     WorkEntry,
 )
-from tuneloop_billing.closing.service import Facts, NotYet, _draft_of, begin, close_month
-from tuneloop_billing.gateway.protocol import Line, Statement
-from tuneloop_billing.gateway.stripe_gateway import gateway_of
-from tuneloop_billing.rounds import begin_months, next_round, reconcile
+from tuneloop_billing.daily_round import next_round
+from tuneloop_billing.month_end.service import Facts, NotYet, _draft_of, begin, close_month
+from tuneloop_billing.payment_provider.protocol import Line, Statement
+from tuneloop_billing.payment_provider.stripe_gateway import gateway_of
+from tuneloop_billing.reconciliation import begin_months, reconcile
 from tuneloop_billing.usage.metering import count, meter_month
 
 UTC_ZONE = ZoneInfo("UTC")

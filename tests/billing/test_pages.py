@@ -13,8 +13,8 @@ from pydantic import SecretStr
 from sqlalchemy import Engine
 from sqlmodel import select
 
+from tests.billing.emulator import Shop, client_of
 from tests.billing.office import Office
-from tests.billing.sandbox import Shop, client_of
 from tests.gateway.server import free_port
 from tests.reports.january import January, make_january
 from tests.support.browser import Visitor, visitor
@@ -22,12 +22,12 @@ from tests.support.committed import Committed, committed_agency
 from tests.support.looks import check_page
 from tests.support.site import PASSWORD, make_person, served
 from tuneloop.clients.offers import offer
-from tuneloop.kit.engines import EngineUrls
 from tuneloop.kit.ids import new_id
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.storage import Storage
 from tuneloop.tables import Activity, BillingAccount, Feature, Role, ServiceUse, SubscriptionState, UseState, WorkEntry
-from tuneloop_billing.sandbox.process import Running
+from tuneloop_local.emulators.stripe.process import Running
+from tuneloop_local.engines import EngineUrls
 
 CLIENT = "/clients/acme/billing"
 GOOD, DECLINED = "4242424242424242", "4000000000000002"

@@ -13,14 +13,14 @@ from sqlalchemy import Connection
 from sqlmodel import col, select
 
 from tests.billing.conftest import OnPlan
+from tests.billing.emulator import Shop, client_of
 from tests.billing.office import Desk, Office
-from tests.billing.sandbox import Shop, client_of
 from tuneloop.tables import BillingAccount, Client, StripeEvent, Subscription, SubscriptionState
-from tuneloop_billing.gateway.stripe_gateway import gateway_of
-from tuneloop_billing.sandbox.delivery import signature
-from tuneloop_billing.sandbox.process import Running
-from tuneloop_billing.sync import first_noon, take_over
+from tuneloop_billing.payment_provider.stripe_gateway import gateway_of
+from tuneloop_billing.stripe_sync import first_noon, take_over
 from tuneloop_billing.webhooks.service import handle
+from tuneloop_local.emulators.stripe.delivery import signature
+from tuneloop_local.emulators.stripe.process import Running
 
 PLAN = "/api/v1/clients/acme/plan"
 

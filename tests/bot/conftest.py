@@ -14,14 +14,14 @@ from tests.bot.office import Office, office
 from tests.support.committed import committed_agency
 from tests.support.cycles import Workshop, make_workshop
 from tuneloop.kit.db import Database
-from tuneloop.kit.engines import EngineUrls
 from tuneloop.kit.ids import new_id
 from tuneloop.kit.storage import Storage
 from tuneloop.tables import Agency
 from tuneloop_bot.app import make_app
-from tuneloop_bot.sandbox.delivery import Answer, Signed
-from tuneloop_bot.sandbox.server import Sandbox, running
-from tuneloop_bot.sandbox.workspace import App
+from tuneloop_local.emulators.slack.delivery import Answer, Signed
+from tuneloop_local.emulators.slack.server import Sandbox, running
+from tuneloop_local.emulators.slack.workspace import App
+from tuneloop_local.engines import EngineUrls
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from tests.support.cycles import Workshop
 from tuneloop.kit.db import Database
 from tuneloop.kit.jobs import JobRow, Queue
 from tuneloop.tables import Agency
-from tuneloop_bot.sandbox.client import SandboxMessage
+from tuneloop_local.emulators.slack.client import SandboxMessage
 
 
 class Everybody(NamedTuple):

@@ -35,7 +35,7 @@ from tuneloop.tables import (
     ReviewPurpose,
     Source,
 )
-from tuneloop_bot.news import refresh
+from tuneloop_bot.message_sync import refresh
 
 RATES = [{"value": v, "n": 120, "low": v - 0.06, "high": v + 0.04} for v in (0.87, 0.91)]
 

@@ -13,22 +13,22 @@ from pydantic import SecretStr
 from slack_sdk.models.views import View
 from sqlmodel import col, select
 
-import tuneloop.chat  # noqa: F401  (registers the handlers of the chat queue)
+import tuneloop_bot.process  # noqa: F401  (registers the handlers of the chat queue)
 from tests.support.factories import owner_of
 from tests.support.runtime import silent_runtime
-from tuneloop.asgi import create_app
 from tuneloop.kit.db import Database
 from tuneloop.kit.jobs import JobRow, JobState, Queue
+from tuneloop.kit.jobs.runtime import Runtime
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.storage import Storage
-from tuneloop.slack.installations import begin_installation
 from tuneloop.tables import Agency, AuditEvent, Membership, Role, SlackInstallation, User
-from tuneloop_bot.http import slack_handlers
-from tuneloop_bot.news import refresh
-from tuneloop_bot.sandbox.client import SandboxClient, SandboxMessage
-from tuneloop_bot.sandbox.delivery import Answer, Signed
-from tuneloop_bot.sandbox.server import Sandbox
-from tuneloop_workers.runtime import Runtime
+from tuneloop.web.app import create_app
+from tuneloop.web.slack import slack_handlers
+from tuneloop_bot.installations import begin_installation
+from tuneloop_bot.message_sync import refresh
+from tuneloop_local.emulators.slack.client import SandboxClient, SandboxMessage
+from tuneloop_local.emulators.slack.delivery import Answer, Signed
+from tuneloop_local.emulators.slack.server import Sandbox
 
 
 def settings_for(sandbox: Sandbox, folder: Path) -> Settings:

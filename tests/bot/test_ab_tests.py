@@ -9,12 +9,12 @@ from sqlmodel import Session, col, select
 from tests.bot.office import Office, shown
 from tests.support.billing import billing_rows
 from tests.support.cycles import Workshop
-from tuneloop.deployment.ab_figures import ArmCounts, Judged, figures
-from tuneloop.deployment.ab_tests import begin
-from tuneloop.identity.principal import Principal
+from tuneloop.ab_tests.figures import ArmCounts, Judged, figures
+from tuneloop.ab_tests.service import begin
 from tuneloop.kit.clock import now
+from tuneloop.kit.principal import Principal
 from tuneloop.registry.service import lock_model
-from tuneloop.retraining.ab_endings import end_live_test
+from tuneloop.retraining.live_test import end_live_test
 from tuneloop.stats.gate import Outcome
 from tuneloop.tables import (
     AbState,
@@ -26,8 +26,8 @@ from tuneloop.tables import (
     ServiceUse,
     Subscription,
 )
-from tuneloop_bot.news import ask_again
-from tuneloop_bot.sandbox.client import SandboxMessage
+from tuneloop_bot.message_sync import ask_again
+from tuneloop_local.emulators.slack.client import SandboxMessage
 
 
 def _judged(north: Office, workshop: Workshop, outcome: str = Outcome.PROMOTE) -> UUID:

@@ -20,7 +20,7 @@ from tuneloop.tables import (
     ReviewPurpose,
     SlackMessage,
 )
-from tuneloop_bot.sandbox.client import SandboxMessage
+from tuneloop_local.emulators.slack.client import SandboxMessage
 
 
 def turned_down(north: Office, database: Database, *, attempts: int = 3) -> TurnedDown:

@@ -13,7 +13,7 @@ from tuneloop.retraining.jobs import DeployCandidate, TrainCandidate
 from tuneloop.stats.gate import Outcome
 from tuneloop.tables import Alias, ApprovalKind, CycleState, JobRow, Plan, RetrainingCycle
 from tuneloop.tables import Client as ClientRow
-from tuneloop_bot.sandbox.client import SandboxMessage
+from tuneloop_local.emulators.slack.client import SandboxMessage
 
 
 def _state(north: Office, cycle_id: UUID) -> CycleState:

@@ -22,13 +22,13 @@ from tuneloop.kit.crypto import Vault
 from tuneloop.kit.db import Database
 from tuneloop.kit.errors import Conflict
 from tuneloop.kit.storage import Storage
-from tuneloop.slack.installations import SCOPES, begin_installation
 from tuneloop.tables import CycleState, RetrainingCycle, Role, SlackIdentity, SlackInstallation, SlackReceipt
 from tuneloop_bot.app import make_app
-from tuneloop_bot.sandbox.delivery import Answer, Signed, sign
-from tuneloop_bot.sandbox.methods import METHODS
-from tuneloop_bot.sandbox.server import Sandbox
-from tuneloop_bot.tokens import renew_soon
+from tuneloop_bot.installations import SCOPES, begin_installation
+from tuneloop_bot.token_rotation import renew_soon
+from tuneloop_local.emulators.slack.delivery import Answer, Signed, sign
+from tuneloop_local.emulators.slack.methods import METHODS
+from tuneloop_local.emulators.slack.server import Sandbox
 
 
 def _receipts(north: Office) -> int:

@@ -10,10 +10,10 @@ from tests.bot.test_commands import add_training
 from tests.bot.test_messages import alert_world
 from tests.support.cycles import Workshop
 from tests.support.factories import make_base
-from tuneloop.identity.principal import Principal
 from tuneloop.kit.clock import now
 from tuneloop.kit.db import Database
 from tuneloop.kit.jobs import JobRow, JobState
+from tuneloop.kit.principal import Principal
 from tuneloop.monitoring.alerts import dismiss, notify_again
 from tuneloop.registry.service import point
 from tuneloop.retraining.approvals import questions
@@ -28,8 +28,8 @@ from tuneloop.tables import (
     SlackInstallation,
     SlackMessage,
 )
-from tuneloop_bot.news import refresh
-from tuneloop_bot.sandbox.client import SandboxMessage
+from tuneloop_bot.message_sync import refresh
+from tuneloop_local.emulators.slack.client import SandboxMessage
 
 
 def training(session: Session, cycle_id: UUID, step: int) -> None:

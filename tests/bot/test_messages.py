@@ -12,7 +12,7 @@ from tests.support.factories import make_base
 from tests.support.world import World, make_world
 from tuneloop.kit.clock import now
 from tuneloop.kit.db import Database
-from tuneloop.predictions.names import completion_id
+from tuneloop.predictions.completion_ids import completion_id
 from tuneloop.stats.intervals import Rate
 from tuneloop.tables import (
     Alert,
@@ -30,7 +30,7 @@ from tuneloop.tables import (
     SlackInstallation,
     SlackMessage,
 )
-from tuneloop_bot.news import refresh
+from tuneloop_bot.message_sync import refresh
 
 NASTY = "<!channel> *bold* <https://evil.example|free> & `x` \u202egnp.exe"
 RATE = {"value": 0.87, "n": 100, "low": 0.79, "high": 0.92}

@@ -16,15 +16,15 @@ from tests.bot.crowd import Everybody
 from tests.bot.office import Office, shown
 from tests.support.cycles import Workshop
 from tuneloop.kit.db import Database, make_engine
-from tuneloop.kit.engines import EngineUrls
 from tuneloop.kit.jobs import JobRow, Queue, ring_due
+from tuneloop.kit.jobs.broker import make_broker, ring
+from tuneloop.kit.jobs.runtime import install
 from tuneloop.retraining.jobs import TrainCandidate
 from tuneloop.tables import CycleState, RetrainingCycle, SlackReceipt
 from tuneloop_bot.app import make_app
-from tuneloop_bot.sandbox.delivery import Answer, Signed, sign
-from tuneloop_bot.team import DOWN
-from tuneloop_workers.broker import make_broker, ring
-from tuneloop_workers.runtime import install
+from tuneloop_bot.authorize import DOWN
+from tuneloop_local.emulators.slack.delivery import Answer, Signed, sign
+from tuneloop_local.engines import EngineUrls
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from tuneloop.kit.db import Database
 from tuneloop.registry.service import point
 from tuneloop.stats.gate import Outcome
 from tuneloop.tables import Alias, CycleState, RetrainingCycle
-from tuneloop_bot.news import refresh
+from tuneloop_bot.message_sync import refresh
 
 PICTURES = os.environ.get("TUNELOOP_PICTURES", "")
 NASTY = "<img src=x onerror=alert(1)> *bold* <!channel>"

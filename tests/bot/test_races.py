@@ -29,7 +29,7 @@ from tuneloop.tables import (
     RetrainingCycle,
     SlackReceipt,
 )
-from tuneloop_bot.sandbox.client import SandboxMessage
+from tuneloop_local.emulators.slack.client import SandboxMessage
 
 ROUNDS = 3
 OTHER = {"Otto": "Olga", "Olga": "Otto"}

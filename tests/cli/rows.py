@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from tests.support.world import World, make_version, manifest
-from tuneloop.evals.service import rate_of
+from tuneloop.evaluation.service import rate_of
 from tuneloop.kit.clock import now
 from tuneloop.kit.db import Database
 from tuneloop.kit.storage import Storage

@@ -12,8 +12,8 @@ from litestar.testing import TestClient
 from litestar.testing.transport import TestClientTransport
 from typer.testing import CliRunner, Result
 
-from tuneloop.cli import app as cli
-from tuneloop.commands.wiring import World
+from tuneloop.cli.main import app as cli
+from tuneloop.cli.wiring import World
 
 URL = "http://tuneloop.test"
 

@@ -8,8 +8,8 @@ from tests.cli.rows import add_compared_cycle, add_version
 from tests.cli.shell import Shell, error_of
 from tests.support.factories import make_key
 from tests.support.world import World
-from tuneloop.cli import app as cli
-from tuneloop.commands.failure import ExitCode
+from tuneloop.cli.failure import ExitCode
+from tuneloop.cli.main import app as cli
 from tuneloop.kit.db import Database
 from tuneloop.kit.storage import Storage
 from tuneloop.tables import Agency, Role

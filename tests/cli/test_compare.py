@@ -5,7 +5,7 @@ import pytest
 from tests.cli.rows import add_compared_cycle, add_version
 from tests.cli.shell import Shell, error_of
 from tests.support.world import World
-from tuneloop.commands.failure import ExitCode
+from tuneloop.cli.failure import ExitCode
 from tuneloop.kit.db import Database
 from tuneloop.kit.jobs import JobRow, JobState
 from tuneloop.kit.storage import Storage

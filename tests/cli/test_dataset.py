@@ -6,7 +6,7 @@ import pytest
 
 from tests.cli.shell import Shell, error_of
 from tests.support.factories import make_base, make_model
-from tuneloop.commands.failure import ExitCode
+from tuneloop.cli.failure import ExitCode
 from tuneloop.kit.db import Database
 from tuneloop.tables import Client
 

@@ -16,14 +16,14 @@ from tests.cli.rows import add_version
 from tests.cli.shell import Shell
 from tests.support.factories import owner_of
 from tests.support.world import World
-from tuneloop.cli import app as cli
-from tuneloop.commands.failure import ExitCode
+from tuneloop.cli.failure import ExitCode
+from tuneloop.cli.main import app as cli
 from tuneloop.identity.service import add_member
 from tuneloop.kit.clock import now
 from tuneloop.kit.db import Database
 from tuneloop.kit.storage import Storage
 from tuneloop.kit.tenancy import Row
-from tuneloop.predictions.names import completion_id
+from tuneloop.predictions.completion_ids import completion_id
 from tuneloop.tables import (
     AdapterVersion,
     Agency,

@@ -4,9 +4,9 @@ from typing import get_args
 
 import pytest
 
-from tuneloop.commands import arguments, datasets, figures
-from tuneloop.datasets.rows import ExportFormat
-from tuneloop.evals.service import rate_of
+from tuneloop.cli import arguments, datasets, figures
+from tuneloop.datasets.row import ExportFormat
+from tuneloop.evaluation.service import rate_of
 from tuneloop.stats.intervals import Rate
 from tuneloop.tables import Activity, Domain, Feature, FeedbackKind, FeedbackState, Plan, Pool, Role, ScheduledTask
 

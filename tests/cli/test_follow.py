@@ -8,10 +8,10 @@ from rich.console import Console
 from rich.text import Text
 
 from tests.cli.shell import no_wait
-from tuneloop.commands.follow import Stages
-from tuneloop.commands.http import Api
-from tuneloop.commands.output import Output
-from tuneloop.commands.wiring import Options, Terminal, World
+from tuneloop.cli.follow import Stages
+from tuneloop.cli.http import Api
+from tuneloop.cli.output import Output
+from tuneloop.cli.wiring import Options, Terminal, World
 
 
 def job(state: str = "running", **progress: object) -> dict[str, object]:

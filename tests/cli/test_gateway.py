@@ -12,15 +12,15 @@ from tests.gateway.world import make_version
 from tests.support.committed import committed_agency
 from tests.support.factories import SUPPORT, make_base, make_client, make_key, make_model
 from tests.support.upstream import scripted_engine
-from tuneloop.asgi import create_app
-from tuneloop.commands.failure import ExitCode
+from tuneloop.cli.failure import ExitCode
 from tuneloop.kit.db import make_engine
-from tuneloop.kit.engines import EngineUrls
 from tuneloop.kit.ids import new_id
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.storage import Storage
 from tuneloop.registry.service import point
 from tuneloop.tables import Alias
+from tuneloop.web.app import create_app
+from tuneloop_local.engines import EngineUrls
 
 
 @pytest.fixture

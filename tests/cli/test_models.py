@@ -7,7 +7,7 @@ import pytest
 from tests.cli.rows import add_version
 from tests.cli.shell import Shell
 from tests.support.world import World
-from tuneloop.commands.failure import ExitCode
+from tuneloop.cli.failure import ExitCode
 from tuneloop.kit.db import Database
 from tuneloop.kit.storage import Storage
 

@@ -5,8 +5,8 @@ import math
 import pytest
 from rich.console import Console
 
-from tuneloop.commands.output import Output
-from tuneloop.commands.simulate import tell
+from tuneloop.cli.output import Output
+from tuneloop.cli.simulate import tell
 from tuneloop.stats.simulations.finding import Finding, Simulation, Unit, at_least, at_most
 
 QUESTION = Simulation(

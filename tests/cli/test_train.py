@@ -11,7 +11,7 @@ from tests.cli.shell import Shell, error_of
 from tests.support.checks import mark_checked
 from tests.support.factories import make_base, make_model
 from tests.support.failed_plan import WHY, fail_plan
-from tuneloop.commands.failure import ExitCode
+from tuneloop.cli.failure import ExitCode
 from tuneloop.kit.db import Database
 from tuneloop.kit.jobs import JobRow, JobState
 from tuneloop.tables import Agency, Client, CycleState, RegisteredModel, RetrainingCycle

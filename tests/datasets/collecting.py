@@ -4,8 +4,8 @@ from sqlmodel import Session
 
 from tests.support.checks import mark_checked
 from tuneloop.datasets.imports import ImportReport, import_examples
-from tuneloop.datasets.rows import ParsedRow
-from tuneloop.identity.principal import Principal
+from tuneloop.datasets.row import ParsedRow
+from tuneloop.kit.principal import Principal
 from tuneloop.registry.templates import Message
 from tuneloop.tables import Pool, RegisteredModel
 

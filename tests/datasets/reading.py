@@ -3,7 +3,7 @@
 import io
 
 from tuneloop.datasets.formats import LIMITS, read_rows
-from tuneloop.datasets.rows import ImportFormat, Limits, ParsedRow, RowProblem
+from tuneloop.datasets.row import ImportFormat, Limits, ParsedRow, RowProblem
 
 
 def read(content: bytes, file_format: ImportFormat = ImportFormat.JSONL, limits: Limits = LIMITS) -> list[object]:

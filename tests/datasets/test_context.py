@@ -9,11 +9,11 @@ from transformers import AutoTokenizer
 from tests.datasets.collecting import put
 from tests.support.factories import make_model
 from tests.support.tiny_models import build_tiny_pair
-from tuneloop.datasets.rows import ParsedRow, ProblemKind
+from tuneloop.datasets.row import ParsedRow, ProblemKind
 from tuneloop.datasets.service import add_example
-from tuneloop.identity.principal import Principal
 from tuneloop.kit.db import Database
 from tuneloop.kit.errors import InvalidInput
+from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.registry.context import Context, keep_tokenizer
 from tuneloop.registry.contract import Contract, Task, Template

@@ -8,8 +8,8 @@ from tests.support.world import make_version, manifest
 from tuneloop.audit.service import events
 from tuneloop.datasets.deletion import delete_example
 from tuneloop.datasets.service import counts, list_examples, snapshot_examples, take_snapshot
-from tuneloop.identity.principal import Principal
 from tuneloop.kit.errors import NotAllowed, NotFound
+from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.tables import ActorKind, AdapterVersion, BaseModel, Example, Pool, RegisteredModel, Role, Snapshot
 

@@ -9,11 +9,11 @@ from tests.datasets.collecting import parsed, put
 from tests.support.factories import make_model
 from tuneloop.audit.service import events
 from tuneloop.datasets.imports import ImportReport, import_examples
-from tuneloop.datasets.rows import LISTED_PROBLEMS, ProblemKind, RowProblem
+from tuneloop.datasets.row import LISTED_PROBLEMS, ProblemKind, RowProblem
 from tuneloop.datasets.service import CategoryCount, add_example, counts, list_examples
-from tuneloop.identity.principal import Principal
 from tuneloop.kit.db import Database
 from tuneloop.kit.errors import Conflict, InvalidInput, NotAllowed
+from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.registry.contract import Contract, Task
 from tuneloop.registry.templates import Message

@@ -8,12 +8,12 @@ from tests.datasets.collecting import put
 from tests.support.checks import mark_checked
 from tests.support.factories import make_model
 from tuneloop.audit.service import events
-from tuneloop.datasets.rows import ProblemKind
+from tuneloop.datasets.row import ProblemKind
 from tuneloop.datasets.service import add_example, counts, list_examples, retire, take_snapshot
-from tuneloop.identity.principal import Principal
 from tuneloop.kit.db import Database
 from tuneloop.kit.errors import Conflict, InvalidInput, NotFound
 from tuneloop.kit.ids import new_id
+from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.registry.templates import Message
 from tuneloop.tables import BaseModel, Client, Pool, RegisteredModel, Source

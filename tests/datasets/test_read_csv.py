@@ -4,7 +4,7 @@ import pytest
 
 from tests.datasets.reading import problems, read
 from tests.datasets.reading import rows as read_good
-from tuneloop.datasets.rows import ImportFormat, Limits, ParsedRow
+from tuneloop.datasets.row import ImportFormat, Limits, ParsedRow
 from tuneloop.kit.errors import InvalidInput, TooLarge
 
 CSV = ImportFormat.CSV

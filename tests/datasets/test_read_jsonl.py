@@ -4,7 +4,7 @@ import orjson
 import pytest
 
 from tests.datasets.reading import problems, read, rows
-from tuneloop.datasets.rows import ImportFormat, Limits, ParsedRow
+from tuneloop.datasets.row import ImportFormat, Limits, ParsedRow
 from tuneloop.kit.errors import InvalidInput, TooLarge
 from tuneloop.registry.templates import Message
 

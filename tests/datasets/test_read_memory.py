@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tuneloop.datasets.formats import read_rows
-from tuneloop.datasets.rows import ImportFormat
+from tuneloop.datasets.row import ImportFormat
 from tuneloop.kit.errors import TooLarge
 
 TWO_GB = 2_000_000_000

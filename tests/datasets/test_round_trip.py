@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tuneloop.datasets.csv_cells import escape, unescape
 from tuneloop.datasets.formats import read_rows
-from tuneloop.datasets.rows import ExportFormat, ImportFormat, ParsedRow
+from tuneloop.datasets.row import ExportFormat, ImportFormat, ParsedRow
 from tuneloop.datasets.writers import write_rows
 from tuneloop.kit.errors import InvalidInput
 from tuneloop.registry.templates import Message

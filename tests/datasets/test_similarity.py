@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tuneloop.datasets.minhash import candidates, sketch
 from tuneloop.datasets.similarity import NEAR_DUPLICATE, canonical, content_hash, overlap, shingles
-from tuneloop.datasets.sketches import candidates, sketch
 
 WORD = st.text("abcdefghijklmnopqrstuvwxyz", min_size=1, max_size=12)
 VOCABULARY = ["".join(random.Random(seed).choices("abcdefghijklmnoprstuvw", k=2 + seed % 9)) for seed in range(400)]

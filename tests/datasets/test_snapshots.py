@@ -7,9 +7,9 @@ from tests.datasets.collecting import put
 from tests.support.factories import make_model
 from tuneloop.datasets.deletion import delete_example
 from tuneloop.datasets.service import list_examples, list_snapshots, snapshot_examples, take_snapshot
-from tuneloop.identity.principal import Principal
 from tuneloop.kit.db import Database
 from tuneloop.kit.errors import InvalidInput
+from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.tables import BaseModel, Client, Pool, RegisteredModel, Snapshot, SnapshotItem
 

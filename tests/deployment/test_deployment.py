@@ -9,12 +9,11 @@ from tests.support.committed import committed_agency
 from tests.support.cycles import Workshop, make_workshop
 from tests.support.factories import owner_of
 from tuneloop.deployment.service import deploy, roll_back
-from tuneloop.gateway.routes import CHANNEL
-from tuneloop.identity.principal import Principal
+from tuneloop.identity.route_changes import CHANNEL
 from tuneloop.kit.db import Database
-from tuneloop.kit.engines import EngineUrls
 from tuneloop.kit.errors import Conflict, InvalidInput, NotAllowed
 from tuneloop.kit.ids import new_id
+from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.registry.service import aliases, point
 from tuneloop.tables import (
@@ -28,6 +27,7 @@ from tuneloop.tables import (
     RetrainingCycle,
     Role,
 )
+from tuneloop_local.engines import EngineUrls
 
 
 @pytest.fixture

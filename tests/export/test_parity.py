@@ -12,6 +12,7 @@ from tests.export.adapters import random_adapter
 from tests.export.conftest import ARCHITECTURES
 from tests.support.tiny_models import ArchitectureName, build_tiny_pair
 from tuneloop.kit.errors import Conflict, InvalidInput
+from tuneloop.kit.jobs.runtime import Cancelled
 from tuneloop.registry.contract import Contract, Decoding, Quantisation, Task, Template
 from tuneloop.registry.templates import Message
 from tuneloop_workers.bases.bake import bake
@@ -23,7 +24,6 @@ from tuneloop_workers.export.parity import AdapterPair, Bases, parity
 from tuneloop_workers.export.quantise import dequantised, quantise
 from tuneloop_workers.export.reading import Prompt
 from tuneloop_workers.export.validate import read_adapter
-from tuneloop_workers.runtime import Cancelled
 from tuneloop_workers.serving.answer import Answer
 
 PROMPTS = [

@@ -10,15 +10,15 @@ import pytest
 from tests.export.conftest import Tuned
 from tests.support.tiny_models import ArchitectureName
 from tuneloop.kit.ids import new_id
+from tuneloop.kit.jobs.runtime import JobContext
 from tuneloop.kit.storage import Storage, digest_file
 from tuneloop.registry.contract import AdapterPart, BaseRef, Contract, Manifest, Quantisation, Task
 from tuneloop.tables import AdapterVersion, Example, Pool, Source
-from tuneloop_workers.actors.quantisation import answer_quantised
 from tuneloop_workers.export.lora import export_lora
 from tuneloop_workers.export.merge import ScaledUpdate, merge
 from tuneloop_workers.export.quantise import quantise
+from tuneloop_workers.handlers.quantisation import answer_quantised
 from tuneloop_workers.llama import identity
-from tuneloop_workers.runtime import Context
 
 CONTRACT = Contract(task=Task.CLASSIFY, system_prompt="Sort.", labels=("delivery", "refund", "account"))
 
@@ -37,12 +37,12 @@ def example(text: str) -> Example:
     )
 
 
-def context(storage: Storage) -> Context:
+def context(storage: Storage) -> JobContext:
     """What answering needs of a job's context."""
     told: list[dict[str, Any]] = []
     settings = SimpleNamespace(cpu_threads=1)
     return cast(
-        Context,
+        JobContext,
         SimpleNamespace(
             storage=storage, settings=settings, report=lambda **what: told.append(what), check=lambda: None
         ),

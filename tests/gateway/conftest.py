@@ -15,9 +15,9 @@ from tests.gateway.server import serving
 from tests.gateway.world import World, make_world
 from tests.support.upstream import ScriptedEngine, scripted_engine
 from tuneloop.kit.db import Database, make_engine
-from tuneloop.kit.engines import EngineUrls
 from tuneloop.kit.migrations import migrate
 from tuneloop.kit.settings import Settings
+from tuneloop_local.engines import EngineUrls
 
 
 @pytest.fixture(scope="session")

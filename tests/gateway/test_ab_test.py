@@ -10,7 +10,7 @@ from tests.gateway.own_database import OwnDatabase
 from tests.gateway.waiting import eventually
 from tests.gateway.world import QUESTION, World, make_world
 from tests.support.upstream import Failure, ScriptedEngine
-from tuneloop.gateway.split import Split
+from tuneloop.gateway.ab_assignment import Split
 from tuneloop.kit.clock import now
 from tuneloop.kit.ids import new_id
 from tuneloop.tables import Arm, Prediction

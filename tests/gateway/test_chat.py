@@ -10,7 +10,7 @@ from tests.gateway.waiting import eventually
 from tests.gateway.world import QUESTION, World, make_world
 from tests.support.upstream import ScriptedEngine
 from tuneloop.kit.db import Database
-from tuneloop.predictions.names import prediction_id
+from tuneloop.predictions.completion_ids import prediction_id
 from tuneloop.registry.contract import Contract, Decoding, Task, Template
 from tuneloop.tables import Role
 

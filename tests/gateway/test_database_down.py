@@ -8,7 +8,7 @@ import pytest
 from tests.gateway.own_database import OwnDatabase
 from tests.gateway.waiting import eventually
 from tests.gateway.world import QUESTION, World
-from tuneloop.predictions.names import prediction_id
+from tuneloop.predictions.completion_ids import prediction_id
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from tests.gateway.world import QUESTION, World, make_world
 from tuneloop.kit.db import Database
 from tuneloop.kit.ids import new_id
-from tuneloop.predictions.names import completion_id
+from tuneloop.predictions.completion_ids import completion_id
 from tuneloop.predictions.service import list_feedback
 from tuneloop.tables import FeedbackState
 

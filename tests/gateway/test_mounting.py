@@ -10,10 +10,10 @@ from openai import OpenAI
 from tests.gateway.server import serve
 from tests.gateway.world import QUESTION, World
 from tests.support.upstream import ScriptedEngine
-from tuneloop.asgi import create_app
 from tuneloop.kit.db import Database
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.storage import Storage
+from tuneloop.web.app import create_app
 
 
 def test_web_process_serves_the_gateway(

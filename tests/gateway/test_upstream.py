@@ -8,7 +8,7 @@ from tuneloop.gateway.engine import Ask, Certainty
 from tuneloop.gateway.errors import EngineFailed
 from tuneloop.gateway.routes import Route
 from tuneloop.gateway.upstream import LocalEngine, OpenAIServer
-from tuneloop.gateway.wire import Choice, Extra, TokenEntry
+from tuneloop.gateway.upstream_schemas import Choice, Extra, TokenEntry
 from tuneloop.kit.clock import now
 from tuneloop.kit.ids import new_id
 from tuneloop.registry.contract import Contract, Decoding, Task, Template

@@ -7,8 +7,8 @@ from uuid import UUID
 from sqlmodel import col, select
 
 from tests.support.factories import SUPPORT, make_agency, make_base, make_client, make_key, make_model, owner_of
-from tuneloop.deployment.ab_tests import begin, stop
-from tuneloop.gateway.routes import notify_routes_changed
+from tuneloop.ab_tests.service import begin, stop
+from tuneloop.identity.route_changes import notify_routes_changed
 from tuneloop.kit.db import Database
 from tuneloop.kit.ids import new_id
 from tuneloop.registry.contract import Contract

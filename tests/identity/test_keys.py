@@ -6,11 +6,11 @@ from litestar.testing import TestClient
 from sqlmodel import select
 
 from tests.support.factories import make_agency, make_client, make_key, owner_of
-from tuneloop.identity.principal import Principal
 from tuneloop.identity.secrets import token_digest
 from tuneloop.identity.service import create_key, principal_of_key
 from tuneloop.kit.db import Database
 from tuneloop.kit.errors import InvalidInput, NotAllowed, NotAuthenticated, NotFound
+from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.tables import ActorKind, Agency, ApiKey, AuditEvent, Client, Role
 

@@ -5,11 +5,11 @@ from uuid import UUID
 import pytest
 
 from tests.support.factories import make_agency, owner_of
-from tuneloop.identity.principal import Principal
 from tuneloop.identity.service import Member, add_member, change_role, members, remove_member
 from tuneloop.kit.db import Database
 from tuneloop.kit.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from tuneloop.kit.ids import new_id
+from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.tables import ActorKind, Agency, Client, Role
 

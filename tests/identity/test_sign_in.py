@@ -8,13 +8,13 @@ from litestar.testing import TestClient
 from sqlmodel import select
 
 from tests.support.factories import make_agency, make_client, owner_of
-from tuneloop.identity.principal import Principal
 from tuneloop.identity.request import COOKIE
 from tuneloop.identity.secrets import token_digest
 from tuneloop.identity.service import add_member, change_role, remove_member, sign_in
 from tuneloop.kit.clock import now
 from tuneloop.kit.db import Database
 from tuneloop.kit.errors import InvalidInput, NotAuthenticated
+from tuneloop.kit.principal import Principal
 from tuneloop.tables import Agency, Client, Role, User, WebSession
 
 PASSWORD = "correct horse battery"

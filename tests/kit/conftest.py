@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 from tests.support.committed import Committed, committed_agency
 from tests.support.worlds import Place, build
 from tuneloop.kit.db import Database, make_engine
-from tuneloop.kit.engines import EngineUrls
+from tuneloop_local.engines import EngineUrls
 
 
 @pytest.fixture(scope="module")

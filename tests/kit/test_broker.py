@@ -15,14 +15,14 @@ from tests.kit.test_runtime import World
 from tests.support.committed import Committed
 from tests.support.sample_jobs import Errand
 from tuneloop.kit.clock import now
-from tuneloop.kit.engines import EngineUrls
 from tuneloop.kit.ids import new_id
 from tuneloop.kit.jobs import JobRow, JobState, ring_due
+from tuneloop.kit.jobs.broker import make_broker, ring
 from tuneloop.kit.jobs.job import Queue
 from tuneloop.kit.jobs.relay import RING_AGAIN
+from tuneloop.kit.jobs.runtime import JobContext, handles, install
 from tuneloop.kit.storage import Storage
-from tuneloop_workers.broker import make_broker, ring
-from tuneloop_workers.runtime import Context, handles, install
+from tuneloop_local.engines import EngineUrls
 
 runs: list[Errand] = []
 
@@ -32,7 +32,7 @@ class Note(Errand):
 
 
 @handles(Note)
-def note(_context: Context, job: Note) -> None:
+def note(_context: JobContext, job: Note) -> None:
     runs.append(job)
 
 

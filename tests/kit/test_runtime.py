@@ -16,10 +16,10 @@ from tuneloop.kit.clock import now
 from tuneloop.kit.errors import InvalidInput
 from tuneloop.kit.ids import new_id
 from tuneloop.kit.jobs import Job, JobRow, JobState, LostLease, cancel, claim, enqueue
+from tuneloop.kit.jobs.runtime import Cancelled, Interrupted, JobContext, Runtime, handles
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.storage import Storage
 from tuneloop.tables import Client
-from tuneloop_workers.runtime import Cancelled, Context, Interrupted, Runtime, handles
 
 
 class Succeed(Errand):
@@ -46,46 +46,46 @@ class LoseLease(Errand):
     name: ClassVar[str] = "test.lose_lease"
 
 
-def _add_client(context: Context, slug: str) -> None:
+def _add_client(context: JobContext, slug: str) -> None:
     with context.unit() as session:
         session.add(Client(slug=slug, name=slug))
 
 
 @handles(Succeed)
-def succeed(context: Context, _job: Succeed) -> None:
+def succeed(context: JobContext, _job: Succeed) -> None:
     _add_client(context, "made-by-job")
 
 
 @handles(Refuse)
-def refuse(_context: Context, _job: Refuse) -> None:
+def refuse(_context: JobContext, _job: Refuse) -> None:
     raise InvalidInput("the golden set is empty; import one")
 
 
 @handles(Crash)
-def crash(context: Context, _job: Crash) -> None:
+def crash(context: JobContext, _job: Crash) -> None:
     _add_client(context, "before-the-crash")
     raise RuntimeError("out of luck")
 
 
 @handles(Stop)
-def stop(context: Context, _job: Stop) -> None:
+def stop(context: JobContext, _job: Stop) -> None:
     with context.reading() as session:
         cancel(session, context.held.job_id)
     raise Cancelled
 
 
 @handles(GiveBack)
-def give_back(_context: Context, _job: GiveBack) -> None:
+def give_back(_context: JobContext, _job: GiveBack) -> None:
     raise Interrupted
 
 
 @handles(LoseLease)
-def lose_lease(context: Context, _job: LoseLease) -> None:
+def lose_lease(context: JobContext, _job: LoseLease) -> None:
     _take_over(context)
     _add_client(context, "too-late")
 
 
-def _take_over(context: Context) -> None:
+def _take_over(context: JobContext) -> None:
     """What happens to a worker that was stopped for longer than its lease."""
     with context.reading() as session:
         late = update(JobRow).where(col(JobRow.id) == context.held.job_id)
@@ -130,12 +130,12 @@ def world(committed: Committed, storage: Storage, tmp_path: Path) -> World:
 
 
 @pytest.fixture
-def context(world: World, storage: Storage, tmp_path: Path) -> Context:
+def context(world: World, storage: Storage, tmp_path: Path) -> JobContext:
     job_id = world.enqueue(Succeed(subject=new_id()))
     with world.database.all_agencies() as session:
         held = claim(session, job_id, worker="first")
     assert held is not None
-    return Context(world.database, storage, Settings(data_dir=tmp_path), held, threading.Event())
+    return JobContext(world.database, storage, Settings(data_dir=tmp_path), held, threading.Event())
 
 
 class OneBeat(threading.Event):
@@ -205,14 +205,14 @@ def test_a_finished_job_is_not_run_again(world: World) -> None:
     assert world.row(job_id).attempts == 1
 
 
-def test_the_heartbeat_publishes_progress(world: World, context: Context) -> None:
+def test_the_heartbeat_publishes_progress(world: World, context: JobContext) -> None:
     context.report(stage="training", step=3)
     context.keep_alive(OneBeat())
     assert world.row(context.held.job_id).progress == {"stage": "training", "step": 3}
     context.check()
 
 
-def test_the_heartbeat_brings_the_wish_to_cancel(world: World, context: Context) -> None:
+def test_the_heartbeat_brings_the_wish_to_cancel(world: World, context: JobContext) -> None:
     with world.database.unit(world.agency.id) as session:
         cancel(session, context.held.job_id)
     context.keep_alive(OneBeat())
@@ -220,21 +220,21 @@ def test_the_heartbeat_brings_the_wish_to_cancel(world: World, context: Context)
         context.check()
 
 
-def test_the_heartbeat_notices_a_lost_lease(context: Context) -> None:
+def test_the_heartbeat_notices_a_lost_lease(context: JobContext) -> None:
     _take_over(context)
     context.keep_alive(OneBeat())
     with pytest.raises(LostLease):
         context.check()
 
 
-def test_the_heartbeat_survives_a_database_that_is_away(context: Context, engine: Engine) -> None:
+def test_the_heartbeat_survives_a_database_that_is_away(context: JobContext, engine: Engine) -> None:
     context.database.engine = engine.execution_options(isolation_level="NO SUCH LEVEL")
     context.keep_alive(OneBeat())
     context.check()
 
 
-def test_the_workspace_is_the_same_for_the_next_worker(world: World, context: Context, storage: Storage) -> None:
+def test_the_workspace_is_the_same_for_the_next_worker(world: World, context: JobContext, storage: Storage) -> None:
     (context.workspace / "checkpoint").write_text("step 3")
     _take_over(context)
-    again = Context(context.database, storage, context.settings, context.held._replace(token=2), threading.Event())
+    again = JobContext(context.database, storage, context.settings, context.held._replace(token=2), threading.Event())
     assert (again.workspace / "checkpoint").read_text() == "step 3"

@@ -21,13 +21,13 @@ from tests.support.factories import make_agency
 from tests.support.sample_jobs import Errand
 from tuneloop.kit.clock import now
 from tuneloop.kit.db import Database, make_engine
-from tuneloop.kit.engines import EngineUrls, engines
 from tuneloop.kit.ids import new_id
 from tuneloop.kit.jobs import JobRow, JobState, Queue, enqueue
 from tuneloop.kit.jobs.relay import RING_AGAIN
 from tuneloop.kit.migrations import migrate
 from tuneloop.kit.settings import Settings
 from tuneloop.tables import Agency
+from tuneloop_local.engines import EngineUrls, engines
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
@@ -92,7 +92,7 @@ def scheduler(own: tuple[EngineUrls, ValkeyServer, Path], tmp_path: Path) -> Ite
         "TUNELOOP_DATABASE_URL": urls.database,
         "TUNELOOP_BROKER_URL": urls.broker,
     }
-    command = [sys.executable, "-m", "tuneloop.cli", "scheduler"]
+    command = [sys.executable, "-m", "tuneloop.cli.main", "scheduler"]
     engine = make_engine(urls.database)
     database = Database(engine)
     agency = make_agency(database, f"north-{new_id().hex[-8:]}")

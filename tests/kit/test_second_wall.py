@@ -13,7 +13,6 @@ from sqlmodel import col
 from tests.support.committed import Committed
 from tests.support.worlds import Place
 from tuneloop.kit.db import make_engine
-from tuneloop.kit.engines import EngineUrls
 from tuneloop.kit.ids import new_id
 from tuneloop.kit.tenancy import Row, TenantSession, confine_statement, confine_writes, tenant_tables
 from tuneloop.tables import (
@@ -34,6 +33,7 @@ from tuneloop.tables import (
     Snapshot,
     SnapshotItem,
 )
+from tuneloop_local.engines import EngineUrls
 
 TABLES = pytest.mark.parametrize("table", tenant_tables(), ids=lambda table: str(table.__tablename__))
 APPEND_ONLY = (

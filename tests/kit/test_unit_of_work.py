@@ -7,11 +7,11 @@ from sqlmodel import select
 from tests.support.committed import Committed
 from tests.support.sample_jobs import Errand
 from tuneloop.kit.db import Database
-from tuneloop.kit.engines import EngineUrls
 from tuneloop.kit.ids import new_id
 from tuneloop.kit.jobs import JobRow, enqueue
 from tuneloop.kit.jobs.relay import CHANNEL
 from tuneloop.tables import Agency, Client
+from tuneloop_local.engines import EngineUrls
 
 
 def _clients(database: Database, agency: Agency) -> list[str]:

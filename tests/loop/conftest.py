@@ -7,13 +7,13 @@ from secrets import token_urlsafe
 import pytest
 
 from tests.support.tiny_models import build_tiny_pair
-from tuneloop.demo.api import App, Operator
-from tuneloop.demo.scenario import Item
-from tuneloop.installation import installation
-from tuneloop.kit.ports import on_free_ports
+from tuneloop.cli.create_agency import create_agency
 from tuneloop.kit.settings import Settings
-from tuneloop.setup import create_agency
-from tuneloop.supervisor import Supervisor
+from tuneloop_local.demo.api import App, Operator
+from tuneloop_local.demo.scenario import Item
+from tuneloop_local.installation import installation
+from tuneloop_local.ports import on_free_ports
+from tuneloop_local.supervisor import Supervisor
 from tuneloop_workers.bases.registration import add_base
 
 LABELS = ("order", "refund", "login")

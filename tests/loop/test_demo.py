@@ -12,16 +12,16 @@ from rich.console import Console
 
 from tests.loop.conftest import LABELS, items
 from tests.support.tiny_models import build_tiny_pair
-from tuneloop.demo.ending import addresses, keep_summary, say_how_to_go_on
-from tuneloop.demo.loop import play
-from tuneloop.demo.month import PLANS
-from tuneloop.demo.office import Base, Office, open_office
-from tuneloop.demo.scenario import Scenario, Traffic
-from tuneloop.demo.show import Show
-from tuneloop.installation import installation
-from tuneloop.kit.ports import with_kept_ports, with_own_ports
 from tuneloop.kit.settings import Settings
-from tuneloop.mail.sandbox.box import Mailbox
+from tuneloop_local.demo.ending import addresses, keep_summary, say_how_to_go_on
+from tuneloop_local.demo.loop import play
+from tuneloop_local.demo.month import PLANS
+from tuneloop_local.demo.office import Base, Office, open_office
+from tuneloop_local.demo.scenario import Scenario, Traffic
+from tuneloop_local.demo.show import Show
+from tuneloop_local.emulators.smtp.box import Mailbox
+from tuneloop_local.installation import installation
+from tuneloop_local.ports import with_kept_ports, with_own_ports
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

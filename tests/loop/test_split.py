@@ -7,7 +7,7 @@ import pytest
 from tuneloop.kit.errors import InvalidInput
 from tuneloop.kit.ids import new_id
 from tuneloop.tables import Example, Pool, Source
-from tuneloop_workers.actors.data import split
+from tuneloop_workers.handlers.data import split
 
 
 def examples(count: int, category: str) -> list[Example]:

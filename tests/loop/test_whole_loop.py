@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from tests.loop.conftest import LABELS, Running, items
-from tuneloop.demo.api import LiveTraffic
+from tuneloop_local.demo.api import LiveTraffic
 
 pytestmark = pytest.mark.slow
 

@@ -10,9 +10,9 @@ from litestar.testing import TestClient
 from tests.monitoring.traffic import Traffic, read
 from tests.support.cycles import Workshop
 from tuneloop.deployment.service import deploy
-from tuneloop.identity.principal import Principal
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import Conflict, InvalidInput
+from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.monitoring.alerts import (
     NOTIFY_AGAIN,
@@ -25,7 +25,7 @@ from tuneloop.monitoring.alerts import (
     snooze,
 )
 from tuneloop.monitoring.status import monitor_of
-from tuneloop.stats.charts import DriftChart
+from tuneloop.stats.control_charts import DriftChart
 from tuneloop.tables import (
     AdapterVersion,
     Alert,

@@ -8,7 +8,7 @@ from tests.support.cycles import Workshop
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.monitoring.alerts import alerts_of
 from tuneloop.monitoring.canary import anchors_of, record_canary
-from tuneloop.monitoring.health import model_health
+from tuneloop.monitoring.model_health import model_health
 from tuneloop.monitoring.status import monitor_of
 from tuneloop.tables import (
     AdapterVersion,

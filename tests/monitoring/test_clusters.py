@@ -7,14 +7,14 @@ from sqlmodel import select
 
 from tests.monitoring.traffic import Traffic
 from tests.support.cycles import Workshop
-from tuneloop.identity.principal import Principal
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import InvalidInput
+from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.monitoring.clusters import ask_about_cluster, new_clusters, questions_of, store_clusters
 from tuneloop.monitoring.status import monitor_of
 from tuneloop.tables import Example, ReviewItem
-from tuneloop_workers.clusters import find_clusters
+from tuneloop_workers.novel_query_clustering import find_clusters
 
 THINGS = ["tent", "lamp", "jacket", "stove", "rope", "boots", "bottle", "helmet"]
 DAYS = ["monday", "friday", "last week", "in march", "two days ago", "this morning"]

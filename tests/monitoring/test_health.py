@@ -6,12 +6,12 @@ from tests.monitoring.traffic import Traffic, read
 from tests.support.cycles import Workshop
 from tests.support.factories import make_client, make_model
 from tuneloop.deployment.service import deploy
-from tuneloop.identity.principal import Principal
 from tuneloop.kit.clock import now
 from tuneloop.kit.db import Database
+from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
-from tuneloop.monitoring.health import model_health
 from tuneloop.monitoring.history import MarkerKind, history
+from tuneloop.monitoring.model_health import model_health
 from tuneloop.monitoring.portfolio import portfolio
 from tuneloop.monitoring.status import monitor_of, refresh_status
 from tuneloop.tables import Agency, FeedbackKind, MonitorStatus

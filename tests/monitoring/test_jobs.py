@@ -18,17 +18,17 @@ from tuneloop.kit.errors import InvalidInput, NotFound
 from tuneloop.kit.ids import new_id
 from tuneloop.kit.jobs import Job, JobRow, JobState, claim, enqueue
 from tuneloop.kit.jobs.duties import SetAside
+from tuneloop.kit.jobs.runtime import JobContext
 from tuneloop.kit.jobs.scheduler import tick
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.storage import Storage
 from tuneloop.kit.tenancy import TenantSession
+from tuneloop.monitoring.handlers import propose_retrain, read_one_monitor
 from tuneloop.monitoring.jobs import ProposeRetrain, ReadMonitor, RunCanary
 from tuneloop.monitoring.status import monitor_of
+from tuneloop.scheduler import DUTIES
 from tuneloop.tables import AdapterVersion, BaseModel, Reading, RetrainingCycle, Schedule, Source
-from tuneloop_workers.actors.canary import run_canary
-from tuneloop_workers.actors.monitoring import propose_retrain, read_one_monitor
-from tuneloop_workers.runtime import Context
-from tuneloop_workers.scheduler import DUTIES
+from tuneloop_workers.handlers.canary import run_canary
 
 
 @pytest.fixture
@@ -43,14 +43,14 @@ class Worker:
     def __init__(self, database: Database, workshop: Workshop, storage: Storage, folder: Path) -> None:
         self.database, self.workshop, self.storage, self.folder = database, workshop, storage, folder
 
-    def context(self, job: Job) -> Context:
+    def context(self, job: Job) -> JobContext:
         with self.database.unit(self.workshop.agency.id) as session:
             job_id = enqueue(session, job, agency_id=self.workshop.agency.id)
         assert job_id is not None
         with self.database.all_agencies() as session:
             held = claim(session, job_id, worker="test")
         assert held is not None
-        return Context(self.database, self.storage, Settings(data_dir=self.folder), held, threading.Event())
+        return JobContext(self.database, self.storage, Settings(data_dir=self.folder), held, threading.Event())
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from tuneloop.kit.clock import now
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.monitoring.accuracy import rests_on_one_week
 from tuneloop.monitoring.alerts import alerts_of, events_of
-from tuneloop.stats.charts import DriftChart
+from tuneloop.stats.control_charts import DriftChart
 from tuneloop.tables import (
     AlertChange,
     AlertKind,

@@ -5,11 +5,11 @@ from sqlmodel import select
 
 from tests.monitoring.traffic import Traffic, read
 from tests.support.cycles import Workshop
-from tuneloop.identity.principal import Principal
 from tuneloop.kit.errors import InvalidInput
+from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
+from tuneloop.monitoring.alert_series import series_of
 from tuneloop.monitoring.alerts import alerts_of
-from tuneloop.monitoring.measured import series_of
 from tuneloop.monitoring.service import readings_of, start_monitor
 from tuneloop.registry.service import point
 from tuneloop.tables import (

@@ -8,14 +8,14 @@ from sqlmodel import select
 from tests.monitoring.traffic import Traffic, read
 from tests.support.checks import mark_checked
 from tests.support.cycles import Workshop
-from tuneloop.identity.principal import Principal
 from tuneloop.kit.clock import now
 from tuneloop.kit.db import Database
 from tuneloop.kit.errors import InvalidInput, NotFound
 from tuneloop.kit.jobs import perform
+from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
-from tuneloop.monitoring.due import CALENDARS, TASKS
 from tuneloop.monitoring.proposal import propose_due_retrain
+from tuneloop.monitoring.scheduled_tasks import CALENDARS, TASKS
 from tuneloop.monitoring.schedules import COLLECT, change_schedule, suggested
 from tuneloop.tables import (
     AdapterVersion,

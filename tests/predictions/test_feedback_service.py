@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 
 from tests.predictions.conftest import Log
-from tuneloop.identity.principal import Principal
+from tuneloop.datasets.corrections import dismiss
 from tuneloop.kit.errors import Conflict, InvalidInput, NotFound
 from tuneloop.kit.ids import new_id
+from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
-from tuneloop.predictions.review import dismiss
 from tuneloop.predictions.service import list_feedback, report_feedback
 from tuneloop.tables import FeedbackKind, FeedbackState
 

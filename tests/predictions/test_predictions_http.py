@@ -9,7 +9,7 @@ from litestar.testing import TestClient
 from tests.predictions.conftest import Log, make_log
 from tests.support.factories import make_agency, make_client, make_key
 from tuneloop.kit.db import Database
-from tuneloop.predictions.names import completion_id
+from tuneloop.predictions.completion_ids import completion_id
 from tuneloop.predictions.service import report_feedback
 from tuneloop.tables import Agency, Feedback, FeedbackKind, Role
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from tuneloop_workers.quality.alike import find_alike
-from tuneloop_workers.quality.personal import Detector, find_personal
+from tuneloop_workers.quality.label_errors import find_suspected, out_of_fold
+from tuneloop_workers.quality.near_duplicates import find_alike
+from tuneloop_workers.quality.pii import Detector, find_personal
 from tuneloop_workers.quality.record import Row
-from tuneloop_workers.quality.suspicion import find_suspected, out_of_fold
 
 INTENTS = {
     "card_lost": ["lost", "stolen", "missing", "misplaced", "vanished"],

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 from sqlmodel import col, select
+from tuneloop_workers.handlers.quality import propose_examples, scan_examples
 
 from tests.support.cycles import Workshop, make_workshop
 from tests.support.upstream import scripted_engine
@@ -22,14 +23,15 @@ from tuneloop.datasets.findings import (
 from tuneloop.datasets.imports import import_examples
 from tuneloop.datasets.jobs import ScanExamples
 from tuneloop.datasets.placeholders import text_digest
-from tuneloop.datasets.rows import ParsedRow
+from tuneloop.datasets.row import ParsedRow
 from tuneloop.datasets.scanning import QUIET, SCANNING
 from tuneloop.datasets.service import snapshot_examples, take_snapshot
-from tuneloop.identity.principal import Principal
 from tuneloop.kit.clock import now
 from tuneloop.kit.db import Database
 from tuneloop.kit.errors import Conflict, InvalidInput
 from tuneloop.kit.jobs import JobRow, JobState, claim, finish, perform
+from tuneloop.kit.jobs.runtime import JobContext
+from tuneloop.kit.principal import Principal
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.storage import Storage
 from tuneloop.kit.tenancy import TenantSession
@@ -38,8 +40,6 @@ from tuneloop.registry.templates import Message
 from tuneloop.review.documents import add_document
 from tuneloop.review.jobs import ProposeExamples
 from tuneloop.tables import Agency, Alias, AuditEvent, Example, FindingKind, FindingState, Pool, ReviewItem
-from tuneloop_workers.actors.quality import propose_examples, scan_examples
-from tuneloop_workers.runtime import Context
 
 TEXTS = {
     "where is the parcel that I ordered on monday morning": "order",
@@ -82,7 +82,7 @@ def scan(
         with database.all_agencies() as everywhere:
             held = claim(everywhere, row.id, worker="test")
         assert held is not None
-        context = Context(database, storage, Settings(data_dir=tmp_path), held, threading.Event())
+        context = JobContext(database, storage, Settings(data_dir=tmp_path), held, threading.Event())
         scan_examples(context, ScanExamples(model_id=workshop.model.id))
         with database.all_agencies() as everywhere:
             finish(everywhere, held)
@@ -282,7 +282,7 @@ def test_a_document_is_proposed_with_the_label_that_production_gives(
         engine.answer = " repair"
         url = engine.url if serving else "http://127.0.0.1:1"
         settings = Settings(data_dir=tmp_path, serve_url=url, serve_token=SecretStr("secret"))
-        context = Context(database, storage, settings, held, threading.Event())
+        context = JobContext(database, storage, settings, held, threading.Event())
         propose_examples(context, ProposeExamples(document_id=made.document.id))
     items = session.exec(select(ReviewItem).where(ReviewItem.document_id == made.document.id)).all()
     assert {item.messages[0]["content"] for item in items} == {

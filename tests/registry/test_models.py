@@ -5,9 +5,9 @@ from sqlmodel import Session
 
 from tests.support.factories import SUPPORT, make_base, make_client, make_model
 from tests.support.world import make_version, manifest
-from tuneloop.identity.principal import Principal
 from tuneloop.kit.db import Database
 from tuneloop.kit.errors import Conflict, InvalidInput, NotFound
+from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.registry.contract import Contract, Task
 from tuneloop.registry.names import parse_name

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 from sqlmodel import Session
 
 from tests.support.cycles import Workshop, make_workshop
-from tuneloop.evals.service import rate_of
+from tuneloop.evaluation.service import rate_of
 from tuneloop.kit.db import Database
-from tuneloop.stats.charts import DriftChart
+from tuneloop.stats.control_charts import DriftChart
 from tuneloop.stats.intervals import Rate
 from tuneloop.tables import (
     ActorKind,

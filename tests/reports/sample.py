@@ -28,7 +28,7 @@ from tuneloop_reports.content import (
     VersionEntry,
     Work,
 )
-from tuneloop_reports.gather.light import COLOURS, rule_of
+from tuneloop_reports.gather.traffic_light import COLOURS, rule_of
 from tuneloop_reports.style import Style
 
 END = datetime(2026, 2, 1, tzinfo=UTC)

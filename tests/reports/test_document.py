@@ -16,10 +16,10 @@ from tests.reports.sample import END, LIVE_TEST, RETRAIN, category, content, fig
 from tuneloop.tables import AbState, AlertKind, AlertLevel, AlertState, Plan
 from tuneloop_reports.charts import accuracy_chart
 from tuneloop_reports.content import AlertEntry, Content, Event, EventKind, Light, LightRule
+from tuneloop_reports.csv_export import write_csv
 from tuneloop_reports.document import Medium, ink_on, write_html
-from tuneloop_reports.gather.light import COLOURS, rule_of
-from tuneloop_reports.language import Speaker, sentences
-from tuneloop_reports.numbers import write_csv
+from tuneloop_reports.gather.traffic_light import COLOURS, rule_of
+from tuneloop_reports.i18n import Speaker, sentences
 from tuneloop_reports.redact import redact, shorten
 from tuneloop_reports.render.renderer import NotRendered, Renderer
 from tuneloop_reports.sections import headline, rank

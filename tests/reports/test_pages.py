@@ -12,25 +12,24 @@ from pydantic import SecretStr
 from sqlalchemy import Engine
 from sqlmodel import col, select
 
-import tuneloop_workers.actors  # noqa: F401  (registers the handlers)
+from tests.email.dns import dns_server
 from tests.gateway.server import free_port, serve
-from tests.mail.dns import dns_server
 from tests.reports.january import make_january
 from tests.support.browser import Visitor, visitor
 from tests.support.committed import Committed, committed_agency
 from tests.support.looks import check_page
 from tests.support.site import PASSWORD, make_person, served
-from tuneloop.kit.engines import EngineUrls
 from tuneloop.kit.ids import new_id
 from tuneloop.kit.jobs import JobRow, JobState
+from tuneloop.kit.jobs.runtime import Runtime
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.storage import Storage
-from tuneloop.mail.sandbox.box import Mailbox
-from tuneloop.mail.sandbox.page import create_page
-from tuneloop.mail.sandbox.server import mailbox_server
 from tuneloop.tables import Client, Report, ReportState, Role
-from tuneloop_workers.actors.reports import renderer
-from tuneloop_workers.runtime import Runtime
+from tuneloop_local.emulators.smtp.box import Mailbox
+from tuneloop_local.emulators.smtp.page import create_page
+from tuneloop_local.emulators.smtp.server import mailbox_server
+from tuneloop_local.engines import EngineUrls
+from tuneloop_reports.handlers import renderer
 
 REPORT = "/reports/acme/2026-01"
 NOTE = "Rentals start in <b>February</b> {{7*7}} <script>alert(1)</script>"

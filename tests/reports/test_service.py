@@ -17,15 +17,15 @@ from PIL import Image
 from pydantic import SecretStr
 from sqlmodel import col, select
 
-import tuneloop_workers.actors  # noqa: F401  (registers the handlers)
-from tests.mail.server import Taken, smtp_server
+from tests.email.server import Taken, smtp_server
 from tests.reports.january import January, day, make_january
 from tests.support.runtime import silent_runtime
+from tuneloop.ab_tests.figures import ArmCounts, Judged, figures
 from tuneloop.clients.months import Month
-from tuneloop.deployment.ab_figures import ArmCounts, Judged, figures
 from tuneloop.kit.clock import now
 from tuneloop.kit.db import Database
 from tuneloop.kit.jobs import JobRow, JobState
+from tuneloop.kit.jobs.runtime import Runtime
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.storage import Storage
 from tuneloop.tables import (
@@ -42,10 +42,9 @@ from tuneloop.tables import (
     ReportSnapshot,
     RetrainingCycle,
 )
+from tuneloop_reports.handlers import renderer
 from tuneloop_reports.month_end import MonthEnd
 from tuneloop_reports.service import deliver, prepare
-from tuneloop_workers.actors.reports import renderer
-from tuneloop_workers.runtime import Runtime
 
 Http = TestClient[Litestar]
 REPORT = "/api/v1/clients/acme/reports/2026-01"

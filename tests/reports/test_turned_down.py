@@ -11,8 +11,8 @@ from tuneloop.kit.clock import now
 from tuneloop.kit.db import Database
 from tuneloop.tables import Agency, CycleState, Domain, Plan
 from tuneloop_reports.content import TurnedDown
-from tuneloop_reports.gather.work import retrains
-from tuneloop_reports.language import Speaker
+from tuneloop_reports.gather.activity import retrains
+from tuneloop_reports.i18n import Speaker
 from tuneloop_reports.sections import retrain_facts
 from tuneloop_reports.style import Language
 

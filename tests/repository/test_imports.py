@@ -4,14 +4,18 @@ import platform
 import subprocess
 import sys
 import sysconfig
+import tomllib
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SOURCE_ROOTS = {"platform": "tuneloop", "bot": "tuneloop_bot", "workers": "tuneloop_workers"} | {
-    "billing": "tuneloop_billing",
-    "reports": "tuneloop_reports",
+SOURCE_ROOTS = {
+    "platform": {"tuneloop", "tuneloop_local"},
+    "bot": {"tuneloop_bot"},
+    "workers": {"tuneloop_workers"},
+    "billing": {"tuneloop_billing"},
+    "reports": {"tuneloop_reports"},
 }
 HEAVY = ("torch", "transformers", "peft", "trl", "llama_cpp")
 
@@ -28,18 +32,30 @@ def test_platform_is_still_the_standard_library_s() -> None:
     assert loaded.strip() == platform.__file__
 
 
-@pytest.mark.parametrize(("root", "package"), SOURCE_ROOTS.items())
-def test_a_source_root_is_no_package_and_holds_exactly_one(root: str, package: str) -> None:
+@pytest.mark.parametrize(("root", "packages"), SOURCE_ROOTS.items())
+def test_a_source_root_is_no_package_and_holds_exactly_its_own(root: str, packages: set[str]) -> None:
     assert not (ROOT / root / "__init__.py").exists()
-    packages = [folder.parent.name for folder in (ROOT / root).glob("*/__init__.py")]
-    assert packages == [package]
+    assert {folder.parent.name for folder in (ROOT / root).glob("*/__init__.py")} == packages
 
 
 def test_importing_needs_no_environment_and_loads_nothing_heavy() -> None:
-    modules = "tuneloop.cli, tuneloop.asgi, tuneloop_bot, tuneloop_workers.runtime, tuneloop_workers.broker"
+    modules = "tuneloop.cli.main, tuneloop.web.app, tuneloop_bot, tuneloop.kit.jobs.runtime, tuneloop.kit.jobs.broker"
     program = f"import sys, {modules}; print(sorted(set({HEAVY!r}) & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", program], env={}, cwd="/", capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr
+
+
+def test_every_part_has_its_layer() -> None:
+    contract = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"][0]
+    assert not any(":" in layer for layer in contract["layers"])
+    assert "ignore_imports" not in contract
+    layered = {part for layer in contract["layers"] for part in layer.split(" | ")}
+    here = {
+        f"tuneloop.{path.stem}"
+        for path in (ROOT / "platform" / "tuneloop").iterdir()
+        if path.name[0] not in "_." and (path.is_dir() or path.suffix == ".py")
+    }
+    assert layered == here | set.union(*SOURCE_ROOTS.values()) - {"tuneloop"}
 
 
 def test_the_layers_hold() -> None:

@@ -9,8 +9,8 @@ from sqlalchemy import Connection, Constraint, Index, make_url, text
 from sqlmodel import SQLModel
 
 from tuneloop.kit.db import make_engine
-from tuneloop.kit.engines import EngineUrls
 from tuneloop.kit.migrations import alembic_config, migrate
+from tuneloop_local.engines import EngineUrls
 
 
 @pytest.fixture

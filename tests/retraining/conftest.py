@@ -4,8 +4,8 @@ import pytest
 
 from tests.support.cycles import Workshop, make_workshop
 from tests.support.factories import owner_of
-from tuneloop.identity.principal import Principal
 from tuneloop.kit.db import Database
+from tuneloop.kit.principal import Principal
 from tuneloop.tables import ActorKind, Agency, Role
 
 

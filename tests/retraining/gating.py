@@ -6,12 +6,12 @@ from uuid import UUID
 
 from sqlmodel import col, select
 
-import tuneloop_workers.actors.comparison  # noqa: F401  (registers the handlers)
+import tuneloop.retraining.handlers  # noqa: F401  (registers the handlers)
 from tests.support.cycles import Workshop
 from tests.support.runtime import silent_runtime
-from tuneloop.identity.principal import Principal
 from tuneloop.kit.db import Database
 from tuneloop.kit.jobs import JobRow, JobState
+from tuneloop.kit.principal import Principal
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.storage import Storage
 from tuneloop.kit.tenancy import TenantSession

@@ -12,12 +12,12 @@ from sqlmodel import select
 from tests.support.committed import committed_agency
 from tests.support.cycles import PLAN, make_workshop
 from tests.support.factories import owner_of
-from tuneloop.kit.engines import EngineUrls
 from tuneloop.kit.errors import Conflict
 from tuneloop.kit.ids import new_id
 from tuneloop.retraining.approvals import questions
 from tuneloop.retraining.service import approve_retrain, lock_cycle, reject
 from tuneloop.tables import AuditEvent, Candidate, CycleState, Decision, JobRow, RetrainingCycle
+from tuneloop_local.engines import EngineUrls
 
 Act = Callable[..., Any]
 APPROVED = (CycleState.APPROVED, Decision.APPROVED, 1)

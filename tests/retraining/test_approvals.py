@@ -6,10 +6,10 @@ import pytest
 from sqlmodel import col, select
 
 from tests.support.cycles import PLAN, Workshop
-from tuneloop.identity.principal import Principal
 from tuneloop.identity.service import create_key
 from tuneloop.kit.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from tuneloop.kit.ids import new_id
+from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.registry.service import point
 from tuneloop.retraining.approvals import ask, questions

@@ -11,15 +11,14 @@ from sqlmodel import select
 from tests.retraining.gating import RIGHT, WRONG, Gate, make_gate, reload, work
 from tests.support.cycles import Workshop, make_workshop
 from tests.support.failed_plan import give_data
-from tuneloop.identity.principal import Principal
 from tuneloop.kit.db import Database
 from tuneloop.kit.jobs import JobRow, JobState, enqueue
+from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
-from tuneloop.predictions.reserve import gate_queries
+from tuneloop.predictions.gate_holdout import gate_queries
 from tuneloop.registry.service import point
 from tuneloop.retraining.approvals import questions
 from tuneloop.retraining.attempts import attempt_of, attempts_of, comparison_of, note_seconds
-from tuneloop.retraining.diagnosis.acting import take_step
 from tuneloop.retraining.diagnosis.findings import StepKind
 from tuneloop.retraining.diagnosis.reading import read_attempts
 from tuneloop.retraining.diagnosis.service import latest_diagnosis
@@ -28,6 +27,7 @@ from tuneloop.retraining.next_recipe import all_layers_recipe, changed_recipe
 from tuneloop.retraining.recipe import Method, Recipe
 from tuneloop.retraining.service import approve_promotion, fail_cycle, reject, start_step
 from tuneloop.retraining.verdicts import gate_state, settled_items
+from tuneloop.review.next_steps import take_step
 from tuneloop.review.queue import GatePair, add_gate_items
 from tuneloop.stats.gate import Outcome
 from tuneloop.tables import (

@@ -10,12 +10,12 @@ from tests.support.checks import mark_checked
 from tests.support.cycles import PLAN, Workshop
 from tests.support.factories import SUPPORT, make_model
 from tuneloop.datasets.service import add_example, snapshot_examples
-from tuneloop.identity.principal import Principal
 from tuneloop.kit.clock import now
 from tuneloop.kit.db import Database
 from tuneloop.kit.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from tuneloop.kit.ids import new_id
 from tuneloop.kit.jobs import JobRow, JobState, claim
+from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.registry.service import point
 from tuneloop.registry.templates import Message

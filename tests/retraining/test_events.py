@@ -9,17 +9,17 @@ from litestar import Litestar
 from litestar.testing import TestClient
 
 from tests.support.cycles import Workshop
-from tuneloop.identity.principal import Principal
 from tuneloop.kit.errors import NotFound
 from tuneloop.kit.ids import new_id
 from tuneloop.kit.jobs import JobRow, JobState
+from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.retraining.controller import stream_moments
 from tuneloop.retraining.events import Moment, moment_of
 from tuneloop.retraining.jobs import TrainCandidate
 from tuneloop.retraining.service import start_step
 from tuneloop.tables import ApprovalKind, CycleState, RetrainingCycle
-from tuneloop_workers.actors.child import Losses
+from tuneloop_workers.handlers.trainer_process import Losses
 
 
 def at(state: CycleState, *, step: int = 0, over: bool = False) -> Moment:

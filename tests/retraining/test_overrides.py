@@ -6,9 +6,9 @@ from litestar.testing import TestClient
 from sqlmodel import select
 
 from tests.support.cycles import Workshop
-from tuneloop.identity.principal import Principal
+from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
-from tuneloop.retraining.overrides import override_of, override_of_version
+from tuneloop.registry.overrides import override_of, override_of_version
 from tuneloop.retraining.service import approve_promotion
 from tuneloop.stats.gate import Outcome
 from tuneloop.tables import Comparison, RetrainingCycle

@@ -5,7 +5,7 @@ import pytest
 from pydantic import ValidationError
 
 from tuneloop.registry.policy import Policy
-from tuneloop.retraining.choice import STRONG, TARGET, Stratum, choose, row_of, summarise
+from tuneloop.retraining.model_selection import STRONG, TARGET, Stratum, choose, row_of, summarise
 from tuneloop.retraining.recipe import Method, Recipe
 
 

@@ -4,8 +4,8 @@ import pytest
 from sqlmodel import select
 
 from tests.support.cycles import Workshop
-from tuneloop.identity.principal import Principal
 from tuneloop.kit.errors import Conflict
+from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.retraining.states import ENDED, FOLLOWS, advance
 from tuneloop.tables import AuditEvent, RetrainingCycle

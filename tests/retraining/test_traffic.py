@@ -7,10 +7,10 @@ from sqlmodel import select
 
 from tests.predictions.conftest import Log, make_log
 from tuneloop.datasets.service import add_example
-from tuneloop.identity.principal import Principal
 from tuneloop.kit.db import Database
+from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
-from tuneloop.predictions.reserve import reserved
+from tuneloop.predictions.gate_holdout import reserved
 from tuneloop.predictions.service import report_feedback
 from tuneloop.registry.templates import Message
 from tuneloop.retraining.traffic import unlabelled_traffic

@@ -10,11 +10,11 @@ from sqlmodel import col, select
 
 from tests.retraining.gating import Gate, make_gate, reload, work
 from tests.support.cycles import Workshop, make_workshop
-from tuneloop.identity.principal import Principal
 from tuneloop.kit.clock import now
 from tuneloop.kit.db import Database
 from tuneloop.kit.errors import Conflict, NotAllowed
 from tuneloop.kit.jobs import JobRow
+from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.retraining.approvals import questions
 from tuneloop.retraining.attempts import comparison_of

@@ -4,8 +4,8 @@ import pytest
 
 from tests.review.traffic import Traffic, person
 from tests.support.cycles import make_workshop
-from tuneloop.identity.principal import Principal
 from tuneloop.kit.db import Database
+from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.tables import Agency
 

@@ -7,17 +7,17 @@ from sqlalchemy import true
 from sqlmodel import col, select
 
 from tests.review.traffic import Traffic, person
+from tuneloop.datasets.corrections import accept_correction
 from tuneloop.datasets.service import add_example, take_snapshot
-from tuneloop.identity.principal import Principal
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import Conflict, InvalidInput, NotAllowed
 from tuneloop.kit.jobs import JobRow
+from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
-from tuneloop.predictions.review import accept_correction
 from tuneloop.predictions.service import report_feedback
 from tuneloop.registry.templates import Message
 from tuneloop.retraining.jobs import RejudgeCandidate
-from tuneloop.review.choice import flagged
+from tuneloop.review.active_sampling import flagged
 from tuneloop.review.items import put
 from tuneloop.review.labels import labeller_of, of_cycle, pairs, sampled
 from tuneloop.review.queue import (

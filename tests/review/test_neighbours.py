@@ -6,7 +6,7 @@ import pytest
 from tests.review.traffic import Traffic
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.review.neighbours import neighbours
-from tuneloop.review.vectors import vectors
+from tuneloop.review.tfidf import vectors
 from tuneloop.tables import Example, Pool, ReviewItem, ReviewPurpose, Source
 
 TEXTS = {

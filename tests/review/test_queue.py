@@ -4,10 +4,10 @@ from sqlalchemy import true
 from sqlmodel import select
 
 from tests.review.traffic import Traffic, hire
-from tuneloop.identity.principal import Principal
+from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.predictions.service import report_feedback
-from tuneloop.review.choice import consider, contradicting, contradiction_item
+from tuneloop.review.active_sampling import consider, contradicting, contradiction_item
 from tuneloop.review.labels import waiting
 from tuneloop.review.queue import GatePair, add_burst, add_gate_items, add_sample, fill, next_item
 from tuneloop.tables import Agency, Example, FeedbackKind, Pool, ReviewItem, ReviewPurpose, Source

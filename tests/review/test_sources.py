@@ -7,22 +7,19 @@ from sqlmodel import select
 
 from tests.review.traffic import Traffic
 from tuneloop.datasets.growth import growth, guide_at
-from tuneloop.datasets.ledger import ledger, lineage
-from tuneloop.datasets.retirement import retire_due
-from tuneloop.identity.principal import Principal
+from tuneloop.datasets.lineage import ledger, lineage
+from tuneloop.datasets.rolling_window import retire_due
 from tuneloop.identity.secrets import token_digest
 from tuneloop.kit.clock import now
 from tuneloop.kit.db import Database
 from tuneloop.kit.errors import Conflict, InvalidInput, NotFound
 from tuneloop.kit.jobs import JobRow, perform
+from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.registry.contract import Contract, Task
 from tuneloop.registry.service import point
-from tuneloop.review.blindness import shown
-from tuneloop.review.documents import add_document, list_documents, propose_labels
-from tuneloop.review.extraction import extract_pairs, extract_texts
-from tuneloop.review.jobs import ProposeExamples, TendQueue
-from tuneloop.review.links import (
+from tuneloop.review.blinding import shown
+from tuneloop.review.correction_links import (
     MOST_AN_HOUR,
     TooManyCorrections,
     correct_by_link,
@@ -30,8 +27,11 @@ from tuneloop.review.links import (
     find_link,
     revoke_link,
 )
+from tuneloop.review.daily_refill import TENDING, tend
+from tuneloop.review.documents import add_document, list_documents, propose_labels
+from tuneloop.review.extraction import extract_pairs, extract_texts
+from tuneloop.review.jobs import ProposeExamples, TendQueue
 from tuneloop.review.queue import add_sample, submit_label
-from tuneloop.review.tending import TENDING, tend
 from tuneloop.tables import (
     Alias,
     Example,

@@ -5,9 +5,9 @@ from datetime import timedelta
 from uuid import NAMESPACE_OID, uuid5
 
 from tests.support.cycles import Workshop
-from tuneloop.identity.principal import Principal
 from tuneloop.kit.clock import now
 from tuneloop.kit.ids import new_id
+from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.tables import ActorKind, AdapterVersion, Agency, Membership, Prediction, RegisteredModel, Role, User
 

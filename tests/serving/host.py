@@ -14,8 +14,8 @@ from litestar import Litestar
 from tuneloop.kit.errors import CorruptArtifact, NotFound
 from tuneloop.registry.contract import AdapterPart, BaseRef, Contract, Manifest
 from tuneloop_workers.serving.app import create_app
-from tuneloop_workers.serving.dispatch import Dispatcher
 from tuneloop_workers.serving.engine import Engine
+from tuneloop_workers.serving.engine_thread import Dispatcher
 from tuneloop_workers.serving.servable import Adapter
 
 

@@ -10,7 +10,7 @@ from tests.serving.conftest import REPLYING
 from tests.serving.host import Host, running
 from tests.support.tiny_models import TinyPair
 from tuneloop.registry.contract import Decoding
-from tuneloop_workers.serving.dispatch import Event
+from tuneloop_workers.serving.engine_thread import Event
 from tuneloop_workers.serving.servable import Adapter
 
 CHAT = "/v1/chat/completions"

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuneloop.stats.checks import Finding
 from tuneloop.stats.evidence import Group
 from tuneloop.stats.gate import Disagreements, Outcome, Policy, decide
+from tuneloop.stats.gate_tests import Finding
 from tuneloop.stats.paired import PairedCounts
 from tuneloop.stats.sequential import DisagreementTest
 from tuneloop.stats.strata import Flags, Strata, stratify

@@ -10,7 +10,7 @@ import pytest
 from tuneloop.stats.agreement import cohen_kappa
 from tuneloop.stats.canary import check, noise_floor
 from tuneloop.stats.categories import CategoryCharts, pooled
-from tuneloop.stats.charts import DriftChart, fit_overdispersion
+from tuneloop.stats.control_charts import DriftChart, fit_overdispersion
 from tuneloop.stats.estimates import best, hajek, prediction_powered
 from tuneloop.stats.evidence import Group
 from tuneloop.stats.impact import Answers, estimate

@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from tuneloop.stats.alpha_spending import Spending, boundaries, spent
 from tuneloop.stats.evidence import Evidence, Group, Label
 from tuneloop.stats.paired import PairedCounts, tango_interval, tango_score
 from tuneloop.stats.sequential import Decision, DisagreementTest
-from tuneloop.stats.spending import Spending, boundaries, spent
 
 MARGIN = 0.02
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from tuneloop.stats.attempts import alpha_of
-from tuneloop.stats.checks import Finding
 from tuneloop.stats.evidence import Group
 from tuneloop.stats.gate import STRONG, TARGET, Outcome, Policy, decide, objected
+from tuneloop.stats.gate_tests import Finding
 from tuneloop.stats.paired import PairedCounts
 from tuneloop.stats.queue import in_order, order
 from tuneloop.stats.sequential import DisagreementTest

@@ -8,10 +8,10 @@ from sqlalchemy import Engine, text
 
 from tests.support.factories import make_agency
 from tuneloop.kit.db import Database, make_engine
-from tuneloop.kit.engines import EngineUrls
 from tuneloop.kit.ids import new_id
 from tuneloop.kit.tenancy import tenant_tables
 from tuneloop.tables import Agency
+from tuneloop_local.engines import EngineUrls
 
 
 class Committed(NamedTuple):

@@ -9,7 +9,7 @@ from sqlmodel import Session
 
 from tests.support.factories import make_base, make_client, make_model
 from tests.support.world import make_version, manifest
-from tuneloop.evals.service import ItemResult, record_run
+from tuneloop.evaluation.service import ItemResult, record_run
 from tuneloop.kit.clock import now
 from tuneloop.kit.db import Database
 from tuneloop.registry.service import point

@@ -1,8 +1,8 @@
 """Rows that tests start from."""
 
-from tuneloop.identity.principal import Principal
 from tuneloop.identity.service import create_agency, create_key
 from tuneloop.kit.db import Database
+from tuneloop.kit.principal import Principal
 from tuneloop.registry.contract import Contract, Task
 from tuneloop.tables import ActorKind, Agency, BaseModel, Client, RegisteredModel, Role
 

@@ -10,16 +10,16 @@ from tests.support.factories import make_base, owner_of
 from tests.support.showcase_models import LABELS, digest_of
 from tests.support.showcase_traffic import Maker
 from tests.support.turned_down import make_turned_down
+from tuneloop.ab_tests.figures import ArmCounts, Judged, figures
+from tuneloop.ab_tests.service import begin, start, tests_of
 from tuneloop.audit.service import record
-from tuneloop.comparison.service import compare_runs
-from tuneloop.deployment.ab_figures import ArmCounts, Judged, figures
-from tuneloop.deployment.ab_tests import begin, start, tests_of
-from tuneloop.evals.service import rate_of
-from tuneloop.identity.principal import Principal
+from tuneloop.evaluation.comparison import compare_runs
+from tuneloop.evaluation.service import rate_of
 from tuneloop.kit.clock import now
 from tuneloop.kit.db import Database
 from tuneloop.kit.ids import new_id
 from tuneloop.kit.jobs import JobRow, JobState
+from tuneloop.kit.principal import Principal
 from tuneloop.registry.policy import Policy
 from tuneloop.registry.service import point
 from tuneloop.retraining.approvals import ask

@@ -8,7 +8,7 @@ import numpy as np
 from sqlmodel import Session
 
 from tests.support.world import make_version, manifest
-from tuneloop.evals.service import ItemResult, record_run
+from tuneloop.evaluation.service import ItemResult, record_run
 from tuneloop.kit.clock import now
 from tuneloop.registry.contract import Contract, Task
 from tuneloop.retraining.recipe import Recipe

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tests.support.showcase_models import LABELS, QUESTIONS, Models
-from tuneloop.evals.service import rate_of
+from tuneloop.evaluation.service import rate_of
 from tuneloop.kit.clock import now
-from tuneloop.stats.charts import DriftChart
+from tuneloop.stats.control_charts import DriftChart
 from tuneloop.stats.intervals import Rate
 from tuneloop.tables import (
     AdapterVersion,

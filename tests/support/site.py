@@ -7,12 +7,12 @@ from pathlib import Path
 from tests.gateway.server import serve
 from tests.support.committed import Committed
 from tests.support.factories import owner_of
-from tuneloop.asgi import create_app
 from tuneloop.identity.service import add_member
 from tuneloop.kit.ids import new_id
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.storage import Storage
 from tuneloop.tables import Role
+from tuneloop.web.app import create_app
 
 PASSWORD = "a long enough password"
 

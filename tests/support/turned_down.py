@@ -9,16 +9,16 @@ from tests.support.factories import owner_of
 from tests.support.showcase_models import LABELS, digest_of
 from tests.support.showcase_traffic import Maker
 from tuneloop.audit.service import record
-from tuneloop.comparison.service import compare_runs
-from tuneloop.evals.service import ItemResult, rate_of, record_run
-from tuneloop.identity.principal import Principal
+from tuneloop.evaluation.comparison import compare_runs
+from tuneloop.evaluation.service import ItemResult, rate_of, record_run
 from tuneloop.kit.clock import now
+from tuneloop.kit.principal import Principal
 from tuneloop.registry.policy import Policy
 from tuneloop.registry.service import point
 from tuneloop.retraining.approvals import ask
 from tuneloop.retraining.attempts import attempt_of, note_seconds
-from tuneloop.retraining.endings import conclude
 from tuneloop.retraining.jobs import TrainCandidate
+from tuneloop.retraining.rejudge import conclude
 from tuneloop.retraining.service import approve_retrain
 from tuneloop.retraining.states import advance
 from tuneloop.stats.intervals import Rate

@@ -10,13 +10,13 @@ from sqlmodel import Session
 from tests.support.billing import billing_rows
 from tests.support.factories import SUPPORT
 from tests.support.reports import report_rows
-from tuneloop.deployment.ab_figures import ArmCounts, Judged, figures
+from tuneloop.ab_tests.figures import ArmCounts, Judged, figures
 from tuneloop.identity.secrets import new_token
 from tuneloop.kit.clock import now
 from tuneloop.kit.tenancy import Row
 from tuneloop.registry.contract import AdapterPart, BaseRef, Contract, Manifest
 from tuneloop.retraining.diagnosis.findings import Diagnosis, NextStep, StepKind
-from tuneloop.stats.charts import DriftChart
+from tuneloop.stats.control_charts import DriftChart
 from tuneloop.tables import (
     AbState,
     AbTest,

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tuneloop_workers.training.batching import plan_batches
 from tuneloop_workers.training.data import Encoded
-from tuneloop_workers.training.plan import plan_batches
 from tuneloop_workers.training.spec import Group
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from tuneloop.demo.scenario import DATA
+from tuneloop_local.demo.scenario import DATA
 
 NEW, ARRIVED, LABELLED = 3, 25, 36
 

@@ -29,15 +29,15 @@ from tuneloop.kit.storage import digest_file
 from tuneloop.registry.contract import AdapterPart, BaseRef, Contract, Manifest, Task
 from tuneloop.registry.policy import Policy
 from tuneloop.registry.templates import Message
-from tuneloop.retraining.choice import STRONG, TARGET, Dev, choose, summarise
+from tuneloop.retraining.model_selection import STRONG, TARGET, Dev, choose, summarise
 from tuneloop.retraining.recipe import Recipe
 from tuneloop.stats.gate import Outcome
 from tuneloop.stats.intervals import Rate
-from tuneloop_workers.actors.trials import Part
 from tuneloop_workers.bases.pair import BakedBase
 from tuneloop_workers.bases.sources import from_package
-from tuneloop_workers.evals.runner import LocalRunner
+from tuneloop_workers.evaluation.runner import LocalRunner
 from tuneloop_workers.export.lora import export_lora
+from tuneloop_workers.handlers.candidate_selection import Part
 from tuneloop_workers.llama import identity
 from tuneloop_workers.serving.answer import Answer
 from tuneloop_workers.serving.engine import Engine

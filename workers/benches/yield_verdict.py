@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from yield_data import Draw
 
-from tuneloop.comparison.service import gate_policy
+from tuneloop.evaluation.comparison import gate_policy
 from tuneloop.registry.policy import Policy
 from tuneloop.stats.gate import Outcome, decide
 from tuneloop.stats.paired import Alternative, PairedCounts, count, mcnemar_mid_p

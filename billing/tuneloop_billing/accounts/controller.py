@@ -5,11 +5,18 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody
 from sqlmodel import col, select
 
-from tuneloop.identity.principal import Principal
 from tuneloop.identity.request import HttpRequest
 from tuneloop.kit.errors import InvalidInput
+from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.tables import BillingAccount, ReconcileFinding, Role
+from tuneloop_billing.accounts.connect import (
+    card_link,
+    connect_sandbox,
+    connect_through_platform,
+    connect_with_key,
+    portal_link,
+)
 from tuneloop_billing.accounts.schemas import (
     AccountPatch,
     AccountRead,
@@ -19,13 +26,6 @@ from tuneloop_billing.accounts.schemas import (
     LinkRead,
 )
 from tuneloop_billing.accounts.service import Change, change_account, disconnect, find_account
-from tuneloop_billing.accounts.ways import (
-    card_link,
-    connect_sandbox,
-    connect_through_platform,
-    connect_with_key,
-    portal_link,
-)
 from tuneloop_billing.webhooks.service import events_of
 
 

@@ -7,15 +7,15 @@ from sqlmodel import Session, select
 
 from tuneloop.audit.service import record
 from tuneloop.clients.months import zone_named
-from tuneloop.identity.principal import Principal
 from tuneloop.kit.clock import now
 from tuneloop.kit.crypto import Vault
 from tuneloop.kit.errors import Conflict, InvalidInput
 from tuneloop.kit.jobs import enqueue
+from tuneloop.kit.principal import Principal
 from tuneloop.kit.settings import Settings
 from tuneloop.tables import BillingAccount, BillingMode, Invoice, Role
-from tuneloop_billing.gateway.protocol import Endpoint
 from tuneloop_billing.jobs import SyncCatalogue
+from tuneloop_billing.payment_provider.protocol import Endpoint
 
 
 class Change(NamedTuple):

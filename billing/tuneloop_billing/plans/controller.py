@@ -4,7 +4,7 @@ from litestar import Controller, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
-from tuneloop.identity.principal import Principal
+from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.tables import MaintenancePlan, Role
 from tuneloop_billing.plans.schemas import PlanCreate, PlanPatch, PlanRead

@@ -7,9 +7,9 @@ from sqlmodel import Session, col, select
 
 from tuneloop.audit.service import record
 from tuneloop.clients.entitlements import Entitlements
-from tuneloop.identity.principal import Principal
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import Conflict, InvalidInput, NotFound
+from tuneloop.kit.principal import Principal
 from tuneloop.tables import (
     BillingAccount,
     Feature,
@@ -19,7 +19,7 @@ from tuneloop.tables import (
     Subscription,
     SubscriptionState,
 )
-from tuneloop_billing.outgoing import publish, send
+from tuneloop_billing.enqueue_sync import publish, send
 from tuneloop_billing.plans.templates import TEMPLATES
 
 SELLABLE = (Feature.RETRAIN, Feature.AB_TEST, Feature.NEW_CATEGORY, Feature.LABELS, Feature.GPU_MINUTES)

@@ -7,8 +7,8 @@ from sqlmodel import Session, col, select
 from tuneloop.audit.service import record
 from tuneloop.clients.entitlements import COUNTED, allowance, contract_of
 from tuneloop.clients.service import find_client
-from tuneloop.identity.principal import Principal
 from tuneloop.kit.errors import Conflict, InvalidInput, NotFound
+from tuneloop.kit.principal import Principal
 from tuneloop.tables import Client, Feature, Role, ServiceUse, UseState
 from tuneloop_billing.plans.service import SELLABLE
 

@@ -6,11 +6,11 @@ from sqlmodel import Session, select
 
 from tuneloop.audit.service import record
 from tuneloop.clients.service import find_client
-from tuneloop.identity.principal import Principal
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import Conflict, InvalidInput, NotFound
+from tuneloop.kit.principal import Principal
 from tuneloop.tables import Client, MaintenancePlan, Role, Subscription, SubscriptionState
-from tuneloop_billing.outgoing import send
+from tuneloop_billing.enqueue_sync import send
 from tuneloop_billing.plans.service import find_plan
 
 S = SubscriptionState

@@ -10,17 +10,17 @@ from sqlmodel import col, select
 from tuneloop.audit.service import record
 from tuneloop.clients.months import Month, zone_of_agency
 from tuneloop.clients.service import find_client
-from tuneloop.identity.principal import Principal
 from tuneloop.identity.request import HttpRequest, database_of, settings_of
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import Conflict, NotFound
 from tuneloop.kit.jobs import enqueue
+from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.tables import Invoice, Role
 from tuneloop_billing.accounts.service import find_account
-from tuneloop_billing.closing.service import begin
-from tuneloop_billing.gateway.stripe_gateway import gateway_of
 from tuneloop_billing.jobs import CloseMonth
+from tuneloop_billing.month_end.service import begin
+from tuneloop_billing.payment_provider.stripe_gateway import gateway_of
 from tuneloop_billing.usage.metering import count, records_of
 from tuneloop_billing.usage.schemas import (
     Beat,

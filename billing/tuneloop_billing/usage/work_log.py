@@ -8,9 +8,9 @@ from sqlmodel import Session, col, select
 from tuneloop.audit.service import record
 from tuneloop.clients.months import Month, zone_of_agency
 from tuneloop.clients.service import find_client
-from tuneloop.identity.principal import Principal
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import InvalidInput, NotFound
+from tuneloop.kit.principal import Principal
 from tuneloop.tables import Activity, Client, Role, WorkEntry
 
 GUIDE_MINUTES = {Activity.COLLECT: 30, Activity.RETRAIN: 15, Activity.COMPARE: 30, Activity.DEPLOY: 15}

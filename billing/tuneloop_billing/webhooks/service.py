@@ -14,14 +14,14 @@ from tuneloop.kit.crypto import Vault
 from tuneloop.kit.db import Database
 from tuneloop.kit.errors import NotFound
 from tuneloop.kit.jobs import enqueue
+from tuneloop.kit.jobs.runtime import JobContext
 from tuneloop.kit.settings import Settings
 from tuneloop.tables import BillingAccount, BillingMode, StripeEvent, Subscription
-from tuneloop_billing.closing.service import awaited_month
-from tuneloop_billing.gateway.protocol import InvoiceFacts, PaymentGateway
 from tuneloop_billing.jobs import HandleStripeEvent
-from tuneloop_billing.sync import gateway, keep_invoice, next_read, refresh_subscription
+from tuneloop_billing.month_end.service import awaited_month
+from tuneloop_billing.payment_provider.protocol import InvoiceFacts, PaymentGateway
+from tuneloop_billing.stripe_sync import gateway, keep_invoice, next_read, refresh_subscription
 from tuneloop_billing.webhooks.signature import BadSignature, verify
-from tuneloop_billing.work import Work
 
 REFUSED = Counter("tuneloop_stripe_webhooks_refused", "Webhooks with a bad signature or body")
 
@@ -116,13 +116,13 @@ def _store(database: Database, agency_id: UUID, envelope: Envelope, body: bytes)
     return True
 
 
-def handle(work: Work, event_id: UUID) -> None:
+def handle(context: JobContext, event_id: UUID) -> None:
     """Act on an event. The event says what to look at; how that is, Stripe is asked now.
 
     The answer holds for all events about the same object that have come before, so these are done with it: an invoice's
     life at the end of a month is five events within a second.
     """
-    with work.reading() as session:
+    with context.reading() as session:
         event = session.get(StripeEvent, event_id)
         if event is None or event.handled_at is not None:
             return
@@ -130,42 +130,42 @@ def handle(work: Work, event_id: UUID) -> None:
             StripeEvent.object_id == event.object_id, col(StripeEvent.handled_at).is_(None)
         )
         answered = list(session.exec(waiting))
-    service = gateway(work)
-    outcome = "not connected" if service is None else _act(work, service, event)
-    with work.unit() as session:
+    service = gateway(context)
+    outcome = "not connected" if service is None else _act(context, service, event)
+    with context.unit() as session:
         for row in session.exec(select(StripeEvent).where(col(StripeEvent.id).in_(answered))):
             row.handled_at, row.outcome = now(), outcome
             session.add(row)
 
 
-def _act(work: Work, service: PaymentGateway, event: StripeEvent) -> str:
+def _act(context: JobContext, service: PaymentGateway, event: StripeEvent) -> str:
     kind, subject = event.kind, event.object_id
     if kind.startswith("customer.subscription."):
-        return refresh_subscription(work, service, subject)
+        return refresh_subscription(context, service, subject)
     if kind.startswith(("invoice.", "credit_note.")):
-        return _refresh_both(work, service, subject)
+        return _refresh_both(context, service, subject)
     if kind == "checkout.session.completed":
         service.take_card(subject)
         return "card taken"
     return "ignored"
 
 
-def _refresh_both(work: Work, service: PaymentGateway, invoice_id: str) -> str:
+def _refresh_both(context: JobContext, service: PaymentGateway, invoice_id: str) -> str:
     """An invoice's fate decides its subscription's state."""
-    number = next_read(work)
+    number = next_read(context)
     facts = service.invoice(invoice_id)
-    if facts.renewal and facts.status == "draft" and facts.advances and _is_awaited(work, facts):
+    if facts.renewal and facts.status == "draft" and facts.advances and _is_awaited(context, facts):
         service.hold(invoice_id)
-    with work.unit() as session:
+    with context.unit() as session:
         outcome = keep_invoice(session, facts, number=number)
     if facts.subscription is not None:
-        refresh_subscription(work, service, facts.subscription)
+        refresh_subscription(context, service, facts.subscription)
     return outcome
 
 
-def _is_awaited(work: Work, facts: InvoiceFacts) -> bool:
+def _is_awaited(context: JobContext, facts: InvoiceFacts) -> bool:
     """A month's end will put its lines on this draft and let it go."""
-    with work.reading() as session:
+    with context.reading() as session:
         owner = session.exec(select(Subscription).where(Subscription.stripe_customer == facts.customer)).one_or_none()
         if owner is None:
             return False

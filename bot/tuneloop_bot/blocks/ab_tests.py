@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from tuneloop.deployment.ab_figures import TITLES
+from tuneloop.ab_tests.figures import TITLES
 from tuneloop.tables import AbState
 from tuneloop_bot.ab_view import AbView
+from tuneloop_bot.action_ids import Act, Ref
 from tuneloop_bot.blocks.content import Content
 from tuneloop_bot.blocks.decisions import decided, promotion_buttons
 from tuneloop_bot.blocks.parts import (
@@ -21,7 +22,6 @@ from tuneloop_bot.blocks.parts import (
     theirs,
     when,
 )
-from tuneloop_bot.ids import Act, Ref
 from tuneloop_bot.views import CycleView
 
 ENDINGS = {

@@ -7,6 +7,7 @@ from tuneloop.kit.clock import now
 from tuneloop.monitoring.alerts import MENDED_BY_TRAINING
 from tuneloop.retraining.recipe import Recipe, further_in_words
 from tuneloop.tables import Alert, AlertLevel, AlertState, CycleState
+from tuneloop_bot.action_ids import Act, Ref
 from tuneloop_bot.blocks.chart import picture
 from tuneloop_bot.blocks.content import Content
 from tuneloop_bot.blocks.cycles import at_hand, cycle_lines
@@ -26,7 +27,6 @@ from tuneloop_bot.blocks.parts import (
     theirs,
     when,
 )
-from tuneloop_bot.ids import Act, Ref
 from tuneloop_bot.views import AlertView, Answered
 
 SNOOZES = ((1, "1 day"), (3, "3 days"), (7, "1 week"), (30, "30 days"))

@@ -1,7 +1,7 @@
 """The picture of an alert: the chart of its page, on white, for a place that can't draw it itself."""
 
 from tuneloop.charts.marks import Spec
-from tuneloop.console.alert_chart import AlertChart
+from tuneloop.monitoring.alert_chart import AlertChart
 from tuneloop_bot.blocks.content import Picture
 from tuneloop_bot.blocks.parts import visible
 

@@ -5,6 +5,7 @@ from typing import Any
 from tuneloop.retraining.evidence import Evidence, Measured
 from tuneloop.retraining.recipe import further_in_words
 from tuneloop.tables import CycleState
+from tuneloop_bot.action_ids import Act, Ref
 from tuneloop_bot.blocks.content import Content
 from tuneloop_bot.blocks.decisions import decided, pending, promotion_buttons, retrain_buttons
 from tuneloop_bot.blocks.diagnosis import gone_on, what_next, why
@@ -26,7 +27,6 @@ from tuneloop_bot.blocks.parts import (
     theirs,
     when,
 )
-from tuneloop_bot.ids import Act, Ref
 from tuneloop_bot.views import CHANGED, CycleView, Data, Effort
 
 STEP = 5

@@ -1,9 +1,9 @@
 """How a question stands: who has approved, who decided, when and from where; the buttons while it is open."""
 
-from tuneloop.deployment.ab_tests import DAYS, SHARE
+from tuneloop.ab_tests.service import DAYS, SHARE
 from tuneloop.tables import CycleState, Decision
+from tuneloop_bot.action_ids import Act, Ref
 from tuneloop_bot.blocks.parts import Block, button, buttons, code, confirm, context, when
-from tuneloop_bot.ids import Act, Ref
 from tuneloop_bot.views import CycleView, Question
 
 

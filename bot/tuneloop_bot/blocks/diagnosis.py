@@ -3,8 +3,8 @@
 from tuneloop.retraining.diagnosis.findings import NextStep, StepKind
 from tuneloop.retraining.diagnosis.reading import DiagnosisRead, PairRead
 from tuneloop.tables import CycleState
+from tuneloop_bot.action_ids import Act, Ref
 from tuneloop_bot.blocks.parts import Block, button, buttons, code, context, counted, cut, link, ours, theirs
-from tuneloop_bot.ids import Act, Ref
 from tuneloop_bot.views import CycleView
 
 MOST_PAIRS, MOST_STEPS, MOST_BUTTONS = 4, 4, 4

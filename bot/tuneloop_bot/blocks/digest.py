@@ -6,7 +6,7 @@ from tuneloop.monitoring.portfolio import PortfolioRow, portfolio
 from tuneloop.tables import MonitorStatus
 from tuneloop_bot.blocks.content import Content
 from tuneloop_bot.blocks.parts import Block, code, context, counted, divider, header, ours, percent
-from tuneloop_bot.waiting import open_questions
+from tuneloop_bot.pending_approvals import open_questions
 
 MARKS = {
     MonitorStatus.OK: ":large_green_circle:",

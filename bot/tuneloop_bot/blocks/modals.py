@@ -1,7 +1,7 @@
 """Modals: why, are you sure, what would have been right."""
 
+from tuneloop_bot.action_ids import Field, Form, Metadata
 from tuneloop_bot.blocks.parts import Block, ours, plain, theirs
-from tuneloop_bot.ids import Field, Form, Metadata
 
 LONGEST = 2000
 

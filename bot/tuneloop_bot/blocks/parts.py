@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from tuneloop_bot.ids import Act, Ref
+from tuneloop_bot.action_ids import Act, Ref
 
 Block = dict[str, Any]
 

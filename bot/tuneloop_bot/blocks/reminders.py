@@ -3,7 +3,7 @@
 from tuneloop.tables import AlertChange, AlertState, Approval
 from tuneloop_bot.blocks.content import Content
 from tuneloop_bot.blocks.parts import Block, code, context, ours, theirs, when
-from tuneloop_bot.waiting import Asked, Call
+from tuneloop_bot.pending_approvals import Asked, Call
 
 MOST_CALLED = 10
 

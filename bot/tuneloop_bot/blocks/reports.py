@@ -5,6 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from tuneloop.tables import ReportState
+from tuneloop_bot.action_ids import Act, Ref
 from tuneloop_bot.blocks.content import Content
 from tuneloop_bot.blocks.parts import (
     Block,
@@ -19,7 +20,6 @@ from tuneloop_bot.blocks.parts import (
     theirs,
     when,
 )
-from tuneloop_bot.ids import Act, Ref
 
 
 @dataclass(frozen=True)

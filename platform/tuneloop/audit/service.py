@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlmodel import Session, col, select
 
-from tuneloop.identity.principal import Principal
+from tuneloop.kit.principal import Principal
 from tuneloop.tables import AuditEvent
 
 

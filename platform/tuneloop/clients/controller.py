@@ -6,7 +6,7 @@ from litestar.params import FromPath, JSONBody
 
 from tuneloop.clients.schemas import ClientCreate, ClientPatch, ClientRead
 from tuneloop.clients.service import change_client, create_client, find_client, list_clients
-from tuneloop.identity.principal import Principal
+from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.tables import Role
 

@@ -5,8 +5,8 @@ from uuid import UUID
 from sqlmodel import Session, select
 
 from tuneloop.audit.service import record
-from tuneloop.identity.principal import Principal
 from tuneloop.kit.errors import Conflict, NotAllowed, NotFound
+from tuneloop.kit.principal import Principal
 from tuneloop.tables import Client, Domain, Plan, Role
 
 

@@ -12,7 +12,7 @@ from litestar.response import Stream
 from tuneloop.datasets.deletion import delete_example
 from tuneloop.datasets.formats import LIMITS, read_rows
 from tuneloop.datasets.imports import import_examples
-from tuneloop.datasets.rows import ExportFormat, ImportFormat
+from tuneloop.datasets.row import ExportFormat, ImportFormat
 from tuneloop.datasets.schemas import (
     CountRead,
     DeletionRead,
@@ -25,8 +25,8 @@ from tuneloop.datasets.schemas import (
 )
 from tuneloop.datasets.service import counts, export, list_examples, list_snapshots, retire, take_snapshot
 from tuneloop.datasets.uploads import ExamplesUpload, download, format_of, received
-from tuneloop.identity.principal import Principal
 from tuneloop.identity.request import HttpRequest
+from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.registry.service import find_model
 from tuneloop.tables import Pool, Role

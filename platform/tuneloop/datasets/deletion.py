@@ -6,8 +6,8 @@ from sqlmodel import Session, col, select
 
 from tuneloop.audit.service import record
 from tuneloop.datasets.service import find_example
-from tuneloop.identity.principal import Principal
 from tuneloop.kit.clock import now
+from tuneloop.kit.principal import Principal
 from tuneloop.tables import AdapterVersion, RegisteredModel, Role, SnapshotItem
 
 

@@ -12,12 +12,12 @@ from sqlmodel import Session, col, select
 
 from tuneloop.audit.service import record
 from tuneloop.datasets.deletion import delete_example
+from tuneloop.datasets.edit_example import rewrite
 from tuneloop.datasets.leakage import stored_messages
 from tuneloop.datasets.placeholders import spans_of, text_digest, without_personal_data
-from tuneloop.datasets.rewriting import rewrite
-from tuneloop.identity.principal import Principal
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import Conflict, InvalidInput, NotFound
+from tuneloop.kit.principal import Principal
 from tuneloop.registry.contract import Task
 from tuneloop.registry.service import contract_of
 from tuneloop.registry.templates import Message

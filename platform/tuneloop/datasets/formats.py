@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from typing import IO, NamedTuple, Self
 
 from tuneloop.datasets.csv_cells import unescape
-from tuneloop.datasets.records import parse_json, parse_record, problem
-from tuneloop.datasets.rows import ImportFormat, Limits, ParsedRow, RowProblem
+from tuneloop.datasets.parse_rows import parse_json, parse_record, problem
+from tuneloop.datasets.row import ImportFormat, Limits, ParsedRow, RowProblem
 from tuneloop.kit.errors import InvalidInput, TooLarge
 
 LIMITS = Limits()

@@ -6,12 +6,12 @@ from typing import NamedTuple
 from sqlmodel import Session
 
 from tuneloop.audit.service import record
-from tuneloop.datasets.intake import Intake
+from tuneloop.datasets.ingest import Intake
 from tuneloop.datasets.leakage import lock_pools
-from tuneloop.datasets.rows import LISTED_PROBLEMS, ParsedRow, RowProblem
+from tuneloop.datasets.row import LISTED_PROBLEMS, ParsedRow, RowProblem
 from tuneloop.datasets.scanning import scan_soon
-from tuneloop.identity.principal import Principal
 from tuneloop.kit.errors import InvalidInput
+from tuneloop.kit.principal import Principal
 from tuneloop.tables import Pool, RegisteredModel, Role, Source
 
 _ROWS_AT_ONCE = 1_000

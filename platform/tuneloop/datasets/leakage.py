@@ -7,8 +7,8 @@ from uuid import UUID
 
 from sqlmodel import Session, col, select
 
+from tuneloop.datasets.minhash import candidates
 from tuneloop.datasets.similarity import NEAR_DUPLICATE, Shingles, overlap, shingles
-from tuneloop.datasets.sketches import candidates
 from tuneloop.registry.templates import Message
 from tuneloop.tables import Example, Pool, RegisteredModel
 

@@ -8,7 +8,7 @@ from litestar.params import FromPath, FromQuery, JSONBody
 
 from tuneloop.datasets.findings import dismiss_finding, fix_finding, list_findings, take_out_personal_data
 from tuneloop.datasets.growth import growth
-from tuneloop.datasets.ledger import ledger, lineage
+from tuneloop.datasets.lineage import ledger, lineage
 from tuneloop.datasets.quality_schemas import (
     DismissRequest,
     FindingRead,
@@ -19,9 +19,9 @@ from tuneloop.datasets.quality_schemas import (
     SuspectRead,
 )
 from tuneloop.datasets.scanning import scan_soon
-from tuneloop.identity.principal import Principal
-from tuneloop.jobs.controller import JobRead, find_job
 from tuneloop.kit.errors import Conflict
+from tuneloop.kit.jobs.reading import JobRead, find_job
+from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.registry.service import find_model
 from tuneloop.tables import FindingState, Role

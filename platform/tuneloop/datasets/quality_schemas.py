@@ -7,9 +7,9 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from tuneloop.datasets.findings import Suspect
-from tuneloop.datasets.ledger import Lineage
+from tuneloop.datasets.lineage import Lineage
 from tuneloop.datasets.schemas import ExampleRead
-from tuneloop.predictions.names import completion_id
+from tuneloop.predictions.completion_ids import completion_id
 from tuneloop.tables import FindingKind, FindingState, Pool, Source
 
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tuneloop.datasets.rows import ProblemKind
+from tuneloop.datasets.row import ProblemKind
 from tuneloop.registry.templates import Message
 from tuneloop.tables import Pool, Source
 

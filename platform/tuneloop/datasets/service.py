@@ -11,14 +11,14 @@ from sqlalchemy import Text, cast, func
 from sqlmodel import Session, col, select
 
 from tuneloop.audit.service import record
-from tuneloop.datasets.intake import Intake
+from tuneloop.datasets.ingest import Intake
 from tuneloop.datasets.leakage import Sketched, collisions, excerpt, lock_pools, stored_messages, stored_text
-from tuneloop.datasets.rows import LISTED_PROBLEMS, ExportFormat, ParsedRow, ProblemKind
+from tuneloop.datasets.row import LISTED_PROBLEMS, ExportFormat, ParsedRow, ProblemKind
 from tuneloop.datasets.scanning import require_checked
 from tuneloop.datasets.writers import write_rows
-from tuneloop.identity.principal import Principal
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import Conflict, InvalidInput, NotFound
+from tuneloop.kit.principal import Principal
 from tuneloop.registry.context import Context
 from tuneloop.registry.templates import Message
 from tuneloop.tables import (

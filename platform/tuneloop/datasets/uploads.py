@@ -12,7 +12,7 @@ from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Sche
 from litestar.openapi.spec.enums import OpenAPIType
 from litestar.response import Stream
 
-from tuneloop.datasets.rows import ExportFormat, ImportFormat
+from tuneloop.datasets.row import ExportFormat, ImportFormat
 from tuneloop.identity.request import HttpRequest
 from tuneloop.kit.errors import InvalidInput, TooLarge
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 import orjson
 
 from tuneloop.datasets.csv_cells import escape
-from tuneloop.datasets.rows import ExportFormat, ParsedRow
+from tuneloop.datasets.row import ExportFormat, ParsedRow
 from tuneloop.kit.errors import InvalidInput
 from tuneloop.registry.templates import Message
 

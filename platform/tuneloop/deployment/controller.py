@@ -1,81 +1,31 @@
-"""HTTP: A/B tests of a cycle's candidate."""
+"""HTTP: put the previous version back into production."""
 
-from uuid import UUID
-
-from litestar import Controller, get, post
+from litestar import Controller, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
-from tuneloop.deployment.ab_reading import read_now
-from tuneloop.deployment.ab_tests import start, stop, tests_of
-from tuneloop.deployment.schemas import AbTestCreate, AbTestRead, AbTestStop
-from tuneloop.identity.principal import Principal
-from tuneloop.jobs.controller import JobRead, find_job
+from tuneloop.deployment.schemas import RollbackCreate, RolledBack
+from tuneloop.deployment.service import roll_back
+from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
-from tuneloop.registry.service import full_name
-from tuneloop.retraining.service import find_cycle
-from tuneloop.tables import AbTest, AdapterVersion, RegisteredModel, Role
+from tuneloop.registry.service import find_model
+from tuneloop.tables import Role
 
 
-class AbTestController(Controller):
+class DeploymentController(Controller):
     path = "/api/v1"
     tags = ("cycles",)
 
-    @get("/cycles/{cycle_id:uuid}/ab-tests", role=Role.VIEWER, sync_to_thread=True)
-    def index(self, session: NamedDependency[TenantSession], cycle_id: FromPath[UUID]) -> list[AbTestRead]:
-        """A/B tests of a cycle's candidate, newest first, each with its last reading."""
-        find_cycle(session, cycle_id)
-        return [_read(session, test) for test in tests_of(session, cycle_id)]
-
-    @post("/cycles/{cycle_id:uuid}/ab-tests", role=Role.OPERATOR, sync_to_thread=True)
-    def start(
+    @post("/models/{client:str}/{model:str}/rollback", role=Role.OPERATOR, sync_to_thread=True)
+    def rollback(
         self,
         session: NamedDependency[TenantSession],
         principal: NamedDependency[Principal],
-        cycle_id: FromPath[UUID],
-        data: JSONBody[AbTestCreate],
-    ) -> AbTestRead:
-        """Have the candidate with this digest answer a share of the people."""
-        test = start(
-            session,
-            principal=principal,
-            cycle_id=cycle_id,
-            digest=data.digest,
-            share=data.share,
-            days=data.days,
-            labels=data.labels,
-        )
-        return _read(session, test)
-
-    @post("/ab-tests/{ab_test_id:uuid}/readings", role=Role.OPERATOR, sync_to_thread=True)
-    def read_now(
-        self,
-        session: NamedDependency[TenantSession],
-        principal: NamedDependency[Principal],
-        ab_test_id: FromPath[UUID],
-    ) -> JobRead:
-        """Read both arms now instead of within ten minutes, and ask people about answers of both."""
-        return JobRead.model_validate(find_job(session, read_now(session, principal=principal, test_id=ab_test_id)))
-
-    @post("/ab-tests/{ab_test_id:uuid}/stop", role=Role.OPERATOR, sync_to_thread=True)
-    def stop(
-        self,
-        session: NamedDependency[TenantSession],
-        principal: NamedDependency[Principal],
-        ab_test_id: FromPath[UUID],
-        data: JSONBody[AbTestStop],
-    ) -> AbTestRead:
-        """Give all traffic back to production; the candidate still waits for a decision."""
-        return _read(session, stop(session, principal=principal, test_id=ab_test_id, reason=data.reason))
-
-
-def _read(session: TenantSession, test: AbTest) -> AbTestRead:
-    name = full_name(session, session.get_one(RegisteredModel, test.model_id))
-    production = session.get_one(AdapterVersion, test.production_version_id)
-    candidate = session.get_one(AdapterVersion, test.candidate_version_id)
-    return AbTestRead.of(
-        test,
-        model=name,
-        production=f"{name}@v{production.number}",
-        candidate=f"{name}@v{candidate.number}",
-    )
+        client: FromPath[str],
+        model: FromPath[str],
+        data: JSONBody[RollbackCreate],
+    ) -> RolledBack:
+        """Swap production and the previous version, which `digest` names; once more rolls forward."""
+        found = find_model(session, client=client, model=model)
+        version = roll_back(session, principal=principal, model=found, digest=data.digest)
+        return RolledBack(production=f"{client}/{model}@v{version.number}", digest=version.digest)

@@ -3,12 +3,12 @@
 from sqlmodel import Session, col, select
 
 from tuneloop.audit.service import record
-from tuneloop.gateway.routes import notify_routes_changed
-from tuneloop.identity.principal import Principal
+from tuneloop.identity.route_changes import notify_routes_changed
 from tuneloop.kit.errors import Conflict, InvalidInput
+from tuneloop.kit.principal import Principal
 from tuneloop.monitoring.service import start_monitor
 from tuneloop.registry.service import aliases, lock_model, point
-from tuneloop.retraining.ab_endings import end_live_test, live_test
+from tuneloop.retraining.live_test import end_live_test, live_test
 from tuneloop.retraining.states import advance
 from tuneloop.tables import AbState, AdapterVersion, Alias, CycleState, RegisteredModel, RetrainingCycle, Role
 

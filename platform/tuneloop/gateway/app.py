@@ -11,13 +11,13 @@ from litestar.exceptions import HTTPException
 from litestar.types import ControllerRouterHandler
 
 from tuneloop.gateway.admission import Admission
-from tuneloop.gateway.caller import authenticated
+from tuneloop.gateway.auth import authenticated
 from tuneloop.gateway.controller import chat_completions, list_models, read_model
 from tuneloop.gateway.engine import TIMEOUT
 from tuneloop.gateway.errors import answer_domain_error, answer_http_error, answer_unexpected
 from tuneloop.gateway.feedback import report
-from tuneloop.gateway.keeper import RouteKeeper
-from tuneloop.gateway.recorder import Recorder
+from tuneloop.gateway.prediction_logger import Recorder
+from tuneloop.gateway.route_cache import RouteKeeper
 from tuneloop.gateway.service import Gateway
 from tuneloop.gateway.upstream import LocalEngine
 from tuneloop.kit.db import Database

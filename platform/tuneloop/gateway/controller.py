@@ -7,13 +7,13 @@ from litestar.background_tasks import BackgroundTask
 from litestar.params import FromPath, JSONBody
 from litestar.response import Stream
 
-from tuneloop.gateway.answers import model_object
-from tuneloop.gateway.caller import GatewayRequest, gateway_of
+from tuneloop.gateway.auth import GatewayRequest, gateway_of
 from tuneloop.gateway.errors import ModelNotFound
-from tuneloop.gateway.relay import Relay, while_connected
+from tuneloop.gateway.responses import model_object
 from tuneloop.gateway.schemas import ChatRequest
 from tuneloop.gateway.service import Call
-from tuneloop.predictions.names import completion_id
+from tuneloop.gateway.streaming import Relay, while_connected
+from tuneloop.predictions.completion_ids import completion_id
 
 MAX_BODY = 1 << 20
 

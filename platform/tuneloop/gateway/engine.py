@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from tuneloop.gateway.errors import Busy, EngineFailed, EngineTimeout, EngineUnavailable, InvalidRequest
 from tuneloop.gateway.routes import Route
-from tuneloop.gateway.wire import Body, Extra, TokenEntry, Usage
+from tuneloop.gateway.upstream_schemas import Body, Extra, TokenEntry, Usage
 from tuneloop.kit.errors import CorruptArtifact
 from tuneloop.registry.templates import Message
 

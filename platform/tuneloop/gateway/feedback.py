@@ -9,11 +9,11 @@ from litestar import post
 from litestar.params import JSONBody
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from tuneloop.gateway.caller import GatewayRequest, gateway_of
-from tuneloop.identity.principal import Principal
+from tuneloop.gateway.auth import GatewayRequest, gateway_of
 from tuneloop.kit.db import Database
 from tuneloop.kit.errors import NotFound, Unavailable
-from tuneloop.predictions.names import prediction_id
+from tuneloop.kit.principal import Principal
+from tuneloop.predictions.completion_ids import prediction_id
 from tuneloop.predictions.schemas import FeedbackCreate, FeedbackRead
 from tuneloop.predictions.service import report_feedback
 

@@ -8,19 +8,17 @@ from uuid import UUID
 
 import structlog
 from pydantic import ValidationError
-from sqlalchemy import func
 from sqlalchemy.orm import load_only
 from sqlmodel import Session, col, select
 
-from tuneloop.gateway.split import Assignment, Split
-from tuneloop.identity.principal import Principal
+from tuneloop.gateway.ab_assignment import Assignment, Split
+from tuneloop.kit.principal import Principal
 from tuneloop.registry.contract import Contract
 from tuneloop.tables import (
     AbState,
     AbTest,
     ActorKind,
     AdapterVersion,
-    Agency,
     Alias,
     ApiKey,
     Arm,
@@ -33,7 +31,6 @@ from tuneloop.tables import (
 
 log = structlog.get_logger(__name__)
 
-CHANNEL = "tuneloop_routes"
 ORIGIN = "gateway"
 
 # Manifests, contracts and policies are large; the table is read every few seconds.
@@ -44,11 +41,6 @@ _VERSION: tuple[Any, ...] = (
     AdapterVersion.created_at,
 )
 _MODEL: tuple[Any, ...] = (RegisteredModel.slug, RegisteredModel.agency_id, RegisteredModel.client_id)
-
-
-def notify_routes_changed(session: Session) -> None:
-    """Tell every gateway, when the caller's transaction commits, that a key, a version or an alias has changed."""
-    session.execute(select(func.pg_notify(CHANNEL, "")).select_from(Agency).limit(1))
 
 
 @dataclass(frozen=True, slots=True)

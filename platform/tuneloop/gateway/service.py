@@ -11,16 +11,16 @@ from uuid import UUID
 import httpx
 import structlog
 
+from tuneloop.gateway.ab_assignment import Assignment
 from tuneloop.gateway.admission import Admission
-from tuneloop.gateway.answers import Completion
 from tuneloop.gateway.engine import Ask, Delta, Reply, Upstream, ask_piecewise, ask_whole
 from tuneloop.gateway.errors import EngineFailed, EngineUnavailable
-from tuneloop.gateway.keeper import RouteKeeper
 from tuneloop.gateway.metrics import LATENCY, REQUESTS
-from tuneloop.gateway.recorder import Recorder
+from tuneloop.gateway.prediction_logger import Recorder
+from tuneloop.gateway.responses import Completion
+from tuneloop.gateway.route_cache import RouteKeeper
 from tuneloop.gateway.routes import Route
 from tuneloop.gateway.schemas import ChatRequest
-from tuneloop.gateway.split import Assignment
 from tuneloop.gateway.upstream import LocalEngine, OpenAIServer
 from tuneloop.kit.clock import now
 from tuneloop.kit.db import Database

@@ -6,7 +6,7 @@ from typing import Any
 from tuneloop.gateway.engine import Ask, Certainty, EngineRequest
 from tuneloop.gateway.errors import EngineFailed
 from tuneloop.gateway.routes import Route
-from tuneloop.gateway.wire import Extra, TokenEntry
+from tuneloop.gateway.upstream_schemas import Extra, TokenEntry
 from tuneloop.registry.contract import Contract, Template
 from tuneloop.registry.templates import Message, render
 

@@ -7,9 +7,8 @@ from litestar.datastructures import Cookie
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
-from tuneloop.gateway.routes import notify_routes_changed
-from tuneloop.identity.principal import Principal
 from tuneloop.identity.request import COOKIE, HttpRequest, database_of
+from tuneloop.identity.route_changes import notify_routes_changed
 from tuneloop.identity.schemas import (
     ApiKeyCreate,
     ApiKeyCreated,
@@ -34,6 +33,7 @@ from tuneloop.identity.service import (
     sign_in,
     sign_out,
 )
+from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.tables import Agency, ApiKey, Client, Role
 

@@ -9,10 +9,10 @@ from litestar.datastructures import State
 from litestar.di import NamedDependency
 from litestar.handlers import BaseRouteHandler
 
-from tuneloop.identity.principal import Principal
 from tuneloop.identity.service import principal_of_key, visit_of_browser
 from tuneloop.kit.db import Database
 from tuneloop.kit.errors import NotAuthenticated
+from tuneloop.kit.principal import Principal
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.tables import Role

@@ -8,10 +8,10 @@ from sqlmodel import Session, col, select
 
 from tuneloop.audit.service import record
 from tuneloop.clients.service import client_id_of
-from tuneloop.identity.principal import Principal
 from tuneloop.identity.secrets import KEY_PREFIX, hash_password, new_token, password_matches, token_digest
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import Conflict, InvalidInput, NotAuthenticated, NotFound
+from tuneloop.kit.principal import Principal
 from tuneloop.tables import ActorKind, Agency, ApiKey, Membership, Role, User, WebSession
 
 SESSION_LIFE = timedelta(hours=12)

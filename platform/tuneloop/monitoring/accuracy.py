@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 from sqlmodel import Session, col, select
 
-from tuneloop.evals.service import rate_of
+from tuneloop.evaluation.scoring import Marking
+from tuneloop.evaluation.service import rate_of
 from tuneloop.monitoring.labels import Labelled, Sample, agreement_between, double_labelled, labelled_sample
-from tuneloop.monitoring.streams import Judge, Period, keep, new_reading, traffic_between
+from tuneloop.monitoring.periods import Period, keep, new_reading, traffic_between
 from tuneloop.registry.service import policy_of
 from tuneloop.stats.agreement import Agreement
 from tuneloop.stats.categories import CategoryCharts, CategoryState
-from tuneloop.stats.charts import ChartState, DriftChart, fit_overdispersion
+from tuneloop.stats.control_charts import ChartState, DriftChart, fit_overdispersion
 from tuneloop.stats.estimates import Estimate, best, hajek, plain
 from tuneloop.stats.intervals import Rate
 from tuneloop.tables import EvalRun, Monitor, Reading
@@ -37,7 +38,7 @@ FEWEST_PAIRS = 10
 GOOD_KAPPA = 0.6
 
 
-def read_labels(session: Session, period: Period, judge: Judge) -> Reading:
+def read_labels(session: Session, period: Period, judge: Marking) -> Reading:
     """The week's labels on the charts. `detail` holds all that an alert needs to explain itself."""
     sample = labelled_sample(session, period, judge)
     estimate = _estimate(session, period, sample.items)

@@ -9,7 +9,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from tuneloop.identity.principal import Principal
+from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.monitoring.alerts import alerts_of, dismiss, events_of, find_alert, resolve, snooze
 from tuneloop.registry.service import find_model

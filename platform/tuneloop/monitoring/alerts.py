@@ -11,10 +11,10 @@ from uuid import UUID
 from sqlmodel import Session, col, select
 
 from tuneloop.audit.service import record
-from tuneloop.identity.principal import Principal
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import Conflict, InvalidInput, NotFound
-from tuneloop.monitoring.restart import restart_charts
+from tuneloop.kit.principal import Principal
+from tuneloop.monitoring.reset_charts import restart_charts
 from tuneloop.monitoring.schedules import bring_retrain_forward
 from tuneloop.monitoring.status import monitor_of, refresh_status
 from tuneloop.tables import (
@@ -62,12 +62,6 @@ def events_of(session: Session, alert_id: UUID) -> list[AlertEvent]:
     """Oldest first."""
     query = select(AlertEvent).where(AlertEvent.alert_id == alert_id)
     return list(session.exec(query.order_by(col(AlertEvent.at), col(AlertEvent.id))))
-
-
-def fallen_of(session: Session, alert: Alert) -> set[str]:
-    """Categories that a retrain should mend: those of the opening, and those that were found later."""
-    found = [alert.evidence, *(event.evidence for event in events_of(session, alert.id))]
-    return {name for evidence in found for name in evidence.get("fallen", ())}
 
 
 def open_alert_of(session: Session, model_id: UUID, kind: AlertKind) -> Alert | None:

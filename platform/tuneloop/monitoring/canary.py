@@ -13,7 +13,7 @@ from uuid import UUID
 
 from sqlmodel import Session, col, select
 
-from tuneloop.evals.service import rate_of
+from tuneloop.evaluation.service import rate_of
 from tuneloop.kit.clock import now
 from tuneloop.monitoring.alerts import Finding, open_alert_of, raise_alert, resolve_by_monitor
 from tuneloop.monitoring.status import refresh_status

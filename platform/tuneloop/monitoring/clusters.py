@@ -6,14 +6,15 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
+from pydantic import BaseModel, RootModel
 from sqlmodel import Session, col, func, select
 
 from tuneloop.datasets.similarity import canonical
-from tuneloop.identity.principal import Principal
 from tuneloop.kit.errors import InvalidInput
-from tuneloop.monitoring.figures import Figure, figure_of
+from tuneloop.kit.principal import Principal
+from tuneloop.monitoring.periods import Period, new_reading
+from tuneloop.monitoring.rates import Figure, figure_of
 from tuneloop.monitoring.status import monitor_of
-from tuneloop.monitoring.streams import Period, new_reading
 from tuneloop.review.queue import add_burst
 from tuneloop.stats.intervals import Rate
 from tuneloop.tables import Example, Monitor, Prediction, Reading, RegisteredModel, Role
@@ -32,6 +33,17 @@ class Cluster(NamedTuple):
     name: str
     members: list[int]
     p_value: float
+
+
+class Texts(BaseModel):
+    """What groups are looked for in, and what is known already."""
+
+    traffic: list[str]
+    known: list[str]
+
+
+class Clusters(RootModel[list[Cluster]]):
+    """The largest first."""
 
 
 class Question(NamedTuple):

@@ -8,9 +8,9 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from pydantic import BaseModel, ConfigDict
 
-from tuneloop.jobs.controller import JobRead, find_job
 from tuneloop.kit.errors import Conflict
 from tuneloop.kit.jobs import Job, enqueue_once
+from tuneloop.kit.jobs.reading import JobRead, find_job
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.monitoring.jobs import ReadMonitor, RunCanary
 from tuneloop.monitoring.service import readings_of

@@ -5,11 +5,11 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
-from tuneloop.evals.service import rate_of
+from tuneloop.evaluation.service import rate_of
 from tuneloop.monitoring.accuracy import agrees, chart_of, labels_are_trusted, rests_on_one_week
+from tuneloop.monitoring.alert_series import accuracy_series, category_series, reports_series
 from tuneloop.monitoring.alerts import Finding
-from tuneloop.monitoring.figures import pooled
-from tuneloop.monitoring.measured import accuracy_series, category_series, reports_series
+from tuneloop.monitoring.rates import pooled
 from tuneloop.registry.service import policy_of
 from tuneloop.stats.intervals import Rate, describe
 from tuneloop.tables import AlertKind, AlertLevel, EvalRun, Monitor, Reading, RegisteredModel

@@ -7,11 +7,11 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 from pydantic import BaseModel, ConfigDict, Field
 
-from tuneloop.identity.principal import Principal
+from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.monitoring.clusters import NewCluster, ask_about_cluster, new_clusters
-from tuneloop.monitoring.health import ModelHealth, model_health
 from tuneloop.monitoring.history import History, history
+from tuneloop.monitoring.model_health import ModelHealth, model_health
 from tuneloop.monitoring.portfolio import PortfolioRow, portfolio
 from tuneloop.registry.service import find_model
 from tuneloop.tables import Role

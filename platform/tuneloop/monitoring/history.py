@@ -10,9 +10,9 @@ from uuid import UUID
 import numpy as np
 from sqlmodel import Session, col, select
 
-from tuneloop.evals.service import answers_of
+from tuneloop.evaluation.service import answers_of
 from tuneloop.kit.clock import now
-from tuneloop.monitoring.figures import Figure, figure_from, figure_of
+from tuneloop.monitoring.rates import Figure, figure_from, figure_of
 from tuneloop.monitoring.status import monitor_of
 from tuneloop.stats.categories import pooled
 from tuneloop.stats.intervals import Rate

@@ -9,7 +9,8 @@ from uuid import UUID
 from sqlalchemy import or_
 from sqlmodel import Session, col, select
 
-from tuneloop.monitoring.streams import Judge, Period
+from tuneloop.evaluation.scoring import Marking
+from tuneloop.monitoring.periods import Period
 from tuneloop.registry.contract import Task
 from tuneloop.registry.service import contract_of
 from tuneloop.stats.agreement import Agreement, cohen_kappa
@@ -62,7 +63,7 @@ class _Label(NamedTuple):
     blind: bool = True
 
 
-def labelled_sample(session: Session, period: Period, judge: Judge) -> Sample:
+def labelled_sample(session: Session, period: Period, judge: Marking) -> Sample:
     """Labels stored since the last reading, each counted once, however late it comes."""
     since = period.since - OVERLAP
     counted = _counted(session, period, since)

@@ -9,8 +9,8 @@ from uuid import UUID
 from sqlmodel import Session, col, func, select
 
 from tuneloop.kit.clock import now
-from tuneloop.monitoring.figures import Figure, figure_of
-from tuneloop.monitoring.health import Task, accuracy_of
+from tuneloop.monitoring.model_health import Task, accuracy_of
+from tuneloop.monitoring.rates import Figure, figure_of
 from tuneloop.monitoring.status import explain
 from tuneloop.stats.intervals import Rate
 from tuneloop.tables import (

@@ -5,9 +5,9 @@ from sqlmodel import Session, col, func, select
 from tuneloop.audit.service import record
 from tuneloop.clients.entitlements import allowance
 from tuneloop.clients.offers import offer
-from tuneloop.identity.principal import Principal
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import InvalidInput
+from tuneloop.kit.principal import Principal
 from tuneloop.monitoring.alerts import MENDED_BY_TRAINING
 from tuneloop.monitoring.schedules import bring_retrain_forward
 from tuneloop.monitoring.status import monitor_of, open_alerts

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlmodel import Session, col, select
 
 from tuneloop.monitoring.alerts import resolve_by_monitor
-from tuneloop.monitoring.figures import figure_from
+from tuneloop.monitoring.rates import figure_from
 from tuneloop.monitoring.status import FEWEST_LABELS, recent_labels
 from tuneloop.tables import AdapterVersion, Alert, AlertKind, AlertLevel, AlertState, Monitor, Reading
 

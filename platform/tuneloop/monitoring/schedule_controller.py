@@ -5,9 +5,9 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from tuneloop.identity.principal import Principal
+from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
-from tuneloop.monitoring.health import Task, tasks_of
+from tuneloop.monitoring.model_health import Task, tasks_of
 from tuneloop.monitoring.schedules import MOST_DAYS, change_schedule
 from tuneloop.registry.service import find_model
 from tuneloop.tables import Role, ScheduledTask

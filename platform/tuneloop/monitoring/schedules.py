@@ -11,9 +11,9 @@ from typing import NamedTuple
 from sqlmodel import Session, select
 
 from tuneloop.audit.service import record
-from tuneloop.identity.principal import Principal
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import InvalidInput, NotFound
+from tuneloop.kit.principal import Principal
 from tuneloop.tables import Client, Domain, Monitor, Plan, RegisteredModel, Role, Schedule, ScheduledTask
 
 WEEK, FORTNIGHT, MONTH, QUARTER = 7, 14, 30, 91

@@ -10,7 +10,7 @@ from uuid import UUID
 import numpy as np
 from sqlmodel import Session, col, select
 
-from tuneloop.monitoring.streams import keep
+from tuneloop.monitoring.periods import keep
 from tuneloop.stats.power import more_labels
 from tuneloop.tables import Monitor, Reading
 

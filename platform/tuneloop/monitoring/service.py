@@ -5,22 +5,23 @@ from uuid import UUID
 
 from sqlmodel import Session, col, select
 
-from tuneloop.evals.service import latest_run
+from tuneloop.evaluation.scoring import Marking
+from tuneloop.evaluation.service import latest_run
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import InvalidInput
 from tuneloop.monitoring.accuracy import read_labels
 from tuneloop.monitoring.alerts import notify_again, raise_alert
+from tuneloop.monitoring.drift_detection import read_confidence
+from tuneloop.monitoring.drift_followup import ask_about
+from tuneloop.monitoring.estimated_accuracy import read_label_free
 from tuneloop.monitoring.findings import Readings, accuracy_finding, category_finding, reports_finding
-from tuneloop.monitoring.label_free import read_label_free
-from tuneloop.monitoring.reports import read_reports
+from tuneloop.monitoring.periods import Period
 from tuneloop.monitoring.resolution import resolve_outlived, resolve_unconfirmed
 from tuneloop.monitoring.schedules import begin_schedules
 from tuneloop.monitoring.status import refresh_status
-from tuneloop.monitoring.streams import Judge, Period
-from tuneloop.monitoring.tripwire import read_confidence
-from tuneloop.monitoring.two_stage import ask_about
+from tuneloop.monitoring.user_reports import read_reports
 from tuneloop.registry.service import aliases, policy_of
-from tuneloop.stats.charts import DriftChart
+from tuneloop.stats.control_charts import DriftChart
 from tuneloop.tables import AdapterVersion, Alias, Monitor, Reading, RegisteredModel
 
 
@@ -51,7 +52,7 @@ def start_monitor(session: Session, version: AdapterVersion) -> Monitor | None:
 
 
 def read_monitor(
-    session: Session, *, model: RegisteredModel, judge: Judge, until: datetime | None = None
+    session: Session, *, model: RegisteredModel, judge: Marking, until: datetime | None = None
 ) -> list[Reading]:
     """Read all streams of the period since the last reading, and open alerts for what they have found.
 

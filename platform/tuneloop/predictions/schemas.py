@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from tuneloop.predictions.names import completion_id
+from tuneloop.predictions.completion_ids import completion_id
 from tuneloop.tables import Feedback, FeedbackKind, FeedbackState, Pool, Prediction
 
 

@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Session, col, select
 
 from tuneloop.kit.errors import Conflict, InvalidInput, NotFound
-from tuneloop.predictions.names import completion_id
+from tuneloop.predictions.completion_ids import completion_id
 from tuneloop.registry.contract import Contract, Task
 from tuneloop.registry.service import contract_of
 from tuneloop.tables import Feedback, FeedbackKind, FeedbackState, Prediction, RegisteredModel

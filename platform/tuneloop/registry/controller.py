@@ -8,11 +8,12 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 from litestar.response import File
 
-from tuneloop.identity.principal import Principal
 from tuneloop.kit.errors import NotFound
+from tuneloop.kit.principal import Principal
 from tuneloop.kit.storage import Storage
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.registry.contract import Quantisation
+from tuneloop.registry.overrides import override_of_version
 from tuneloop.registry.schemas import BaseRead, ModelChange, ModelCreate, ModelRead, VersionRead
 from tuneloop.registry.service import (
     aliases,
@@ -27,7 +28,6 @@ from tuneloop.registry.service import (
     list_versions,
     policy_of,
 )
-from tuneloop.retraining.overrides import override_of_version
 from tuneloop.tables import BaseModel, RegisteredModel, Role
 
 

@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tuneloop.clients.schemas import Slug
 from tuneloop.registry.contract import Contract, Quantisation
+from tuneloop.registry.overrides import Override
 from tuneloop.registry.policy import Policy
-from tuneloop.retraining.overrides import Override
 from tuneloop.tables import AdapterVersion, Alias
 
 

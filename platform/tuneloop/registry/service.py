@@ -9,9 +9,9 @@ from sqlmodel import Session, col, select
 from tuneloop.audit.service import record
 from tuneloop.clients.entitlements import require as require_included
 from tuneloop.clients.service import find_client
-from tuneloop.identity.principal import Principal
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import Conflict, InvalidInput, NotFound
+from tuneloop.kit.principal import Principal
 from tuneloop.registry.contract import Contract, Manifest, Quantisation
 from tuneloop.registry.names import ModelName
 from tuneloop.registry.policy import Policy

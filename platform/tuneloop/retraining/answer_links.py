@@ -7,9 +7,9 @@ from uuid import UUID
 from sqlmodel import Session, select
 
 from tuneloop.identity.links import find_link, make_link, use_link
-from tuneloop.identity.principal import Principal
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import InvalidInput, NotAllowed
+from tuneloop.kit.principal import Principal
 from tuneloop.retraining.service import approve_promotion, approve_retrain, reject
 from tuneloop.tables import (
     ActorKind,

@@ -7,9 +7,9 @@ from sqlmodel import Session, col, select
 
 from tuneloop.audit.service import record
 from tuneloop.clients.entitlements import quorum
-from tuneloop.identity.principal import Principal
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import Conflict, NotAllowed, NotFound
+from tuneloop.kit.principal import Principal
 from tuneloop.registry.service import policy_of
 from tuneloop.tables import (
     ActorKind,

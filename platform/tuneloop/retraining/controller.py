@@ -11,20 +11,18 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 
-from tuneloop.deployment.service import roll_back
-from tuneloop.evals.service import answers_of, describe_run, runs_of
-from tuneloop.identity.principal import Principal
+from tuneloop.evaluation.service import answers_of, describe_run, runs_of
 from tuneloop.kit.db import Database
 from tuneloop.kit.errors import NotFound
+from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
+from tuneloop.registry.overrides import override_of
 from tuneloop.registry.service import contract_of, find_model, full_name, list_versions
 from tuneloop.retraining.approvals import questions
 from tuneloop.retraining.attempts import candidates_of, comparison_of
-from tuneloop.retraining.diagnosis.acting import take_step
 from tuneloop.retraining.diagnosis.reading import AttemptRead, read_attempts
 from tuneloop.retraining.events import Moment, moment_of
 from tuneloop.retraining.evidence import evidence_of
-from tuneloop.retraining.overrides import override_of
 from tuneloop.retraining.schemas import (
     CycleCreate,
     CycleRead,
@@ -32,10 +30,6 @@ from tuneloop.retraining.schemas import (
     EvalAnswerRead,
     EvalRunRead,
     GateRead,
-    RollbackCreate,
-    RolledBack,
-    StepCreate,
-    StepTaken,
 )
 from tuneloop.retraining.service import (
     approve_promotion,
@@ -132,19 +126,6 @@ class CycleController(Controller):
         """The candidates that a cycle has tried: why each was turned down, and what could be done next."""
         return read_attempts(session, find_cycle(session, cycle_id))
 
-    @post("/cycles/{cycle_id:uuid}/steps", role=Role.OPERATOR, sync_to_thread=True)
-    def take_step(
-        self,
-        session: NamedDependency[TenantSession],
-        principal: NamedDependency[Principal],
-        cycle_id: FromPath[UUID],
-        data: JSONBody[StepCreate],
-    ) -> StepTaken:
-        """Do a step that the newest diagnosis of a cycle names: propose another retrain, or ask for labels."""
-        taken = take_step(session, principal=principal, cycle_id=cycle_id, key=data.step)
-        made = taken.cycle.id if taken.cycle is not None else None
-        return StepTaken(step=taken.step.key, done=taken.words, cycle=made, queued=taken.queued)
-
     @get("/cycles/{cycle_id:uuid}/gate", role=Role.VIEWER, sync_to_thread=True)
     def gate(self, session: NamedDependency[TenantSession], cycle_id: FromPath[UUID]) -> GateRead:
         """What the gate asked, what people said, and what each of its looks found."""
@@ -211,20 +192,6 @@ class CycleController(Controller):
     ) -> CycleRead:
         """Stop the step that runs."""
         return read_cycle(session, cancel(session, principal=principal, cycle_id=cycle_id))
-
-    @post("/models/{client:str}/{model:str}/rollback", role=Role.OPERATOR, sync_to_thread=True)
-    def rollback(
-        self,
-        session: NamedDependency[TenantSession],
-        principal: NamedDependency[Principal],
-        client: FromPath[str],
-        model: FromPath[str],
-        data: JSONBody[RollbackCreate],
-    ) -> RolledBack:
-        """Swap production and the previous version, which `digest` names; once more rolls forward."""
-        found = find_model(session, client=client, model=model)
-        version = roll_back(session, principal=principal, model=found, digest=data.digest)
-        return RolledBack(production=f"{client}/{model}@v{version.number}", digest=version.digest)
 
 
 class EvalController(Controller):

@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import BaseModel
 from sqlmodel import Session
 
-from tuneloop.evals.service import describe_run, latest_run
+from tuneloop.evaluation.service import describe_run, latest_run
 from tuneloop.retraining.attempts import comparison_of
 from tuneloop.tables import EvalRun, RetrainingCycle
 

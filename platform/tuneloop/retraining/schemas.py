@@ -7,8 +7,8 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from tuneloop.registry.contract import Sha256
+from tuneloop.registry.overrides import Override
 from tuneloop.retraining.evidence import Evidence
-from tuneloop.retraining.overrides import Override
 from tuneloop.retraining.recipe import Recipe
 from tuneloop.retraining.verdicts import GateState
 from tuneloop.stats.gate import Outcome
@@ -248,16 +248,3 @@ class EvalAnswerRead(BaseModel):
     hallucinated: bool
     detail: str
     confidence: float
-
-
-class RollbackCreate(BaseModel):
-    """`digest` of the version to go back to: the model's `previous`."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    digest: Sha256
-
-
-class RolledBack(BaseModel):
-    production: str
-    digest: str

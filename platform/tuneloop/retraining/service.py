@@ -11,10 +11,10 @@ from tuneloop.audit.service import record
 from tuneloop.clients.entitlements import CYCLE
 from tuneloop.clients.entitlements import require as require_included
 from tuneloop.datasets.service import refuse_too_long, take_snapshot
-from tuneloop.identity.principal import Principal
 from tuneloop.kit.errors import Conflict, InvalidInput, NotFound
 from tuneloop.kit.jobs import cancel as cancel_job
 from tuneloop.kit.jobs import enqueue
+from tuneloop.kit.principal import Principal
 from tuneloop.registry.contract import Contract
 from tuneloop.registry.service import aliases, contract_of, lock_model, policy_of
 from tuneloop.retraining.approvals import ask, decide, questions

@@ -5,11 +5,11 @@ from typing import Any
 from sqlmodel import Session, col, select
 
 from tuneloop.audit.service import record
-from tuneloop.identity.principal import Principal
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import Conflict
-from tuneloop.retraining.ab_endings import end_live_test
-from tuneloop.retraining.learning import learn_soon
+from tuneloop.kit.principal import Principal
+from tuneloop.retraining.live_test import end_live_test
+from tuneloop.retraining.release_gate_labels import learn_soon
 from tuneloop.tables import AbState, RetrainingCycle, ReviewItem, ReviewPurpose, ReviewState
 from tuneloop.tables import CycleState as S
 

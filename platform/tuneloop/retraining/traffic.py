@@ -3,9 +3,9 @@
 from sqlmodel import Session, select
 
 from tuneloop.datasets.leakage import Sketched, collisions, stored_text
+from tuneloop.datasets.minhash import sketch
 from tuneloop.datasets.similarity import shingles
-from tuneloop.datasets.sketches import sketch
-from tuneloop.predictions.reserve import latest_distinct, reserved
+from tuneloop.predictions.gate_holdout import latest_distinct, reserved
 from tuneloop.tables import Example, Feedback, Pool, Prediction, RegisteredModel, RetrainingCycle
 
 MOST = 400

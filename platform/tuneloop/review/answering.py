@@ -8,15 +8,15 @@ from sqlalchemy import case, or_
 from sqlmodel import Session, col, select
 
 from tuneloop.audit.service import record
-from tuneloop.identity.principal import Principal
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import Conflict, InvalidInput, NotFound
+from tuneloop.kit.principal import Principal
 from tuneloop.predictions.service import require_label
 from tuneloop.registry.contract import Task
 from tuneloop.registry.service import contract_of
-from tuneloop.review.blindness import is_blind
+from tuneloop.review.apply_labels import become, unbecome
+from tuneloop.review.blinding import is_blind
 from tuneloop.review.labels import labeller_of, of_item, verdict
-from tuneloop.review.outcomes import become, unbecome
 from tuneloop.tables import RegisteredModel, ReviewItem, ReviewLabel, ReviewPurpose, ReviewState, Role
 
 HOLD = timedelta(minutes=10)

@@ -10,9 +10,9 @@ from sqlmodel import Session, col, select
 
 from tuneloop.audit.service import record
 from tuneloop.datasets.similarity import canonical
-from tuneloop.identity.principal import Principal
 from tuneloop.kit.errors import Conflict, InvalidInput, NotFound
 from tuneloop.kit.jobs import enqueue
+from tuneloop.kit.principal import Principal
 from tuneloop.registry.contract import Task
 from tuneloop.registry.service import contract_of
 from tuneloop.review.extraction import Pair, extract_pairs, extract_texts

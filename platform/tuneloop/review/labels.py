@@ -10,7 +10,7 @@ from sqlalchemy import func
 from sqlmodel import Session, col, select
 
 from tuneloop.datasets.similarity import canonical
-from tuneloop.identity.principal import Principal
+from tuneloop.kit.principal import Principal
 from tuneloop.registry.contract import Task
 from tuneloop.registry.service import contract_of
 from tuneloop.stats.agreement import Agreement, cohen_kappa

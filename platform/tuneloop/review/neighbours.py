@@ -6,7 +6,7 @@ from sqlmodel import Session, col, select
 
 from tuneloop.datasets.leakage import excerpt, stored_text, user_text
 from tuneloop.registry.templates import Message
-from tuneloop.review.vectors import vectors
+from tuneloop.review.tfidf import vectors
 from tuneloop.tables import Example, ReviewItem
 
 LOOKED_AT = 1_500

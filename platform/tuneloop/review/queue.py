@@ -7,11 +7,9 @@ from sqlalchemy import ColumnElement, and_
 from sqlmodel import Session, col, select
 
 from tuneloop.kit.clock import now
-from tuneloop.predictions.reserve import reserved
+from tuneloop.predictions.gate_holdout import reserved
 from tuneloop.registry.service import contract_of, policy_of
-from tuneloop.review.answering import ask_again, next_item, settle, skip, submit_label, undo
-from tuneloop.review.blindness import is_blind
-from tuneloop.review.choice import (
+from tuneloop.review.active_sampling import (
     MOST_LOOKED_AT,
     consider,
     contradicting,
@@ -20,9 +18,11 @@ from tuneloop.review.choice import (
     text_of,
     uncertain,
 )
+from tuneloop.review.answering import ask_again, next_item, settle, skip, submit_label, undo
+from tuneloop.review.blinding import is_blind
 from tuneloop.review.items import item_of, put
 from tuneloop.review.sampling import add_sample
-from tuneloop.review.vectors import vectors
+from tuneloop.review.tfidf import vectors
 from tuneloop.tables import (
     Alert,
     Prediction,

@@ -7,9 +7,9 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 from sqlmodel import Session
 
-from tuneloop.predictions.names import completion_id
+from tuneloop.predictions.completion_ids import completion_id
 from tuneloop.registry.service import contract_of
-from tuneloop.review.blindness import shown
+from tuneloop.review.blinding import shown
 from tuneloop.review.labels import of_item
 from tuneloop.review.neighbours import neighbours
 from tuneloop.tables import RegisteredModel, ReviewItem, ReviewPurpose, ReviewState

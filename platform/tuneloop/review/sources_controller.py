@@ -8,12 +8,12 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 from pydantic import BaseModel, ConfigDict, Field
 
-from tuneloop.identity.principal import Principal
 from tuneloop.identity.request import HttpRequest
+from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.registry.service import find_model
+from tuneloop.review.correction_links import LONGEST_LIFE_DAYS, create_link, list_links, revoke_link
 from tuneloop.review.documents import LONGEST, add_document, list_documents
-from tuneloop.review.links import LONGEST_LIFE_DAYS, create_link, list_links, revoke_link
 from tuneloop.tables import Role
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from tuneloop.stats.charts import Reading
+from tuneloop.stats.control_charts import Reading
 from tuneloop.stats.thresholds import guaranteed
 
 Array = NDArray[np.float64]

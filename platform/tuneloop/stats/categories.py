@@ -11,7 +11,7 @@ from typing import Self, TypedDict
 
 import numpy as np
 
-from tuneloop.stats.charts import Reading
+from tuneloop.stats.control_charts import Reading
 from tuneloop.stats.intervals import Rate
 from tuneloop.stats.pooling import Beta, Shrunk, pooled, posteriors
 from tuneloop.stats.shiryaev_roberts import Design, Grid, Recursion

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from tuneloop.stats.checks import (
+from tuneloop.stats.gate_tests import (
     Check,
     Finding,
     Levels,

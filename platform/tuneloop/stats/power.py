@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from scipy import stats
 
-from tuneloop.stats.charts import smallest_detectable_drop
+from tuneloop.stats.control_charts import smallest_detectable_drop
 
 _LABELS_A_WEEK = (25, 50, 100, 200, 400)
 

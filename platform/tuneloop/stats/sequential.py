@@ -1,7 +1,8 @@
 """Labels only where two versions answer differently, one at a time, until the difference is clear enough.
 
 Golden items are there at the first look, labels come look by look; what both say together is in
-`tuneloop.stats.evidence`. One error is spent over all looks, by how much is known at each (`tuneloop.stats.spending`).
+`tuneloop.stats.evidence`. One error is spent over all looks, by how much is known at each
+(`tuneloop.stats.alpha_spending`).
 """
 
 import math
@@ -13,10 +14,10 @@ from itertools import repeat
 import numpy as np
 from scipy import stats
 
+from tuneloop.stats.alpha_spending import Spending
 from tuneloop.stats.evidence import Array, Evidence, Group, Label
 from tuneloop.stats.intervals import Interval
 from tuneloop.stats.queue import order
-from tuneloop.stats.spending import Spending
 
 USUAL_BUDGET = 100
 """Labels that a look at the gate is planned for."""

@@ -1,8 +1,9 @@
 """Every table of the product, in one metadata. Importing this package loads them all."""
 
 from tuneloop.kit.jobs.table import JobRow, JobState
-from tuneloop.tables.agency import Agency, Client, Domain, Membership, Plan, Role, User
-from tuneloop.tables.audit import ActorKind, AuditEvent
+from tuneloop.kit.principal import ActorKind, Role
+from tuneloop.tables.agency import Agency, Client, Domain, Membership, Plan, User
+from tuneloop.tables.audit import AuditEvent
 from tuneloop.tables.billing import (
     Activity,
     BillingAccount,

@@ -11,15 +11,8 @@ from sqlmodel import Field
 
 from tuneloop.kit.clock import now
 from tuneloop.kit.columns import text_enum
+from tuneloop.kit.principal import Role
 from tuneloop.kit.tenancy import Row, Tenant
-
-
-class Role(StrEnum):
-    OWNER = "owner"
-    ADMIN = "admin"
-    OPERATOR = "operator"
-    VIEWER = "viewer"
-    CLIENT_VIEWER = "client_viewer"
 
 
 class Domain(StrEnum):

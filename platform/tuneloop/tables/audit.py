@@ -1,7 +1,6 @@
 """Who did what, when, from where: rows are only ever added."""
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -11,13 +10,8 @@ from sqlmodel import Field
 
 from tuneloop.kit.clock import now
 from tuneloop.kit.columns import text_enum
+from tuneloop.kit.principal import ActorKind
 from tuneloop.kit.tenancy import Tenant
-
-
-class ActorKind(StrEnum):
-    USER = "user"
-    API_KEY = "api_key"
-    SYSTEM = "system"
 
 
 class AuditEvent(Tenant, table=True):

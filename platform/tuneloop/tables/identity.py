@@ -7,8 +7,8 @@ from sqlmodel import Field
 
 from tuneloop.kit.clock import now
 from tuneloop.kit.columns import text_enum
+from tuneloop.kit.principal import Role
 from tuneloop.kit.tenancy import Row, Tenant
-from tuneloop.tables.agency import Role
 
 
 class ApiKey(Tenant, table=True):

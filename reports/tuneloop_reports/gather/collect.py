@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from sqlmodel import Session, col, or_, select
 
 from tuneloop.clients.months import Month, Span, zone_of_agency
-from tuneloop.monitoring.health import labels_due, model_health, tasks_of
+from tuneloop.monitoring.model_health import labels_due, model_health, tasks_of
 from tuneloop.stats.intervals import Rate
 from tuneloop.tables import (
     AdapterVersion,
@@ -36,9 +36,9 @@ from tuneloop_reports.content import (
     Task,
     VersionEntry,
 )
-from tuneloop_reports.gather import accuracy, traffic, work
-from tuneloop_reports.gather.light import COLOURS, rule_of
+from tuneloop_reports.gather import accuracy, activity, traffic
 from tuneloop_reports.gather.live_tests import live_tests
+from tuneloop_reports.gather.traffic_light import COLOURS, rule_of
 from tuneloop_reports.style import Style
 
 
@@ -99,8 +99,8 @@ def _model(
     release = _run(session, _main_version(session, model, span) or version)
     baseline = accuracy.figure(Rate(release.correct, release.n)) if release else None
     alerts = _alerts(session, model, span)
-    done = work.work(session, model, span)
-    cycles = work.retrains(session, model, span)
+    done = activity.work(session, model, span)
+    cycles = activity.retrains(session, model, span)
     released = {version.id} if version else set()
     rule = rule_of(accuracy=now, baseline=baseline, alerts=alerts, rollbacks=done.rollbacks)
     health = model_health(session, model, at=span.end)
@@ -119,7 +119,7 @@ def _model(
         answers=traffic.answers(session, model, span),
         answers_before=traffic.answers(session, model, earlier),
         months=accuracy.points(readings),
-        events=tuple(work.deployments(session, model, year) + _opened(session, model, year)),
+        events=tuple(activity.deployments(session, model, year) + _opened(session, model, year)),
         categories=accuracy.categories(readings.get(month, []), release),
         hallucination=_hallucination(run),
         hallucination_before=_hallucination(run_before),
@@ -130,7 +130,7 @@ def _model(
         work=done,
         retrains=tuple(each for _, each in cycles),
         live_tests=live_tests(session, model, span),
-        fixed=work.fixed_examples(session, [cycle for cycle, _ in cycles], released) if style.show_examples else (),
+        fixed=activity.fixed_examples(session, [cycle for cycle, _ in cycles], released) if style.show_examples else (),
         alerts=alerts,
         tasks=tuple(
             Task(task=task.task, every_days=task.every_days, next_at=task.next_at)

@@ -1,9 +1,9 @@
 """Everything that is checked about a batch of examples."""
 
-from tuneloop_workers.quality.alike import find_alike
-from tuneloop_workers.quality.personal import Detector, find_personal
+from tuneloop_workers.quality.label_errors import find_suspected
+from tuneloop_workers.quality.near_duplicates import find_alike
+from tuneloop_workers.quality.pii import Detector, find_personal
 from tuneloop_workers.quality.record import Batch, Report
-from tuneloop_workers.quality.suspicion import find_suspected
 
 
 def check(batch: Batch) -> Report:

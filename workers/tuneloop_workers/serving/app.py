@@ -17,7 +17,7 @@ from litestar.response import Stream
 from tuneloop.gateway.errors import answer_domain_error, answer_http_error, answer_unexpected, error_body
 from tuneloop.kit.errors import CorruptArtifact, NotAuthenticated, TuneloopError, Unavailable
 from tuneloop_workers.serving.answer import Answer, Delta
-from tuneloop_workers.serving.dispatch import Dispatcher, Event
+from tuneloop_workers.serving.engine_thread import Dispatcher, Event
 from tuneloop_workers.serving.servable import Servable
 from tuneloop_workers.serving.versions import ArtifactSource, Versions, threadsafe
 from tuneloop_workers.serving.wire import ChatRequest, Completion, LoadRequest, failure

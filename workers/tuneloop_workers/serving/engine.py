@@ -18,7 +18,7 @@ from tuneloop_workers.serving.decoding import Decoder, Options
 from tuneloop_workers.serving.generation import Generation
 from tuneloop_workers.serving.labels import LabelScoring
 from tuneloop_workers.serving.prefix import Prefix, PrefixCache
-from tuneloop_workers.serving.run import Finished, Run
+from tuneloop_workers.serving.request_state import Finished, Run
 from tuneloop_workers.serving.servable import Adapter, AdapterKey, Servable
 
 OnDelta = Callable[[Delta], None]

@@ -10,8 +10,8 @@ from granian.server.embed import Server
 
 from tuneloop.registry.contract import CONTEXT_TOKENS
 from tuneloop_workers.serving.app import create_app
-from tuneloop_workers.serving.dispatch import Dispatcher
 from tuneloop_workers.serving.engine import Engine
+from tuneloop_workers.serving.engine_thread import Dispatcher
 from tuneloop_workers.serving.versions import ArtifactSource
 
 

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from tuneloop.kit.errors import Conflict, CorruptArtifact, TuneloopError
 from tuneloop.registry.contract import Manifest
-from tuneloop_workers.serving.dispatch import Dispatcher, Event
+from tuneloop_workers.serving.engine_thread import Dispatcher, Event
 from tuneloop_workers.serving.servable import Adapter, Servable
 
 

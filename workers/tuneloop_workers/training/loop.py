@@ -10,12 +10,12 @@ from peft import PeftModel
 from torch import Tensor
 
 from tuneloop.kit.errors import TuneloopError
+from tuneloop_workers.training.batching import Batch
 from tuneloop_workers.training.checkpoint import Position, load_checkpoint, save_checkpoint
 from tuneloop_workers.training.data import Encoded
 from tuneloop_workers.training.events import Checkpoint, Event, Metrics, Progress
 from tuneloop_workers.training.lora import trainable
 from tuneloop_workers.training.objective import Objective
-from tuneloop_workers.training.plan import Batch
 from tuneloop_workers.training.spec import Group, TrainSpec
 
 

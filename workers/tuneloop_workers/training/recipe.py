@@ -9,6 +9,7 @@ from tuneloop.kit.errors import Conflict
 from tuneloop_workers.files import new_folder
 from tuneloop_workers.training.adapter import write_adapter
 from tuneloop_workers.training.base import load_base, place
+from tuneloop_workers.training.batching import plan_batches
 from tuneloop_workers.training.checkpoint import Position
 from tuneloop_workers.training.data import encoder, read_examples
 from tuneloop_workers.training.evaluate import dev_loss
@@ -16,11 +17,10 @@ from tuneloop_workers.training.events import Done, Event, Stopped
 from tuneloop_workers.training.loop import Run
 from tuneloop_workers.training.lora import factors, last_third
 from tuneloop_workers.training.objective import Objective
-from tuneloop_workers.training.plan import plan_batches
-from tuneloop_workers.training.proof import start_model
 from tuneloop_workers.training.record import Machine, Record, identify, libraries, read_record, write_record
 from tuneloop_workers.training.spec import TrainSpec
 from tuneloop_workers.training.step import CompletionLoss
+from tuneloop_workers.training.warm_start_check import start_model
 
 
 def train(spec: TrainSpec, emit: Callable[[Event], None], stop: Callable[[], bool]) -> Done | Stopped:

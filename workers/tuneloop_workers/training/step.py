@@ -16,9 +16,9 @@ from torch.nn import functional
 from transformers import PreTrainedModel
 
 from tuneloop_workers.training.base import output_head
+from tuneloop_workers.training.chunked_cross_entropy import completion_nll
 from tuneloop_workers.training.data import Encoded
 from tuneloop_workers.training.decoder import PackedDecoder
-from tuneloop_workers.training.head import completion_nll
 from tuneloop_workers.training.label_set import Decision, LabelSet
 
 VERIFIED = frozenset({"gemma3_text", "llama", "qwen2", "qwen3"})

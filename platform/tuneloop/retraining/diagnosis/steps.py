@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from tuneloop.evals.service import rate_of
+from tuneloop.evaluation.service import rate_of
 from tuneloop.retraining.diagnosis.findings import CategoryData, Loss, NextStep, Pair, StepKind, TrainingData
 from tuneloop.retraining.evidence import rate_in_words
 from tuneloop.retraining.next_recipe import ALL_LAYERS_TIMES, all_layers_recipe, changed_recipe

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from tuneloop.stats.charts import DriftChart, fit_overdispersion
+from tuneloop.stats.control_charts import DriftChart, fit_overdispersion
 from tuneloop.stats.shiryaev_roberts import Array, Design, Grid, Recursion
 from tuneloop.stats.simulations.finding import Finding, Unit, at_least, at_most
 from tuneloop.stats.thresholds import calibrated

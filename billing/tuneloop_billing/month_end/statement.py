@@ -1,0 +1,144 @@
+"""What a month's invoice says: extras and overage with their price, and the work that the plan includes."""
+
+from collections import Counter
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlmodel import Session, col, select
+
+from tuneloop.clients.entitlements import CYCLE, Contract, give_back_unfinished
+from tuneloop.clients.months import Month, Span
+from tuneloop.tables import (
+    AdapterVersion,
+    Client,
+    CycleState,
+    Feature,
+    RegisteredModel,
+    RetrainingCycle,
+    ServiceUse,
+    Unit,
+    UsageRecord,
+    UseState,
+)
+from tuneloop_billing.payment_provider.protocol import Line
+
+NAMES = {
+    Feature.RETRAIN: "Extra retrain",
+    Feature.AB_TEST: "Extra A/B test",
+    Feature.NEW_CATEGORY: "Extra new category",
+    Feature.LABELS: "Extra labels",
+}
+_DONE = (CycleState.DEPLOYED, CycleState.ROLLED_BACK)
+
+
+class Content(NamedTuple):
+    """`charged` costs something, `included` doesn't."""
+
+    charged: list[Line]
+    included: list[Line]
+
+
+def compose(session: Session, contract: Contract, month: Month, span: Span, usage: dict[Unit, UsageRecord]) -> Content:
+    client = contract.client
+    give_back_unfinished(session, client.id)
+    charged = [_extra_line(session, use) for use in billable(session, client.id, span)]
+    if (overage := _overage(contract, month, usage)) is not None:
+        charged.append(overage)
+    included = [*_retrains(session, client, span), *_counts(client, month, usage)]
+    return Content(charged, included)
+
+
+def billable(session: Session, client_id: UUID, span: Span) -> list[ServiceUse]:
+    """Extras to invoice: labels once ordered, retrains once deployed, the rest once done."""
+    uses = session.exec(
+        select(ServiceUse)
+        .where(
+            ServiceUse.client_id == client_id,
+            col(ServiceUse.extra),
+            col(ServiceUse.month).is_(None),
+            ServiceUse.at < span.end,
+        )
+        .order_by(col(ServiceUse.at), col(ServiceUse.id))
+    ).all()
+    return [use for use in uses if _is_due(session, use)]
+
+
+def _is_due(session: Session, use: ServiceUse) -> bool:
+    if use.feature is Feature.LABELS:
+        return use.state in (UseState.ACCEPTED, UseState.USED)
+    if use.state is not UseState.USED:
+        return False
+    if use.subject is None or not use.subject.startswith(CYCLE):
+        return True
+    cycle = session.get(RetrainingCycle, UUID(use.subject.removeprefix(CYCLE)))
+    return cycle is not None and cycle.state in _DONE
+
+
+def mark_invoiced(session: Session, client_id: UUID, month: Month, lines: tuple[Line, ...]) -> None:
+    """The extras that are on the invoice belong to this month for good."""
+    on_it = {line.reference for line in lines}
+    uses = session.exec(select(ServiceUse).where(ServiceUse.client_id == client_id, col(ServiceUse.month).is_(None)))
+    for use in uses:
+        if reference_of(use) in on_it:
+            use.month, use.state = str(month), UseState.USED
+            session.add(use)
+
+
+def reference_of(use: ServiceUse) -> str:
+    return f"extra:{use.id}"
+
+
+def _extra_line(session: Session, use: ServiceUse) -> Line:
+    text = NAMES.get(use.feature, use.feature.value.replace("_", " "))
+    if use.quantity > 1:
+        text += f", {use.quantity} at the price of one each"
+    if use.subject and use.subject.startswith(CYCLE):
+        cycle = session.get(RetrainingCycle, UUID(use.subject.removeprefix(CYCLE)))
+        text += f": {_cycle_name(session, cycle)}" if cycle else ""
+    if use.reason:
+        text += f" ({use.reason})"
+    return Line(text[:250], use.quantity * use.unit_price, reference_of(use))
+
+
+def _overage(contract: Contract, month: Month, usage: dict[Unit, UsageRecord]) -> Line | None:
+    price = contract.plan.extras.get(Feature.GPU_MINUTES)
+    record = usage.get(Unit.GPU_SECONDS)
+    if price is None or record is None:
+        return None
+    minutes = -(-(record.quantity + record.late) // 60)
+    over = minutes - contract.entitlements.gpu_minutes
+    if over <= 0:
+        return None
+    text = f"GPU minutes beyond the plan in {month}: {over} of {minutes}"
+    return Line(text, over * price, f"usage:{contract.client.id}:{month}:gpu")
+
+
+def _retrains(session: Session, client: Client, span: Span) -> list[Line]:
+    query = select(RetrainingCycle).where(
+        RetrainingCycle.client_id == client.id,
+        col(RetrainingCycle.state).in_(_DONE),
+        RetrainingCycle.updated_at >= span.start,
+        RetrainingCycle.updated_at < span.end,
+    )
+    return [
+        Line(f"Done: retrain, {_cycle_name(session, cycle)}"[:250], 0, f"done:{cycle.id}")
+        for cycle in session.exec(query.order_by(col(RetrainingCycle.updated_at)))
+    ]
+
+
+def _cycle_name(session: Session, cycle: RetrainingCycle) -> str:
+    model = session.get_one(RegisteredModel, cycle.model_id)
+    version = session.get(AdapterVersion, cycle.candidate_version_id) if cycle.candidate_version_id else None
+    what = {CycleState.DEPLOYED: "deployed", CycleState.ROLLED_BACK: "rolled back"}.get(cycle.state, cycle.state.value)
+    number = f" v{version.number}" if version else ""
+    return f"{model.slug}{number} {what} {cycle.updated_at:%Y-%m-%d}"
+
+
+def _counts(client: Client, month: Month, usage: dict[Unit, UsageRecord]) -> list[Line]:
+    found = Counter({unit: record.quantity + record.late for unit, record in usage.items()})
+    said = {Unit.ANSWERS: "answers served and watched", Unit.LABELS: "answers checked by hand"}
+    return [
+        Line(f"Done: {found[unit]:,} {what}", 0, f"done:{client.id}:{month}:{unit.value}")
+        for unit, what in said.items()
+        if found[unit] > 0
+    ]

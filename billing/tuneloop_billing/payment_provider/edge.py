@@ -1,0 +1,60 @@
+"""The edge to Stripe's SDK: its errors become ours, its objects plain values."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import stripe
+
+from tuneloop_billing.payment_provider.protocol import Refused
+
+VERSION = "2026-05-27.dahlia"
+"""Pinned: an answer keeps its shape until we have read a newer version's changes."""
+
+Client = Any
+"""`stripe.StripeClient.v1`; its parameters are checked by Stripe, and by the sandbox against Stripe's schema."""
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Stripe's final answers as `Refused`. What may pass (network, rate limit, their fault) goes through as it is."""
+    try:
+        yield
+    except (stripe.APIConnectionError, stripe.RateLimitError):
+        raise
+    except stripe.StripeError as error:
+        if error.http_status and error.http_status >= 500 and error.code != "not_modelled":
+            raise
+        raise Refused(f"Stripe refused: {error.user_message or error}", stripe_code=error.code) from error
+
+
+def moment(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def moment_or_none(seconds: int | None) -> datetime | None:
+    return moment(seconds) if seconds else None
+
+
+def seconds(at: datetime) -> int:
+    return int(at.timestamp())
+
+
+def found(read: Callable[[], Any]) -> Any | None:
+    """What Stripe has, or None when it has no such thing."""
+    try:
+        return read()
+    except stripe.InvalidRequestError as error:
+        if error.code == "resource_missing":
+            return None
+        raise
+
+
+def get(subject: Any, *names: str) -> Any:
+    """A value within nested objects; None where one is missing."""
+    for name in names:
+        if subject is None or name not in subject:
+            return None
+        subject = subject[name]
+    return subject

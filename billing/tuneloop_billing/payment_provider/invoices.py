@@ -1,0 +1,107 @@
+"""Invoices at Stripe: reading them, and making a month's one without ever making it twice."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from tuneloop_billing.payment_provider.edge import Client, get, moment, moment_or_none
+from tuneloop_billing.payment_provider.protocol import InvoiceFacts, Line, Statement
+
+MONTH, CLIENT, REFERENCE = "tuneloop_month", "tuneloop_client", "tuneloop_reference"
+
+
+def invoices_of(client: Client, customer: str) -> Iterator[InvoiceFacts]:
+    """Newest first, all of them."""
+    for each in client.invoices.list({"customer": customer, "limit": 100}).auto_paging_iter():
+        yield facts_of(client, each)
+
+
+def facts_of(client: Client, there: Any) -> InvoiceFacts:
+    lines = there.lines.data
+    if there.lines.has_more:
+        lines = list(client.invoices.line_items.list(there.id, {"limit": 100}).auto_paging_iter())
+    return InvoiceFacts(
+        id=there.id,
+        customer=str(there.customer if isinstance(there.customer, str) else there.customer.id),
+        subscription=get(there, "parent", "subscription_details", "subscription"),
+        month=get(there, "metadata", MONTH),
+        number=there.number,
+        status=there.status,
+        renewal=there.billing_reason == "subscription_cycle",
+        advances=there.auto_advance,
+        currency=there.currency,
+        total=there.total,
+        amount_paid=there.amount_paid,
+        amount_remaining=there.amount_remaining,
+        credited=there.pre_payment_credit_notes_amount + there.post_payment_credit_notes_amount,
+        lines=tuple(Line(each.description or "", each.amount, get(each, "metadata", REFERENCE)) for each in lines),
+        hosted_url=get(there, "hosted_invoice_url"),
+        issued_at=moment(there.created),
+        paid_at=moment_or_none(there.status_transitions.paid_at),
+        period_end=moment(there.period_end),
+    )
+
+
+def issue(client: Client, statement: Statement) -> InvoiceFacts:
+    """Put a month's lines on its invoice and let it go.
+
+    It is looked for first: a month that was issued already is answered with its invoice. Lines are known by their
+    references, so that one that is there isn't put on again.
+    """
+    there = _of_month(client, statement)
+    if there is None:
+        there = _begin(client, statement)
+    if there.status == "draft":
+        present = {line.reference for line in facts_of(client, there).lines}
+        for line in statement.lines:
+            if line.reference not in present:
+                _put_on(client, there.id, statement, line)
+        client.invoices.update(
+            there.id, {"description": statement.description, "footer": statement.footer, "metadata": _marks(statement)}
+        )
+        client.invoices.finalize_invoice(there.id, {"auto_advance": True})
+    return facts_of(client, client.invoices.retrieve(there.id))
+
+
+def _of_month(client: Client, statement: Statement) -> Any | None:
+    for each in client.invoices.list({"customer": statement.customer, "limit": 100}).auto_paging_iter():
+        if get(each, "metadata", MONTH) == statement.month and each.status != "void":
+            return each
+    return None
+
+
+def _begin(client: Client, statement: Statement) -> Any:
+    """The renewal's draft, if it is one still; otherwise an invoice of its own."""
+    if statement.draft is not None:
+        draft = client.invoices.retrieve(statement.draft)
+        if draft.status == "draft":
+            return client.invoices.update(draft.id, {"auto_advance": False, "metadata": _marks(statement)})
+    customer = client.customers.retrieve(statement.customer)
+    card = get(customer, "invoice_settings", "default_payment_method")
+    order: dict[str, Any] = {
+        "customer": statement.customer,
+        "currency": statement.currency,
+        "auto_advance": False,
+        "metadata": _marks(statement),
+        "collection_method": "charge_automatically" if card else "send_invoice",
+    }
+    if not card:
+        order["days_until_due"] = statement.days_until_due
+    return client.invoices.create(order, {"idempotency_key": f"{statement.client_id}:{statement.month}:invoice"})
+
+
+def _put_on(client: Client, invoice_id: str, statement: Statement, line: Line) -> None:
+    client.invoice_items.create(
+        {
+            "customer": statement.customer,
+            "invoice": invoice_id,
+            "amount": line.amount,
+            "currency": statement.currency,
+            "description": line.description,
+            "metadata": {REFERENCE: line.reference or ""},
+        },
+        {"idempotency_key": f"{invoice_id}:{line.reference}"},
+    )
+
+
+def _marks(statement: Statement) -> dict[str, str]:
+    return {MONTH: statement.month, CLIENT: str(statement.client_id)}

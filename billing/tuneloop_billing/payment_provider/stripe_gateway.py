@@ -1,0 +1,188 @@
+"""Stripe behind the protocol: an account of its own by secret key, or one connected to our platform."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import httpx
+import stripe
+
+from tuneloop.kit.crypto import Vault
+from tuneloop.kit.errors import Conflict, Unavailable
+from tuneloop.kit.settings import Settings
+from tuneloop.tables import BillingAccount, BillingMode
+from tuneloop_billing.payment_provider import invoices, subscriptions
+from tuneloop_billing.payment_provider.edge import VERSION, found, get, refusals
+from tuneloop_billing.payment_provider.protocol import (
+    AccountFacts,
+    Endpoint,
+    InvoiceFacts,
+    Payer,
+    PaymentGateway,
+    Price,
+    Statement,
+    SubscriptionFacts,
+    Wanted,
+)
+
+SANDBOX_KEY = "sk_test_sandbox_"
+EVENTS = (
+    "customer.subscription.created",
+    "customer.subscription.updated",
+    "customer.subscription.deleted",
+    "invoice.created",
+    "invoice.finalized",
+    "invoice.paid",
+    "invoice.payment_failed",
+    "invoice.overdue",
+    "invoice.updated",
+    "invoice.voided",
+    "credit_note.created",
+    "checkout.session.completed",
+)
+
+
+class StripeGateway:
+    """`account` is the connected account to act for; without it the key's own."""
+
+    def __init__(self, key: str, *, url: str, account: str | None = None) -> None:
+        client = stripe.StripeClient(
+            key,
+            base_addresses={"api": url},
+            stripe_version=VERSION,
+            stripe_account=account,
+            max_network_retries=2,
+        )
+        self._v1: Any = client.v1
+        self._account = account
+
+    def account(self) -> AccountFacts:
+        with refusals():
+            there = self._v1.accounts.retrieve_current()
+            return AccountFacts(there.id, get(there, "business_profile", "name"), False)
+
+    def listen(self, url: str) -> Endpoint:
+        """A new endpoint: an older one at the same address is removed, for its secret can't be read again."""
+        self.stop_listening(url)
+        with refusals():
+            made = self._v1.webhook_endpoints.create(
+                {"url": url, "enabled_events": list(EVENTS), "api_version": VERSION}
+            )
+            return Endpoint(made.id, made.secret)
+
+    def stop_listening(self, url: str) -> None:
+        with refusals():
+            for each in self._v1.webhook_endpoints.list({"limit": 100}).auto_paging_iter():
+                if each.url == url:
+                    self._v1.webhook_endpoints.delete(each.id)
+
+    def publish(self, price: Price, *, sold: bool) -> None:
+        with refusals():
+            subscriptions.ensure_price(self._v1, price, sold=sold)
+
+    def apply(self, wanted: Wanted) -> SubscriptionFacts | None:
+        with refusals():
+            return subscriptions.apply(self._v1, wanted)
+
+    def subscription(self, subscription_id: str) -> SubscriptionFacts:
+        with refusals():
+            return subscriptions.facts_of(self._v1, self._v1.subscriptions.retrieve(subscription_id))
+
+    def invoice(self, invoice_id: str) -> InvoiceFacts:
+        with refusals():
+            return invoices.facts_of(self._v1, self._v1.invoices.retrieve(invoice_id))
+
+    def invoices(self, customer: str) -> Iterator[InvoiceFacts]:
+        with refusals():
+            yield from invoices.invoices_of(self._v1, customer)
+
+    def hold(self, invoice_id: str) -> None:
+        """Keep a renewal's draft until the month's lines are on it."""
+        with refusals():
+            there = found(lambda: self._v1.invoices.retrieve(invoice_id))
+            if there is not None and there.status == "draft" and there.auto_advance:
+                self._v1.invoices.update(invoice_id, {"auto_advance": False})
+
+    def issue(self, statement: Statement) -> InvoiceFacts:
+        with refusals():
+            return invoices.issue(self._v1, statement)
+
+    def credit(self, invoice_id: str, *, amount: int, reason: str, key: str) -> None:
+        """An open invoice is lowered; for a paid one the amount goes to the customer's balance."""
+        with refusals():
+            there = self._v1.invoices.retrieve(invoice_id)
+            order: dict[str, Any] = {"invoice": invoice_id, "amount": amount, "memo": reason}
+            if there.status == "paid":
+                order["credit_amount"] = amount
+            self._v1.credit_notes.create(order, {"idempotency_key": key})
+
+    def customer(self, payer: Payer) -> str:
+        with refusals():
+            return str(subscriptions.ensure_customer(self._v1, payer).id)
+
+    def card_link(self, customer: str, *, back: str, currency: str) -> str:
+        with refusals():
+            session = self._v1.checkout.sessions.create(
+                {"mode": "setup", "customer": customer, "success_url": back, "cancel_url": back, "currency": currency}
+            )
+            return str(session.url)
+
+    def take_card(self, session_id: str) -> None:
+        """The card of a finished checkout pays from now on, also what is open."""
+        with refusals():
+            session = self._v1.checkout.sessions.retrieve(session_id, {"expand": ["setup_intent"]})
+            card = get(session, "setup_intent", "payment_method")
+            if session.status != "complete" or not card:
+                return
+            customer = str(session.customer)
+            self._v1.customers.update(customer, {"invoice_settings": {"default_payment_method": str(card)}})
+            for each in self._v1.subscriptions.list({"customer": customer, "limit": 100}).data:
+                if each.collection_method != "charge_automatically":
+                    self._v1.subscriptions.update(each.id, {"collection_method": "charge_automatically"})
+            for invoice in self._v1.invoices.list({"customer": customer, "status": "open", "limit": 100}).data:
+                with suppress(stripe.CardError):  # it stays open, and Stripe tells the client
+                    self._v1.invoices.pay(invoice.id, {})
+
+    def portal_link(self, customer: str, *, back: str) -> str:
+        with refusals():
+            return str(self._v1.billing_portal.sessions.create({"customer": customer, "return_url": back}).url)
+
+
+def connect_account(settings: Settings, *, name: str, back: str) -> tuple[str, str]:
+    """A new account connected to our platform, and the link under which its owner sets it up."""
+    key = settings.stripe_platform_key.get_secret_value()
+    if not key:
+        raise Conflict("this installation has no Stripe platform; give your own secret key instead")
+    client = stripe.StripeClient(key, base_addresses={"api": address(settings, key)}, stripe_version=VERSION)
+    with refusals():
+        made = client.v1.accounts.create({"type": "standard", "business_profile": {"name": name}})
+        link = client.v1.account_links.create(
+            {"account": made.id, "type": "account_onboarding", "refresh_url": back, "return_url": back}
+        )
+    return made.id, link.url
+
+
+def address(settings: Settings, key: str) -> str:
+    """Keys of the sandbox go to the sandbox, all others to Stripe."""
+    return settings.stripe_sandbox_url if key.startswith(SANDBOX_KEY) else settings.stripe_url
+
+
+def gateway_of(settings: Settings, account: BillingAccount | None) -> PaymentGateway | None:
+    """The agency's way to Stripe; None when it bills elsewhere."""
+    if account is None or account.mode is BillingMode.NONE:
+        return None
+    if account.mode is BillingMode.CONNECT:
+        key = settings.stripe_platform_key.get_secret_value()
+        return StripeGateway(key, url=address(settings, key), account=account.stripe_account)
+    key = Vault(settings.secret_key.get_secret_value()).open(account.sealed_key or "")
+    return StripeGateway(key, url=address(settings, key))
+
+
+def open_sandbox(settings: Settings, *, name: str) -> str:
+    """The key of a new account at the sandbox. Raises Unavailable when none runs."""
+    url = settings.stripe_sandbox_url
+    try:
+        answer = httpx.post(f"{url}/_sandbox/accounts", json={"name": name}, timeout=10).raise_for_status()
+    except httpx.HTTPError as error:
+        raise Unavailable(f"no Stripe sandbox answers at {url}; start it with 'tuneloop stripe-sandbox'") from error
+    return str(answer.json()["key"])

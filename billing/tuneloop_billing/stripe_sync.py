@@ -1,0 +1,199 @@
+"""Between here and Stripe: what a subscription should be, and taking over what it is."""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import update
+from sqlmodel import Session, col, select
+
+from tuneloop.clients.months import Month, zone_of_agency
+from tuneloop.kit.clock import now
+from tuneloop.kit.errors import NotFound
+from tuneloop.kit.jobs.runtime import JobContext
+from tuneloop.tables import (
+    BillingAccount,
+    Client,
+    Invoice,
+    MaintenancePlan,
+    Subscription,
+    SubscriptionState,
+)
+from tuneloop_billing.payment_provider.protocol import (
+    InvoiceFacts,
+    Payer,
+    PaymentGateway,
+    Price,
+    SubscriptionFacts,
+    Wanted,
+)
+from tuneloop_billing.payment_provider.stripe_gateway import gateway_of
+
+NOON = timedelta(hours=12)
+
+
+def gateway(context: JobContext) -> PaymentGateway | None:
+    with context.reading() as session:
+        account = session.exec(select(BillingAccount)).one_or_none()
+    return gateway_of(context.settings, account)
+
+
+def price_of(plan: MaintenancePlan) -> Price:
+    return Price(plan.id, plan.name, plan.price, plan.currency)
+
+
+def payer_of(session: Session, client: Client) -> Payer:
+    customer = session.exec(
+        select(Subscription.stripe_customer).where(Subscription.client_id == client.id)
+    ).one_or_none()
+    email = client.contacts[0]["email"] if client.contacts else None
+    return Payer(client.id, client.name, email, customer)
+
+
+def wanted_of(session: Session, subscription: Subscription) -> Wanted:
+    client = session.get_one(Client, subscription.client_id)
+    then = session.get(MaintenancePlan, subscription.next_plan_id) if subscription.next_plan_id else None
+    automatic_tax = session.exec(select(BillingAccount.automatic_tax)).one_or_none()
+    return Wanted(
+        subscription_id=subscription.id,
+        revision=subscription.revision,
+        payer=payer_of(session, client),
+        price=price_of(session.get_one(MaintenancePlan, subscription.plan_id)),
+        then=price_of(then) if then else None,
+        state=subscription.state,
+        started_at=subscription.started_at,
+        trial_ends_at=subscription.trial_ends_at,
+        cancel_at_period_end=subscription.cancel_at_period_end,
+        coupon=subscription.coupon,
+        automatic_tax=bool(automatic_tax),
+        anchor=first_noon(subscription.started_at, zone_of_agency(session)),
+        subscription=subscription.stripe_subscription,
+    )
+
+
+def first_noon(moment: datetime, zone: ZoneInfo) -> datetime:
+    """Noon UTC of the next first of a month: the first, not the last or the second, wherever the agency is.
+
+    Stripe repeats the day of the month in UTC, so midnight in Berlin would become the 31st, the 30th, the 28th.
+    """
+    following = Month.of(moment, zone).next
+    return (
+        moment.replace(year=following.year, month=following.month, day=1, hour=0, minute=0, second=0, microsecond=0)
+        + NOON
+    )
+
+
+def next_read(context: JobContext) -> int:
+    """Number of a reading that is about to be made. Of two readings the one with the lower number loses."""
+    with context.unit() as session:
+        query = update(BillingAccount).values(reads=BillingAccount.reads + 1).returning(col(BillingAccount.reads))
+        return int(session.execute(query.execution_options(synchronize_session=False)).scalar_one())
+
+
+def sync_subscription(context: JobContext, subscription_id: UUID) -> None:
+    """Send the newest change to Stripe; harmless when it is there already."""
+    service = gateway(context)
+    with context.reading() as session:
+        subscription = session.get(Subscription, subscription_id)
+        if subscription is None:
+            raise NotFound("subscription", subscription_id)
+        wanted = wanted_of(session, subscription)
+    if service is None:
+        facts, number = None, 0
+    else:
+        number = next_read(context)
+        facts = service.apply(wanted)
+    with context.unit() as session:
+        subscription = _locked(session, col(Subscription.id) == subscription_id)
+        assert subscription is not None
+        subscription.sent_revision = max(subscription.sent_revision, wanted.revision)
+        subscription.problem = None
+        if facts is not None:
+            subscription.stripe_customer, subscription.stripe_subscription = facts.customer, facts.id
+            take_over(session, subscription, facts, number=number)
+        session.add(subscription)
+
+
+def refresh_subscription(context: JobContext, service: PaymentGateway, stripe_id: str) -> str:
+    """Ask Stripe how a subscription is, and take that over. Returns what came of it."""
+    number = next_read(context)
+    facts = service.subscription(stripe_id)
+    with context.unit() as session:
+        subscription = _locked(session, col(Subscription.stripe_subscription) == stripe_id)
+        if subscription is None:
+            return "not ours"
+        return "taken over" if take_over(session, subscription, facts, number=number) else "older than what we know"
+
+
+def take_over(session: Session, subscription: Subscription, facts: SubscriptionFacts, *, number: int) -> bool:
+    """Stripe's word on state, period and plan. Changes made here that Stripe doesn't know yet stay."""
+    if number <= subscription.read:
+        return False
+    subscription.read = number
+    subscription.period_start, subscription.period_end = facts.period_start, facts.period_end
+    if subscription.sent_revision >= subscription.revision:
+        subscription.state, subscription.state_since = _state(subscription, facts)
+        subscription.cancel_at_period_end = facts.cancel_at_period_end
+        subscription.trial_ends_at = facts.trial_ends_at
+        subscription.next_plan_id = facts.next_plan_id
+        if facts.plan_id is not None and (plan := session.get(MaintenancePlan, facts.plan_id)) is not None:
+            subscription.plan_id = plan.id
+            client = session.get_one(Client, subscription.client_id)
+            client.plan = plan.tier
+            session.add(client)
+    session.add(subscription)
+    return True
+
+
+def _state(subscription: Subscription, facts: SubscriptionFacts) -> tuple[SubscriptionState, datetime]:
+    """Stripe doesn't say since when collection is paused."""
+    if facts.state is SubscriptionState.PAUSED and subscription.state is SubscriptionState.PAUSED:
+        return subscription.state, subscription.state_since
+    return facts.state, now() if facts.state is SubscriptionState.PAUSED else facts.since
+
+
+def keep_invoice(session: Session, facts: InvoiceFacts, *, number: int) -> str:
+    """Keep how an invoice is, unless a later reading is kept already."""
+    owner = session.exec(select(Subscription).where(Subscription.stripe_customer == facts.customer)).one_or_none()
+    if owner is None:
+        return "not ours"
+    # The owner's row orders those who see an invoice for the first time.
+    _locked(session, col(Subscription.id) == owner.id)
+    query = select(Invoice).where(Invoice.stripe_id == facts.id).with_for_update()
+    invoice = session.exec(query.execution_options(populate_existing=True)).one_or_none()
+    if invoice is None:
+        invoice = Invoice(
+            client_id=owner.client_id,
+            stripe_id=facts.id,
+            status=facts.status,
+            currency=facts.currency,
+            total=facts.total,
+            amount_paid=0,
+            amount_remaining=0,
+            issued_at=facts.issued_at,
+        )
+    if number <= invoice.read:
+        return "older than what we know"
+    invoice.read, invoice.seen_at = number, now()
+    invoice.month, invoice.number, invoice.status, invoice.total = facts.month, facts.number, facts.status, facts.total
+    invoice.amount_paid, invoice.amount_remaining = facts.amount_paid, facts.amount_remaining
+    invoice.credited, invoice.paid_at, invoice.hosted_url = facts.credited, facts.paid_at, facts.hosted_url
+    invoice.lines = [line._asdict() for line in facts.lines]
+    session.add(invoice)
+    return "kept"
+
+
+def _locked(session: Session, condition: object) -> Subscription | None:
+    query = select(Subscription).where(condition).with_for_update()  # type: ignore[arg-type]
+    return session.exec(query.execution_options(populate_existing=True)).one_or_none()
+
+
+def sync_catalogue(context: JobContext) -> None:
+    """Products and prices at Stripe for every plan."""
+    service = gateway(context)
+    if service is None:
+        return
+    with context.reading() as session:
+        plans = [(price_of(plan), plan.archived_at is None) for plan in session.exec(select(MaintenancePlan))]
+    for price, sold in plans:
+        service.publish(price, sold=sold)

@@ -1,0 +1,135 @@
+"""HTTP: the agency's workspaces, their channels, and linking oneself."""
+
+from datetime import datetime
+from uuid import UUID
+
+from litestar import Controller, delete, get, post, put
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
+from pydantic import BaseModel, ConfigDict, Field
+
+from tuneloop.identity.request import HttpRequest, settings_of
+from tuneloop.kit.errors import Unavailable
+from tuneloop.kit.principal import Principal
+from tuneloop.kit.tenancy import TenantSession
+from tuneloop.tables import Client, Role, SlackChannel
+from tuneloop_bot.channels import channels, set_channel
+from tuneloop_bot.identities import linked, unlink
+from tuneloop_bot.installations import begin_installation, installations, remove_installation
+
+
+class PersonRead(BaseModel):
+    """A member who is linked to a Slack user; `id` is the link's."""
+
+    id: UUID
+    slack_user_id: str
+    name: str
+    how: str
+
+
+class WorkspaceRead(BaseModel):
+    id: UUID
+    team_id: str
+    team_name: str
+    scopes: list[str]
+    installed_at: datetime
+    people: list[PersonRead]
+
+
+class ChannelSet(BaseModel):
+    """Without a client: where everything goes that has no channel of its own."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    channel: str = Field(pattern=r"^[CGD][A-Z0-9]{2,20}$", description="Slack's id of the channel, such as C0123456789")
+    client: str | None = None
+    team: str | None = Field(default=None, description="id or name of the workspace, if there are several")
+
+
+class ChannelRead(BaseModel):
+    channel: str
+    client: str | None
+    team_id: str
+
+
+class SlackRead(BaseModel):
+    workspaces: list[WorkspaceRead]
+    channels: list[ChannelRead]
+
+
+class InstallBegun(BaseModel):
+    url: str = Field(description="open it in a browser within 15 minutes")
+
+
+def _read_channel(session: TenantSession, row: SlackChannel) -> ChannelRead:
+    teams = {each.id: each.team_id for each in installations(session)}
+    client = session.get_one(Client, row.client_id).slug if row.client_id else None
+    return ChannelRead(channel=row.channel, client=client, team_id=teams.get(row.installation_id, ""))
+
+
+class SlackController(Controller):
+    path = "/api/v1/slack"
+    tags = ("slack",)
+
+    @get(role=Role.ADMIN, sync_to_thread=True)
+    def index(self, session: NamedDependency[TenantSession]) -> SlackRead:
+        """Connected workspaces, who is linked in them, and where messages go."""
+        return SlackRead(
+            workspaces=[
+                WorkspaceRead(
+                    **each.model_dump(include={"id", "team_id", "team_name", "installed_at"}),
+                    scopes=each.scopes.split(","),
+                    people=[
+                        PersonRead(id=link.id, slack_user_id=link.slack_user_id, name=person.name, how=link.how)
+                        for link, person in linked(session, each)
+                    ],
+                )
+                for each in installations(session)
+            ],
+            channels=[_read_channel(session, row) for row in channels(session)],
+        )
+
+    @post("/installations", role=Role.ADMIN, sync_to_thread=True)
+    def install(
+        self,
+        request: HttpRequest,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+    ) -> InstallBegun:
+        """Begin to connect a workspace."""
+        settings = settings_of(request)
+        if not settings.slack_client_id:
+            raise Unavailable("this installation has no Slack app; set TUNELOOP_SLACK_CLIENT_ID and its secrets")
+        state = begin_installation(session, principal=principal)
+        return InstallBegun(url=f"{settings.site_url}/slack/install?state={state}")
+
+    @delete("/installations/{installation_id:uuid}", role=Role.ADMIN, sync_to_thread=True)
+    def remove(
+        self,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        installation_id: FromPath[UUID],
+    ) -> None:
+        """Disconnect a workspace and forget its tokens."""
+        remove_installation(session, principal=principal, installation_id=installation_id)
+
+    @put("/channel", role=Role.ADMIN, sync_to_thread=True)
+    def route(
+        self,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        data: JSONBody[ChannelSet],
+    ) -> ChannelRead:
+        """Send messages about a client, or all others, to a channel."""
+        row = set_channel(session, principal=principal, channel=data.channel, client=data.client, team=data.team)
+        return _read_channel(session, row)
+
+    @delete("/identities/{identity_id:uuid}", role=Role.ADMIN, sync_to_thread=True)
+    def forget(
+        self,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        identity_id: FromPath[UUID],
+    ) -> None:
+        """Take away a link between a Slack user and a member."""
+        unlink(session, principal=principal, identity_id=identity_id)

@@ -1,0 +1,92 @@
+"""What a message is about, and what it should show now."""
+
+from enum import StrEnum
+from uuid import UUID
+
+from sqlmodel import Session
+
+from tuneloop.kit.settings import Settings
+from tuneloop.tables import AbTest, Alert, RegisteredModel, Report, RetrainingCycle, SlackMessage
+from tuneloop_bot.ab_view import ab_view
+from tuneloop_bot.attempts import attempt_about
+from tuneloop_bot.blocks.ab_tests import ab_message
+from tuneloop_bot.blocks.alerts import alert_message
+from tuneloop_bot.blocks.content import Content
+from tuneloop_bot.blocks.cycles import candidate_message, failed_message, retrain_message
+from tuneloop_bot.blocks.digest import digest_message
+from tuneloop_bot.blocks.reminders import call_message, escalation_message, reminder_message
+from tuneloop_bot.blocks.reports import report_message
+from tuneloop_bot.pending_approvals import call_about, question_of
+from tuneloop_bot.report_view import report_view
+from tuneloop_bot.views import alert_view, cycle_view, data_at_hand, last_effort
+
+
+class Subject(StrEnum):
+    ALERT = "alert"
+    AGAIN = "again"
+    RETRAIN = "retrain"
+    CANDIDATE = "candidate"
+    FAILURE = "failure"
+    AB_TEST = "ab_test"
+    REPORT = "report"
+    DIGEST = "digest"
+    REMINDER = "reminder"
+    ESCALATION = "escalation"
+
+
+def content_of(session: Session, kind: Subject, subject_id: UUID, settings: Settings) -> Content | None:
+    """None when there is nothing to show (any more)."""
+    if kind is Subject.ALERT:
+        alert = session.get(Alert, subject_id)
+        return _alert(session, alert, settings) if alert is not None else None
+    if kind is Subject.AGAIN:
+        called = call_about(session, subject_id)
+        return call_message(called) if called is not None else None
+    if kind is Subject.REPORT:
+        report = session.get(Report, subject_id)
+        return report_message(report_view(session, report, settings.site_url)) if report is not None else None
+    if kind is Subject.AB_TEST:
+        return _ab_test(session, session.get(AbTest, subject_id))
+    if kind is Subject.DIGEST:
+        return digest_message(session)
+    if kind in (Subject.REMINDER, Subject.ESCALATION):
+        return _asked_again(session, kind, subject_id)
+    if kind is Subject.CANDIDATE:
+        return _candidate(session, subject_id, settings)
+    cycle = session.get(RetrainingCycle, subject_id)
+    if cycle is None:
+        return None
+    view = cycle_view(session, cycle)
+    if kind is Subject.FAILURE:
+        return failed_message(view, site=settings.site_url)
+    model = session.get_one(RegisteredModel, cycle.model_id)
+    effort = last_effort(session, model.id, hourly=settings.compute_hourly, currency=settings.currency)
+    return retrain_message(view, data_at_hand(session, model), effort)
+
+
+def content_of_message(session: Session, message: SlackMessage, settings: Settings) -> Content | None:
+    return content_of(session, Subject(message.subject_kind), message.subject_id, settings)
+
+
+def _candidate(session: Session, subject_id: UUID, settings: Settings) -> Content | None:
+    about = attempt_about(session, subject_id)
+    if about is None:
+        return None
+    return candidate_message(cycle_view(session, about.cycle, attempt=about.number), site=settings.site_url)
+
+
+def _ab_test(session: Session, test: AbTest | None) -> Content | None:
+    if test is None:
+        return None
+    return ab_message(ab_view(session, test), cycle_view(session, session.get_one(RetrainingCycle, test.cycle_id)))
+
+
+def _asked_again(session: Session, kind: Subject, approval_id: UUID) -> Content | None:
+    asked = question_of(session, approval_id)
+    if asked is None:
+        return None
+    return reminder_message(asked) if kind is Subject.REMINDER else escalation_message(asked)
+
+
+def _alert(session: Session, alert: Alert, settings: Settings) -> Content:
+    return alert_message(alert_view(session, alert, hourly=settings.compute_hourly, currency=settings.currency))

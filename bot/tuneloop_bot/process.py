@@ -1,0 +1,58 @@
+"""The bot process: jobs of the chat queue, the announcer, and Slack's Socket Mode where it is set up."""
+
+import threading
+
+import dramatiq
+import structlog
+from slack_bolt.adapter.socket_mode import SocketModeHandler
+
+import tuneloop_bot.handlers  # noqa: F401  (registers the handlers)
+from tuneloop.kit.db import Database, make_engine
+from tuneloop.kit.jobs import Queue
+from tuneloop.kit.jobs.broker import make_broker
+from tuneloop.kit.jobs.runtime import Runtime, install
+from tuneloop.kit.settings import Settings
+from tuneloop.kit.signals import stop_on_signals
+from tuneloop.kit.storage import Storage
+from tuneloop_bot.app import ANSWER_SECONDS, make_app
+from tuneloop_bot.sync_loop import announce
+
+log = structlog.get_logger(__name__)
+
+THREADS = 4
+SHUTDOWN_MS = 20_000
+
+
+def run_bot(settings: Settings) -> None:
+    """Until SIGTERM; a running job is finished or handed back."""
+    database = Database(make_engine(settings.database_url))
+    storage = Storage(settings.storage, cache=settings.data_dir / "cache")
+    runtime = Runtime(database, storage, settings)
+    install(runtime)
+    worker = dramatiq.Worker(
+        make_broker(settings.broker_url), queues={str(Queue.CHAT)}, worker_threads=THREADS, worker_timeout=100
+    )
+    stop = stop_on_signals(runtime.stopping.set)
+    announcer = threading.Thread(target=announce, args=(database, settings, stop), daemon=True)
+    socket = _connect(settings)
+    announcer.start()
+    worker.start()
+    log.info("bot_ready")
+    stop.wait()
+    if socket is not None:
+        socket.close()  # type: ignore[no-untyped-call]
+    worker.stop(timeout=SHUTDOWN_MS)
+    announcer.join()
+
+
+def _connect(settings: Settings) -> SocketModeHandler | None:
+    """Socket Mode, when there is an app token: then Slack needs no address of ours."""
+    token = settings.slack_app_token.get_secret_value()
+    if not token:
+        return None
+    quick = Database(make_engine(settings.database_url, pool_size=5, answer_within=ANSWER_SECONDS))
+    app = make_app(settings, quick)
+    socket = SocketModeHandler(app, token, web_client=app.client)
+    socket.connect()  # type: ignore[no-untyped-call]
+    log.info("slack_socket_connected")
+    return socket

@@ -1,0 +1,219 @@
+"""Do what came in from Slack: find out who it is, do it once, tell them."""
+
+import re
+from typing import Any
+from uuid import UUID
+
+import structlog
+from slack_sdk.webhook import WebhookClient
+from sqlmodel import Session, select
+
+from tuneloop.audit.service import record
+from tuneloop.kit.clock import now
+from tuneloop.kit.errors import InvalidInput, NotAuthenticated, TuneloopError
+from tuneloop.kit.jobs.runtime import JobContext
+from tuneloop.kit.principal import Principal
+from tuneloop.kit.tenancy import TenantSession
+from tuneloop.tables import ActorKind, Role, SlackInstallation, SlackMessage, SlackReceipt
+from tuneloop_bot.action_handlers import ACTS, FORMS, Doing, correct
+from tuneloop_bot.action_ids import DECISIONS, Metadata
+from tuneloop_bot.blocks.parts import buttons, link, ours
+from tuneloop_bot.commands import instead_of_buttons, run_command
+from tuneloop_bot.ephemeral_reply import Answer
+from tuneloop_bot.home import home_view
+from tuneloop_bot.identities import link_by_email, new_identity_link, principal_of
+from tuneloop_bot.installations import remove_installation
+from tuneloop_bot.message_sync import refresh
+from tuneloop_bot.payloads import Incoming
+from tuneloop_bot.receipts import lock_receipt
+from tuneloop_bot.web_api import Calls, Later, Refusal
+
+log = structlog.get_logger(__name__)
+
+REMOVALS = ("app_uninstalled", "tokens_revoked")
+SHOULD_BE = re.compile(r"^\s*(?:(\d)\s*[.:)]?\s*)?should be:?\s+(.+)$", re.IGNORECASE | re.DOTALL)
+
+
+class TryAgain(RuntimeError):
+    """Slack is away: the job is repeated, and what was done stays done."""
+
+
+def handle(context: JobContext, receipt_id: UUID) -> None:
+    with context.unit() as session:
+        receipt = session.get_one(SlackReceipt, receipt_id)
+        installation = session.get_one(SlackInstallation, receipt.installation_id)
+        came = Incoming.model_validate(receipt.payload)
+        if receipt.handled_at is None and came.name in REMOVALS:
+            _remove(session, installation)
+            receipt.handled_at = receipt.answered_at = now()
+            return
+        known = receipt.handled_at is not None or _is_known(session, installation, came.user)
+    if installation.removed_at is not None:
+        return
+    calls = Calls(context.settings, installation)
+    if not known:
+        _link(context, calls, installation, came.user)
+    answer = _do_once(context, receipt_id, installation, came)
+    if answer is not None:
+        try:
+            _tell(calls, came, answer)
+        except Later as later:
+            raise TryAgain(str(later)) from later
+    if came.name == "app_home_opened" or (came.kind == "action" and came.channel is None):
+        _show_home(context, calls, installation, came.user)
+    with context.unit() as session:
+        lock_receipt(session, receipt_id).answered_at = now()
+
+
+def _do_once(
+    context: JobContext, receipt_id: UUID, installation: SlackInstallation, came: Incoming
+) -> dict[str, Any] | None:
+    """The outcome is kept with the receipt in the transaction that did it; a repeated job finds it there."""
+    with context.unit() as session:
+        receipt = lock_receipt(session, receipt_id)
+        if receipt.handled_at is None:
+            answer = _outcome(session, context, installation, came)
+            receipt.answer = answer.body() if answer is not None else None
+            receipt.handled_at = now()
+            session.add(receipt)
+            refresh(session, context.settings, at_once=True)
+        return receipt.answer if receipt.answered_at is None else None
+
+
+def _outcome(
+    session: TenantSession, context: JobContext, installation: SlackInstallation, came: Incoming
+) -> Answer | None:
+    try:
+        principal = principal_of(session, installation, came.user)
+    except NotAuthenticated:
+        return _ask_to_link(session, context, installation, came) if came.name != "app_home_opened" else None
+    except TuneloopError as refused:
+        _note_refusal(session, installation, came, refused)
+        return Answer(f"Not done: {refused.message}.")
+    try:
+        with session.begin_nested():
+            session.client_id = principal.client_id
+            return _done(Doing(session, principal, came, context.settings, installation))
+    except TuneloopError as refused:
+        session.client_id = None
+        _note_refusal(session, installation, came, refused, principal)
+        return Answer(f"Not done: {refused.message}.")
+    finally:
+        session.client_id = None
+
+
+def _done(doing: Doing) -> Answer | None:
+    came = doing.came
+    if came.kind == "action":
+        answer = ACTS[came.name](doing)
+        return instead_of_buttons(doing, answer) if came.private and came.name in DECISIONS else answer
+    if came.kind == "view":
+        return FORMS[came.name](doing)
+    if came.kind == "command":
+        return run_command(doing)
+    return _reply(doing) if came.name == "message" else None
+
+
+def _reply(doing: Doing) -> Answer | None:
+    """`should be: …` in the thread of a message that shows answers; other talk is none of our business."""
+    said = SHOULD_BE.match(doing.came.value)
+    if said is None or doing.came.thread_ts is None:
+        return None
+    query = select(SlackMessage).where(
+        SlackMessage.posted_in == doing.came.channel, SlackMessage.ts == doing.came.thread_ts
+    )
+    message = doing.session.exec(query).one_or_none()
+    if message is None or not message.answers:
+        return None
+    doing.principal.require(Role.OPERATOR)
+    place = int(said.group(1) or (1 if len(message.answers) == 1 else 0))
+    if not 1 <= place <= len(message.answers):
+        raise InvalidInput(f"say which of the answers: '1 should be: …' up to {len(message.answers)}")
+    return correct(doing, UUID(message.answers[place - 1]), said.group(2).strip())
+
+
+def _remove(session: Session, installation: SlackInstallation) -> None:
+    principal = Principal(installation.agency_id, Role.ADMIN, ActorKind.SYSTEM, None, "Slack", "slack")
+    remove_installation(session, principal=principal, installation_id=installation.id)
+
+
+def _is_known(session: Session, installation: SlackInstallation, user: str) -> bool:
+    try:
+        principal_of(session, installation, user)
+    except NotAuthenticated:
+        return False
+    except TuneloopError:
+        return True
+    return True
+
+
+def _link(context: JobContext, calls: Calls, installation: SlackInstallation, user: str) -> None:
+    """By the address that Slack has confirmed, for people of this very workspace."""
+    try:
+        person = calls.ask("users.info", user=user)["user"]
+    except (Refusal, Later) as error:
+        log.info("slack_person_unknown", error=str(error))
+        return
+    email = (person.get("profile") or {}).get("email")
+    stranger = person.get("is_stranger") or person.get("is_bot") or person.get("deleted")
+    if email and person.get("is_email_confirmed") and not stranger and person.get("team_id") == installation.team_id:
+        with context.unit() as session:
+            link_by_email(session, installation, user, email)
+
+
+def _ask_to_link(
+    session: Session, context: JobContext, installation: SlackInstallation, came: Incoming
+) -> Answer | None:
+    if came.kind == "event":
+        return None
+    token = new_identity_link(session, installation, came.user)
+    url = f"{context.settings.site_url}/slack/link?token={token}"
+    text = "I don't know who you are yet. Sign in once through this link (30 minutes, for you alone), then try again."
+    return Answer(text, [ours(text), *buttons(link("Who am I?", url))])
+
+
+def _note_refusal(
+    session: Session,
+    installation: SlackInstallation,
+    came: Incoming,
+    refused: TuneloopError,
+    principal: Principal | None = None,
+) -> None:
+    """Attempts that were refused are part of the story too."""
+    who = principal or Principal(
+        installation.agency_id, Role.CLIENT_VIEWER, ActorKind.USER, None, f"Slack user {came.user}", "slack"
+    )
+    record(session, who, "slack.refused", came.kind, came.name, reason=refused.message, code=refused.code)
+
+
+def _tell(calls: Calls, came: Incoming, answer: dict[str, Any]) -> None:
+    """Through the response URL while it lasts, else as a private message in the channel or directly."""
+    body = {"text": answer["text"], "blocks": answer["blocks"]}
+    if came.response_url:
+        replace = bool(answer["replace"])
+        sent = WebhookClient(came.response_url, timeout=5).send_dict(
+            body | {"response_type": "ephemeral", "replace_original": replace}
+        )
+        if sent.status_code == 200:
+            return
+    channel = came.channel or (Metadata.model_validate_json(came.metadata).channel if came.metadata else None)
+    try:
+        if channel is not None and not channel.startswith("D"):
+            thread = {"thread_ts": came.thread_ts} if came.thread_ts else {}
+            calls.call("chat.postEphemeral", channel=channel, user=came.user, **body, **thread)
+            return
+    except Refusal as refusal:
+        log.info("slack_private_answer_refused", error=refusal.code)
+    try:
+        calls.call("chat.postMessage", channel=came.user, **body)
+    except Refusal as refusal:
+        log.warning("slack_answer_lost", error=refusal.code)
+
+
+def _show_home(context: JobContext, calls: Calls, installation: SlackInstallation, user: str) -> None:
+    with context.unit() as session:
+        view = home_view(session, context.settings, installation, user)
+    try:
+        calls.call("views.publish", user_id=user, view=view)
+    except (Refusal, Later) as error:
+        log.info("slack_home_not_shown", error=str(error))

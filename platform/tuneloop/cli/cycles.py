@@ -1,0 +1,93 @@
+"""`tuneloop cycle`: retraining cycles from proposal to production."""
+
+from typing import Annotated
+from uuid import UUID
+
+import typer
+
+from tuneloop.cli.arguments import Cycle, Model
+from tuneloop.cli.cycle_view import render_cycle, render_cycles
+from tuneloop.cli.diagnosis_view import render_attempts, render_step
+from tuneloop.cli.failure import ExitCode, Failure
+from tuneloop.cli.follow import follow_cycle
+from tuneloop.cli.gate_view import render_gate
+from tuneloop.cli.http import Api, Reply, model_path
+from tuneloop.cli.wiring import Terminal, command
+from tuneloop.registry.names import ModelName
+
+app = typer.Typer(no_args_is_help=True, help="Retraining cycles: proposal, training, comparison, decision.")
+
+
+@command(app, "list")
+def index(terminal: Terminal, model: Model) -> None:
+    """Cycles of a model, newest first."""
+    terminal.out.show(terminal.api.get(f"{model_path(model.client, model.model)}/cycles"), render_cycles)
+
+
+@command(app, "show")
+def show(terminal: Terminal, cycle: Cycle) -> None:
+    """One cycle: state, recipe, questions, verdict."""
+    terminal.out.show(find_cycle(terminal.api, cycle), render_cycle)
+
+
+@command(app, "follow")
+def follow(terminal: Terminal, cycle: Cycle) -> None:
+    """Watch a cycle until it ends or waits for a decision; exit code 7 if it fails."""
+    terminal.out.show(follow_cycle(terminal, find_cycle(terminal.api, cycle).value["id"]), render_cycle)
+
+
+@command(app, "gate")
+def gate(terminal: Terminal, cycle: Cycle) -> None:
+    """What the gate asked people, what they said, and what each of its looks found."""
+    found = find_cycle(terminal.api, cycle).value["id"]
+    terminal.out.show(terminal.api.get(f"/cycles/{found}/gate"), render_gate)
+
+
+@command(app, "diagnose")
+def diagnose(terminal: Terminal, cycle: Cycle) -> None:
+    """Why each candidate of a cycle was turned down, and what could be done next."""
+    found = find_cycle(terminal.api, cycle).value["id"]
+    terminal.out.show(terminal.api.get(f"/cycles/{found}/attempts"), lambda attempts: render_attempts(attempts, found))
+
+
+@command(app, "next")
+def take_step(
+    terminal: Terminal,
+    cycle: Cycle,
+    step: Annotated[str, typer.Argument(metavar="STEP", help="A key that 'cycle diagnose' shows, such as 'retrain'.")],
+) -> None:
+    """Do a step of the diagnosis: propose another retrain, or put queries into the review queue."""
+    found = find_cycle(terminal.api, cycle).value["id"]
+    terminal.out.show(terminal.api.post(f"/cycles/{found}/steps", {"step": step}), render_step)
+
+
+@command(app, "events")
+def events(terminal: Terminal, cycle: Cycle) -> None:
+    """Every change of a cycle as a line of JSON, until nothing runs: stage, step, loss."""
+    found = find_cycle(terminal.api, cycle).value["id"]
+    with terminal.api.download(f"/cycles/{found}/events") as stream:
+        for line in stream.iter_lines():
+            if line.startswith("data: {"):
+                terminal.out.write(line.removeprefix("data: ").encode())
+
+
+@command(app, "cancel")
+def cancel(terminal: Terminal, cycle: Cycle) -> None:
+    """Stop the step that runs."""
+    found = find_cycle(terminal.api, cycle).value["id"]
+    terminal.out.show(terminal.api.post(f"/cycles/{found}/cancel"), render_cycle)
+
+
+def find_cycle(api: Api, wanted: ModelName | UUID) -> Reply:
+    """A cycle by id, or the newest of a model. Only a model's newest cycle can be under way."""
+    if isinstance(wanted, UUID):
+        return api.get(f"/cycles/{wanted}")
+    cycles = api.get(f"{model_path(wanted.client, wanted.model)}/cycles").value
+    if not cycles:
+        name = f"{wanted.client}/{wanted.model}"
+        raise Failure(
+            "not_found",
+            f"{name} has no cycle yet; start one with 'tuneloop train {name}'",
+            exit_code=ExitCode.NOT_FOUND,
+        )
+    return api.get(f"/cycles/{cycles[0]['id']}")

@@ -1,1 +1,0 @@
-"""Production and candidate side by side on the same items, and the gate's verdict."""

@@ -1,0 +1,162 @@
+"""Rows become examples, or problems: labels against the contract, duplicates, conflicts, leakage."""
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlmodel import Session, col, select
+
+from tuneloop.datasets.leakage import Sketched, collisions, excerpt, stored_text, user_text
+from tuneloop.datasets.minhash import sketch
+from tuneloop.datasets.row import LISTED_PROBLEMS, ParsedRow, ProblemKind, RowProblem
+from tuneloop.datasets.similarity import content_hash, shingles
+from tuneloop.registry.context import Context
+from tuneloop.registry.contract import Contract, Task
+from tuneloop.registry.service import contract_of
+from tuneloop.registry.templates import Message
+from tuneloop.tables import Example, Pool, RegisteredModel, Source
+
+GENERAL = "general"
+
+
+class Batch(NamedTuple):
+    """What became of some rows; `duplicates` are the stored examples that said the same already."""
+
+    added: list[Example]
+    duplicates: list[Example]
+    problems: list[RowProblem]
+
+
+class Intake:
+    """Takes rows into one pool of one model. Nothing is flushed or committed here."""
+
+    def __init__(
+        self,
+        session: Session,
+        *,
+        model: RegisteredModel,
+        pool: Pool,
+        source: Source,
+        prediction_id: UUID | None = None,
+        added_by: str | None = None,
+    ) -> None:
+        self._session = session
+        self._model = model
+        self._contract = contract_of(model)
+        self._context = Context(session, model)
+        self._pool = pool
+        self._source = source
+        self._prediction_id = prediction_id
+        self._added_by = added_by
+        self._hints_left = LISTED_PROBLEMS
+
+    def take(self, rows: Iterable[ParsedRow | RowProblem]) -> Batch:
+        """Add the rows that are good and new to the session."""
+        problems: list[RowProblem] = []
+        drafts: list[tuple[int, Example]] = []
+        for row in rows:
+            problem = row if isinstance(row, RowProblem) else self._problem(row)
+            if problem is not None:
+                problems.append(problem)
+            elif isinstance(row, ParsedRow):
+                drafts.append((row.line, self._draft(row)))
+        fresh, duplicates = self._without_known(drafts, problems)
+        added = self._without_leaks(fresh, problems)
+        self._session.add_all(added)
+        return Batch(added, duplicates, sorted(problems))
+
+    def _problem(self, row: ParsedRow) -> RowProblem | None:
+        tokens = self._context.excess(row.messages, row.expected)
+        if tokens is None:
+            return self._label_problem(row)
+        message = f"the row has {tokens} tokens with its answer, the base reads {self._context.limit}; shorten it"
+        return RowProblem(row.line, ProblemKind.TOO_LONG, message)
+
+    def _label_problem(self, row: ParsedRow) -> RowProblem | None:
+        if self._contract.task is not Task.CLASSIFY or row.expected in self._contract.labels:
+            return None
+        message = f"{excerpt(row.expected)!r} is not a label of this model"
+        if self._hints_left:
+            self._hints_left -= 1
+            message += f"; the closest is {_closest(row.expected, self._contract.labels)!r}"
+        return RowProblem(row.line, ProblemKind.UNKNOWN_LABEL, message)
+
+    def _draft(self, row: ParsedRow) -> Example:
+        messages = without_own_prompt(self._contract, row.messages)
+        default = row.expected if self._contract.task is Task.CLASSIFY else GENERAL
+        return Example(
+            client_id=self._model.client_id,
+            model_id=self._model.id,
+            pool=self._pool,
+            messages=[message.model_dump() for message in messages],
+            expected=row.expected,
+            category=row.category or default,
+            source=self._source,
+            content_hash=content_hash(part for message in messages for part in (message.role, message.content)),
+            minhash=sketch(shingles(user_text(messages))),
+            prediction_id=self._prediction_id,
+            added_by=self._added_by,
+        )
+
+    def _without_known(
+        self, drafts: Sequence[tuple[int, Example]], problems: list[RowProblem]
+    ) -> tuple[list[tuple[int, Example]], list[Example]]:
+        """Drafts whose conversation is not stored yet, and the stored examples that others repeat."""
+        query = select(Example).where(
+            Example.model_id == self._model.id,
+            col(Example.content_hash).in_({draft.content_hash for _, draft in drafts}),
+            col(Example.deleted_at).is_(None),
+        )
+        known = {example.content_hash: example for example in self._session.exec(query)} if drafts else {}
+        fresh: list[tuple[int, Example]] = []
+        duplicates: list[Example] = []
+        for line, draft in drafts:
+            other = known.setdefault(draft.content_hash, draft)
+            if other is draft:
+                fresh.append((line, draft))
+            elif other.pool is not self._pool:
+                problems.append(_leak(line, f"the same as {_quoted(other)} in {other.pool}"))
+            elif other.expected != draft.expected:
+                problems.append(_conflict(line, draft, other))
+            else:
+                duplicates.append(other)
+        return fresh, duplicates
+
+    def _without_leaks(self, fresh: Sequence[tuple[int, Example]], problems: list[RowProblem]) -> list[Example]:
+        leaks = collisions(
+            self._session,
+            model_id=self._model.id,
+            pools=set(Pool) - {self._pool},
+            batch=[Sketched(stored_text(draft.messages), draft.minhash) for _, draft in fresh],
+        )
+        problems += [_leak(fresh[index][0], str(collision)) for index, collision in leaks.items()]
+        return [draft for index, (_, draft) in enumerate(fresh) if index not in leaks]
+
+
+def _closest(label: str, labels: Sequence[str]) -> str:
+    by_fold = {each.casefold(): each for each in labels}
+    return by_fold[get_close_matches(excerpt(label).casefold(), by_fold, n=1, cutoff=0.0)[0]]
+
+
+def without_own_prompt(contract: Contract, messages: Sequence[Message]) -> tuple[Message, ...]:
+    """Without system messages that repeat the contract's prompt, as `render` reads them."""
+    own = contract.system_prompt.strip()
+    return tuple(each for each in messages if not (each.role == "system" and each.content.strip() == own))
+
+
+def _leak(line: int, how: str) -> RowProblem:
+    message = f"the text is {how}; what measures a model must not train it, so remove one of the two"
+    return RowProblem(line, ProblemKind.LEAKAGE, message)
+
+
+def _conflict(line: int, draft: Example, other: Example) -> RowProblem:
+    message = (
+        f"{_quoted(draft)} has the answer {excerpt(other.expected)!r} already, here {excerpt(draft.expected)!r}; "
+        "keep the right one"
+    )
+    return RowProblem(line, ProblemKind.CONFLICTING_ANSWER, message)
+
+
+def _quoted(example: Example) -> str:
+    return repr(excerpt(stored_text(example.messages)))

@@ -1,1 +1,0 @@
-"""Jobs as their agency sees them: progress, failure, cancel."""

@@ -1,0 +1,218 @@
+"""Runs one job: claim it, keep its lease alive, call its handler, record how it ended."""
+
+import os
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import UUID
+
+import structlog
+
+from tuneloop.kit.db import Database
+from tuneloop.kit.errors import TuneloopError
+from tuneloop.kit.jobs import (
+    Claim,
+    Job,
+    LostLease,
+    UnreadableJob,
+    beat,
+    claim,
+    enqueue,
+    fail,
+    fence,
+    finish,
+    hand_back,
+    put_off,
+)
+from tuneloop.kit.principal import Principal
+from tuneloop.kit.settings import Settings
+from tuneloop.kit.storage import Storage
+from tuneloop.kit.tenancy import TenantSession
+
+log = structlog.get_logger(__name__)
+
+BEAT_SECONDS = 4.0
+
+
+class Cancelled(RuntimeError):
+    """Somebody asked to cancel the job."""
+
+
+class Interrupted(RuntimeError):
+    """This worker is shutting down; another one goes on."""
+
+
+@dataclass
+class JobContext:
+    """What a handler works with. Its writes go through `unit`, which holds only while the job is ours."""
+
+    database: Database
+    storage: Storage
+    settings: Settings
+    held: Claim
+    stopping: threading.Event
+    _progress: dict[str, Any] = field(default_factory=dict)
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _lost: threading.Event = field(default_factory=threading.Event)
+    _overdue: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def agency_id(self) -> UUID:
+        return self.held.agency_id
+
+    @property
+    def principal(self) -> Principal:
+        return Principal.system(self.agency_id, "worker")
+
+    @property
+    def workspace_path(self) -> Path:
+        return self.settings.data_dir.resolve() / "work" / str(self.held.job_id)
+
+    @property
+    def workspace(self) -> Path:
+        """A folder of this job; it outlives a killed worker, so that the next one can go on, and goes with success."""
+        self.workspace_path.mkdir(parents=True, exist_ok=True)
+        return self.workspace_path
+
+    @contextmanager
+    def unit(self) -> Iterator[TenantSession]:
+        """A transaction of the job's agency; raises LostLease when another worker has taken over."""
+        with self.database.unit(self.agency_id) as session:
+            fence(session, self.held)
+            yield session
+
+    @contextmanager
+    def reading(self) -> Iterator[TenantSession]:
+        with self.database.unit(self.agency_id) as session:
+            yield session
+
+    def report(self, **progress: Any) -> None:
+        """Publish progress with the next heartbeat."""
+        self._progress = progress
+
+    def check(self) -> None:
+        """Call it between pieces of work.
+
+        Raises:
+            LostLease, Cancelled, Interrupted, TimeoutError: the work should stop.
+        """
+        if self._lost.is_set():
+            raise LostLease(str(self.held.job_id))
+        if self._stop.is_set():
+            raise Cancelled
+        if self.stopping.is_set():
+            raise Interrupted
+        if self._overdue.is_set():
+            raise TimeoutError(f"took longer than {self.held.job.time_limit_seconds} s")
+
+    def keep_alive(self, over: threading.Event, every: float = BEAT_SECONDS) -> None:
+        """Heartbeat until `over`; a database that is away for a moment is no reason to stop."""
+        sent: dict[str, Any] = {}
+        deadline = time.monotonic() + self.held.job.time_limit_seconds
+        while not over.wait(every):
+            if time.monotonic() > deadline:
+                self._overdue.set()
+            progress = self._progress
+            try:
+                with self.database.all_agencies() as session:
+                    if beat(session, self.held, progress if progress != sent else None):
+                        self._stop.set()
+                sent = progress
+            except LostLease:
+                self._lost.set()
+                return
+            except Exception as error:  # noqa: BLE001  (an edge: the next beat may reach the database again)
+                log.warning("heartbeat_failed", job=str(self.held.job_id), error=str(error))
+
+
+JobT = TypeVar("JobT", bound=Job)
+Handler = Callable[[JobContext, Any], None]
+
+_HANDLERS: dict[type[Job], Handler] = {}
+
+
+def handles(job: type[JobT]) -> Callable[[Callable[[JobContext, JobT], None]], Callable[[JobContext, JobT], None]]:
+    """Register the handler of a job class."""
+
+    def register(handler: Callable[[JobContext, JobT], None]) -> Callable[[JobContext, JobT], None]:
+        _HANDLERS[job] = handler
+        return handler
+
+    return register
+
+
+@dataclass(frozen=True)
+class Runtime:
+    database: Database
+    storage: Storage
+    settings: Settings
+    stopping: threading.Event = field(default_factory=threading.Event)
+    beat_seconds: float = BEAT_SECONDS
+
+    def run(self, job_id: UUID) -> None:
+        """Do a job if it is free. Domain errors are final; anything else is tried again."""
+        worker = f"{socket.gethostname()}:{os.getpid()}"
+        try:
+            with self.database.all_agencies() as session:
+                held = claim(session, job_id, worker=worker)
+        except UnreadableJob as error:
+            log.warning("job_put_off", job_id=str(job_id), reason=error.message)
+            with self.database.all_agencies() as session:
+                put_off(session, job_id, error.message)
+            return
+        if held is None:
+            return
+        context = JobContext(self.database, self.storage, self.settings, held, self.stopping)
+        over = threading.Event()
+        heart = threading.Thread(target=context.keep_alive, args=(over, self.beat_seconds), daemon=True)
+        heart.start()
+        bound = log.bind(job=held.job.name, job_id=str(job_id), attempt=held.attempt)
+        try:
+            bound.info("job_started")
+            _HANDLERS[type(held.job)](context, held.job)
+            with self.database.all_agencies() as session:
+                finish(session, held)
+            shutil.rmtree(context.workspace_path, ignore_errors=True)
+            bound.info("job_succeeded")
+        except LostLease:
+            bound.warning("job_lost")
+        except Interrupted:
+            bound.info("job_handed_back")
+            with self.database.all_agencies() as session:
+                hand_back(session, held)
+        except (Cancelled, TuneloopError) as error:
+            bound.warning("job_failed", reason=str(error))
+            self._fail(held, str(error) or "cancelled", retry=False)
+        except Exception as error:  # noqa: BLE001  (the worker's edge: log, record, let the next job run)
+            bound.error("job_crashed", exc_info=error)
+            self._fail(held, f"{type(error).__name__}: {error}", retry=True)
+        finally:
+            over.set()
+            heart.join()
+
+    def _fail(self, held: Claim, reason: str, *, retry: bool) -> None:
+        try:
+            with self.database.all_agencies() as session:
+                follow_up = fail(session, held, reason, retry=retry)
+                if follow_up is not None:
+                    enqueue(session, follow_up, agency_id=held.agency_id, client_id=held.client_id)
+        except LostLease:
+            log.warning("job_lost", job_id=str(held.job_id))
+
+
+_current: list[Runtime] = []
+
+
+def install(runtime: Runtime) -> None:
+    """Make this the process's runtime; the broker's actors find it here."""
+    _current[:] = [runtime]
+
+
+def current_runtime() -> Runtime:
+    return _current[0]

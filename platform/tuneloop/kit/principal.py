@@ -1,0 +1,51 @@
+"""The authenticated caller of a request, a job or a command."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Self
+from uuid import UUID
+
+from tuneloop.kit.errors import NotAllowed
+
+
+class Role(StrEnum):
+    OWNER = "owner"
+    ADMIN = "admin"
+    OPERATOR = "operator"
+    VIEWER = "viewer"
+    CLIENT_VIEWER = "client_viewer"
+
+
+class ActorKind(StrEnum):
+    USER = "user"
+    API_KEY = "api_key"
+    SYSTEM = "system"
+
+
+_RANK = {Role.CLIENT_VIEWER: 0, Role.VIEWER: 1, Role.OPERATOR: 2, Role.ADMIN: 3, Role.OWNER: 4}
+
+
+@dataclass(frozen=True)
+class Principal:
+    """`client_id` confines the caller to one client of the agency; `origin` says where the call came from."""
+
+    agency_id: UUID
+    role: Role
+    kind: ActorKind
+    actor_id: UUID | None
+    name: str
+    origin: str
+    client_id: UUID | None = None
+
+    @classmethod
+    def system(cls, agency_id: UUID, name: str) -> Self:
+        """A part of the product that acts on its own, such as the monitor."""
+        return cls(agency_id, Role.OPERATOR, ActorKind.SYSTEM, None, name, "system")
+
+    def may(self, role: Role) -> bool:
+        return _RANK[self.role] >= _RANK[role]
+
+    def require(self, role: Role) -> None:
+        """Raises NotAllowed unless the caller has at least this role."""
+        if not self.may(role):
+            raise NotAllowed(f"this needs the role {role}; you have {self.role}", needed=role, role=self.role)

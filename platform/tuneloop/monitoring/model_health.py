@@ -1,0 +1,261 @@
+"""How a model is doing, in one object: what its page, the bot and the report show."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.dialects.postgresql import distinct_on
+from sqlmodel import Session, col, func, select
+
+from tuneloop.kit.clock import now
+from tuneloop.monitoring.rates import Figure, figure_from, figure_of, pooled
+from tuneloop.monitoring.status import explain, monitor_of, open_alerts
+from tuneloop.registry.service import full_name
+from tuneloop.stats.intervals import Rate
+from tuneloop.tables import (
+    AdapterVersion,
+    Alert,
+    AlertKind,
+    AlertLevel,
+    EvalRun,
+    Monitor,
+    MonitorStatus,
+    Reading,
+    RegisteredModel,
+    ReviewItem,
+    ReviewState,
+    Schedule,
+    ScheduledTask,
+)
+
+ENOUGH = 50
+"""Labels after which no older reading is taken into the accuracy shown."""
+
+READINGS_POOLED = 4
+
+
+@dataclass(frozen=True)
+class LabelFree:
+    """Accuracy that confidence alone suggests, true only if calibration still holds.
+
+    `error` is what the last estimate was above (+) or below (-) what labels of the same period showed.
+    """
+
+    estimate: Figure
+    at: datetime
+    assumption: str
+    error: float | None
+    error_low: float | None
+    error_high: float | None
+    checked_on: int
+
+
+@dataclass(frozen=True)
+class MoreLabels:
+    labels_per_week: int
+    smallest_drop: float | None
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """The smallest fall that would be found within `weeks` with `probability`; None: no fall would be."""
+
+    labels_per_week: int
+    smallest_drop: float | None
+    weeks: int
+    probability: float
+    more: list[MoreLabels]
+
+
+@dataclass(frozen=True)
+class OpenAlert:
+    id: UUID
+    kind: AlertKind
+    level: AlertLevel
+    summary: str
+    opened_at: datetime
+    snoozed_until: datetime | None
+
+
+@dataclass(frozen=True)
+class Task:
+    """Something that will happen by itself, unless `paused`."""
+
+    task: ScheduledTask
+    every_days: int
+    next_at: datetime
+    paused: bool
+    custom: bool
+
+
+@dataclass(frozen=True)
+class StreamState:
+    """The newest reading of one stream, with what it says in a sentence."""
+
+    stream: str
+    at: datetime
+    n: int
+    value: float | None
+    statistic: float | None
+    threshold: float | None
+    p_value: float | None
+    alarm: bool
+    note: str | None
+
+
+@dataclass(frozen=True)
+class ModelHealth:
+    """`accuracy` is measured on labelled production answers, `baseline` on the version's own evaluation.
+
+    `new_questions` are the proposed names of groups unlike what is known so far (`clusters.new_clusters`).
+    """
+
+    model_id: UUID
+    name: str
+    version: str | None
+    status: MonitorStatus
+    since: datetime | None
+    reason: str
+    accuracy: Figure | None
+    accuracy_since: datetime | None
+    baseline: Figure | None
+    label_free: LabelFree | None
+    reports: Figure | None
+    canary_noise: Figure | None
+    sensitivity: Sensitivity | None
+    labels_due: int
+    new_questions: list[str]
+    streams: list[StreamState]
+    alerts: list[OpenAlert]
+    tasks: list[Task]
+
+
+def model_health(session: Session, model: RegisteredModel, *, at: datetime | None = None) -> ModelHealth:
+    at = at or now()
+    monitor = monitor_of(session, model.id)
+    alerts = open_alerts(session, model.id)
+    latest = newest_readings(session, monitor) if monitor else {}
+    labels = _label_readings(session, monitor) if monitor else []
+    accuracy, since = accuracy_of(labels)
+    return ModelHealth(
+        model_id=model.id,
+        name=full_name(session, model),
+        version=session.get_one(AdapterVersion, monitor.version_id).number if monitor else None,
+        status=monitor.status if monitor else MonitorStatus.NO_DATA,
+        since=monitor.status_since if monitor else None,
+        reason=explain(session, monitor, alerts, at),
+        accuracy=accuracy,
+        accuracy_since=since,
+        baseline=_baseline(session, monitor) if monitor else None,
+        label_free=_label_free(latest.get("label_free")),
+        reports=figure_from(latest["reports"].detail["reported"]) if "reports" in latest else None,
+        canary_noise=_noise(monitor),
+        sensitivity=_sensitivity(monitor),
+        labels_due=labels_due(session, model.id),
+        new_questions=[each["name"] for each in latest["clusters"].detail["clusters"]] if "clusters" in latest else [],
+        streams=[_state(row) for row in latest.values()],
+        alerts=[_brief(row) for row in alerts],
+        tasks=tasks_of(session, model.id),
+    )
+
+
+def newest_readings(session: Session, monitor: Monitor) -> dict[str, Reading]:
+    """The newest reading of every stream."""
+    rows = session.exec(
+        select(Reading)
+        .where(Reading.monitor_id == monitor.id)
+        .ext(distinct_on(col(Reading.stream)))
+        .order_by(col(Reading.stream), col(Reading.at).desc())
+    )
+    return {row.stream: row for row in rows}
+
+
+def accuracy_of(readings: list[Reading]) -> tuple[Figure | None, datetime | None]:
+    """The newest label readings of a monitor (newest first), together until there are enough labels."""
+    taken: list[Reading] = []
+    for reading in readings[:READINGS_POOLED]:
+        if sum(each.n for each in taken) >= ENOUGH:
+            break
+        taken.append(reading)
+    if not taken:
+        return None, None
+    if len(taken) == 1:
+        return figure_from(taken[0].detail["accuracy"]), taken[0].at
+    return figure_of(pooled(each.detail["accuracy"] for each in taken)), taken[-1].at
+
+
+def labels_due(session: Session, model_id: UUID) -> int:
+    open_items = select(func.count(col(ReviewItem.id))).where(
+        ReviewItem.model_id == model_id, col(ReviewItem.state).in_([ReviewState.OPEN, ReviewState.DISPUTED])
+    )
+    return session.exec(open_items).one()
+
+
+def tasks_of(session: Session, model_id: UUID) -> list[Task]:
+    """Next one first; paused ones last."""
+    query = select(Schedule).where(Schedule.model_id == model_id)
+    rows = session.exec(query.order_by(col(Schedule.paused), col(Schedule.next_at)))
+    return [Task(row.task, row.every_days, row.next_at, row.paused, row.custom) for row in rows]
+
+
+def _label_readings(session: Session, monitor: Monitor) -> list[Reading]:
+    query = select(Reading).where(Reading.monitor_id == monitor.id, Reading.stream == "labels", col(Reading.n) > 0)
+    return list(session.exec(query.order_by(col(Reading.at).desc()).limit(READINGS_POOLED)))
+
+
+def _baseline(session: Session, monitor: Monitor) -> Figure:
+    run = session.get_one(EvalRun, monitor.baseline_run_id)
+    return figure_of(Rate(run.correct, run.n))
+
+
+def _label_free(reading: Reading | None) -> LabelFree | None:
+    if reading is None or reading.value is None:
+        return None
+    check: dict[str, Any] = reading.detail.get("check") or {}
+    return LabelFree(
+        estimate=figure_from(reading.detail["estimate"]),
+        at=reading.at,
+        assumption="if calibration still holds",
+        error=check.get("error"),
+        error_low=check.get("low"),
+        error_high=check.get("high"),
+        checked_on=check.get("n", 0),
+    )
+
+
+def _noise(monitor: Monitor | None) -> Figure | None:
+    if monitor is None or not monitor.noise:
+        return None
+    return figure_of(Rate(monitor.noise["flips"], monitor.noise["n"]))
+
+
+def _sensitivity(monitor: Monitor | None) -> Sensitivity | None:
+    power: dict[str, Any] | None = monitor.charts.get("sensitivity") if monitor else None
+    if not power:
+        return None
+    return Sensitivity(
+        labels_per_week=power["labels_per_week"],
+        smallest_drop=power["smallest_drop"],
+        weeks=power["weeks"],
+        probability=power["probability"],
+        more=[MoreLabels(labels, drop) for labels, drop in power["more"]],
+    )
+
+
+def _state(row: Reading) -> StreamState:
+    return StreamState(
+        stream=row.stream,
+        at=row.at,
+        n=row.n,
+        value=row.value,
+        statistic=row.statistic,
+        threshold=row.threshold,
+        p_value=row.p_value,
+        alarm=row.alarm,
+        note=row.detail.get("note"),
+    )
+
+
+def _brief(alert: Alert) -> OpenAlert:
+    return OpenAlert(alert.id, alert.kind, alert.level, alert.summary, alert.opened_at, alert.snoozed_until)

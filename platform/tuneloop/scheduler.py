@@ -1,0 +1,24 @@
+"""The scheduler's process, and all that the calendar makes due."""
+
+from functools import partial
+
+from tuneloop.ab_tests.reading import READINGS
+from tuneloop.datasets.scanning import SCANNING
+from tuneloop.kit.db import Database, make_engine
+from tuneloop.kit.jobs import LOST_JOBS
+from tuneloop.kit.jobs.broker import make_broker, ring
+from tuneloop.kit.jobs.scheduler import schedule
+from tuneloop.kit.settings import Settings
+from tuneloop.kit.signals import stop_on_signals
+from tuneloop.monitoring.scheduled_tasks import BURSTS, CALENDARS, TASKS
+from tuneloop.review.daily_refill import TENDING
+from tuneloop_billing.daily_round import ROUNDS
+
+DUTIES = (LOST_JOBS, CALENDARS, TASKS, BURSTS, TENDING, READINGS, SCANNING, ROUNDS)
+
+
+def run_scheduler(settings: Settings) -> None:
+    """Works until SIGTERM."""
+    broker = make_broker(settings.broker_url)
+    database = Database(make_engine(settings.database_url, pool_size=1))
+    schedule(database, settings.database_url, partial(ring, broker), DUTIES, stop_on_signals())

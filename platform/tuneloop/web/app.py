@@ -1,0 +1,135 @@
+"""Composition root of the web process."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+
+from litestar import Litestar, Router
+from litestar.datastructures import State
+from litestar.di import Provide
+from litestar.exceptions import HTTPException
+from litestar.handlers import BaseRouteHandler
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin, YamlRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme
+from litestar.types import ControllerRouterHandler
+
+from tuneloop.ab_tests.controller import AbTestController
+from tuneloop.audit.controller import AuditController
+from tuneloop.clients.controller import ClientController
+from tuneloop.datasets.controller import DatasetController
+from tuneloop.datasets.feedback_controller import FeedbackController
+from tuneloop.datasets.quality_controller import DataQualityController
+from tuneloop.deployment.controller import DeploymentController
+from tuneloop.email.controller import MailController
+from tuneloop.evaluation.controller import PromptController
+from tuneloop.gateway.app import gateway_handlers, gateway_lifespan
+from tuneloop.identity.controller import ApiKeyController, MemberController, SessionController
+from tuneloop.identity.request import provide_principal, provide_session
+from tuneloop.kit.db import Database
+from tuneloop.kit.errors import TuneloopError
+from tuneloop.kit.settings import Settings
+from tuneloop.kit.storage import Storage
+from tuneloop.monitoring.alert_controller import AlertController
+from tuneloop.monitoring.controller import MonitoringController
+from tuneloop.monitoring.health_controller import HealthController
+from tuneloop.monitoring.schedule_controller import ScheduleController
+from tuneloop.predictions.controller import PredictionController
+from tuneloop.registry.controller import BaseController, ModelController
+from tuneloop.retraining.controller import CycleController, EvalController
+from tuneloop.review.controller import ReviewController
+from tuneloop.review.next_steps_controller import NextStepController
+from tuneloop.review.sources_controller import SourcesController
+from tuneloop.web.console.error_pages import answer_domain, answer_http, answer_other
+from tuneloop.web.console.router import console_router
+from tuneloop.web.jobs_controller import JobController
+from tuneloop.web.probes import healthz, metrics, readyz
+from tuneloop_billing.controllers import BILLING
+from tuneloop_bot.controller import SlackController
+from tuneloop_reports.controller import ReportController
+from tuneloop_reports.public import PublicReport
+
+API: Sequence[ControllerRouterHandler] = (
+    SessionController,
+    MemberController,
+    ApiKeyController,
+    AuditController,
+    ClientController,
+    BaseController,
+    ModelController,
+    DatasetController,
+    PredictionController,
+    FeedbackController,
+    MonitoringController,
+    HealthController,
+    AlertController,
+    ReviewController,
+    SourcesController,
+    DataQualityController,
+    ScheduleController,
+    EvalController,
+    CycleController,
+    NextStepController,
+    DeploymentController,
+    AbTestController,
+    PromptController,
+    JobController,
+    SlackController,
+    *BILLING,
+    MailController,
+    ReportController,
+)
+
+
+def create_app(
+    settings: Settings,
+    database: Database,
+    storage: Storage,
+    *,
+    lifespan: Sequence[Callable[[Litestar], AbstractAsyncContextManager[None]]] = (gateway_lifespan,),
+    more: Sequence[ControllerRouterHandler] = (),
+) -> Litestar:
+    """The web application: API, pages, gateway, health, and what the composition adds (`more`).
+
+    Raises:
+        RuntimeError: a route names neither `role=` nor `public=True`.
+    """
+    api = Router(
+        "/",
+        route_handlers=API,
+        dependencies={
+            "principal": Provide(provide_principal, sync_to_thread=True),
+            "session": Provide(provide_session),
+        },
+    )
+    app = Litestar(
+        route_handlers=[api, console_router(), PublicReport, *gateway_handlers, healthz, readyz, metrics, *more],
+        state=State({"settings": settings, "database": database, "storage": storage}),
+        lifespan=list(lifespan),
+        logging_config=None,
+        exception_handlers={
+            TuneloopError: answer_domain,
+            HTTPException: answer_http,
+            Exception: answer_other,
+        },
+        openapi_config=OpenAPIConfig(
+            title="Tuneloop",
+            version="1",
+            description="Keeps fine-tuned models accurate. Authenticate with 'Authorization: Bearer tl_…'.",
+            components=Components(security_schemes={"key": SecurityScheme(type="http", scheme="bearer")}),
+            security=[{"key": []}],
+            path="/schema",
+            render_plugins=[JsonRenderPlugin(path=["/openapi.json", "/"]), YamlRenderPlugin()],
+        ),
+        request_max_body_size=256 * 1024 * 1024,
+    )
+    _deny_by_default(app)
+    return app
+
+
+def _deny_by_default(app: Litestar) -> None:
+    for route in app.routes:
+        handlers: list[BaseRouteHandler] = getattr(route, "route_handlers", None) or [route.route_handler]  # type: ignore[union-attr]
+        for handler in handlers:
+            known = "role" in handler.opt or "public" in handler.opt
+            if not known and not route.path.startswith("/schema") and handler.handler_name != "options_handler":
+                raise RuntimeError(f"{route.path} names neither role= nor public=True")

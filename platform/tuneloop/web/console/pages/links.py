@@ -1,0 +1,88 @@
+"""Pages behind links that the bot and mail hand out: answer a question, link oneself to a Slack user."""
+
+from typing import Any
+
+from litestar import Controller, Response, get, post
+from litestar.datastructures import FormMultiDict
+from litestar.di import NamedDependency
+from litestar.params import FromQuery
+
+from tuneloop.identity.request import HttpRequest, database_of
+from tuneloop.kit.errors import InvalidInput
+from tuneloop.kit.principal import Principal
+from tuneloop.kit.tenancy import TenantSession
+from tuneloop.registry.service import full_name
+from tuneloop.retraining.answer_links import Invited, agency_of_link, answer, look
+from tuneloop.retraining.attempts import comparison_of
+from tuneloop.retraining.evidence import evidence_of
+from tuneloop.tables import ApprovalKind, Decision, RegisteredModel, Role
+from tuneloop.web.console.render import page
+from tuneloop_bot.identities import use_identity_link
+
+
+class AnswerPage(Controller):
+    """Without signing in: the token says who answers. Opening the page decides nothing."""
+
+    path = "/answer"
+    include_in_schema = False
+
+    @get(public=True, sync_to_thread=True)
+    def show(self, request: HttpRequest, token: FromQuery[str] = "") -> Response[str]:
+        with database_of(request).all_agencies() as session:
+            agency_id = agency_of_link(session, token)
+        with database_of(request).unit(agency_id) as session:
+            return _question(request, session, look(session, token), token=token)
+
+    @post(public=True, sync_to_thread=True)
+    def decide(self, request: HttpRequest, form: NamedDependency[FormMultiDict]) -> Response[str]:
+        token, said, note = (str(form.get(name, "")) for name in ("token", "decision", "note"))
+        if said not in set(Decision):
+            raise InvalidInput("say approved or rejected", param="decision")
+        with database_of(request).all_agencies() as session:
+            agency_id = agency_of_link(session, token)
+        with database_of(request).unit(agency_id) as session:
+            invited = answer(session, token=token, decision=Decision(said), note=note.strip() or None)
+            return _question(request, session, invited, token="")
+
+
+class SlackLinkPage(Controller):
+    """For somebody who is signed in: their Slack user is the one who asked for the link."""
+
+    path = "/slack/link"
+    include_in_schema = False
+
+    @get(role=Role.CLIENT_VIEWER, sync_to_thread=True)
+    def show(
+        self,
+        request: HttpRequest,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        token: FromQuery[str] = "",
+    ) -> Response[str]:
+        del session, principal
+        return page(request, "links/slack.html", token=token, linked=None)
+
+    @post(role=Role.CLIENT_VIEWER, sync_to_thread=True)
+    def link(
+        self,
+        request: HttpRequest,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        form: NamedDependency[FormMultiDict],
+    ) -> Response[str]:
+        row = use_identity_link(session, principal=principal, token=str(form.get("token", "")))
+        return page(request, "links/slack.html", token="", linked=row.slack_user_id)
+
+
+def _question(request: HttpRequest, session: TenantSession, invited: Invited, *, token: str) -> Response[str]:
+    verdict = comparison_of(session, invited.cycle.id)
+    model = session.get_one(RegisteredModel, invited.cycle.model_id)
+    shown: dict[str, Any] = {
+        "approval": invited.approval,
+        "person": invited.principal.name,
+        "model": full_name(session, model),
+        "evidence": evidence_of(session, invited.cycle) if invited.approval.kind is ApprovalKind.PROMOTION else None,
+        "outcome": verdict.outcome if verdict else None,
+        "reasons": verdict.reasons if verdict else [],
+    }
+    return page(request, "links/answer.html", token=token, **shown)

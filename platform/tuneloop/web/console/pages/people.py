@@ -1,0 +1,155 @@
+"""Members of the agency, and API keys."""
+
+from typing import TypeVar
+from uuid import UUID
+
+from litestar import Controller, Response, get, post
+from litestar.datastructures import FormMultiDict
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+from litestar.response import Redirect
+from pydantic import BaseModel, ValidationError
+
+from tuneloop.clients.service import list_clients
+from tuneloop.identity.request import HttpRequest
+from tuneloop.identity.route_changes import notify_routes_changed
+from tuneloop.identity.schemas import ApiKeyCreate, MemberCreate, RoleChange
+from tuneloop.identity.service import (
+    add_member,
+    change_role,
+    create_key,
+    keys,
+    members,
+    remove_member,
+    revoke_key,
+)
+from tuneloop.kit.errors import InvalidInput
+from tuneloop.kit.principal import Principal
+from tuneloop.kit.tenancy import TenantSession
+from tuneloop.tables import Role
+from tuneloop.web.console.flash import back_to
+from tuneloop.web.console.forms import optional, required
+from tuneloop.web.console.render import page
+
+Schema = TypeVar("Schema", bound=BaseModel)
+
+
+class MembersPage(Controller):
+    path = "/members"
+    include_in_schema = False
+
+    @get(role=Role.ADMIN, sync_to_thread=True)
+    def index(self, request: HttpRequest, session: NamedDependency[TenantSession]) -> Response[str]:
+        clients = list_clients(session)
+        return page(
+            request,
+            "members.html",
+            members=members(session),
+            clients=clients,
+            client_names={client.id: client.name for client in clients},
+            roles=list(Role),
+        )
+
+    @post(role=Role.ADMIN, sync_to_thread=True)
+    def add(
+        self,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        form: NamedDependency[FormMultiDict],
+    ) -> Redirect:
+        password = form.get("password")
+        wanted = _checked(
+            MemberCreate,
+            email=required(form, "email", "the e-mail address"),
+            name=required(form, "name", "the name"),
+            role=required(form, "role", "the role"),
+            password=password if isinstance(password, str) else "",
+            client=optional(form, "client") or None,
+        )
+        add_member(session, principal=principal, **wanted.model_dump())
+        return back_to("/members", f"{wanted.name} is a member now.")
+
+    @post("/{user_id:uuid}/role", role=Role.ADMIN, sync_to_thread=True)
+    def change(
+        self,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        form: NamedDependency[FormMultiDict],
+        user_id: FromPath[UUID],
+    ) -> Redirect:
+        wanted = _checked(RoleChange, role=required(form, "role", "the role"))
+        member = change_role(session, principal=principal, user_id=user_id, role=wanted.role)
+        return back_to("/members", f"{member.user.name} is {wanted.role} now.")
+
+    @post("/{user_id:uuid}/remove", role=Role.ADMIN, sync_to_thread=True)
+    def remove(
+        self,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        user_id: FromPath[UUID],
+    ) -> Redirect:
+        remove_member(session, principal=principal, user_id=user_id)
+        return back_to("/members", "Removed, and signed out everywhere.")
+
+
+class KeysPage(Controller):
+    path = "/keys"
+    include_in_schema = False
+
+    @get(role=Role.ADMIN, sync_to_thread=True)
+    def index(self, request: HttpRequest, session: NamedDependency[TenantSession]) -> Response[str]:
+        return _keys(request, session)
+
+    @post(role=Role.ADMIN, sync_to_thread=True)
+    def create(
+        self,
+        request: HttpRequest,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        form: NamedDependency[FormMultiDict],
+    ) -> Response[str]:
+        """Answers with the page itself: the key is shown once, and never travels in an address or a cookie."""
+        wanted = _checked(
+            ApiKeyCreate,
+            name=required(form, "name", "the name"),
+            role=required(form, "role", "the role"),
+            client=optional(form, "client") or None,
+        )
+        _, token = create_key(session, principal=principal, name=wanted.name, role=wanted.role, client=wanted.client)
+        session.flush()
+        notify_routes_changed(session)
+        return _keys(request, session, token=token)
+
+    @post("/{key_id:uuid}/revoke", role=Role.ADMIN, sync_to_thread=True)
+    def revoke(
+        self,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        key_id: FromPath[UUID],
+    ) -> Redirect:
+        row = revoke_key(session, principal=principal, key_id=key_id)
+        notify_routes_changed(session)
+        return back_to("/keys", f"{row.name} is revoked; it stops working at once.")
+
+
+def _keys(request: HttpRequest, session: TenantSession, *, token: str = "") -> Response[str]:
+    clients = list_clients(session)
+    return page(
+        request,
+        "keys.html",
+        keys=keys(session),
+        token=token,
+        clients=clients,
+        client_names={client.id: client.name for client in clients},
+        roles=[Role.OPERATOR, Role.VIEWER, Role.ADMIN],
+    )
+
+
+def _checked(schema: type[Schema], **values: object) -> Schema:
+    """Raises InvalidInput with a sentence about the first field that does not fit."""
+    try:
+        return schema.model_validate(values)
+    except ValidationError as problem:
+        first = problem.errors()[0]
+        field = ".".join(str(place) for place in first["loc"])
+        raise InvalidInput(f"{field}: {first['msg']}", field=field) from None

@@ -1,0 +1,91 @@
+"""Sign in and out."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from litestar import Controller, Response, get, post
+from litestar.datastructures import Cookie, FormMultiDict
+from litestar.di import NamedDependency
+from litestar.params import FromQuery
+from litestar.response import Redirect
+
+from tuneloop.identity.request import COOKIE, HttpRequest, database_of
+from tuneloop.identity.service import SESSION_LIFE, sign_in, sign_out
+from tuneloop.kit.errors import InvalidInput, NotAllowed, NotAuthenticated
+from tuneloop.kit.principal import Principal
+from tuneloop.tables import Role
+from tuneloop.web.console.flash import back_to
+from tuneloop.web.console.forms import optional
+from tuneloop.web.console.render import page
+
+
+class SignInPage(Controller):
+    path = "/"
+    include_in_schema = False
+
+    @get("/sign-in", public=True, sync_to_thread=True)
+    def ask(self, request: HttpRequest, next: FromQuery[str] = "/") -> Response[str]:  # noqa: A002 - the query's name
+        return _form(request, next)
+
+    @post("/sign-in", public=True, sync_to_thread=True)
+    def enter(self, request: HttpRequest, form: NamedDependency[FormMultiDict]) -> Response[Any]:
+        if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+            raise NotAllowed("sign in from Tuneloop's own page")
+        email, agency, following = (optional(form, key) for key in ("email", "agency", "next"))
+        password = form.get("password")
+        try:
+            with database_of(request).all_agencies() as session:
+                browser = sign_in(session, email=email, password=str(password or ""), agency=agency or None)
+        except NotAuthenticated as refused:
+            return _form(request, following, status=401, email=email, problem=refused.message)
+        except InvalidInput as several:
+            homes = several.details.get("agencies", [])
+            return _form(request, following, status=422, email=email, problem=several.message, agencies=homes)
+        answer = back_to(_own_path(following))
+        answer.set_cookie(
+            Cookie(
+                key=COOKIE,
+                value=browser.token,
+                max_age=int(SESSION_LIFE.total_seconds()),
+                httponly=True,
+                samesite="lax",
+                secure=request.url.scheme == "https",
+            )
+        )
+        return answer
+
+    @post("/sign-out", role=Role.CLIENT_VIEWER, sync_to_thread=True)
+    def leave(self, request: HttpRequest, principal: NamedDependency[Principal]) -> Redirect:
+        del principal
+        with database_of(request).all_agencies() as session:
+            sign_out(session, token=request.cookies.get(COOKIE, ""))
+        answer = back_to("/sign-in", "You are signed out.")
+        answer.delete_cookie(COOKIE)
+        return answer
+
+
+def _form(
+    request: HttpRequest,
+    following: str,
+    *,
+    status: int = 200,
+    email: str = "",
+    problem: str = "",
+    agencies: list[str] | None = None,
+) -> Response[str]:
+    return page(
+        request,
+        "sign_in.html",
+        status=status,
+        next=_own_path(following),
+        email=email,
+        problem=problem,
+        agencies=agencies or [],
+    )
+
+
+def _own_path(address: str) -> str:
+    """A path of this site; anything else, such as another host, becomes the start page."""
+    parts = urlsplit(address)
+    good = address.startswith("/") and not address.startswith(("//", "/\\")) and not parts.scheme and not parts.netloc
+    return address if good and "\\" not in address and address.isprintable() else "/"

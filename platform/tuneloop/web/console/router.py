@@ -1,0 +1,70 @@
+"""All pages under one router, with the dependencies that they share."""
+
+from collections.abc import Sequence
+
+from litestar import Router
+from litestar.di import Provide
+from litestar.types import ControllerRouterHandler
+
+from tuneloop.web.console.assets import asset
+from tuneloop.web.console.dependencies import provide_form, provide_session, provide_visitor
+from tuneloop.web.console.pages.ab_tests import AbTestPage
+from tuneloop.web.console.pages.alerts import AlertPage
+from tuneloop.web.console.pages.audit_and_jobs import AuditPage, JobsPage
+from tuneloop.web.console.pages.billing import BillingPage, ClientBillingPage
+from tuneloop.web.console.pages.correction import CorrectionPage
+from tuneloop.web.console.pages.cycles import CyclePage
+from tuneloop.web.console.pages.data import DataPage
+from tuneloop.web.console.pages.economics import EconomicsPage
+from tuneloop.web.console.pages.links import AnswerPage, SlackLinkPage
+from tuneloop.web.console.pages.models import ModelPage
+from tuneloop.web.console.pages.people import KeysPage, MembersPage
+from tuneloop.web.console.pages.plans import PlansPage
+from tuneloop.web.console.pages.portfolio import PortfolioPage
+from tuneloop.web.console.pages.prompts import PromptPage
+from tuneloop.web.console.pages.reports import ReportPages
+from tuneloop.web.console.pages.review import ReviewPage
+from tuneloop.web.console.pages.schedules import SchedulePage
+from tuneloop.web.console.pages.senders import SenderPage
+from tuneloop.web.console.pages.sign_in import SignInPage
+from tuneloop.web.console.pages.unsubscribe import UnsubscribePage
+
+PAGES: Sequence[ControllerRouterHandler] = (
+    SignInPage,
+    PortfolioPage,
+    ModelPage,
+    AlertPage,
+    CyclePage,
+    AbTestPage,
+    PromptPage,
+    ReviewPage,
+    MembersPage,
+    KeysPage,
+    AuditPage,
+    JobsPage,
+    SchedulePage,
+    ReportPages,
+    SenderPage,
+    DataPage,
+    CorrectionPage,
+    PlansPage,
+    EconomicsPage,
+    BillingPage,
+    ClientBillingPage,
+    UnsubscribePage,
+    AnswerPage,
+    SlackLinkPage,
+)
+
+
+def console_router() -> Router:
+    return Router(
+        "/",
+        route_handlers=[asset, *PAGES],
+        dependencies={
+            "form": Provide(provide_form),
+            "principal": Provide(provide_visitor),
+            "session": Provide(provide_session),
+        },
+        include_in_schema=False,
+    )

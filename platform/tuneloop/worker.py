@@ -1,0 +1,64 @@
+"""The worker's process: jobs of its queues, and no handler of others."""
+
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+
+import dramatiq
+import structlog
+
+from tuneloop.kit.db import Database, make_engine
+from tuneloop.kit.jobs.broker import make_broker
+from tuneloop.kit.jobs.job import Queue
+from tuneloop.kit.jobs.runtime import Runtime, install
+from tuneloop.kit.settings import Settings
+from tuneloop.kit.signals import stop_on_signals
+from tuneloop.kit.storage import Storage
+
+log = structlog.get_logger(__name__)
+
+SHUTDOWN_MS = 60_000
+
+HANDLERS: Mapping[Queue, Sequence[str]] = {
+    Queue.DEFAULT: (
+        "tuneloop.ab_tests.handlers",
+        "tuneloop.deployment.handlers",
+        "tuneloop.email.handlers",
+        "tuneloop.monitoring.handlers",
+        "tuneloop.retraining.handlers",
+        "tuneloop.review.handlers",
+        "tuneloop_billing.handlers",
+        "tuneloop_reports.handlers",
+        "tuneloop_workers.handlers.scan_examples",
+    ),
+    Queue.GPU: (
+        "tuneloop_workers.handlers.canary",
+        "tuneloop_workers.handlers.disagreement",
+        "tuneloop_workers.handlers.evaluation",
+        "tuneloop_workers.handlers.registering",
+        "tuneloop_workers.handlers.training",
+    ),
+    Queue.CHAT: ("tuneloop_bot.handlers",),
+}
+"""Modules whose import registers the handlers of a queue's jobs; each needs the libraries of its queue's extra only."""
+
+
+def load_handlers(*queues: Queue) -> None:
+    for queue in queues:
+        for module in HANDLERS[queue]:
+            import_module(module)
+
+
+def run_worker(settings: Settings, queues: Sequence[Queue]) -> None:
+    """One job at a time on these queues, until SIGTERM; a running job is handed back with its checkpoint."""
+    load_handlers(*queues)
+    storage = Storage(settings.storage, cache=settings.data_dir / "cache")
+    runtime = Runtime(Database(make_engine(settings.database_url)), storage, settings)
+    install(runtime)
+    worker = dramatiq.Worker(
+        make_broker(settings.broker_url), queues={str(queue) for queue in queues}, worker_threads=1, worker_timeout=100
+    )
+    stop = stop_on_signals(runtime.stopping.set)
+    worker.start()
+    log.info("worker_ready", queues=[str(queue) for queue in queues])
+    stop.wait()
+    worker.stop(timeout=SHUTDOWN_MS)

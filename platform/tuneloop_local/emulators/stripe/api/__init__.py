@@ -1,0 +1,14 @@
+"""The operations of Stripe's API that the sandbox models; importing this package registers them."""
+
+from tuneloop_local.emulators.stripe.api import (
+    accounts,
+    catalog,
+    customers,
+    invoices,
+    meters,
+    schedules,
+    sessions,
+    subscriptions,
+)
+
+__all__ = ["accounts", "catalog", "customers", "invoices", "meters", "schedules", "sessions", "subscriptions"]

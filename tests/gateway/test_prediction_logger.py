@@ -1,0 +1,111 @@
+"""The log's buffer: bounded, batched, idempotent, and blocked by nothing."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from prometheus_client import REGISTRY
+from sqlalchemy.exc import OperationalError
+
+from tests.gateway.own_database import OwnDatabase
+from tests.gateway.world import QUESTION, World, make_world
+from tuneloop.gateway.app import create_gateway
+from tuneloop.gateway.prediction_logger import Recorder
+from tuneloop.kit.db import Database
+from tuneloop.kit.ids import new_id
+from tuneloop.kit.settings import Settings
+from tuneloop.tables import Prediction
+
+
+def prediction(world: World, answer: str = "order") -> Prediction:
+    return Prediction(
+        agency_id=world.agency.id,
+        client_id=world.client.id,
+        model_id=world.model.id,
+        version_id=world.v10.id,
+        digest=world.v10.digest,
+        messages=QUESTION,
+        answer=answer,
+    )
+
+
+def dropped(reason: str) -> float:
+    return REGISTRY.get_sample_value("tuneloop_prediction_log_dropped_total", {"reason": reason}) or 0.0
+
+
+def flush(recorder: Recorder) -> None:
+    asyncio.run(recorder.flush())
+
+
+def test_full_buffer_drops_the_oldest_and_counts_them(database: Database, world: World) -> None:
+    recorder, before = Recorder(database, max_rows=3), dropped("full")
+    rows = [prediction(world) for _ in range(5)]
+    for row in rows:
+        recorder.record(row, size=10)
+    flush(recorder)
+    assert {row.id for row in world.predictions()} == {row.id for row in rows[2:]}
+    assert dropped("full") - before == 2
+
+
+def test_buffer_is_bounded_in_bytes_too(database: Database, world: World) -> None:
+    recorder = Recorder(database, max_bytes=100)
+    rows = [prediction(world) for _ in range(3)]
+    for row in rows:
+        recorder.record(row, size=60)
+    flush(recorder)
+    assert [row.id for row in world.predictions()] == [rows[2].id]
+
+
+def test_flush_writes_every_agencys_rows_in_batches(database: Database, world: World) -> None:
+    other = make_world(database)
+    recorder = Recorder(database)
+    for _ in range(600):
+        recorder.record(prediction(world), size=1)
+        recorder.record(prediction(other), size=1)
+    flush(recorder)
+    assert (len(world.predictions()), len(other.predictions())) == (600, 600)
+
+
+def test_row_offered_twice_is_stored_once(database: Database, world: World) -> None:
+    recorder, row = Recorder(database), prediction(world)
+    recorder.record(row, size=1)
+    flush(recorder)
+    recorder.record(row, size=1)
+    flush(recorder)
+    assert len(world.predictions()) == 1
+
+
+def test_row_that_the_database_refuses_blocks_no_other(database: Database, world: World) -> None:
+    recorder, before = Recorder(database), dropped("refused")
+    unknown_version = prediction(world)
+    unknown_version.version_id = new_id()
+    for row in (prediction(world), prediction(world, "a\0b"), prediction(world), unknown_version):
+        recorder.record(row, size=1)
+    flush(recorder)
+    assert [row.answer for row in world.predictions()] == ["order", "order"]
+    assert dropped("refused") - before == 2
+
+
+def test_rows_wait_while_the_database_is_down(database: Database, world: World, own_database: OwnDatabase) -> None:
+    recorder = Recorder(database)
+    rows = [prediction(world) for _ in range(3)]
+    for row in rows:
+        recorder.record(row, size=1)
+    own_database.switch(on=False)
+    try:
+        with pytest.raises(OperationalError):
+            flush(recorder)
+    finally:
+        own_database.switch(on=True)
+    assert world.predictions() == []
+    flush(recorder)
+    assert {row.id for row in world.predictions()} == {row.id for row in rows}
+
+
+def test_rows_of_a_stopped_process_are_flushed(own_database: OwnDatabase, world: World, tmp_path: Path) -> None:
+    async def record_and_leave() -> None:
+        async with create_gateway(Settings(data_dir=tmp_path), world.database) as gateway:
+            gateway.recorder.record(prediction(world), size=1)
+
+    asyncio.run(record_and_leave())
+    assert len(world.predictions()) == 1
