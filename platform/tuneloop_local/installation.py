@@ -30,10 +30,10 @@ CHILDREN = (
     ("web",),
 )
 MAILBOX = ("mailbox",)
-STRIPE = ("stripe-sandbox",)
-SLACK = ("slack-sandbox",)
-SANDBOX_CLIENT = "sandbox"
-SANDBOX_KEY = "sk_test_sandbox_"
+STRIPE = ("stripe-emulator",)
+SLACK = ("slack-emulator",)
+EMULATOR_CLIENT = "emulator"
+EMULATOR_KEY = "sk_test_emulator_"
 READY_SECONDS = 120.0
 NOTE = "running.json"
 
@@ -49,10 +49,10 @@ def up(settings: Settings) -> None:
         if MAILBOX in children_of(running):
             console.print(f"Mail goes to the local mailbox at http://{running.web_host}:{running.mailbox_port}")
         if STRIPE in children_of(running):
-            console.print(f"Stripe is a sandbox at {running.stripe_sandbox_url}; no money moves")
+            console.print(f"Stripe is emulated at {running.stripe_emulator_url}; no money moves")
         if SLACK in children_of(running):
             console.print(
-                f"Slack is a sandbox at {running.slack_sandbox_url}; connect it with 'tuneloop slack install'"
+                f"Slack is emulated at {running.slack_emulator_url}; connect it with 'tuneloop slack install'"
             )
         console.print("First time? [bold]tuneloop agency create --help[/]. Ctrl-C stops everything.")
         stop.wait()
@@ -83,8 +83,8 @@ def installation(settings: Settings) -> Iterator[tuple[Settings, Supervisor]]:
 def children_of(settings: Settings) -> tuple[tuple[str, ...], ...]:
     """The processes of an installation: with a stand-in for each outside service that no setting names."""
     mailbox = () if settings.smtp_url.get_secret_value() else (MAILBOX,)
-    stripe = (STRIPE,) if settings.stripe_platform_key.get_secret_value().startswith(SANDBOX_KEY) else ()
-    slack = (SLACK,) if settings.slack_client_id == SANDBOX_CLIENT else ()
+    stripe = (STRIPE,) if settings.stripe_platform_key.get_secret_value().startswith(EMULATOR_KEY) else ()
+    slack = (SLACK,) if settings.slack_client_id == EMULATOR_CLIENT else ()
     return (*CHILDREN, *mailbox, *stripe, *slack)
 
 
@@ -117,26 +117,26 @@ def running_engines(settings: Settings) -> Iterator[Settings]:
 
 
 def _stripe_of(settings: Settings) -> dict[str, SecretStr]:
-    """Without a key of a Stripe account of ours, the platform is one of the sandbox's."""
+    """Without a key of a Stripe account of ours, the platform is one of the emulator's."""
     if settings.stripe_platform_key.get_secret_value():
         return {}
     seed = kept_secret(settings).get_secret_value()
     key, secret = (sha256(f"{name} {seed}".encode()).hexdigest()[:40] for name in ("key", "webhooks"))
-    return {"stripe_platform_key": SecretStr(SANDBOX_KEY + key), "stripe_webhook_secret": SecretStr(f"whsec_{secret}")}
+    return {"stripe_platform_key": SecretStr(EMULATOR_KEY + key), "stripe_webhook_secret": SecretStr(f"whsec_{secret}")}
 
 
 def _slack_of(settings: Settings) -> dict[str, Any]:
-    """Without a Slack app of ours, the app is the sandbox's."""
+    """Without a Slack app of ours, the app is the emulator's."""
     if settings.slack_client_id:
         return {}
     seed = kept_secret(settings).get_secret_value()
     secret, signing = (sha256(f"slack {name} {seed}".encode()).hexdigest() for name in ("client", "signing"))
     return {
-        "slack_client_id": SANDBOX_CLIENT,
+        "slack_client_id": EMULATOR_CLIENT,
         "slack_client_secret": SecretStr(secret),
         "slack_signing_secret": SecretStr(signing),
-        "slack_api_url": f"{settings.slack_sandbox_url}/api/",
-        "slack_authorize_url": f"{settings.slack_sandbox_url}/oauth/v2/authorize",
+        "slack_api_url": f"{settings.slack_emulator_url}/api/",
+        "slack_authorize_url": f"{settings.slack_emulator_url}/oauth/v2/authorize",
     }
 
 

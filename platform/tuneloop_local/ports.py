@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from tuneloop.kit.errors import Conflict, Unavailable
 from tuneloop.kit.settings import Settings
 
-PORTS = ("web_port", "mailbox_smtp_port", "mailbox_port", "stripe_sandbox_port", "slack_sandbox_port")
+PORTS = ("web_port", "mailbox_smtp_port", "mailbox_port", "stripe_emulator_port", "slack_emulator_port")
 SERVE = "serve_url"
 FILE = "ports.json"
 OFFSETS = range(1000, 22_000, 100)

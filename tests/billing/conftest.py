@@ -43,25 +43,25 @@ def on_plan(api: Http, client_row: Client) -> OnPlan:
 
 
 @pytest.fixture(scope="session")
-def sandbox() -> Iterator[Running]:
+def emulator() -> Iterator[Running]:
     """A local Stripe; each test opens an account of its own there."""
     with in_thread(CACHE) as running:
         yield running
 
 
 @pytest.fixture
-def shop(sandbox: Running) -> Shop:
-    return open_shop(sandbox)
+def shop(emulator: Running) -> Shop:
+    return open_shop(emulator)
 
 
 @pytest.fixture
-def settings(tmp_path: Path, sandbox: Running) -> Settings:
-    port = int(sandbox.url.rpartition(":")[2])
+def settings(tmp_path: Path, emulator: Running) -> Settings:
+    port = int(emulator.url.rpartition(":")[2])
     return Settings(
         data_dir=tmp_path,
         secret_key=SecretStr("a test's"),
-        stripe_sandbox_port=port,
-        stripe_platform_key=SecretStr("sk_test_sandbox_platform"),
+        stripe_emulator_port=port,
+        stripe_platform_key=SecretStr("sk_test_emulator_platform"),
         stripe_webhook_secret=SecretStr("whsec_platform"),
     )
 
@@ -73,10 +73,10 @@ def app(settings: Settings, database: Database, storage: Storage) -> Litestar:
 
 @pytest.fixture
 def north(
-    database: Database, agency: Agency, settings: Settings, storage: Storage, api: Http, sandbox: Running
+    database: Database, agency: Agency, settings: Settings, storage: Storage, api: Http, emulator: Running
 ) -> Iterator[Office]:
-    """The agency, connected to the sandbox."""
-    with office(database, agency, settings, storage, api, sandbox) as made:
+    """The agency, connected to the emulator."""
+    with office(database, agency, settings, storage, api, emulator) as made:
         yield made
 
 

@@ -1,4 +1,4 @@
-"""The Stripe sandbox as tests use it: the real SDK against a server on loopback."""
+"""The Stripe emulator as tests use it: the real SDK against a server on loopback."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +15,7 @@ DAY = 86_400
 
 @dataclass(frozen=True)
 class Shop:
-    """One account at the sandbox."""
+    """One account at the emulator."""
 
     running: Running
     account: Account
@@ -25,13 +25,13 @@ class Shop:
         return int(self.lever("clock", {"seconds": int(days * DAY)})["happened"])
 
     def lever(self, name: str, data: dict[str, Any]) -> Any:
-        url = f"{self.running.url}/_sandbox/accounts/{self.account.id}/{name}"
+        url = f"{self.running.url}/_emulator/accounts/{self.account.id}/{name}"
         answer = httpx.post(url, json=data, timeout=60)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
     def deliveries(self) -> list[dict[str, Any]]:
-        url = f"{self.running.url}/_sandbox/accounts/{self.account.id}/deliveries"
+        url = f"{self.running.url}/_emulator/accounts/{self.account.id}/deliveries"
         found: list[dict[str, Any]] = httpx.get(url).json()
         return found
 
@@ -62,5 +62,5 @@ def client_of(running: Running, key: str | None, *, account: str | None = None) 
 
 
 def open_shop(running: Running, name: str = "North") -> Shop:
-    made = httpx.post(f"{running.url}/_sandbox/accounts", json={"name": name}, timeout=60).json()
+    made = httpx.post(f"{running.url}/_emulator/accounts", json={"name": name}, timeout=60).json()
     return Shop(running, running.world.accounts[made["id"]], client_of(running, made["key"]))

@@ -1,4 +1,4 @@
-"""An agency connected to the sandbox, whose jobs run when a test says so."""
+"""An agency connected to the emulator, whose jobs run when a test says so."""
 
 import time
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ class Desk:
 
 @dataclass(frozen=True)
 class Office:
-    """`shop` is the agency's account at the sandbox, `http` its owner."""
+    """`shop` is the agency's account at the emulator, `http` its owner."""
 
     database: Database
     agency: Agency
@@ -106,12 +106,12 @@ class Office:
 
 @contextmanager
 def office(
-    database: Database, agency: Agency, settings: Settings, storage: Storage, http: httpx.Client, sandbox: Running
+    database: Database, agency: Agency, settings: Settings, storage: Storage, http: httpx.Client, emulator: Running
 ) -> Iterator[Office]:
-    answer = http.post("/api/v1/billing/connection", json={"sandbox": True})
+    answer = http.post("/api/v1/billing/connection", json={"emulator": True})
     assert answer.status_code == 201, answer.text
-    account = sandbox.world.accounts[answer.json()["stripe_account"]]
-    shop = Shop(sandbox, account, client_of(sandbox, account.key))
+    account = emulator.world.accounts[answer.json()["stripe_account"]]
+    shop = Shop(emulator, account, client_of(emulator, account.key))
     made = Office(database, agency, settings, storage, http, shop)
     made.work()
     yield replace(made)

@@ -39,7 +39,7 @@ def take(folder: Path) -> None:
         email = make_person(home, Role.OWNER)
         pages = {"plans": "/plans", "billing": "/billing", "economics": "/economics"}
         pages["client-billing"] = "/clients/northwind/billing"
-        with served(home, Path(scratch) / "site") as address, chromium() as browser, in_thread(CACHE) as sandbox:
+        with served(home, Path(scratch) / "site") as address, chromium() as browser, in_thread(CACHE) as emulator:
             for look, options in {
                 "light": {"color_scheme": "light", "viewport": {"width": 1280, "height": 860}},
                 "dark": {"color_scheme": "dark", "viewport": {"width": 1280, "height": 860}},
@@ -51,7 +51,7 @@ def take(folder: Path) -> None:
                 for name, path in pages.items():
                     person.page.goto(path)
                     person.page.screenshot(path=folder / f"{name}-{look}.png", full_page=True)
-            shop = open_shop(sandbox, "Studio North")
+            shop = open_shop(emulator, "Studio North")
             customer = shop.customer(None)
             there = shop.stripe.v1.subscriptions.create(
                 {
@@ -66,9 +66,9 @@ def take(folder: Path) -> None:
             invoice = shop.stripe.v1.invoices.retrieve(str(there.latest_invoice))
             for name, url in {"portal": portal.url, "invoice": invoice.hosted_invoice_url}.items():
                 plain.goto(str(url))
-                plain.screenshot(path=folder / f"sandbox-{name}.png", full_page=True)
-            plain.goto(f"{sandbox.url}/accounts/{shop.account.id}")
-            plain.screenshot(path=folder / "sandbox-account.png", full_page=True)
+                plain.screenshot(path=folder / f"emulator-{name}.png", full_page=True)
+            plain.goto(f"{emulator.url}/accounts/{shop.account.id}")
+            plain.screenshot(path=folder / "emulator-account.png", full_page=True)
 
 
 def _money(home: Committed) -> None:

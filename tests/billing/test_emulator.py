@@ -1,4 +1,4 @@
-"""The sandbox does what Stripe does, as far as it goes, and says so where it doesn't."""
+"""The emulator does what Stripe does, as far as it goes, and says so where it doesn't."""
 
 from typing import Any
 
@@ -41,9 +41,9 @@ def test_what_stripe_refuses_or_we_don_t_model_is_refused(
     assert problem in answer.json()["error"]["message"]
 
 
-def test_without_a_key_nothing_is_answered(sandbox: Running) -> None:
+def test_without_a_key_nothing_is_answered(emulator: Running) -> None:
     with pytest.raises(stripe.AuthenticationError):
-        client_of(sandbox, "sk_test_unknown").v1.customers.list()
+        client_of(emulator, "sk_test_unknown").v1.customers.list()
 
 
 def test_a_subscription_charges_renews_and_ends(shop: Shop) -> None:
@@ -202,28 +202,28 @@ def test_a_key_is_honoured_once_and_for_one_request_only(shop: Shop) -> None:
     assert len(shop.stripe.v1.customers.list().data) == 1
 
 
-def test_accounts_are_isolated(shop: Shop, sandbox: Running) -> None:
-    other, customer = open_shop(sandbox, "South"), shop.customer()
+def test_accounts_are_isolated(shop: Shop, emulator: Running) -> None:
+    other, customer = open_shop(emulator, "South"), shop.customer()
     connected = shop.stripe.v1.accounts.create({"type": "standard", "email": "x@x.example"})
-    inside = client_of(sandbox, shop.account.key, account=connected.id)
+    inside = client_of(emulator, shop.account.key, account=connected.id)
     with pytest.raises(stripe.InvalidRequestError, match="No such customer"):
         inside.v1.customers.retrieve(customer)
     with pytest.raises(stripe.InvalidRequestError, match="No such customer"):
         other.stripe.v1.customers.retrieve(customer)
     with pytest.raises(stripe.PermissionError, match="does not have access to account"):
-        client_of(sandbox, other.account.key, account=connected.id).v1.customers.list()
+        client_of(emulator, other.account.key, account=connected.id).v1.customers.list()
     made = inside.v1.customers.create({"name": "Theirs"})
     assert [each.id for each in inside.v1.customers.list().data] == [made.id]
     assert [each.id for each in shop.stripe.v1.customers.list().data] == [customer]
 
 
-def test_webhooks_are_signed_and_go_to_the_platform_for_connected_accounts(shop: Shop, sandbox: Running) -> None:
+def test_webhooks_are_signed_and_go_to_the_platform_for_connected_accounts(shop: Shop, emulator: Running) -> None:
     own = shop.stripe.v1.webhook_endpoints.create({"url": "http://127.0.0.1:1/own", "enabled_events": ["*"]})
     platform = shop.stripe.v1.webhook_endpoints.create(
         {"url": "http://127.0.0.1:1/connect", "enabled_events": ["customer.created"], "connect": True}
     )
     connected = shop.stripe.v1.accounts.create({"type": "standard"})
-    client_of(sandbox, shop.account.key, account=connected.id).v1.customers.create({"name": "Theirs"})
+    client_of(emulator, shop.account.key, account=connected.id).v1.customers.create({"name": "Theirs"})
     shop.stripe.v1.customers.create({"name": "Ours"})
     there, ours = shop.deliveries()
     event = stripe.Webhook.construct_event(there["body"], there["headers"]["Stripe-Signature"], str(platform.secret))  # type: ignore[no-untyped-call]
@@ -277,7 +277,7 @@ def test_text_of_customers_is_shown_literally(shop: Shop) -> None:
     assert "<script>" not in text
 
 
-def test_what_the_sandbox_knows_outlives_it(shop: Shop, tmp_path: Any) -> None:
+def test_what_the_emulator_knows_outlives_it(shop: Shop, tmp_path: Any) -> None:
     customer = shop.customer()
     subscribe(shop, customer, shop.price())
     kept = World(tmp_path / "stripe.json")

@@ -1,4 +1,4 @@
-"""Plans, billing, economics and the sandbox's pages in a browser, with real clicks."""
+"""Plans, billing, economics and the emulator's pages in a browser, with real clicks."""
 
 import re
 from collections.abc import Iterator
@@ -40,14 +40,14 @@ class Site:
     settings: Settings
     address: str
     email: str
-    sandbox: Running
+    emulator: Running
 
     def office(self) -> Office:
-        """The agency's account at the sandbox, as the pages have connected it."""
+        """The agency's account at the emulator, as the pages have connected it."""
         with self.home.database.unit(self.home.agency.id) as session:
             account_id = session.exec(select(BillingAccount.stripe_account)).one()
-        account = self.sandbox.world.accounts[account_id or ""]
-        shop = Shop(self.sandbox, account, client_of(self.sandbox, account.key))
+        account = self.emulator.world.accounts[account_id or ""]
+        shop = Shop(self.emulator, account, client_of(self.emulator, account.key))
         folder = self.settings.data_dir
         storage = Storage((folder / "objects").as_uri(), cache=folder / "cache")
         return Office(self.home.database, self.home.agency, self.settings, storage, httpx.Client(), shop)
@@ -55,21 +55,21 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site(
-    engine: Engine, urls: EngineUrls, sandbox: Running, tmp_path_factory: pytest.TempPathFactory
+    engine: Engine, urls: EngineUrls, emulator: Running, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:
     folder: Path = tmp_path_factory.mktemp("site")
     settings = Settings(
         data_dir=folder,
         web_port=free_port(),
         secret_key=SecretStr("a test's"),
-        stripe_sandbox_port=int(sandbox.url.rpartition(":")[2]),
-        stripe_platform_key=SecretStr("sk_test_sandbox_platform"),
+        stripe_emulator_port=int(emulator.url.rpartition(":")[2]),
+        stripe_platform_key=SecretStr("sk_test_emulator_platform"),
     )
     with committed_agency(engine, urls) as home:
         january = make_january(home.database, home.agency, base=f"base-{new_id()}")
         email = make_person(home, Role.OWNER)
         with served(home, folder, settings) as address:
-            yield Site(home, january, settings, address, email, sandbox)
+            yield Site(home, january, settings, address, email, emulator)
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ def test_from_a_plan_to_a_paid_invoice_and_an_end_on_a_phone(owner: Visitor, sit
     expect(page.get_by_text("1,800.00 USD").first).to_be_visible()
 
     page.goto("/billing")
-    page.get_by_role("button", name="Try it with the sandbox").click()
+    page.get_by_role("button", name="Try it with the emulator").click()
     expect(page.get_by_role("status").first).to_contain_text("no money moves")
     page.get_by_label("Months end at midnight in").fill("Mars/Base")
     page.get_by_role("button", name="Save").click()

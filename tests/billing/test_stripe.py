@@ -46,7 +46,7 @@ def test_what_is_no_secret_key_is_refused(north: Office, key: str) -> None:
 
 
 def test_a_key_that_stripe_does_not_know_is_refused(north: Office) -> None:
-    answer = north.http.post("/api/v1/billing/connection", json={"secret_key": "sk_test_sandbox_nobody"})
+    answer = north.http.post("/api/v1/billing/connection", json={"secret_key": "sk_test_emulator_nobody"})
     assert (answer.status_code, "Invalid API Key" in answer.text) == (502, True)
 
 
@@ -286,11 +286,11 @@ def test_an_older_reading_loses(north: Office, on_plan: OnPlan) -> None:
 
 
 def test_connected_agencies_act_for_their_own_account_only(
-    north: Office, on_plan: OnPlan, sandbox: Running, api: Any
+    north: Office, on_plan: OnPlan, emulator: Running, api: Any
 ) -> None:
-    platform = sandbox.world.open_account("Platform")
-    platform.key = "sk_test_sandbox_platform"
-    endpoint = client_of(sandbox, platform.key).v1.webhook_endpoints.create(
+    platform = emulator.world.open_account("Platform")
+    platform.key = "sk_test_emulator_platform"
+    endpoint = client_of(emulator, platform.key).v1.webhook_endpoints.create(
         {"url": "http://127.0.0.1:1/", "enabled_events": ["*"], "connect": True}
     )
     platform.all("webhook_endpoint")[endpoint.id]["secret"] = "whsec_platform"
@@ -300,10 +300,10 @@ def test_connected_agencies_act_for_their_own_account_only(
     assert answer.json()["onboarding_url"]
     on_plan("standard")
     north.work()
-    inside = client_of(sandbox, platform.key, account=connected)
+    inside = client_of(emulator, platform.key, account=connected)
     assert len(inside.v1.subscriptions.list().data) == 1
     assert north.shop.stripe.v1.subscriptions.list().data == []
-    shop = Shop(sandbox, platform, client_of(sandbox, platform.key))
+    shop = Shop(emulator, platform, client_of(emulator, platform.key))
     event = next(each for each in shop.deliveries() if each["type"] == "customer.subscription.created")
     assert event["body"].count(connected)
     headers = {"Stripe-Signature": event["headers"]["Stripe-Signature"]}
@@ -312,7 +312,7 @@ def test_connected_agencies_act_for_their_own_account_only(
     headers = {"Stripe-Signature": signature(stranger, "whsec_platform", moment=int(datetime.now(UTC).timestamp()))}
     assert api.post("/webhooks/stripe/connect", content=stranger, headers=headers).json() == {"new": False}
     with pytest.raises(stripe.InvalidRequestError):
-        client_of(sandbox, platform.key).v1.subscriptions.retrieve(north.subscription().stripe_subscription or "")
+        client_of(emulator, platform.key).v1.subscriptions.retrieve(north.subscription().stripe_subscription or "")
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "America/Los_Angeles", "Asia/Tokyo", "Pacific/Honolulu"])

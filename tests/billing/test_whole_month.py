@@ -1,4 +1,4 @@
-"""A month from usage to report, mail and paid invoice, on Stripe's sandbox, the real renderer and the mailbox.
+"""A month from usage to report, mail and paid invoice, on Stripe's emulator, the real renderer and the mailbox.
 
 The agency is in Kathmandu, where months end at 18:15 UTC.
 """

@@ -1,4 +1,4 @@
-"""A sandbox with an agency's workspace in it."""
+"""An emulator with an agency's workspace in it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,21 +19,21 @@ from tuneloop.kit.storage import Storage
 from tuneloop.tables import Agency
 from tuneloop_bot.app import make_app
 from tuneloop_local.emulators.slack.delivery import Answer, Signed
-from tuneloop_local.emulators.slack.server import Sandbox, running
+from tuneloop_local.emulators.slack.server import Emulator, running
 from tuneloop_local.emulators.slack.workspace import App
 from tuneloop_local.engines import EngineUrls
 
 
 @pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
+def emulator() -> Iterator[Emulator]:
     """Its triggers last: on a busy machine three seconds are soon over."""
-    with running(Sandbox(app=App(trigger_seconds=60))) as started:
+    with running(Emulator(app=App(trigger_seconds=60))) as started:
         yield started
 
 
 @pytest.fixture
-def north(sandbox: Sandbox, database: Database, agency: Agency, storage: Storage, tmp_path: Path) -> Iterator[Office]:
-    with office(sandbox, database, agency, storage, tmp_path) as made:
+def north(emulator: Emulator, database: Database, agency: Agency, storage: Storage, tmp_path: Path) -> Iterator[Office]:
+    with office(emulator, database, agency, storage, tmp_path) as made:
         made.say("Ann", "here")
         yield made
         _valid(made)
@@ -57,11 +57,11 @@ def workshop(database: Database, agency: Agency) -> Workshop:
 
 @pytest.fixture
 def everybody(
-    engine: Engine, urls: EngineUrls, sandbox: Sandbox, storage: Storage, tmp_path: Path
+    engine: Engine, urls: EngineUrls, emulator: Emulator, storage: Storage, tmp_path: Path
 ) -> Iterator[Everybody]:
     with (
         committed_agency(engine, urls) as (database, agency),
-        office(sandbox, database, agency, storage, tmp_path) as north,
+        office(emulator, database, agency, storage, tmp_path) as north,
     ):
         made = make_workshop(database, agency, ["order"], base=f"base-{new_id()}")
         app = make_app(north.settings, database)
@@ -70,7 +70,7 @@ def everybody(
             answer = app.dispatch(BoltRequest(body=request.body.decode(), headers=dict(request.headers)))
             return Answer(answer.status, answer.body)
 
-        sandbox.delivery.post = post
+        emulator.delivery.post = post
         north.say("Ann", "here")
         north.say("Otto", "status")
         north.say("Olga", "status")

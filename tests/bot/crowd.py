@@ -11,7 +11,7 @@ from tests.support.cycles import Workshop
 from tuneloop.kit.db import Database
 from tuneloop.kit.jobs import JobRow, Queue
 from tuneloop.tables import Agency
-from tuneloop_local.emulators.slack.client import SandboxMessage
+from tuneloop_local.emulators.slack.client import EmulatorMessage
 
 
 class Everybody(NamedTuple):
@@ -32,7 +32,7 @@ def take_together(north: Office, threads: int) -> None:
     north.work()
 
 
-def click_together(north: Office, message: SandboxMessage, action: str) -> None:
+def click_together(north: Office, message: EmulatorMessage, action: str) -> None:
     """Otto and Olga double-click in the same moment, and Slack repeats what they sent; then the jobs run at once."""
     ready = Barrier(4)
 
@@ -40,7 +40,7 @@ def click_together(north: Office, message: SandboxMessage, action: str) -> None:
         ready.wait()
         place = {"channel": message.channel, "ts": message.ts, "action": action}
         north.client.act("click", team=north.team, user=north.people[who], **place)
-        north.sandbox.delivery.repeat(north.sandbox.delivery.sent[-1])
+        north.emulator.delivery.repeat(north.emulator.delivery.sent[-1])
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(click, ("Otto", "Olga", "Otto", "Olga")))

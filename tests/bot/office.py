@@ -1,4 +1,4 @@
-"""An agency with a Slack workspace: the real Bolt app behind the web application, the sandbox, jobs run by hand."""
+"""An agency with a Slack workspace: the real Bolt app behind the web application, the emulator, jobs run by hand."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,19 +26,19 @@ from tuneloop.web.app import create_app
 from tuneloop.web.slack import slack_handlers
 from tuneloop_bot.installations import begin_installation
 from tuneloop_bot.message_sync import refresh
-from tuneloop_local.emulators.slack.client import SandboxClient, SandboxMessage
+from tuneloop_local.emulators.slack.client import EmulatorClient, EmulatorMessage
 from tuneloop_local.emulators.slack.delivery import Answer, Signed
-from tuneloop_local.emulators.slack.server import Sandbox
+from tuneloop_local.emulators.slack.server import Emulator
 
 
-def settings_for(sandbox: Sandbox, folder: Path) -> Settings:
-    app = sandbox.slack.state.app
+def settings_for(emulator: Emulator, folder: Path) -> Settings:
+    app = emulator.slack.state.app
     return Settings(
         data_dir=folder,
         secret_key=SecretStr("test"),
         public_url="http://tuneloop.test",
-        slack_api_url=sandbox.api_url,
-        slack_authorize_url=f"{sandbox.url}/oauth/v2/authorize",
+        slack_api_url=emulator.api_url,
+        slack_authorize_url=f"{emulator.url}/oauth/v2/authorize",
         slack_client_id=app.client_id,
         slack_client_secret=SecretStr(app.client_secret),
         slack_signing_secret=SecretStr(app.signing_secret),
@@ -54,8 +54,8 @@ class Office:
     settings: Settings
     runtime: Runtime
     site: TestClient[Litestar]
-    sandbox: Sandbox
-    client: SandboxClient
+    emulator: Emulator
+    client: EmulatorClient
     team: str
     people: dict[str, str] = field(default_factory=dict)
     channel: str = ""
@@ -101,7 +101,7 @@ class Office:
             if not ran:
                 return
 
-    def click(self, who: str, message: SandboxMessage, action: str, *, value: str | None = None) -> None:
+    def click(self, who: str, message: EmulatorMessage, action: str, *, value: str | None = None) -> None:
         self.client.act(
             "click",
             team=self.team,
@@ -135,10 +135,10 @@ class Office:
         assert View(**found["body"]).to_dict(), "Slack's own models take it"
         return found
 
-    def messages(self) -> list[SandboxMessage]:
+    def messages(self) -> list[EmulatorMessage]:
         return [each for each in self.client.messages(self.team) if "ephemeral_to" not in each.content]
 
-    def told(self, who: str) -> list[SandboxMessage]:
+    def told(self, who: str) -> list[EmulatorMessage]:
         """What only this person sees in channels."""
         return [
             each for each in self.client.messages(self.team) if each.content.get("ephemeral_to") == self.people[who]
@@ -190,17 +190,17 @@ def web_of(settings: Settings, database: Database, storage: Storage) -> Iterator
 
 @contextmanager
 def office(
-    sandbox: Sandbox, database: Database, agency: Agency, storage: Storage, folder: Path, *, name: str = "North"
+    emulator: Emulator, database: Database, agency: Agency, storage: Storage, folder: Path, *, name: str = "North"
 ) -> Iterator[Office]:
     """Ann is admin, Otto and Olga are operators, Vera views; Ann has installed the app and it is in #general."""
-    sandbox.slack.state.app.request_url = "http://tuneloop.test/slack/events"
-    settings = settings_for(sandbox, folder)
+    emulator.slack.state.app.request_url = "http://tuneloop.test/slack/events"
+    settings = settings_for(emulator, folder)
     with web_of(settings, database, storage) as site:
-        sandbox.delivery.post = into(site)
-        client = SandboxClient(sandbox.url)
+        emulator.delivery.post = into(site)
+        client = EmulatorClient(emulator.url)
         team = client.team(name)
         runtime = silent_runtime(database, storage, settings)
-        made = Office(database, agency, settings, runtime, site, sandbox, client, team)
+        made = Office(database, agency, settings, runtime, site, emulator, client, team)
         made.channel = client.channel(team, "general")
         for who, role in (("Ann", Role.ADMIN), ("Otto", Role.OPERATOR), ("Olga", Role.OPERATOR), ("Vera", Role.VIEWER)):
             made.hire(who, role)

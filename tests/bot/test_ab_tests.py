@@ -27,7 +27,7 @@ from tuneloop.tables import (
     Subscription,
 )
 from tuneloop_bot.message_sync import ask_again
-from tuneloop_local.emulators.slack.client import SandboxMessage
+from tuneloop_local.emulators.slack.client import EmulatorMessage
 
 
 def _judged(north: Office, workshop: Workshop, outcome: str = Outcome.PROMOTE) -> UUID:
@@ -37,11 +37,11 @@ def _judged(north: Office, workshop: Workshop, outcome: str = Outcome.PROMOTE) -
     return cycle_id
 
 
-def _with(north: Office, action: str) -> SandboxMessage:
+def _with(north: Office, action: str) -> EmulatorMessage:
     return [each for each in north.messages() if action in each.actions][-1]
 
 
-def _together(north: Office, message: SandboxMessage, action: str, *people: str) -> None:
+def _together(north: Office, message: EmulatorMessage, action: str, *people: str) -> None:
     """Clicks that are on their way before the first is answered."""
     for who in people:
         north.client.act(

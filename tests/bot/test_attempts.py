@@ -20,7 +20,7 @@ from tuneloop.tables import (
     ReviewPurpose,
     SlackMessage,
 )
-from tuneloop_local.emulators.slack.client import SandboxMessage
+from tuneloop_local.emulators.slack.client import EmulatorMessage
 
 
 def turned_down(north: Office, database: Database, *, attempts: int = 3) -> TurnedDown:
@@ -31,7 +31,7 @@ def turned_down(north: Office, database: Database, *, attempts: int = 3) -> Turn
         return make_turned_down(maker, north.agency, client, attempts=attempts)
 
 
-def about(north: Office, words: str) -> SandboxMessage:
+def about(north: Office, words: str) -> EmulatorMessage:
     (found,) = [each for each in north.messages() if words in shown(each.content)]
     return found
 

@@ -13,7 +13,7 @@ from tuneloop.retraining.jobs import DeployCandidate, TrainCandidate
 from tuneloop.stats.gate import Outcome
 from tuneloop.tables import Alias, ApprovalKind, CycleState, JobRow, Plan, RetrainingCycle
 from tuneloop.tables import Client as ClientRow
-from tuneloop_local.emulators.slack.client import SandboxMessage
+from tuneloop_local.emulators.slack.client import EmulatorMessage
 
 
 def _state(north: Office, cycle_id: UUID) -> CycleState:
@@ -40,7 +40,7 @@ def _judged(north: Office, workshop: Workshop, outcome: str) -> UUID:
     return cycle_id
 
 
-def _only(north: Office, action: str) -> SandboxMessage:
+def _only(north: Office, action: str) -> EmulatorMessage:
     (message,) = [each for each in north.messages() if action in each.actions]
     return message
 

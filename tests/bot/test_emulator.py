@@ -1,4 +1,4 @@
-"""The sandbox refuses what Slack refuses, measured with Slack's own client and models."""
+"""The emulator refuses what Slack refuses, measured with Slack's own client and models."""
 
 import threading
 import time
@@ -17,7 +17,7 @@ from slack_sdk.socket_mode.response import SocketModeResponse
 from tests.bot.samples import BLOCKS, BROKEN, section
 from tuneloop_local.emulators.slack.delivery import Answer, Signed
 from tuneloop_local.emulators.slack.refusals import Refused, check_message
-from tuneloop_local.emulators.slack.server import Sandbox, running
+from tuneloop_local.emulators.slack.server import Emulator, running
 from tuneloop_local.emulators.slack.workspace import App
 
 SCOPES = "chat:write,users:read,users:read.email,files:write,channels:read,channels:history,im:write"
@@ -27,12 +27,12 @@ BACK = "http://127.0.0.1/slack/oauth_redirect"
 class Place:
     """One workspace with a person, a channel and the app."""
 
-    def __init__(self, sandbox: Sandbox) -> None:
-        self.sandbox = sandbox
+    def __init__(self, emulator: Emulator) -> None:
+        self.emulator = emulator
         self.requests: list[tuple[str, Signed]] = []
         self.answers: list[Answer] = []
-        sandbox.delivery.post = self.take
-        slack = sandbox.slack
+        emulator.delivery.post = self.take
+        slack = emulator.slack
         self.team = slack.add_team("North").id
         self.ann = slack.add_person(self.team, "Ann", "ann@north.example").id
         (self.general,) = slack.team(self.team).channels
@@ -40,15 +40,15 @@ class Place:
         asked = {"client_id": app.client_id, "scope": SCOPES, "state": "s", "redirect_uri": BACK}
         answer = self.do("allow", query=asked, team=self.team, user=self.ann)
         code = httpx.URL(answer["url"]).params["code"]
-        given = WebClient(base_url=sandbox.api_url).oauth_v2_access(
+        given = WebClient(base_url=emulator.api_url).oauth_v2_access(
             client_id=app.client_id, client_secret=app.client_secret, code=code, redirect_uri=BACK
         )
         self.token, self.refresh = given["access_token"], given["refresh_token"]
-        self.web = WebClient(self.token, base_url=sandbox.api_url)
+        self.web = WebClient(self.token, base_url=emulator.api_url)
         self.do("invite", team=self.team, channel=self.general)
 
     def do(self, what: str, /, **given: Any) -> dict[str, Any]:
-        answer: dict[str, Any] = httpx.post(f"{self.sandbox.url}/do/{what}", json=given).json()
+        answer: dict[str, Any] = httpx.post(f"{self.emulator.url}/do/{what}", json=given).json()
         return answer
 
     def take(self, url: str, request: Signed) -> Answer:
@@ -63,8 +63,8 @@ class Place:
 
 @pytest.fixture
 def place() -> Iterator[Place]:
-    with running(Sandbox(app=App(request_url="http://127.0.0.1:1/slack/events"))) as sandbox:
-        yield Place(sandbox)
+    with running(Emulator(app=App(request_url="http://127.0.0.1:1/slack/events"))) as emulator:
+        yield Place(emulator)
 
 
 @pytest.mark.parametrize("name", BROKEN)
@@ -99,14 +99,14 @@ def test_a_message_is_posted_edited_and_read_back_with_its_metadata(place: Place
 
 
 def test_tokens_are_checked_scoped_rotated_and_end_with_the_app(place: Place) -> None:
-    site, app = place.sandbox.api_url, place.sandbox.slack.state.app
+    site, app = place.emulator.api_url, place.emulator.slack.state.app
     for token, code in ((None, "not_authed"), ("xoxb-no", "invalid_auth")):
         with pytest.raises(SlackApiError) as caught:
             WebClient(token, base_url=site).auth_test()
         assert caught.value.response["error"] == code
-    place.sandbox.slack.state.tokens[place.token].scopes.remove("chat:write")
+    place.emulator.slack.state.tokens[place.token].scopes.remove("chat:write")
     assert place.fails("chat.postMessage", channel=place.general, text="x") == "missing_scope"
-    place.sandbox.slack.state.tokens[place.token].expires_at = time.time() - 1
+    place.emulator.slack.state.tokens[place.token].expires_at = time.time() - 1
     assert place.fails("auth.test") == "token_expired"
     secrets = {"client_id": app.client_id, "client_secret": app.client_secret}
     renew = {"grant_type": "refresh_token", "refresh_token": place.refresh}
@@ -138,14 +138,14 @@ def test_a_click_is_signed_as_slack_signs_and_answered_through_the_response_url(
     (url, request), *rest = place.requests
     assert (url, rest) == ("http://127.0.0.1:1/slack/events", [])
     stamp, signature = (request.headers[f"X-Slack-{name}"] for name in ("Request-Timestamp", "Signature"))
-    verifier = SignatureVerifier(place.sandbox.slack.state.app.signing_secret)
+    verifier = SignatureVerifier(place.emulator.slack.state.app.signing_secret)
     assert verifier.is_valid(request.body, stamp, signature)
     assert not verifier.is_valid(request.body + b" ", stamp, signature)
-    (key,) = place.sandbox.slack.state.responses
+    (key,) = place.emulator.slack.state.responses
     for _ in range(5):
-        assert httpx.post(f"{place.sandbox.url}/response/{key}", json={"text": "done"}).status_code == 200
-    assert httpx.post(f"{place.sandbox.url}/response/{key}", json={"text": "done"}).status_code == 404
-    shown = [each for each in place.sandbox.slack.team(place.team).messages if each.get("ephemeral_to") == place.ann]
+        assert httpx.post(f"{place.emulator.url}/response/{key}", json={"text": "done"}).status_code == 200
+    assert httpx.post(f"{place.emulator.url}/response/{key}", json={"text": "done"}).status_code == 404
+    shown = [each for each in place.emulator.slack.team(place.team).messages if each.get("ephemeral_to") == place.ann]
     assert [each["text"] for each in shown] == ["done"] * 5
     refused = place.do("click", team=place.team, user=place.ann, channel=place.general, ts=sent["ts"], action="gone")
     assert refused["error"] == "no_such_action"
@@ -153,7 +153,7 @@ def test_a_click_is_signed_as_slack_signs_and_answered_through_the_response_url(
 
 def test_a_view_needs_a_fresh_trigger(place: Place) -> None:
     view = {"type": "modal", "title": {"type": "plain_text", "text": "Why?"}, "blocks": [section("x")]}
-    slack = place.sandbox.slack
+    slack = place.emulator.slack
     trigger = slack.new_trigger(place.team, place.ann)
     assert place.web.views_open(trigger_id=trigger, view=view)["view"]["hash"]
     assert place.fails("views.open", trigger_id=trigger, view=view) == "exchanged_trigger_id"
@@ -181,7 +181,7 @@ def test_an_app_that_does_not_answer_a_click_is_reported_to_the_person(place: Pl
     place.answers[:] = [Answer(0, "http_timeout")]
     place.do("click", team=place.team, user=place.ann, channel=place.general, ts=sent["ts"], action="approve")
     assert len(place.requests) == 1
-    assert "did not answer" in place.sandbox.slack.team(place.team).notices[0]["text"]
+    assert "did not answer" in place.emulator.slack.team(place.team).notices[0]["text"]
 
 
 def test_a_picture_is_uploaded_and_shown_in_a_message(place: Place) -> None:
@@ -190,22 +190,22 @@ def test_a_picture_is_uploaded_and_shown_in_a_message(place: Place) -> None:
     file = place.web.files_upload_v2(content=b"\x89PNG...", filename="chart.png")["files"][0]["id"]
     block["slack_file"] = {"id": file}
     assert place.web.chat_postMessage(channel=place.general, text="x", blocks=[block])["ok"]
-    assert httpx.get(f"{place.sandbox.url}/file/{place.team}/{file}").content == b"\x89PNG..."
+    assert httpx.get(f"{place.emulator.url}/file/{place.team}/{file}").content == b"\x89PNG..."
 
 
 def test_another_site_cannot_click_through_a_visitor_s_browser(place: Place) -> None:
     click = b'{"name": "Evil"}'
     for headers in ({"Content-Type": "text/plain"}, {"Content-Type": "application/json", "Host": "evil.example"}):
-        answer = httpx.post(f"{place.sandbox.url}/do/add_team", content=click, headers=headers)
+        answer = httpx.post(f"{place.emulator.url}/do/add_team", content=click, headers=headers)
         assert answer.status_code == 404
-    assert len(place.sandbox.slack.state.teams) == 1
+    assert len(place.emulator.slack.state.teams) == 1
 
 
 def test_socket_mode_works_with_slack_s_own_client(place: Place) -> None:
     got: list[dict[str, Any]] = []
     came = threading.Event()
     client = SocketModeClient(
-        place.sandbox.slack.state.app.app_token, web_client=WebClient(base_url=place.sandbox.api_url)
+        place.emulator.slack.state.app.app_token, web_client=WebClient(base_url=place.emulator.api_url)
     )
 
     def take(socket: Any, request: Any) -> None:
@@ -225,4 +225,4 @@ def test_socket_mode_works_with_slack_s_own_client(place: Place) -> None:
         client.close()
     assert got[0]["command"] == "/tuneloop"
     assert place.requests == []
-    assert place.sandbox.slack.team(place.team).messages[-1]["text"] == "hi"
+    assert place.emulator.slack.team(place.team).messages[-1]["text"] == "hi"

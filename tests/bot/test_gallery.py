@@ -49,7 +49,7 @@ def test_every_message_is_sent_and_fits_on_a_phone(north: Office, browser: Brows
     missing = [name for name, words in SAID.items() if not any(words in each for each in told)]
     assert missing == []
     for name, look in LOOKS.items() if PICTURES else (("phone", LOOKS["phone"]),):
-        with visitor(browser, north.sandbox.url, **look) as person:
+        with visitor(browser, north.emulator.url, **look) as person:
             page = person.page
             page.goto("/")
             page.get_by_label("You are").select_option(label="Otto")

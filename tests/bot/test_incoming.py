@@ -28,7 +28,7 @@ from tuneloop_bot.installations import SCOPES, begin_installation
 from tuneloop_bot.token_rotation import renew_soon
 from tuneloop_local.emulators.slack.delivery import Answer, Signed, sign
 from tuneloop_local.emulators.slack.methods import METHODS
-from tuneloop_local.emulators.slack.server import Sandbox
+from tuneloop_local.emulators.slack.server import Emulator
 
 
 def _receipts(north: Office) -> int:
@@ -37,17 +37,17 @@ def _receipts(north: Office) -> int:
 
 
 def _send(north: Office, request: Signed) -> Answer:
-    return north.sandbox.delivery.post("http://tuneloop.test/slack/events", request)
+    return north.emulator.delivery.post("http://tuneloop.test/slack/events", request)
 
 
 def _last(north: Office) -> Signed:
-    return north.sandbox.delivery.sent[-1]
+    return north.emulator.delivery.sent[-1]
 
 
 @pytest.mark.parametrize("shift", [-360, 360])
 def test_requests_from_another_time_are_refused(north: Office, shift: int) -> None:
     north.say("Otto", "status")
-    stale = sign(north.sandbox.slack.state.app, _last(north).body, form=True, at=time.time() + shift)
+    stale = sign(north.emulator.slack.state.app, _last(north).body, form=True, at=time.time() + shift)
     before = _receipts(north)
     assert _send(north, stale).status == 401
     assert _receipts(north) == before
@@ -55,7 +55,7 @@ def test_requests_from_another_time_are_refused(north: Office, shift: int) -> No
 
 def test_altered_requests_and_foreign_workspaces_are_refused(north: Office) -> None:
     north.say("Otto", "status")
-    app, good, before = north.sandbox.slack.state.app, _last(north), _receipts(north)
+    app, good, before = north.emulator.slack.state.app, _last(north), _receipts(north)
     assert _send(north, good._replace(body=good.body + b"x")).status == 401
     fields = {name: each[0] for name, each in parse_qs(good.body.decode()).items()}
     foreign = urlencode(fields | {"team_id": "T0FOREIGN"}).encode()
@@ -70,7 +70,7 @@ def test_the_same_request_again_changes_nothing(north: Office, workshop: Worksho
     (question,) = [each for each in north.messages() if "reject" in each.actions]
     north.click("Otto", question, "approve_retrain")
     told, before = len(north.told("Otto")), _receipts(north)
-    assert north.sandbox.delivery.repeat(_last(north)).status == 200
+    assert north.emulator.delivery.repeat(_last(north)).status == 200
     north.work()
     assert (_receipts(north), len(north.told("Otto"))) == (before, told)
     with north.database.unit(north.agency.id) as session:
@@ -92,14 +92,14 @@ def test_a_member_is_known_by_confirmed_address_and_nobody_else(north: Office) -
 
 
 def test_two_agencies_cannot_see_or_touch_each_other(
-    north: Office, workshop: Workshop, database: Database, storage: Storage, sandbox: Sandbox
+    north: Office, workshop: Workshop, database: Database, storage: Storage, emulator: Emulator
 ) -> None:
     with north.database.unit(north.agency.id) as session:
         cycle_id = workshop.asked(session)
     north.tick()
     (question,) = [each for each in north.messages() if "reject" in each.actions]
     folder = north.settings.data_dir
-    with office(sandbox, database, make_agency(database, "south"), storage, folder, name="South") as south:
+    with office(emulator, database, make_agency(database, "south"), storage, folder, name="South") as south:
         south.client.act("command", team=south.team, user=south.people["Ann"], channel=south.channel, text="here")
         south.tick()
         value = next(
@@ -108,7 +108,7 @@ def test_two_agencies_cannot_see_or_touch_each_other(
             for each in block.get("elements", ())
             if each.get("action_id") == "approve_retrain"
         )
-        home = south.sandbox.slack.team(south.team)
+        home = south.emulator.slack.team(south.team)
         forged = {**question.content, "channel": south.channel, "user": home.bot_user}
         home.messages.append(forged)
         south.client.act(
@@ -149,14 +149,14 @@ def test_uninstalling_forgets_the_tokens_and_silences_the_app(north: Office) -> 
 
 def test_socket_mode_serves_the_same_listeners(north: Office) -> None:
     app = make_app(north.settings, north.database)
-    token = north.sandbox.slack.state.app.app_token
+    token = north.emulator.slack.state.app.app_token
     socket = SocketModeHandler(app, token, web_client=app.client)
     socket.connect()
     try:
-        eventually(lambda: bool(north.sandbox.delivery.sockets))
-        before = len(north.sandbox.delivery.sent)
+        eventually(lambda: bool(north.emulator.delivery.sockets))
+        before = len(north.emulator.delivery.sent)
         assert "How your models are" in north.say("Otto", "status")
-        assert len(north.sandbox.delivery.sent) == before
+        assert len(north.emulator.delivery.sent) == before
     finally:
         socket.close()
 

@@ -29,7 +29,7 @@ from tuneloop.tables import (
     SlackMessage,
 )
 from tuneloop_bot.message_sync import refresh
-from tuneloop_local.emulators.slack.client import SandboxMessage
+from tuneloop_local.emulators.slack.client import EmulatorMessage
 
 
 def training(session: Session, cycle_id: UUID, step: int) -> None:
@@ -50,7 +50,7 @@ def expire(session: Session, cycle_id: UUID) -> None:
     session.add(asked)
 
 
-def _at(north: Office, ts: str) -> SandboxMessage:
+def _at(north: Office, ts: str) -> EmulatorMessage:
     (found,) = [each for each in north.messages() if each.ts == ts]
     return found
 

@@ -84,13 +84,13 @@ def test_without_its_database_the_app_says_that_nothing_happened(north: Office, 
     with north.database.unit(north.agency.id) as session:
         before = len(session.exec(select(SlackReceipt)).all())
     app = make_app(north.settings, Database(make_engine("postgresql://nobody@127.0.0.1:1/none", answer_within=1)))
-    whole = north.sandbox.delivery.post
+    whole = north.emulator.delivery.post
 
     def post(_url: str, request: Signed) -> Answer:
         answer = app.dispatch(BoltRequest(body=request.body.decode(), headers=dict(request.headers)))
         return Answer(answer.status, answer.body)
 
-    north.sandbox.delivery.post = post
+    north.emulator.delivery.post = post
     otto = {"team": north.team, "user": north.people["Otto"]}
     place = {"channel": question.channel, "ts": question.ts}
     for act, given in (
@@ -104,9 +104,9 @@ def test_without_its_database_the_app_says_that_nothing_happened(north: Office, 
     north.client.act("submit", **otto, view=north.view("Otto")["id"], values={"reason": "no"})
     assert north.view("Otto")["errors"] == {"reason": DOWN}
     event = json.dumps({"type": "event_callback", "team_id": north.team, "event": {"type": "message"}}).encode()
-    assert post("", sign(north.sandbox.slack.state.app, event, form=False)).status == 503
+    assert post("", sign(north.emulator.slack.state.app, event, form=False)).status == 503
 
-    north.sandbox.delivery.post = whole
+    north.emulator.delivery.post = whole
     with north.database.unit(north.agency.id) as session:
         assert len(session.exec(select(SlackReceipt)).all()) == before
         assert session.get_one(RetrainingCycle, cycle_id).state is CycleState.PROPOSED

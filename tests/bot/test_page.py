@@ -1,4 +1,4 @@
-"""The sandbox's page in a real browser: it draws what the app sends, and its buttons really click."""
+"""The emulator's page in a real browser: it draws what the app sends, and its buttons really click."""
 
 import os
 from pathlib import Path
@@ -36,8 +36,8 @@ def _enter(page: Page, who: str) -> None:
 
 
 def _wait_for_click(north: Office) -> None:
-    """Until the app has kept what the page sent: sandbox and app work in threads of their own."""
-    eventually(lambda: north.sandbox.delivery.answered == len(north.sandbox.delivery.sent))
+    """Until the app has kept what the page sent: emulator and app work in threads of their own."""
+    eventually(lambda: north.emulator.delivery.answered == len(north.emulator.delivery.sent))
 
 
 def test_an_operator_approves_by_the_page_s_button_and_rejects_by_its_modal(
@@ -46,7 +46,7 @@ def test_an_operator_approves_by_the_page_s_button_and_rejects_by_its_modal(
     with north.database.unit(north.agency.id) as session:
         first = workshop.asked(session)
     north.tick()
-    with visitor(browser, north.sandbox.url, viewport={"width": 1100, "height": 900}) as person:
+    with visitor(browser, north.emulator.url, viewport={"width": 1100, "height": 900}) as person:
         page = person.page
         _enter(page, "Otto")
         expect(page.get_by_role("heading", name="Retrain acme/support?")).to_be_visible()
@@ -74,7 +74,7 @@ def test_the_candidate_reads_well_on_a_phone_and_asks_before_it_promotes(
         reasons = ["It gains 12 points on order.", f"Strong categories are kept; {NASTY}"]
         cycle_id = workshop.judged(session, Outcome.PROMOTE, table=TABLE, reasons=reasons)
     north.tick()
-    with visitor(browser, north.sandbox.url, viewport={"width": 390, "height": 844}) as person:
+    with visitor(browser, north.emulator.url, viewport={"width": 390, "height": 844}) as person:
         page = person.page
         _enter(page, "Olga")
         expect(page.get_by_role("heading", name="Candidate acme/support@v1.1")).to_be_visible()
@@ -105,7 +105,7 @@ def test_an_ab_test_is_read_and_stopped_on_a_phone(north: Office, workshop: Work
     with north.database.unit(north.agency.id) as session:
         show_ab_test(session, north.agency, workshop.judged(session, Outcome.PROMOTE, table=TABLE))
     north.tick()
-    with visitor(browser, north.sandbox.url, viewport={"width": 390, "height": 1400}) as person:
+    with visitor(browser, north.emulator.url, viewport={"width": 390, "height": 1400}) as person:
         page = person.page
         _enter(page, "Olga")
         expect(page.get_by_role("heading", name="A/B test of acme/support@v1.1")).to_be_visible()
@@ -128,7 +128,7 @@ def test_an_alert_shows_its_picture(north: Office, database: Database, browser: 
     north.say("Otto", "who-can")
     with north.database.unit(north.agency.id) as session:
         refresh(session, north.settings)
-    with visitor(browser, north.sandbox.url, viewport={"width": 1100, "height": 1250}) as person:
+    with visitor(browser, north.emulator.url, viewport={"width": 1100, "height": 1250}) as person:
         page = person.page
         _enter(page, "Otto")
         image = page.get_by_role("img", name="acme/support: accuracy by reading")

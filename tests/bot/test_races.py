@@ -29,7 +29,7 @@ from tuneloop.tables import (
     RetrainingCycle,
     SlackReceipt,
 )
-from tuneloop_local.emulators.slack.client import SandboxMessage
+from tuneloop_local.emulators.slack.client import EmulatorMessage
 
 ROUNDS = 3
 OTHER = {"Otto": "Olga", "Olga": "Otto"}
@@ -44,7 +44,7 @@ def _happened(session: Session, action: str) -> list[AuditEvent]:
     return list(session.exec(select(AuditEvent).where(AuditEvent.action == action).order_by(col(AuditEvent.at))))
 
 
-def _posted(everybody: Everybody, make: Callable[[Session], UUID], action: str) -> tuple[UUID, SandboxMessage]:
+def _posted(everybody: Everybody, make: Callable[[Session], UUID], action: str) -> tuple[UUID, EmulatorMessage]:
     """Make a subject, and find the message about it."""
     with everybody.database.unit(everybody.agency.id) as session:
         subject = make(session)

@@ -19,16 +19,16 @@ from tuneloop_billing.payment_provider.stripe_gateway import (
     address,
     connect_account,
     gateway_of,
-    open_sandbox,
+    open_emulator,
 )
 from tuneloop_billing.stripe_sync import payer_of
 from tuneloop_billing.subscriptions.service import find_subscription
 
 
-def connect_sandbox(request: HttpRequest, principal: Principal) -> BillingAccount:
+def connect_emulator(request: HttpRequest, principal: Principal) -> BillingAccount:
     """An account of its own at the local Stripe."""
     name = _may_connect(request, principal)
-    return connect_with_key(request, principal, open_sandbox(settings_of(request), name=name))
+    return connect_with_key(request, principal, open_emulator(settings_of(request), name=name))
 
 
 def connect_with_key(request: HttpRequest, principal: Principal, key: str) -> BillingAccount:

@@ -12,7 +12,7 @@ from tuneloop.kit.tenancy import TenantSession
 from tuneloop.tables import BillingAccount, ReconcileFinding, Role
 from tuneloop_billing.accounts.connect import (
     card_link,
-    connect_sandbox,
+    connect_emulator,
     connect_through_platform,
     connect_with_key,
     portal_link,
@@ -53,14 +53,14 @@ class BillingController(Controller):
     def connect(
         self, request: HttpRequest, principal: NamedDependency[Principal], data: JSONBody[ConnectOrder]
     ) -> AccountRead:
-        """Connect to Stripe: by the agency's own key, through the platform, or to the sandbox."""
+        """Connect to Stripe: by the agency's own key, through the platform, or to the emulator."""
         if data.connect:
             account, link = connect_through_platform(request, principal)
             return AccountRead.model_validate(account).model_copy(update={"onboarding_url": link})
-        if data.sandbox:
-            return AccountRead.model_validate(connect_sandbox(request, principal))
+        if data.emulator:
+            return AccountRead.model_validate(connect_emulator(request, principal))
         if data.secret_key is None:
-            raise InvalidInput("give a secret_key, or connect, or sandbox")
+            raise InvalidInput("give a secret_key, or connect, or emulator")
         key = data.secret_key.get_secret_value()
         return AccountRead.model_validate(connect_with_key(request, principal, key))
 

@@ -11,13 +11,13 @@ from tuneloop_billing.plans.schemas import Currency
 
 
 class ConnectOrder(BaseModel):
-    """One of three ways: an own secret key, an account connected to the platform, or an account at the sandbox."""
+    """One of three ways: an own secret key, an account connected to the platform, or an account at the emulator."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"sandbox": True}]})
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"emulator": True}]})
 
     secret_key: SecretStr | None = None
     connect: bool = False
-    sandbox: bool = False
+    emulator: bool = False
 
 
 class AccountPatch(BaseModel):

@@ -13,7 +13,7 @@ VERSION = "2026-05-27.dahlia"
 """Pinned: an answer keeps its shape until we have read a newer version's changes."""
 
 Client = Any
-"""`stripe.StripeClient.v1`; its parameters are checked by Stripe, and by the sandbox against Stripe's schema."""
+"""`stripe.StripeClient.v1`; its parameters are checked by Stripe, and by the emulator against Stripe's schema."""
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from tuneloop_billing.payment_provider.protocol import (
     Wanted,
 )
 
-SANDBOX_KEY = "sk_test_sandbox_"
+EMULATOR_KEY = "sk_test_emulator_"
 EVENTS = (
     "customer.subscription.created",
     "customer.subscription.updated",
@@ -163,8 +163,8 @@ def connect_account(settings: Settings, *, name: str, back: str) -> tuple[str, s
 
 
 def address(settings: Settings, key: str) -> str:
-    """Keys of the sandbox go to the sandbox, all others to Stripe."""
-    return settings.stripe_sandbox_url if key.startswith(SANDBOX_KEY) else settings.stripe_url
+    """Keys of the emulator go to the emulator, all others to Stripe."""
+    return settings.stripe_emulator_url if key.startswith(EMULATOR_KEY) else settings.stripe_url
 
 
 def gateway_of(settings: Settings, account: BillingAccount | None) -> PaymentGateway | None:
@@ -178,11 +178,11 @@ def gateway_of(settings: Settings, account: BillingAccount | None) -> PaymentGat
     return StripeGateway(key, url=address(settings, key))
 
 
-def open_sandbox(settings: Settings, *, name: str) -> str:
-    """The key of a new account at the sandbox. Raises Unavailable when none runs."""
-    url = settings.stripe_sandbox_url
+def open_emulator(settings: Settings, *, name: str) -> str:
+    """The key of a new account at the emulator. Raises Unavailable when none runs."""
+    url = settings.stripe_emulator_url
     try:
-        answer = httpx.post(f"{url}/_sandbox/accounts", json={"name": name}, timeout=10).raise_for_status()
+        answer = httpx.post(f"{url}/_emulator/accounts", json={"name": name}, timeout=10).raise_for_status()
     except httpx.HTTPError as error:
-        raise Unavailable(f"no Stripe sandbox answers at {url}; start it with 'tuneloop stripe-sandbox'") from error
+        raise Unavailable(f"no Stripe emulator answers at {url}; start it with 'tuneloop stripe-emulator'") from error
     return str(answer.json()["key"])

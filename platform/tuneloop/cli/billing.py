@@ -32,11 +32,11 @@ def connect(
         typer.Option(envvar="STRIPE_SECRET_KEY", help="Of your own Stripe account; better in the environment."),
     ] = None,
     platform: Annotated[bool, typer.Option("--platform", help="Through this installation's Stripe platform.")] = False,
-    sandbox: Annotated[bool, typer.Option("--sandbox", help="To the local Stripe, where no money moves.")] = False,
+    emulator: Annotated[bool, typer.Option("--emulator", help="To the local Stripe, where no money moves.")] = False,
 ) -> None:
     """Connect your agency to Stripe."""
-    body: dict[str, Any] = {"connect": platform, "sandbox": sandbox}
-    if secret_key and not (platform or sandbox):
+    body: dict[str, Any] = {"connect": platform, "emulator": emulator}
+    if secret_key and not (platform or emulator):
         body["secret_key"] = secret_key
     terminal.out.show(terminal.api.post("/billing/connection", body), render_account)
 

@@ -276,8 +276,8 @@ def mailbox(ctx: typer.Context) -> None:
         run_mailbox(settings)
 
 
-@local.command("slack-sandbox", rich_help_panel=PROCESSES)
-def slack_sandbox(ctx: typer.Context) -> None:
+@local.command("slack-emulator", rich_help_panel=PROCESSES)
+def slack_emulator(ctx: typer.Context) -> None:
     """The local Slack: its API, a page to look at and click, for people without a workspace."""
     from tuneloop_local.emulators.slack.process import serve as run
 
@@ -285,8 +285,8 @@ def slack_sandbox(ctx: typer.Context) -> None:
         run(settings)
 
 
-@local.command("stripe-sandbox", rich_help_panel=PROCESSES)
-def stripe_sandbox(ctx: typer.Context) -> None:
+@local.command("stripe-emulator", rich_help_panel=PROCESSES)
+def stripe_emulator(ctx: typer.Context) -> None:
     """The local Stripe: its API, its pages for customers, its webhooks. No money moves."""
     from tuneloop_local.emulators.stripe.process import serve as run
 

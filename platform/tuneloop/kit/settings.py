@@ -36,7 +36,7 @@ class Settings(BaseSettings):
     slack_client_secret: SecretStr = SecretStr("")
     slack_signing_secret: SecretStr = SecretStr("")
     slack_app_token: SecretStr = Field(default=SecretStr(""), description="turns Socket Mode on in the bot process")
-    slack_sandbox_port: int = Field(default=8200, description="of the local Slack that `up` opens without credentials")
+    slack_emulator_port: int = Field(default=8200, description="of the local Slack that `up` opens without credentials")
 
     smtp_url: SecretStr = Field(
         default=SecretStr(""),
@@ -60,7 +60,7 @@ class Settings(BaseSettings):
         default=SecretStr(""), description="of our own Stripe account, for agencies that connect theirs to it"
     )
     stripe_webhook_secret: SecretStr = Field(default=SecretStr(""), description="of the platform's Connect webhooks")
-    stripe_sandbox_port: int = Field(default=8210, description="of the local Stripe")
+    stripe_emulator_port: int = Field(default=8210, description="of the local Stripe")
     compute_hourly: float = Field(default=0.0, ge=0, description="what an hour of training costs; 0 shows no cost")
     currency: str = "USD"
 
@@ -86,8 +86,8 @@ class Settings(BaseSettings):
         return self.mail_proof and bool(self.smtp_url.get_secret_value())
 
     @property
-    def slack_sandbox_url(self) -> str:
-        return f"http://127.0.0.1:{self.slack_sandbox_port}"
+    def slack_emulator_url(self) -> str:
+        return f"http://127.0.0.1:{self.slack_emulator_port}"
 
     @property
     def smtp(self) -> SecretStr:
@@ -95,8 +95,8 @@ class Settings(BaseSettings):
         return self.smtp_url if self.smtp_url.get_secret_value() else local
 
     @property
-    def stripe_sandbox_url(self) -> str:
-        return f"http://127.0.0.1:{self.stripe_sandbox_port}"
+    def stripe_emulator_url(self) -> str:
+        return f"http://127.0.0.1:{self.stripe_emulator_port}"
 
     @property
     def storage(self) -> str:

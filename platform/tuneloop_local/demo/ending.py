@@ -28,9 +28,9 @@ def addresses(settings: Settings) -> dict[str, str]:
     return {
         "console": f"{settings.site_url}/",
         "api": f"{settings.site_url}/schema",
-        "slack": settings.slack_sandbox_url,
+        "slack": settings.slack_emulator_url,
         "mail": f"http://127.0.0.1:{settings.mailbox_port}",
-        "stripe": settings.stripe_sandbox_url,
+        "stripe": settings.stripe_emulator_url,
     }
 
 
@@ -51,7 +51,7 @@ def say_how_to_go_on(office: Office, show: Show, summary: Path) -> None:
         ("Console", f"{where['console']}  sign in as {owner.email}, password {owner.password} (shown only here)"),
         ("Slack", where["slack"]),
         ("Mail", where["mail"]),
-        ("Stripe", f"{where['stripe']}  (a sandbox, like Slack and mail: no money moves)"),
+        ("Stripe", f"{where['stripe']}  (emulated, like Slack and mail: no money moves)"),
         ("API", where["api"]),
         ("Files", f"{settings.data_dir.resolve() / 'reports'} (PDF), {settings.data_dir.resolve() / 'logs'}"),
         ("Summary", str(summary)),

@@ -1,6 +1,6 @@
 """The end of a month for an agency with a client on each plan: usage, report, mail and paid invoice.
 
-The month still runs, so it is closed early; the clock of the Stripe sandbox goes ahead to the renewal.
+The month still runs, so it is closed early; the clock of the Stripe emulator goes ahead to the renewal.
 """
 
 from collections.abc import Mapping
@@ -54,7 +54,7 @@ def close_month(settings: Settings, operator: Operator, scenario: Scenario, show
     """`ledger` has the work for the first client so far; the approval of its report is added."""
     zone = zone_named(operator.get("/api/v1/billing")["timezone"])
     month = Month.of(now(), zone)
-    account = operator.post("/api/v1/billing/connection", {"sandbox": True})["stripe_account"]
+    account = operator.post("/api/v1/billing/connection", {"emulator": True})["stripe_account"]
     worked = {activity: ceil(work.seconds / 60) for activity, work in ledger.a_month().items()}
     _open_accounts(operator, scenario, {"acme": worked, **PREPARING})
     for client in PLANS:
@@ -62,7 +62,7 @@ def close_month(settings: Settings, operator: Operator, scenario: Scenario, show
     for client in PLANS:
         wait_until(lambda name=client: _paid(operator, name), f"{client}'s first invoice was not paid")  # type: ignore[misc]
     renewal = month.span(zone).end.replace(hour=0, minute=0, second=0) + NOON
-    clock = f"{settings.stripe_sandbox_url}/_sandbox/accounts/{account}/clock"
+    clock = f"{settings.stripe_emulator_url}/_emulator/accounts/{account}/clock"
     httpx.post(clock, json={"to": int(renewal.timestamp()) + 60}, timeout=60).raise_for_status()
     for client in PLANS:
         operator.post(f"/api/v1/clients/{client}/months/{month}/close?early=true")

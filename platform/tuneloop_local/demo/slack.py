@@ -1,4 +1,4 @@
-"""The demo's Slack: the agency's workspace in the sandbox, and an operator who clicks there."""
+"""The demo's Slack: the agency's workspace in the emulator, and an operator who clicks there."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -10,39 +10,39 @@ from tuneloop.kit.settings import Settings
 from tuneloop_bot.action_ids import Act
 from tuneloop_local.demo.api import DemoFailed, Operator, wait_until
 from tuneloop_local.demo.human import Ledger
-from tuneloop_local.emulators.slack.client import SandboxClient, click
+from tuneloop_local.emulators.slack.client import EmulatorClient, click
 
 CHANNEL = "models"
 
 
 class SlackRoom:
-    """A channel of the sandbox in which the operator decides."""
+    """A channel of the emulator in which the operator decides."""
 
     def __init__(
         self, settings: Settings, operator: Operator, ledger: Ledger, *, team: str, name: str, email: str
     ) -> None:
         """Connect a workspace named `team`, as its operator does in a browser; `email` is a member's."""
-        self._sandbox = SandboxClient(settings.slack_sandbox_url)
+        self._emulator = EmulatorClient(settings.slack_emulator_url)
         self._ledger = ledger
-        self._team = self._sandbox.team(team)
-        self._user = self._sandbox.person(self._team, name, email)
+        self._team = self._emulator.team(team)
+        self._user = self._emulator.person(self._team, name, email)
         begun = operator.post("/api/v1/slack/installations", {})["url"]
         with httpx.Client(timeout=30) as browser:
             consent = browser.get(begun).headers["location"]
-            back = self._sandbox.allow(consent, team=self._team, user=self._user)
+            back = self._emulator.allow(consent, team=self._team, user=self._user)
             if not browser.get(back, headers={"Accept": "text/html"}).is_success:
-                raise DemoFailed(f"the Slack sandbox could not be connected: {urlsplit(back).path}")
-        channel = self._sandbox.channel(self._team, CHANNEL)
-        self._sandbox.act("invite", team=self._team, channel=channel)
+                raise DemoFailed(f"the Slack emulator could not be connected: {urlsplit(back).path}")
+        channel = self._emulator.channel(self._team, CHANNEL)
+        self._emulator.act("invite", team=self._team, channel=channel)
         operator.put("/api/v1/slack/channel", {"channel": channel, "client": None, "team": self._team})
 
     def click(self, action: Act, digest: str, *, activity: str) -> None:
         """Use the button of the message that asks about exactly this digest, as soon as it is there."""
 
         def clicked() -> bool:
-            for message in reversed(self._sandbox.messages(self._team)):
+            for message in reversed(self._emulator.messages(self._team)):
                 if action in message.actions and digest in str(message.content["blocks"]):
-                    click(message, action, sandbox=self._sandbox, user=self._user)
+                    click(message, action, emulator=self._emulator, user=self._user)
                     self._ledger.click(activity, len(" ".join(_texts(message.content["blocks"])).split()))
                     return True
             return False

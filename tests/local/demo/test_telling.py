@@ -40,7 +40,9 @@ def test_the_way_on_names_the_program_that_was_called(monkeypatch: pytest.Monkey
 
 
 def test_addresses_are_those_of_the_installation() -> None:
-    found = addresses(Settings(web_port=19000, slack_sandbox_port=19200, mailbox_port=19026, stripe_sandbox_port=19210))
+    found = addresses(
+        Settings(web_port=19000, slack_emulator_port=19200, mailbox_port=19026, stripe_emulator_port=19210)
+    )
     ports = {name: address.rpartition(":")[2].partition("/")[0] for name, address in found.items()}
     assert ports == {"console": "19000", "api": "19000", "slack": "19200", "mail": "19026", "stripe": "19210"}
 

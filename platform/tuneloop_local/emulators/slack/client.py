@@ -1,4 +1,4 @@
-"""Use a running sandbox from a script, as a person would from its page."""
+"""Use a running emulator from a script, as a person would from its page."""
 
 from typing import Any, NamedTuple
 
@@ -9,7 +9,7 @@ from tuneloop.kit.errors import Conflict, NotFound
 TIMEOUT_SECONDS = 10.0
 
 
-class SandboxMessage(NamedTuple):
+class EmulatorMessage(NamedTuple):
     team: str
     channel: str
     ts: str
@@ -26,8 +26,8 @@ class SandboxMessage(NamedTuple):
         return [each["action_id"] for each in elements if "action_id" in each]
 
 
-class SandboxClient:
-    """Raises Conflict when the sandbox or the app refuses what is done."""
+class EmulatorClient:
+    """Raises Conflict when the emulator or the app refuses what is done."""
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
@@ -36,7 +36,7 @@ class SandboxClient:
     def act(self, what: str, /, **given: Any) -> dict[str, Any]:
         answer: dict[str, Any] = self._http.post(f"/do/{what}", json=given).json()
         if not answer["ok"]:
-            raise Conflict(f"the Slack sandbox refused {what}: {answer['error']}", error=answer["error"])
+            raise Conflict(f"the Slack emulator refused {what}: {answer['error']}", error=answer["error"])
         if answer.get("status", 200) not in range(200, 300):
             raise Conflict(f"Tuneloop did not take the {what}: {answer['status']} {answer['body']}")
         return answer
@@ -69,12 +69,12 @@ class SandboxClient:
         query = dict(httpx.URL(authorize_url).params)
         return str(self.act("allow", query=query, team=team, user=user)["url"])
 
-    def messages(self, team: str) -> list[SandboxMessage]:
+    def messages(self, team: str) -> list[EmulatorMessage]:
         """Oldest first."""
         found = self.state()["teams"][team]["messages"]
-        return [SandboxMessage(team, each["channel"], each["ts"], each) for each in found]
+        return [EmulatorMessage(team, each["channel"], each["ts"], each) for each in found]
 
-    def with_action(self, team: str, action: str) -> SandboxMessage:
+    def with_action(self, team: str, action: str) -> EmulatorMessage:
         """The newest message that has this button or menu."""
         found = [message for message in self.messages(team) if action in message.actions]
         if found:
@@ -82,8 +82,10 @@ class SandboxClient:
         raise NotFound("message with the action", action)
 
 
-def click(message: SandboxMessage, action: str, *, sandbox: SandboxClient, user: str, value: str | None = None) -> None:
+def click(
+    message: EmulatorMessage, action: str, *, emulator: EmulatorClient, user: str, value: str | None = None
+) -> None:
     """Use a button or menu of a message as this person."""
-    sandbox.act(
+    emulator.act(
         "click", team=message.team, user=user, channel=message.channel, ts=message.ts, action=action, value=value
     )

@@ -1,4 +1,4 @@
-"""The sandbox as a server: Slack's API under /api, Socket Mode, OAuth, and a page for people."""
+"""The emulator as a server: Slack's API under /api, Socket Mode, OAuth, and a page for people."""
 
 import base64
 import json
@@ -24,7 +24,7 @@ POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self
 BIGGEST = 8 << 20
 
 
-class Sandbox:
+class Emulator:
     """A running local Slack. `file` keeps its state between runs."""
 
     def __init__(
@@ -64,28 +64,28 @@ class Sandbox:
 
 
 @contextmanager
-def running(sandbox: Sandbox) -> Iterator[Sandbox]:
+def running(emulator: Emulator) -> Iterator[Emulator]:
     """Serve in a thread of this process."""
-    thread = threading.Thread(target=sandbox.serve, daemon=True)
+    thread = threading.Thread(target=emulator.serve, daemon=True)
     thread.start()
     try:
-        yield sandbox
+        yield emulator
     finally:
-        sandbox.stop()
+        emulator.stop()
         thread.join()
 
 
-def _handler(sandbox: Sandbox) -> type[BaseHTTPRequestHandler]:
+def _handler(emulator: Emulator) -> type[BaseHTTPRequestHandler]:
     class Bound(_Handler):
-        home = sandbox
+        home = emulator
 
     return Bound
 
 
 class _Handler(BaseHTTPRequestHandler):
-    home: Sandbox
+    home: Emulator
     protocol_version = "HTTP/1.1"
-    server_version = "SlackSandbox"
+    server_version = "SlackEmulator"
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  (the base class's name)
         """Requests are not logged: they carry tokens."""

@@ -1,4 +1,4 @@
-"""The sandbox's web application: Stripe's API under /v1, pages for customers, and levers for tests under /_sandbox."""
+"""The emulator as a web application: Stripe's API under /v1, pages, and levers for tests under /_emulator."""
 
 import traceback
 from asyncio import to_thread
@@ -28,7 +28,7 @@ log = structlog.get_logger(__name__)
 Http = Request[Any, Any, State]
 
 
-def create_sandbox(spec: Specification, world: World) -> Litestar:
+def create_emulator(spec: Specification, world: World) -> Litestar:
     return Litestar(
         [
             read_api,
@@ -49,15 +49,15 @@ def create_sandbox(spec: Specification, world: World) -> Litestar:
 
 
 def answer_error(_request: Http, error: ApiError) -> Response[dict[str, Any]]:
-    return Response(error.body(), status_code=error.status, headers={"Request-Id": "req_sandbox"})
+    return Response(error.body(), status_code=error.status, headers={"Request-Id": "req_emulator"})
 
 
 def answer_crash(request: Http, error: Exception) -> Response[dict[str, Any]]:
-    """A fault of the sandbox itself, said as such."""
+    """A fault of the emulator itself, said as such."""
     if isinstance(error, HTTPException):
         return answer_error(request, ApiError(error.detail, status=error.status_code))
-    log.error("sandbox_fault", path=request.url.path, error=repr(error), trace=traceback.format_exception(error)[-3:])
-    return answer_error(request, ApiError(f"The sandbox failed: {error!r}", status=500, kind="api_error"))
+    log.error("emulator_fault", path=request.url.path, error=repr(error), trace=traceback.format_exception(error)[-3:])
+    return answer_error(request, ApiError(f"The emulator failed: {error!r}", status=500, kind="api_error"))
 
 
 @get("/v1/{path:path}")
@@ -88,7 +88,7 @@ def _answer(request: Http, path: str, values: dict[str, Any]) -> Response[bytes]
                     "Keys for idempotent requests can only be used with the same parameters they were first used with.",
                     kind="idempotency_error",
                 )
-            replayed = {"Idempotent-Replayed": "true", "Request-Id": "req_sandbox"}
+            replayed = {"Idempotent-Replayed": "true", "Request-Id": "req_emulator"}
             return Response(
                 known["body"].encode(), status_code=known["status"], media_type=MediaType.JSON, headers=replayed
             )
@@ -98,7 +98,7 @@ def _answer(request: Http, path: str, values: dict[str, Any]) -> Response[bytes]
             account.replies[key] = {"asked": asked, "status": status, "body": text.decode()}
         if request.method != "GET":
             world.save()
-    return Response(text, status_code=status, media_type=MediaType.JSON, headers={"Request-Id": "req_sandbox"})
+    return Response(text, status_code=status, media_type=MediaType.JSON, headers={"Request-Id": "req_emulator"})
 
 
 def _run(request: Http, account: Account, path: str, values: Any, key: str | None) -> tuple[int, Object]:
@@ -121,7 +121,7 @@ def _run(request: Http, account: Account, path: str, values: Any, key: str | Non
         return error.status, error.body()
     expanded = _expand(account, answer, params.get("expand", []))
     if problems := spec.problems(operation.answer, expanded):
-        raise ApiError(f"The sandbox's answer breaks Stripe's schema: {problems[:5]}", status=500, kind="api_error")
+        raise ApiError(f"The emulator's answer breaks Stripe's schema: {problems[:5]}", status=500, kind="api_error")
     return 200, expanded
 
 
@@ -165,7 +165,7 @@ def _expand_one(account: Account, nodes: list[Any], parts: list[str]) -> None:
             _expand_one(account, [node[parts[0]]], parts[1:])
 
 
-@post("/_sandbox/accounts")
+@post("/_emulator/accounts")
 async def open_account(request: Http, data: JSONBody[dict[str, str]]) -> dict[str, str | None]:
     """A new account with a secret key."""
     world: World = request.app.state.world
@@ -175,7 +175,7 @@ async def open_account(request: Http, data: JSONBody[dict[str, str]]) -> dict[st
     return {"id": account.id, "key": account.key}
 
 
-@post("/_sandbox/accounts/{account_id:str}/clock", status_code=200)
+@post("/_emulator/accounts/{account_id:str}/clock", status_code=200)
 async def advance_clock(request: Http, account_id: FromPath[str], data: JSONBody[dict[str, int]]) -> dict[str, int]:
     """Advance the account's clock to the moment `to`, or by so many `seconds`; what falls due happens."""
     world: World = request.app.state.world
@@ -191,7 +191,7 @@ async def advance_clock(request: Http, account_id: FromPath[str], data: JSONBody
     return {"now": account.now, "happened": done}
 
 
-@get("/_sandbox/accounts/{account_id:str}/deliveries")
+@get("/_emulator/accounts/{account_id:str}/deliveries")
 async def list_deliveries(request: Http, account_id: FromPath[str]) -> list[dict[str, Any]]:
     """Webhooks that have not been taken yet, as they would go over the wire."""
     world: World = request.app.state.world
@@ -206,7 +206,7 @@ async def list_deliveries(request: Http, account_id: FromPath[str]) -> list[dict
     return found
 
 
-@post("/_sandbox/accounts/{account_id:str}/deliveries", status_code=200)
+@post("/_emulator/accounts/{account_id:str}/deliveries", status_code=200)
 async def send_deliveries(request: Http, account_id: FromPath[str], data: JSONBody[dict[str, Any]]) -> list[str]:
     """Send the deliveries in `order` now, each `copies` times; without an order, all that are due."""
     world: World = request.app.state.world
@@ -217,7 +217,7 @@ async def send_deliveries(request: Http, account_id: FromPath[str], data: JSONBo
     return [str(await to_thread(deliver_due, world, request.app.state.http))]
 
 
-@post("/_sandbox/accounts/{account_id:str}/hold", status_code=200)
+@post("/_emulator/accounts/{account_id:str}/hold", status_code=200)
 async def hold_deliveries(request: Http, account_id: FromPath[str], data: JSONBody[dict[str, bool]]) -> dict[str, bool]:
     """Keep webhooks until they are asked for, or let them go again."""
     account = find_account(request.app.state.world, account_id)

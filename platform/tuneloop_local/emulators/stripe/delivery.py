@@ -36,7 +36,7 @@ def sign(world: World, owner: Account, delivery: Delivery, *, moment: int | None
         return None
     body = orjson.dumps(event)
     at = int(time()) if moment is None else moment
-    headers = {"Content-Type": "application/json; charset=utf-8", "User-Agent": "Stripe/1.0 (sandbox)"}
+    headers = {"Content-Type": "application/json; charset=utf-8", "User-Agent": "Stripe/1.0 (emulator)"}
     return Signed(endpoint["url"], body, headers | {"Stripe-Signature": signature(body, endpoint["secret"], moment=at)})
 
 

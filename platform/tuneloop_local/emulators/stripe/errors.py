@@ -27,7 +27,7 @@ def missing(kind: str, object_id: str, *, param: str = "id") -> ApiError:
 def not_modelled(what: str) -> ApiError:
     """Ours, not Stripe's: better no answer than a guessed one."""
     return ApiError(
-        f"The sandbox does not model {what}; try it against Stripe's own test mode.", status=501, code="not_modelled"
+        f"The emulator does not model {what}; try it against Stripe's own test mode.", status=501, code="not_modelled"
     )
 
 

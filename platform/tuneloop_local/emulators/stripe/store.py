@@ -1,4 +1,4 @@
-"""What the sandbox remembers: accounts that know nothing of each other, each with its objects, events and clock."""
+"""What the emulator remembers: accounts that know nothing of each other, each with its objects, events and clock."""
 
 import threading
 from collections.abc import Iterator
@@ -14,8 +14,8 @@ from tuneloop_local.emulators.stripe.errors import missing
 
 Object = dict[str, Any]
 
-KEY = "sk_test_sandbox_"
-"""By this beginning a key is known to be of the sandbox, and is never sent anywhere else."""
+KEY = "sk_test_emulator_"
+"""By this beginning a key is known to be of the emulator, and is never sent anywhere else."""
 
 
 @dataclass

@@ -33,7 +33,7 @@ from tuneloop.tables import (
 from tuneloop.web.console.flash import back_to
 from tuneloop.web.console.forms import optional, required
 from tuneloop.web.console.render import page
-from tuneloop_billing.accounts.connect import card_link, connect_sandbox, connect_with_key, portal_link
+from tuneloop_billing.accounts.connect import card_link, connect_emulator, connect_with_key, portal_link
 from tuneloop_billing.accounts.service import Change, change_account, find_account
 from tuneloop_billing.plans.service import SELLABLE, list_plans
 from tuneloop_billing.subscriptions.extras import decide_offer, extras_of, order_extra
@@ -92,9 +92,9 @@ class BillingPage(Controller):
         form: NamedDependency[FormMultiDict],
     ) -> Redirect:
         """Stripe is asked between transactions."""
-        if optional(form, "sandbox"):
-            connect_sandbox(request, principal)
-            return back_to("/billing", "Connected to the Stripe sandbox; no money moves.")
+        if optional(form, "emulator"):
+            connect_emulator(request, principal)
+            return back_to("/billing", "Connected to the Stripe emulator; no money moves.")
         connect_with_key(request, principal, required(form, "secret_key", "the secret key", longest=300))
         return back_to("/billing", "Connected to your Stripe account. Plans are being published there.")
 

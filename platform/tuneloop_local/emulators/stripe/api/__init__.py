@@ -1,4 +1,4 @@
-"""The operations of Stripe's API that the sandbox models; importing this package registers them."""
+"""The operations of Stripe's API that the emulator models; importing this package registers them."""
 
 from tuneloop_local.emulators.stripe.api import (
     accounts,

@@ -32,7 +32,7 @@ def read_own_account(call: Call) -> Object:
 def create_account(call: Call) -> Object:
     _platform(call)
     if call.params.get("type", "standard") != "standard":
-        raise ApiError("The sandbox connects standard accounts only.", param="type")
+        raise ApiError("The emulator connects standard accounts only.", param="type")
     name = call.params.get("business_profile", {}).get("name") or call.params.get("email") or "Connected account"
     return shown(call, call.world.open_account(name, owner=call.account.id))
 
