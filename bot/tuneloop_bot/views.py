@@ -11,8 +11,9 @@ from tuneloop.ab_tests.offers import AbOffer, ab_offer
 from tuneloop.kit.clock import now
 from tuneloop.kit.jobs import JobRow, JobState
 from tuneloop.monitoring.alert_chart import AlertChart, alert_charts
+from tuneloop.monitoring.alert_kinds import ALERT_KINDS
 from tuneloop.monitoring.alert_series import series_of
-from tuneloop.monitoring.alerts import MENDED_BY_TRAINING, events_of
+from tuneloop.monitoring.alerts import events_of
 from tuneloop.monitoring.proposal import new_examples
 from tuneloop.registry.service import aliases, contract_of, full_name
 from tuneloop.retraining.approvals import questions, votes
@@ -228,7 +229,7 @@ def alert_view(session: Session, alert: Alert, *, hourly: float, currency: str) 
         row=alert,
         model=full_name(session, model),
         client=session.get_one(Client, model.client_id).name,
-        mendable=alert.kind in MENDED_BY_TRAINING,
+        mendable=ALERT_KINDS[alert.kind].mended_by_training,
         examples=failures(session, model, before=alert.opened_at, fallen=alert.evidence.get("fallen", [])),
         effort=last_effort(session, model.id, hourly=hourly, currency=currency),
         data=data_at_hand(session, model),

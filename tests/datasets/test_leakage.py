@@ -1,4 +1,4 @@
-"""Invariant 8: what measures a model never trains it, in either direction, at import and at the snapshot."""
+"""What measures a model never trains it, in either direction, at import and at the snapshot."""
 
 from uuid import UUID
 

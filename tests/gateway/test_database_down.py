@@ -1,4 +1,4 @@
-"""Invariant 12: without its database the gateway answers from its last route table, and logs later."""
+"""Without its database the gateway answers from its last route table, and logs later."""
 
 from collections.abc import Iterator
 

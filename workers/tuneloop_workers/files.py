@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all."""
+"""Write a file or folder atomically: under a temporary name, synced to disk, then renamed."""
 
 import errno
 import os

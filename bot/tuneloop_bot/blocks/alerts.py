@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from tuneloop.kit.clock import now
-from tuneloop.monitoring.alerts import MENDED_BY_TRAINING
+from tuneloop.monitoring.alert_kinds import ALERT_KINDS
 from tuneloop.retraining.recipe import Recipe, further_in_words
 from tuneloop.tables import Alert, AlertLevel, AlertState, CycleState
 from tuneloop_bot.action_ids import Act, Ref
@@ -119,7 +119,7 @@ def alert_buttons(alert: Alert, *, retrain: bool = True) -> list[Block]:
     ref = Ref(alert=alert.id)
     return buttons(
         button("Approve retrain", Act.APPROVE_RETRAIN, ref, style="primary")
-        if retrain and alert.kind in MENDED_BY_TRAINING
+        if retrain and ALERT_KINDS[alert.kind].mended_by_training
         else None,
         button("Label first", Act.LABEL_FIRST, Ref(alert=alert.id, model=alert.model_id)),
         menu("Snooze", Act.SNOOZE, [(text, f"{days}:{alert.id}") for days, text in SNOOZES]),

@@ -1,4 +1,4 @@
-"""What charts are made of."""
+"""The values that charts show: measured points, markers, distributions, losses, counts."""
 
 from datetime import datetime
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""Invariant 8: what measures a model never trains it. Finds near-duplicates between the pools of a model."""
+"""What measures a model never trains it: finds near-duplicates between the pools of a model."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice

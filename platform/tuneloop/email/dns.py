@@ -1,4 +1,4 @@
-"""What a domain says of itself."""
+"""Look up the TXT records of a domain."""
 
 from dns.exception import DNSException
 from dns.rdtypes.ANY.TXT import TXT

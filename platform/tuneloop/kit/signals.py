@@ -1,4 +1,4 @@
-"""A process that is asked to end."""
+"""SIGTERM and SIGINT as an event that a process waits for."""
 
 import signal
 import threading

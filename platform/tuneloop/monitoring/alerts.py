@@ -14,6 +14,7 @@ from tuneloop.audit.service import record
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import Conflict, InvalidInput, NotFound
 from tuneloop.kit.principal import Principal
+from tuneloop.monitoring.alert_kinds import ALERT_KINDS
 from tuneloop.monitoring.reset_charts import restart_charts
 from tuneloop.monitoring.schedules import bring_retrain_forward
 from tuneloop.monitoring.status import monitor_of, refresh_status
@@ -27,9 +28,6 @@ from tuneloop.tables import (
     Monitor,
     Role,
 )
-
-MENDED_BY_TRAINING = {AlertKind.ACCURACY, AlertKind.CATEGORY, AlertKind.TRAFFIC}
-"""Kinds that a retrain can mend; a changed pipeline it can't, and reports alone prove nothing."""
 
 NOTIFY_AGAIN = timedelta(days=7)
 LONGEST_SNOOZE = timedelta(days=60)
@@ -72,7 +70,7 @@ def open_alert_of(session: Session, model_id: UUID, kind: AlertKind) -> Alert | 
 def raise_alert(session: Session, monitor: Monitor, finding: Finding, *, at: datetime | None = None) -> Alert:
     """Open an alert, or add to the open one of the same kind: it may be raised, never lowered."""
     at = at or now()
-    if finding.level is AlertLevel.ALERT and finding.kind in MENDED_BY_TRAINING:
+    if finding.level is AlertLevel.ALERT and ALERT_KINDS[finding.kind].mended_by_training:
         bring_retrain_forward(session, monitor, at=at)
     alert = open_alert_of(session, monitor.model_id, finding.kind)
     if alert is None:

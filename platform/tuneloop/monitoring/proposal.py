@@ -8,7 +8,7 @@ from tuneloop.clients.offers import offer
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import InvalidInput
 from tuneloop.kit.principal import Principal
-from tuneloop.monitoring.alerts import MENDED_BY_TRAINING
+from tuneloop.monitoring.alert_kinds import ALERT_KINDS
 from tuneloop.monitoring.schedules import bring_retrain_forward
 from tuneloop.monitoring.status import monitor_of, open_alerts
 from tuneloop.registry.service import aliases
@@ -42,7 +42,8 @@ def propose_due_retrain(session: Session, *, principal: Principal, model: Regist
     if session.exec(live).first() is not None:
         _note(session, principal, model, "another cycle is under way")
         return None
-    alert = next((alert for alert in open_alerts(session, model.id) if alert.kind in MENDED_BY_TRAINING), None)
+    mendable = (each for each in open_alerts(session, model.id) if ALERT_KINDS[each.kind].mended_by_training)
+    alert = next(mendable, None)
     new = new_examples(session, model)
     monitor = monitor_of(session, model.id)
     if new < FEWEST_NEW and alert is not None and monitor is not None:

@@ -4,20 +4,13 @@ from typing import Any
 
 from sqlmodel import Session
 
+from tuneloop.monitoring.alert_kinds import ALERT_KINDS
 from tuneloop.tables import AlertKind, Monitor
-
-CHARTS = {
-    AlertKind.ACCURACY: "labels",
-    AlertKind.CATEGORY: "categories",
-    AlertKind.REPORTS: "reports",
-    AlertKind.TRAFFIC: "traffic",
-}
-"""Which chart an alert comes from; a canary has none, each run is compared with the first."""
 
 
 def restart_charts(session: Session, monitor: Monitor, kind: AlertKind) -> None:
     """Forget what a chart has seen and keep its baseline; traffic is compared with what comes next."""
-    name = CHARTS.get(kind)
+    name = ALERT_KINDS[kind].chart
     if name is None or name not in monitor.charts:
         return
     charts: dict[str, Any] = dict(monitor.charts)

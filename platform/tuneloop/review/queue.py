@@ -1,4 +1,4 @@
-"""The review queue: what is put into it, what is taken from it. Its budget is split by METHOD: half measures."""
+"""The review queue: what is put into it, what is taken from it. Half of its budget goes to the random sample."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

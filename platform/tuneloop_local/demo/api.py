@@ -1,4 +1,4 @@
-"""The demo's hands: the HTTP API as an operator's program uses it, and the OpenAI client as the client's app does."""
+"""The demo's two clients: the HTTP API, as an operator's program uses it, and OpenAI's, as the client's app does."""
 
 import json
 import threading

@@ -1,4 +1,4 @@
-"""Proof that a retrain starts where its parent stands (invariant 7), or a reason why it must not start."""
+"""Proof that a retrain starts where its parent stands, or a reason why it must not start."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

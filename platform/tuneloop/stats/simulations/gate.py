@@ -86,7 +86,7 @@ _INTENTS = _Truth(_Group(0.80, 0.0, 0.1), _Group(0.032, 0.036, 0.045), share=0.2
 
 
 def equal_and_better() -> list[Finding]:
-    """Two versions on one question, as METHOD has it: is a loss of two points ruled out?"""
+    """Two versions on one question, by labels of the answers that differ: is a loss of two points ruled out?"""
     found = []
     for disagreement, neither, queries, equal_aim in (
         (0.07, 0.0, 1428, at_least(0.9)),
