@@ -1,15 +1,13 @@
 """The scorer of a model's task, applied to examples and answers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
+from tuneloop.evaluation.marking import Marking
 from tuneloop.evaluation.scorers.item import EvalItem, Score
 from tuneloop.evaluation.scorers.registry import DEFAULT, SCORERS
 from tuneloop.registry.contract import Contract
 from tuneloop.registry.templates import Message
 from tuneloop.tables import Example, Prediction, ReviewItem
-
-Marking = Callable[[Sequence[Example], Sequence[Prediction]], list[bool]]
-"""Says for each labelled answer whether it was right."""
 
 
 def item_of(labelled: Example | ReviewItem, contract: Contract) -> EvalItem:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sqlmodel import Session, col, select
 
-from tuneloop.evaluation.scoring import Marking
+from tuneloop.evaluation.marking import Marking
 from tuneloop.evaluation.service import rate_of
 from tuneloop.monitoring.labels import Labelled, Sample, agreement_between, double_labelled, labelled_sample
 from tuneloop.monitoring.periods import Period, keep, new_reading, traffic_between

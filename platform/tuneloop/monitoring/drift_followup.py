@@ -8,7 +8,7 @@ import numpy as np
 from sqlalchemy import and_, or_
 from sqlmodel import Session, col, func, select
 
-from tuneloop.evaluation.scoring import Marking
+from tuneloop.evaluation.marking import Marking
 from tuneloop.evaluation.service import rate_of
 from tuneloop.monitoring.accuracy import accuracy_dict, chart_of
 from tuneloop.monitoring.alerts import Finding, events_of, raise_alert, resolve_by_monitor

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import or_
 from sqlmodel import Session, col, select
 
-from tuneloop.evaluation.scoring import Marking
+from tuneloop.evaluation.marking import Marking
 from tuneloop.monitoring.periods import Period
 from tuneloop.registry.contract import Task
 from tuneloop.registry.service import contract_of

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlmodel import Session, col, select
 
-from tuneloop.evaluation.scoring import Marking
+from tuneloop.evaluation.marking import Marking
 from tuneloop.evaluation.service import latest_run
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import InvalidInput

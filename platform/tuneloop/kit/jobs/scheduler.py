@@ -27,6 +27,7 @@ def schedule(database: Database, database_url: str, ring: Ring, duties: Sequence
         try:
             with connect(database_url, autocommit=True) as listener:
                 listener.execute(f"listen {CHANNEL}")
+                log.info("scheduler_ready")
                 _rounds(database, listener, ring, duties, stop)
         except Exception as error:  # noqa: BLE001  (the process's edge: the database comes back, or somebody looks)
             log.warning("scheduler_waits", error=f"{type(error).__name__}: {error}")
