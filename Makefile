@@ -87,6 +87,10 @@ lock: ## Renew requirements.lock from pyproject.toml
 	  -o requirements.lock
 	! grep -E '^(nvidia|triton|cuda)' requirements.lock || { echo "remove the CUDA packages that torch brought"; exit 1; }
 
+.PHONY: licenses
+licenses: install ## Renew the table of packages in THIRD_PARTY_LICENSES.md, after `make lock`
+	$(BIN)/python .ci/third_party_licenses.py
+
 .PHONY: clean
 clean: ## Remove what the demo and the tests left (data, caches); .venv stays
 	rm -rf .tuneloop .pytest_cache .mypy_cache .ruff_cache .hypothesis

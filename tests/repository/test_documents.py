@@ -1,6 +1,7 @@
 """What the documents name is there: links, paths, modules, tests, make targets."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,14 @@ def test_make_targets_exist(document: Path) -> None:
     named = re.findall(r"`make ([a-z-]+)", document.read_text("utf-8"))
     named += re.findall(r"^make ([a-z-]+)", document.read_text("utf-8"), re.MULTILINE)
     assert set(named) - targets == set()
+
+
+def test_the_map_shows_the_layers_that_hold() -> None:
+    text = (ROOT / "platform" / "docs" / "architecture.md").read_text("utf-8")
+    (section,) = re.findall(r"^## Layers$(.*?)^## ", text, re.MULTILINE | re.DOTALL)
+    shown = [re.findall(r"`([^`]+)`", row) for row in re.findall(r"^\| (`[^|]+) \|", section, re.MULTILINE)]
+    contract = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"][0]
+    assert shown == [layer.split(" | ") for layer in contract["layers"]]
 
 
 def test_no_source_cites_a_document_outside_the_repository() -> None:
