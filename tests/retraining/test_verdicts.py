@@ -19,8 +19,8 @@ from tuneloop.kit.tenancy import TenantSession
 from tuneloop.retraining.approvals import questions
 from tuneloop.retraining.attempts import comparison_of
 from tuneloop.retraining.service import approve_promotion, reject
-from tuneloop.retraining.verdicts import LABELS_A_LOOK, gate_state
-from tuneloop.stats.gate import Outcome
+from tuneloop.retraining.verdicts import gate_state
+from tuneloop.stats.gate import LABELS_A_LOOK, Outcome
 from tuneloop.tables import (
     Agency,
     ApprovalKind,

@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tuneloop.stats.drift import _chi_square, _permutation_test, confidence_shift, either, flagged, label_shift
+from tuneloop.stats.drift import (
+    Traffic,
+    _chi_square,
+    _permutation_test,
+    confidence_shift,
+    either,
+    label_shift,
+    traffic_shift,
+)
 
 
 def test_statistic_is_pearsons_chi_square() -> None:
@@ -45,13 +53,34 @@ def test_a_new_low_confidence_category_is_seen() -> None:
     assert shift.current_mean < shift.baseline_mean
 
 
-def test_the_flagged_region_holds_most_of_what_is_new_and_little_of_the_rest() -> None:
+def test_the_region_holds_most_of_what_is_new_and_little_of_the_rest() -> None:
     generator = np.random.default_rng(6)
     baseline, known, new = generator.beta(12, 1, 1000), generator.beta(12, 1, 850), generator.beta(5, 4, 150)
-    region = flagged(baseline, np.concatenate([known, new]))
-    assert region[850:].mean() > 0.85
-    assert region[:850].mean() < 0.3
-    assert flagged(np.ones(50), np.ones(20)).all()
+    current = Traffic(np.concatenate([known, new]), ["a"] * 1000)
+    region = traffic_shift(Traffic(baseline, ["a"] * 1000), current, labelled=True).region
+    assert region is not None
+    assert region.labels == []
+    inside = region.holds(current)
+    assert inside[850:].mean() > 0.85
+    assert inside[:850].mean() < 0.35
+
+
+def test_the_region_is_the_labels_that_grew_where_these_tell_more_than_confidence() -> None:
+    generator = np.random.default_rng(6)
+    before = Traffic(generator.beta(12, 1, 400), ["refund", "order"] * 200)
+    now = Traffic(generator.beta(12, 1, 400), ["refund"] * 280 + ["order"] * 120)
+    shift = traffic_shift(before, now, labelled=True)
+    assert shift.region is not None
+    assert (shift.region.labels, shift.region.ranges) == (["refund"], [])
+    assert shift.region.holds(now).sum() == 280
+    assert shift.p_value == either(*shift.p_values.values())
+    assert traffic_shift(before, now, labelled=False).region is None
+
+
+def test_traffic_like_the_reference_has_no_region() -> None:
+    generator = np.random.default_rng(7)
+    before, now = (Traffic(generator.beta(12, 1, 400), ["refund", "order"] * 200) for _ in range(2))
+    assert traffic_shift(before, now, labelled=True).region is None
 
 
 def test_confidence_that_never_varies_is_no_shift() -> None:

@@ -15,15 +15,11 @@ from tuneloop.monitoring.periods import Period, keep, new_reading, traffic_betwe
 from tuneloop.registry.service import policy_of
 from tuneloop.stats.agreement import Agreement
 from tuneloop.stats.categories import CategoryCharts, CategoryState
-from tuneloop.stats.control_charts import ChartState, DriftChart, fit_overdispersion
+from tuneloop.stats.control_charts import HORIZON, DriftChart
 from tuneloop.stats.estimates import Estimate, best, hajek, plain
 from tuneloop.stats.intervals import Rate
 from tuneloop.tables import EvalRun, Monitor, Reading
 
-BURN_IN = 8
-"""Quiet weeks from which the harmless wobble of a week's labels is learnt."""
-
-HORIZON = 52
 YEAR = timedelta(days=365)
 KNOWN_LABELLERS = 12
 """Readings whose labellers count as known."""
@@ -126,21 +122,11 @@ def _counts(reading: Reading, estimate: Estimate) -> tuple[int, int]:
 
 
 def _current_chart(monitor: Monitor, reading: Reading) -> DriftChart:
-    """The monitor's chart: with its over-dispersion once the burn-in is over, begun anew after a year."""
-    state = monitor.charts["labels"]
-    weeks = state["weeks"]
-    if len(weeks) >= HORIZON:
-        state = {**state, "weeks": weeks[-BURN_IN:]}
-    elif len(weeks) == BURN_IN and not state.get("overdispersion") and not _alarming(state):
-        wobble = fit_overdispersion([(correct, n) for correct, n in weeks])
-        state = {**state, "overdispersion": wobble}
-        reading.detail["overdispersion"] = wobble
-    return DriftChart.from_dict(state)
-
-
-def _alarming(state: ChartState) -> bool:
-    *earlier, last = state["weeks"]
-    return DriftChart.from_dict({**state, "weeks": earlier}).observe(*last).alarm
+    chart = chart_of(monitor)
+    current = chart.continued()
+    if current.design.overdispersion != chart.design.overdispersion:
+        reading.detail["overdispersion"] = current.design.overdispersion
+    return current
 
 
 def _chart_categories(session: Session, period: Period, reading: Reading, items: Sequence[Labelled]) -> None:

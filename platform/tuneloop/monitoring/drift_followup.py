@@ -12,15 +12,16 @@ from tuneloop.evaluation.marking import Marking
 from tuneloop.evaluation.service import rate_of
 from tuneloop.monitoring.accuracy import accuracy_dict, chart_of
 from tuneloop.monitoring.alerts import Finding, events_of, raise_alert, resolve_by_monitor
-from tuneloop.monitoring.drift_detection import Region, keep_reference, reference_traffic, region_from
+from tuneloop.monitoring.drift_detection import describe, keep_reference, reference_traffic, region_from
 from tuneloop.monitoring.estimated_accuracy import FEWEST_TO_FIT, calibrator_of
 from tuneloop.monitoring.labels import example_of
-from tuneloop.monitoring.periods import Period, Traffic, answered_between, traffic_between
+from tuneloop.monitoring.periods import Period, answered_between, traffic_between
 from tuneloop.monitoring.status import monitor_of, refresh_status
 from tuneloop.predictions.gate_holdout import reserved
 from tuneloop.review.labels import Settled, of_alert, waiting
 from tuneloop.review.queue import add_burst
-from tuneloop.stats.impact import Answers, Impact, estimate
+from tuneloop.stats.drift import Region, Traffic
+from tuneloop.stats.impact import BURST, FEWEST_LABELS, Compared, Impact, impact_of
 from tuneloop.stats.intervals import Rate
 from tuneloop.tables import (
     Alert,
@@ -34,8 +35,6 @@ from tuneloop.tables import (
     ReviewPurpose,
 )
 
-BURST = 40
-FEWEST_LABELS = 10
 FALLEN_FROM = 5
 
 JUDGED = "judged"
@@ -51,7 +50,7 @@ def ask_about(session: Session, period: Period, reading: Reading) -> Alert:
     if alert.level is AlertLevel.WARN and not waiting(session, ReviewItem.alert_id == alert.id):
         chosen = _burst(session, period, region)
         share = f"{100 * reading.detail['share']:.0f} % now, {100 * reading.detail['share_before']:.0f} % before"
-        reason = f"There are more answers {region.describe()} ({share}): is the model right on them?"
+        reason = f"There are more answers {describe(region)} ({share}): is the model right on them?"
         add_burst(session, model=period.model, predictions=chosen, alert=alert, reason=reason)
     return alert
 
@@ -139,14 +138,14 @@ def _judge(
             {JUDGED: len(labels)},
         )
         return None
-    periods = reference_traffic(session, monitor), traffic_between(session, monitor, asked.since, asked.until)
-    before, now = (Answers(calibrator.apply(traffic.confidence), asked.region.holds(traffic)) for traffic in periods)
+    now = traffic_between(session, monitor, asked.since, asked.until)
+    compared = Compared(reference_traffic(session, monitor), now, asked.region)
     right = np.array(
         judge([example_of(label.item) for label in labels], [label.prediction for label in labels]), dtype=bool
     )
     confidence = np.array([label.prediction.confidence or 0.0 for label in labels], dtype=float)
     baseline = _before(session, monitor, alert.opened_at)
-    impact = estimate(before, now, right, calibrator.apply(confidence), baseline)
+    impact = impact_of(compared, confidence, right, calibrator, baseline)
     evidence = _evidence(impact, baseline, asked.region, labels, right)
     told = _told(impact, asked.region)
     if impact.alarm:
@@ -185,7 +184,7 @@ def _warning(reading: Reading, region: Region) -> Finding:
         level=AlertLevel.WARN,
         summary=(
             f"The traffic has changed (p = {reading.p_value:.3f}): {100 * detail['share']:.0f} % of {reading.n} "
-            f"answers are {region.describe()}, {100 * detail['share_before']:.0f} % of {detail['baseline_n']} were "
+            f"answers are {describe(region)}, {100 * detail['share_before']:.0f} % of {detail['baseline_n']} were "
             "before. This alone says nothing about accuracy: label the answers that wait in the review queue."
         ),
         evidence={
@@ -246,7 +245,7 @@ def _evidence(impact: Impact, baseline: Rate, region: Region, labels: list[Settl
 def _told(impact: Impact, region: Region) -> str:
     inside, change = impact.accuracy_in_region, impact.overall_change
     return (
-        f"Of {inside.n} labelled answers {region.describe()}, {100 * inside.value:.0f} % "
+        f"Of {inside.n} labelled answers {describe(region)}, {100 * inside.value:.0f} % "
         f"({100 * inside.low:.0f}-{100 * inside.high:.0f} %) are right. They are {100 * impact.share:.0f} % of the "
         f"traffic, so accuracy overall has changed by about {100 * change.value:+.1f} points since the traffic that it "
         f"is compared with ({100 * change.low:+.1f} to {100 * change.high:+.1f}, n={change.n})."

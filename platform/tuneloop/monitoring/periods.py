@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, func
 from sqlmodel import Session, col, select
 
+from tuneloop.stats.drift import Traffic
 from tuneloop.tables import Monitor, Prediction, Reading, RegisteredModel
 
 MOST_ANSWERS = 5000
@@ -27,13 +28,6 @@ class Period(NamedTuple):
     @property
     def answered(self) -> tuple[ColumnElement[bool], ...]:
         return answered_between(self.monitor, self.since, self.until)
-
-
-class Traffic(NamedTuple):
-    """Answers with a confidence: (n,) confidences, and the answers in the same order."""
-
-    confidence: Array
-    answers: list[str]
 
 
 def answered_between(monitor: Monitor, since: datetime, until: datetime) -> tuple[ColumnElement[bool], ...]:

@@ -6,14 +6,13 @@ from sqlmodel import Session, col, func, select
 from tuneloop.evaluation.service import rate_of
 from tuneloop.monitoring.periods import Period, keep, new_reading
 from tuneloop.registry.service import policy_of
+from tuneloop.stats.control_charts import HORIZON
 from tuneloop.stats.intervals import Rate
 from tuneloop.stats.user_reports import ReportsChart, ReportsState
 from tuneloop.tables import Feedback, FeedbackKind, Prediction, Reading
 
 BASELINE_ANSWERS = 100
 """Answers that make the baseline: those of a version's first readings."""
-
-HORIZON = 52
 
 
 def read_reports(session: Session, period: Period) -> Reading:

@@ -12,7 +12,7 @@ from tuneloop.kit.jobs import enqueue
 from tuneloop.registry.service import policy_of
 from tuneloop.retraining.attempts import of_attempt
 from tuneloop.retraining.jobs import RejudgeCandidate
-from tuneloop.stats.gate import Outcome
+from tuneloop.stats.gate import LABELS_A_LOOK, Outcome
 from tuneloop.tables import (
     Approval,
     ApprovalKind,
@@ -25,9 +25,6 @@ from tuneloop.tables import (
     ReviewPurpose,
     ReviewState,
 )
-
-LABELS_A_LOOK = 5
-"""Labels between two looks. The test allows one after each; fewer looks are easier to follow."""
 
 SETTLED = (ReviewState.DONE, ReviewState.SKIPPED)
 

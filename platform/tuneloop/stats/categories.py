@@ -11,9 +11,9 @@ from typing import Self, TypedDict
 
 import numpy as np
 
-from tuneloop.stats.control_charts import Reading
+from tuneloop.stats.control_charts import FALSE_ALARM_RATE, HORIZON, Reading
 from tuneloop.stats.intervals import Rate
-from tuneloop.stats.pooling import Beta, Shrunk, pooled, posteriors
+from tuneloop.stats.pooling import Shrunk, pooled, posteriors
 from tuneloop.stats.shiryaev_roberts import Design, Grid, Recursion
 from tuneloop.stats.thresholds import calibrated, guaranteed
 
@@ -37,7 +37,6 @@ class CategoryState(TypedDict):
 
 @dataclass
 class _Chart:
-    design: Design
     recursion: Recursion
     waiting: Rate
     batches: int = 0
@@ -54,7 +53,11 @@ class CategoryCharts:
     """
 
     def __init__(
-        self, baselines: Mapping[str, tuple[int, int]], *, false_alarm_rate: float = 0.05, horizon: int = 52
+        self,
+        baselines: Mapping[str, tuple[int, int]],
+        *,
+        false_alarm_rate: float = FALSE_ALARM_RATE,
+        horizon: int = HORIZON,
     ) -> None:
         if not 0 < false_alarm_rate < 1 or horizon < 1:
             raise ValueError(f"needs 0 < rate < 1 and horizon >= 1, got {false_alarm_rate} and {horizon}")
@@ -62,28 +65,27 @@ class CategoryCharts:
         self._false_alarm_rate, self._horizon = false_alarm_rate, horizon
         known = {name: (rate.correct, rate.n) for name, rate in self._baselines.items() if rate.n}
         self._share = 1 - (1 - false_alarm_rate) ** (1 / max(len(known), 1))
-        self._charts = {name: _start(posterior) for name, posterior in (posteriors(known) if known else {}).items()}
+        self.designs = {
+            name: Design(posterior.right, posterior.wrong, drops=_DROPS)
+            for name, posterior in (posteriors(known) if known else {}).items()
+        }
+        self._charts = {
+            name: _Chart(Recursion(Grid.of(design), runs=1), Rate(0, 0)) for name, design in self.designs.items()
+        }
         self._weeks: list[dict[str, tuple[int, int]]] = []
 
     @property
     def baselines(self) -> dict[str, Rate]:
         return dict(self._baselines)
 
-    @property
-    def designs(self) -> dict[str, Design]:
-        return {name: chart.design for name, chart in self._charts.items()}
-
-    def thresholds(self, labels: float) -> dict[str, float]:
-        """Of each category, when it gets about `labels` in a batch."""
-        return {
-            name: calibrated(_rounded(chart.design), labels, self._share, self._horizon)
-            for name, chart in self._charts.items()
-        }
+    def threshold(self, name: str, labels: float) -> float:
+        """Of a category that gets about `labels` in a batch."""
+        return calibrated(_rounded(self.designs[name]), labels, self._share, self._horizon)
 
     def observe(self, counts: Mapping[str, tuple[int, int]]) -> dict[str, Reading]:
         """Adds one week of fresh labels; returns the readings of the categories whose batch is full."""
         tested = self._add(counts)
-        return {name: self._reading(self._charts[name], statistic) for name, statistic in tested.items()}
+        return {name: self._reading(name, statistic) for name, statistic in tested.items()}
 
     def to_dict(self) -> CategoryState:
         return {
@@ -120,15 +122,11 @@ class CategoryCharts:
                 found[name] = float(chart.recursion.observe(np.array([batch.correct]), batch.n)[0])
         return found
 
-    def _reading(self, chart: _Chart, statistic: float) -> Reading:
-        threshold = calibrated(_rounded(chart.design), chart.labels / chart.batches, self._share, self._horizon)
+    def _reading(self, name: str, statistic: float) -> Reading:
+        chart = self._charts[name]
+        threshold = self.threshold(name, chart.labels / chart.batches)
         sure = guaranteed(self._share, self._horizon)
         return Reading(statistic, threshold, statistic >= threshold, statistic >= sure)
-
-
-def _start(posterior: Beta) -> _Chart:
-    design = Design(posterior.right, posterior.wrong, drops=_DROPS)
-    return _Chart(design, Recursion(Grid.of(design), runs=1), Rate(0, 0))
 
 
 def _rounded(design: Design) -> Design:

@@ -4,6 +4,7 @@ A rule such as "alarm 4 points below the baseline" raises a false alarm in most 
 accumulates evidence and keeps the probability of any false alarm within the horizon at `false_alarm_rate`.
 """
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple, Self, TypedDict
@@ -14,6 +15,11 @@ from scipy import stats
 from tuneloop.stats.intervals import Rate
 from tuneloop.stats.shiryaev_roberts import Design, Grid, Recursion
 from tuneloop.stats.thresholds import RUNS, calibrated, guaranteed, simulate
+
+FALSE_ALARM_RATE = 0.05
+HORIZON = 52
+BURN_IN = 8
+"""Quiet weeks from which the harmless wobble of a week's labels is learnt."""
 
 _FEWEST_WEEKS = 4
 _OVERDISPERSIONS = np.concatenate([[1e-6], np.arange(0.0005, 0.2, 0.0005)])
@@ -58,8 +64,8 @@ class DriftChart:
         self,
         baseline: tuple[int, int],
         *,
-        false_alarm_rate: float = 0.05,
-        horizon: int = 52,
+        false_alarm_rate: float = FALSE_ALARM_RATE,
+        horizon: int = HORIZON,
         overdispersion: float = 0.0,
     ) -> None:
         self._baseline = Rate(*baseline)
@@ -74,6 +80,7 @@ class DriftChart:
         self._design = Design.after(self._baseline, overdispersion)
         self._recursion = Recursion(Grid.of(self._design), runs=1)
         self._weeks: list[Week] = []
+        self._statistic = -math.inf
 
     @property
     def baseline(self) -> Rate:
@@ -96,7 +103,8 @@ class DriftChart:
         week = Rate(correct, n)
         if not week.n:
             raise ValueError("a week without labels is no observation; leave it out")
-        statistic = self._add(Week(week.correct, week.n))
+        self._add(Week(week.correct, week.n))
+        statistic = self._statistic
         threshold = self.threshold
         return Reading(statistic, threshold, statistic >= threshold, statistic >= self.guaranteed_threshold)
 
@@ -108,9 +116,23 @@ class DriftChart:
         typical = sum(week.n for week in self._weeks) / len(self._weeks)
         return calibrated(self._design, typical, self._false_alarm_rate, self._horizon)
 
-    def _add(self, week: Week) -> float:
+    def continued(self) -> Self:
+        """The chart that takes the next week.
+
+        Once the burn-in is over, and did not end in an alarm, one with the over-dispersion that it shows; after the
+        horizon a new one, which knows the last weeks already.
+        """
+        state = self.to_dict()
+        if len(self._weeks) >= self._horizon:
+            return self.from_dict({**state, "weeks": state["weeks"][-BURN_IN:]})
+        wobble_known = len(self._weeks) != BURN_IN or self._design.overdispersion
+        if wobble_known or self._statistic >= self.threshold:
+            return self
+        return self.from_dict({**state, "overdispersion": fit_overdispersion(self._weeks)})
+
+    def _add(self, week: Week) -> None:
         self._weeks.append(week)
-        return float(self._recursion.observe(np.array([week.correct]), week.n)[0])
+        self._statistic = float(self._recursion.observe(np.array([week.correct]), week.n)[0])
 
     def to_dict(self) -> ChartState:
         return {
@@ -162,8 +184,8 @@ def smallest_detectable_drop(
     weeks: int = 8,
     probability: float = 0.9,
     quiet_weeks: int = 12,
-    false_alarm_rate: float = 0.05,
-    horizon: int = 52,
+    false_alarm_rate: float = FALSE_ALARM_RATE,
+    horizon: int = HORIZON,
 ) -> float | None:
     """Smallest fall of the rate, as a share, found within `weeks` after it with `probability`; None if no fall is.
 

@@ -1,4 +1,4 @@
-"""Label-free tripwire: has the traffic changed? It never says that accuracy did; a person's labels must.
+"""Label-free tripwire: has the traffic changed, and which part of it grew? It never says that accuracy fell.
 
 Both tests are permutation tests, so their level holds whatever the distribution, ties included, and a p-value below
 0.05 trips in 5 % of unchanged weeks. Population stability index cut-offs have no level; they are not used.
@@ -6,18 +6,47 @@ Both tests are permutation tests, so their level holds whatever the distribution
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
+TRIPS_A_YEAR = 2
+LEVEL = TRIPS_A_YEAR / 52
+"""Unchanged traffic trips about twice a year; each trip costs some 40 labels and no more."""
+
+MOST_COMPARED = 1000
+"""More answers would find changes too small to matter."""
+
 _BINS = 20
 _PERMUTATIONS = 5000
 _BATCH = 500
 _ENOUGH = 400
-_GROWN = 1.5  # standard errors
+_STANDS_OUT = 1.0  # standard deviations
 _SEED = 20250101
+
+
+class Traffic(NamedTuple):
+    """Answers with a confidence: (n,) confidences, and the answers in the same order."""
+
+    confidence: Array
+    answers: list[str]
+
+
+class Region(NamedTuple):
+    """The part of the traffic that there is more of: ranges of confidence [low, high), or predicted labels."""
+
+    ranges: list[tuple[float, float]]
+    labels: list[str]
+
+    def holds(self, traffic: Traffic) -> NDArray[np.bool_]:
+        """(n,) whether each answer lies in it."""
+        inside = np.isin(np.array(traffic.answers, dtype=str), self.labels)
+        for low, high in self.ranges:
+            inside |= (traffic.confidence >= low) & (traffic.confidence < high)
+        return inside
 
 
 @dataclass(frozen=True)
@@ -46,6 +75,37 @@ class LabelShift:
     p_value: float
     moves: tuple[LabelMove, ...]
     n: int
+
+
+@dataclass(frozen=True)
+class TrafficShift:
+    """What the tests say together; `region` is the part that grew, None where they do not alarm.
+
+    `labels` is None where answers are not labels.
+    """
+
+    confidence: Shift
+    labels: LabelShift | None
+    p_value: float
+    region: Region | None
+
+    @property
+    def p_values(self) -> dict[str, float]:
+        """Of each test."""
+        found = {"confidence": self.confidence.p_value}
+        return found if self.labels is None else {**found, "labels": self.labels.p_value}
+
+
+def traffic_shift(before: Traffic, current: Traffic, *, labelled: bool) -> TrafficShift:
+    """Compares at most `MOST_COMPARED` answers of each: confidences, and the answers too where these are labels."""
+    confidence = confidence_shift(before.confidence, current.confidence)
+    labels = label_shift(before.answers, current.answers) if labelled else None
+    p_value = either(confidence.p_value, *([labels.p_value] if labels else []))
+    region = None
+    if p_value <= LEVEL:
+        by_label = labels is not None and labels.p_value < confidence.p_value
+        region = _grown_labels(before, current) if by_label else _grown_ranges(before, current)
+    return TrafficShift(confidence, labels, p_value, region)
 
 
 def confidence_shift(baseline: Array, current: Array, bins: int = _BINS) -> Shift:
@@ -79,30 +139,44 @@ def label_shift(baseline: Sequence[str], current: Sequence[str]) -> LabelShift:
     return LabelShift(statistic, p_value, tuple(moves), len(current))
 
 
-def flagged(baseline: Array, current: Array, bins: int = _BINS) -> NDArray[np.bool_]:
-    """Which of the `current` answers (n,) lie where there are now more than before: the region to label next.
-
-    Of equally filled bins of the baseline's confidence, those whose share clearly grew, or else
-    the one that grew most.
-    """
-    return flagged_among(baseline, current, current, bins)
-
-
-def flagged_among(baseline: Array, current: Array, answers: Array, bins: int = _BINS) -> NDArray[np.bool_]:
-    """Which of any `answers` (m,) lie in the region that `flagged` finds by comparing the other two."""
-    old, new = _sample(baseline), _sample(current)
-    edges = np.unique(np.quantile(old, np.arange(1, bins) / bins, method="inverted_cdf"))
-    before = np.bincount(np.searchsorted(edges, old), minlength=len(edges) + 1) / len(old)
-    now = np.bincount(np.searchsorted(edges, new), minlength=len(edges) + 1) / len(new)
-    error = np.sqrt(before * (1 - before) * (1 / len(old) + 1 / len(new)))
-    excess = (now - before) / np.maximum(error, 1e-12)
-    grown = excess > _GROWN if (excess > _GROWN).any() else excess == excess.max()
-    return np.asarray(grown[np.searchsorted(edges, answers)], dtype=bool)
-
-
 def either(*p_values: float) -> float:
     """One p-value for "any of these tests tripped" (Bonferroni)."""
     return min(1.0, len(p_values) * min(p_values))
+
+
+def _grown_ranges(before: Traffic, current: Traffic) -> Region:
+    edges = np.unique(np.quantile(before.confidence, np.arange(1, _BINS) / _BINS, method="inverted_cdf"))
+    bounds = [0.0, *(float(edge) for edge in edges), 1.01]
+    old = np.bincount(np.searchsorted(edges, before.confidence, side="right"), minlength=len(edges) + 1)
+    new = np.bincount(np.searchsorted(edges, current.confidence, side="right"), minlength=len(edges) + 1)
+    ranges = [(bounds[place], bounds[place + 1]) for place in _standing_out(old, new)]
+    return Region(_joined(ranges), [])
+
+
+def _grown_labels(before: Traffic, current: Traffic) -> Region:
+    names = sorted({*before.answers, *current.answers})
+    place = {name: index for index, name in enumerate(names)}
+    old = np.bincount([place[name] for name in before.answers], minlength=len(names))
+    new = np.bincount([place[name] for name in current.answers], minlength=len(names))
+    return Region([], [names[index] for index in _standing_out(old, new)])
+
+
+def _standing_out(old: NDArray[np.int64], new: NDArray[np.int64]) -> list[int]:
+    """Cells that hold clearly more of the new answers than of the old, or else the one that grew most."""
+    expected = (old + 0.5) / (old + 0.5).sum() * new.sum()
+    excess = (new - expected) / np.sqrt(expected)
+    found = np.flatnonzero(excess > _STANDS_OUT)
+    return [int(place) for place in (found if found.size else [int(excess.argmax())])]
+
+
+def _joined(ranges: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    joined: list[tuple[float, float]] = []
+    for low, high in ranges:
+        if joined and joined[-1][1] == low:
+            joined[-1] = (joined[-1][0], high)
+        else:
+            joined.append((low, high))
+    return joined
 
 
 def _permutation_test(old: NDArray[np.int64], new: NDArray[np.int64]) -> tuple[float, float]:

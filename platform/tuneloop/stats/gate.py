@@ -27,6 +27,9 @@ OVERALL = "Overall"
 TARGET = "New or fallen categories"
 STRONG = "Previously strong categories"
 
+LABELS_A_LOOK = 5
+"""Labels between two looks. The tests allow one after each; fewer looks are easier to follow."""
+
 _NOTHING = PairedCounts(0, 0, 0, 0)
 
 

@@ -11,10 +11,18 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tuneloop.stats.calibration import Calibrator
+from tuneloop.stats.drift import Region, Traffic
 from tuneloop.stats.estimates import Estimate, Flags, plain
 from tuneloop.stats.intervals import Rate, normal_quantile
 
 Array = NDArray[np.float64]
+
+BURST = 40
+"""Random answers of the grown part that each trip asks about."""
+
+FEWEST_LABELS = 10
+"""With fewer labels of the grown part nothing is judged, and later traffic is compared with the present one."""
 
 WORTH_AN_ALARM = 0.02
 """Smallest estimated overall drop that alarms, as a share."""
@@ -48,6 +56,27 @@ class Answers(NamedTuple):
 
     confidence: Array
     in_region: Flags
+
+
+class Compared(NamedTuple):
+    """The traffic of the reference, that of the latest trip, and the part of it that grew."""
+
+    before: Traffic
+    now: Traffic
+    region: Region
+
+
+def impact_of(compared: Compared, labelled: Array, correct: Flags, calibrator: Calibrator, baseline: Rate) -> Impact:
+    """As `estimate`, by all labels since the reference that lie in the region now.
+
+    Args:
+        labelled: confidences (n,) of the labelled answers, to which `correct` (n,) says whether they are right.
+    """
+    before, now = (
+        Answers(calibrator.apply(traffic.confidence), compared.region.holds(traffic))
+        for traffic in (compared.before, compared.now)
+    )
+    return estimate(before, now, correct, calibrator.apply(labelled), baseline)
 
 
 def estimate(

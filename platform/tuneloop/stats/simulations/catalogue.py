@@ -1,6 +1,6 @@
 """All simulations of a subject, in the order in which they are told."""
 
-from tuneloop.stats.simulations import categories, charts, gate, two_stage
+from tuneloop.stats.simulations import categories, charts, drift, gate
 from tuneloop.stats.simulations.finding import Simulation
 
 MONITOR = (
@@ -8,7 +8,7 @@ MONITOR = (
     Simulation("Falls that are found", charts.falls_found),
     Simulation("Weeks that wobble", charts.wobbling_years),
     Simulation("Ten categories", categories.ten_categories),
-    Simulation("Tripwire, labels, impact", two_stage.two_stages),
+    Simulation("Changed traffic: tripwire, labels, impact", drift.changed_traffic),
 )
 
 GATE = (

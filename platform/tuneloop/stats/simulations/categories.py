@@ -4,8 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuneloop.stats.categories import CategoryCharts
+from tuneloop.stats.control_charts import FALSE_ALARM_RATE, HORIZON
 from tuneloop.stats.shiryaev_roberts import Array, Grid, Recursion
-from tuneloop.stats.simulations.charts import CHANGE, YEAR, any_week
+from tuneloop.stats.simulations.charts import CHANGE, any_week
 from tuneloop.stats.simulations.finding import Finding, at_least, at_most
 
 _SEED = 2
@@ -21,7 +22,11 @@ def ten_categories() -> list[Finding]:
         quiet, fallen = _alarms(alike, labels), _alarms(alike, labels, fall=0.6)
         about = f"{labels} labels per category and week, baselines of 40"
         found.append(
-            Finding.share(f"any false alarm in a year in any of 10 categories, {about}", any_week(quiet), at_most(0.05))
+            Finding.share(
+                f"any false alarm in a year in any of 10 categories, {about}",
+                any_week(quiet),
+                at_most(FALSE_ALARM_RATE),
+            )
         )
         before = any_week(fallen[:, 0, :CHANGE])
         caught = any_week(fallen[~before, 0, CHANGE : CHANGE + 4])
@@ -35,7 +40,7 @@ def ten_categories() -> list[Finding]:
         Finding.share(
             "any false alarm in a year in any of 10 categories between 70 and 97 %, 10 labels per category and week",
             any_week(quiet),
-            at_most(0.05),
+            at_most(FALSE_ALARM_RATE),
         )
     )
     return found
@@ -48,15 +53,14 @@ def _alarms(truth: Array, labels: int, fall: float | None = None) -> NDArray[np.
     for _ in range(_BASELINES):
         baselines = dict(zip(_NAMES, ((int(k), 40) for k in generator.binomial(40, truth)), strict=True))
         charts = CategoryCharts(baselines)
-        thresholds = charts.thresholds(labels)
-        rates = np.repeat(truth[:, None], YEAR, axis=1)
+        rates = np.repeat(truth[:, None], HORIZON, axis=1)
         if fall is not None:
             rates[0, CHANGE:] = fall
-        correct = generator.binomial(labels, rates, size=(_YEARS, len(truth), YEAR))
+        correct = generator.binomial(labels, rates, size=(_YEARS, len(truth), HORIZON))
         paths = []
         for position, (name, design) in enumerate(charts.designs.items()):
             recursion = Recursion(Grid.of(design), runs=_YEARS)
-            path = [recursion.observe(correct[:, position, week], labels) for week in range(YEAR)]
-            paths.append(np.stack(path, axis=1) >= thresholds[name])
+            path = [recursion.observe(correct[:, position, week], labels) for week in range(HORIZON)]
+            paths.append(np.stack(path, axis=1) >= charts.threshold(name, labels))
         runs.append(np.stack(paths, axis=1))
     return np.concatenate(runs)

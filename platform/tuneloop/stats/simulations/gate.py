@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuneloop.stats.attempts import ATTEMPTS, alpha_of
-from tuneloop.stats.evidence import Group
-from tuneloop.stats.gate import Outcome, Policy, decide
+from tuneloop.stats.gate import LABELS_A_LOOK, Outcome, Policy, decide
+from tuneloop.stats.gate_tests import Finding as Found
+from tuneloop.stats.gate_tests import Levels, non_inferiority
 from tuneloop.stats.paired import PairedCounts, tango_lower
 from tuneloop.stats.power import items_to_separate
 from tuneloop.stats.queue import in_order
-from tuneloop.stats.sequential import DisagreementTest
 from tuneloop.stats.simulations.finding import Aim, Finding, Unit, at_least, at_most
 from tuneloop.stats.strata import Flags, stratify
 from tuneloop.stats.weighing import Answered, Judged, Weighing, is_near
@@ -20,8 +20,7 @@ from tuneloop.stats.weighing import Answered, Judged, Weighing, is_near
 _SEED = 4
 _BUDGET = 100
 _QUERIES = 1500
-_LOOK = 5
-_ALPHA = 0.05
+_ALPHA = Policy().alpha
 _FIXED, _BROKEN, _NEITHER, _ALIKE = range(4)
 _NEW = "new"
 
@@ -113,11 +112,12 @@ def equal_and_better() -> list[Finding]:
 def random_labels() -> list[Finding]:
     """The same question with labels on random items instead."""
     generator = np.random.default_rng(_SEED)
-    draws = generator.multinomial(100, [0.035, 0.035, 0.93], size=1500).tolist()
-    proven = [tango_lower(PairedCounts(rest, fixed, broken, 0)) > -0.02 for fixed, broken, rest in draws]
-    by_disagreement, labels = _single(0.07, 0.0, 1428, 0.0, "non_inferior")
+    margin, differing, difference = Policy().overall_margin, 0.07, 0.0
+    draws = generator.multinomial(100, [differing / 2, differing / 2, 1 - differing], size=1500).tolist()
+    proven = [tango_lower(PairedCounts(rest, fixed, broken, 0)) > -margin for fixed, broken, rest in draws]
+    by_disagreement, labels = _single(differing, 0.0, 1428, difference, "non_inferior")
     power = float(np.mean(by_disagreement))
-    random = items_to_separate(0.07, 0.0, -0.02, power=power)
+    random = items_to_separate(differing, difference, -margin, power=power)
     times = [random / used for used in labels]
     return [
         Finding.share("an equal candidate is proven not worse by 2 points: 100 random labels, 7 % differ", proven),
@@ -171,13 +171,17 @@ def cycles() -> list[Finding]:
 
 
 def quantisation() -> list[Finding]:
-    """A file that lost 3 points, flips in 8 % of answers: nothing is new, so only what was kept is judged."""
-    lost = _Group(0.02, 0.05, 0.01)
-    gates = _gates(_Truth(lost, lost), 280, target=False)
-    blocked = [gate.outcome is not Outcome.PROMOTE for gate in gates]
+    """A file that lost 3 points, flips in 8 % of answers; its golden items alone say whether it may ship."""
+    generator = np.random.default_rng(_SEED)
+    policy = Policy()
+    levels = Levels(policy.alpha)
+    blocked = []
+    for fixed, broken, both_wrong, both_right in generator.multinomial(280, [0.02, 0.05, 0.01, 0.92], 400).tolist():
+        counts = PairedCounts(both_right, fixed, broken, both_wrong)
+        check = non_inferiority("smaller file", counts, policy.overall_margin, levels)
+        blocked.append(check.finding is not Found.PROVEN)
     return [
         Finding.share("a quantisation that costs 3 points is blocked, 280 golden items", blocked, at_least(0.9)),
-        Finding.median("  labels that it took", Unit.LABELS, [gate.labels for gate in gates], at_most(100)),
     ]
 
 
@@ -193,9 +197,7 @@ def _promoted(
     return found
 
 
-def _gates(
-    truth: _Truth, golden: int, *, target: bool = True, budget: int = _BUDGET, attempt: int = 1, runs: int = 400
-) -> list[_Gate]:
+def _gates(truth: _Truth, golden: int, *, budget: int = _BUDGET, attempt: int = 1, runs: int = 400) -> list[_Gate]:
     generator = np.random.default_rng(_SEED)
     return [
         _gate(
@@ -203,7 +205,6 @@ def _gates(
             truth,
             _draw(generator, truth, golden),
             _draw(generator, truth, _QUERIES),
-            target=[_NEW] if target else [],
             budget=budget,
             attempt=attempt,
         )
@@ -220,7 +221,7 @@ def _cycles(truth: _Truth, alike: float, runs: int = 400) -> NDArray[np.bool_]:
         outcomes = []
         for attempt in range(1, ATTEMPTS + 1):
             seen = [_again(generator, truth, items, alike if attempt > 1 else 1.0) for items in (golden, queries)]
-            outcomes.append(_gate(generator, truth, *seen, target=[_NEW], budget=_BUDGET, attempt=attempt).outcome)
+            outcomes.append(_gate(generator, truth, *seen, budget=_BUDGET, attempt=attempt).outcome)
         promoted.append([outcome is Outcome.PROMOTE for outcome in outcomes])
     return np.array(promoted)
 
@@ -231,12 +232,11 @@ def _gate(
     golden: _Items,
     queries: _Items,
     *,
-    target: list[str],
     budget: int,
     attempt: int,
 ) -> _Gate:
-    """Looks at the golden items, then after every five labels; stops at a verdict or at the budget."""
-    policy = Policy(alpha=alpha_of(attempt, _ALPHA))
+    """Looks at the golden items, then after some labels each; stops at a verdict or at the budget."""
+    policy, target = Policy(alpha=alpha_of(attempt, _ALPHA)), [_NEW]
     names = np.array(truth.names, dtype=object)
     right = Flags(np.isin(golden.outcome, (_BROKEN, _ALIKE)), np.isin(golden.outcome, (_FIXED, _ALIKE)))
     strata = stratify(right, [str(name) for name in names[golden.category]], target=target)
@@ -244,8 +244,8 @@ def _gate(
     weighing = Weighing(answered, strata.categories, target=target, policy=policy, budget=budget)
     used, most = 0, min(len(labels), budget)
     while not weighing.settled and used < most:
-        weighing.look(labels[used : min(used + _LOOK, most)])
-        used = min(used + _LOOK, most)
+        weighing.look(labels[used : min(used + LABELS_A_LOOK, most)])
+        used = min(used + LABELS_A_LOOK, most)
     return _Gate(decide(strata, policy, weighing.found).outcome, used)
 
 
@@ -298,20 +298,28 @@ def _naive(truth: _Truth, runs: int = 4000) -> list[bool]:
 
 
 def _single(
-    disagreement: float, neither: float, queries: int, difference: float, claim: str, runs: int = 600
+    disagreement: float,
+    neither: float,
+    queries: int,
+    difference: float,
+    claim: str,
+    *,
+    attempt: int = 1,
 ) -> tuple[list[bool], list[float]]:
-    """Whether `claim` was proven with at most 100 labels, looked at after every fifth, and the labels it took."""
+    """Whether `claim` was proven within the budget, and the labels it took."""
     generator = np.random.default_rng(_SEED)
     lean = difference / disagreement
     chances = [(1 - neither + lean) / 2, (1 - neither - lean) / 2, neither]
+    policy = Policy(alpha=alpha_of(attempt, _ALPHA))
     proven, labels = [], []
-    for found in generator.binomial(queries, disagreement, runs).tolist():
-        test = DisagreementTest(Group.plain(queries, found))
-        used, most = 0, min(found, _BUDGET)
+    for found in generator.binomial(queries, disagreement, 600).tolist():
+        weighing = Weighing(Answered(queries, found, {}, None), {}, target=[], policy=policy, budget=_BUDGET)
+        test, used, most = weighing.overall, 0, min(found, _BUDGET)
         while claim not in test.proven and "harmful" not in test.proven and used < most:
-            batch = min(5, most - used)
+            batch = min(LABELS_A_LOOK, most - used)
             used += batch
-            test.add(*(int(count) for count in generator.multinomial(batch, chances)))
+            kinds = generator.choice(3, batch, p=chances).tolist()
+            weighing.look([Judged("", production=kind == 1, candidate=kind == 0) for kind in kinds])
         proven.append(claim in test.proven)
         labels.append(float(used))
     return proven, labels
