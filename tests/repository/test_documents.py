@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tuneloop.kit.settings import Settings
+
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "platform" / "docs").rglob("*.md")])
 SOURCES = ("platform", "bot", "workers", "billing", "reports", "tests", "migrations", ".ci")
@@ -91,6 +93,11 @@ def test_the_map_shows_the_layers_that_hold() -> None:
     shown = [re.findall(r"`([^`]+)`", row) for row in re.findall(r"^\| (`[^|]+) \|", section, re.MULTILINE)]
     contract = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"][0]
     assert shown == [layer.split(" | ") for layer in contract["layers"]]
+
+
+def test_every_setting_is_documented() -> None:
+    text = "".join(document.read_text("utf-8") for document in DOCUMENTS)
+    assert [name for name in Settings.model_fields if f"TUNELOOP_{name.upper()}" not in text] == []
 
 
 def test_no_source_cites_a_document_outside_the_repository() -> None:
