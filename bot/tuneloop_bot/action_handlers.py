@@ -43,69 +43,75 @@ from tuneloop_billing.subscriptions.extras import order_agreed
 from tuneloop_bot.action_ids import Act, Field, Form, Metadata, Ref
 from tuneloop_bot.blocks.alerts import snooze_of, until
 from tuneloop_bot.blocks.parts import button, buttons, theirs
-from tuneloop_bot.ephemeral_reply import Answer
+from tuneloop_bot.ephemeral_reply import EphemeralReply
 from tuneloop_bot.labelling import ask_next, label_item, skip_item
 from tuneloop_bot.payloads import Incoming
 from tuneloop_reports.service import approve as approve_report
 from tuneloop_reports.service import set_note
 
 
-class Doing(NamedTuple):
+class ActionContext(NamedTuple):
     """One thing that one person does."""
 
     session: Session
     principal: Principal
-    came: Incoming
+    incoming: Incoming
     settings: Settings
     installation: SlackInstallation
 
     @property
     def ref(self) -> Ref:
-        return Metadata.model_validate_json(self.came.metadata).ref if self.came.metadata else Ref.of(self.came.value)
+        return (
+            Metadata.model_validate_json(self.incoming.metadata).ref
+            if self.incoming.metadata
+            else Ref.of(self.incoming.value)
+        )
 
-    def said(self, field: Field) -> str:
-        return self.came.fields.get(field, "").strip()
+    def field_value(self, field: Field) -> str:
+        return self.incoming.fields.get(field, "").strip()
 
 
-def approve(doing: Doing) -> Answer:
+def approve(action: ActionContext) -> EphemeralReply:
     """Of an alert: freeze a plan and approve it in one step. Of a question: approve what its digest names.
 
     A plan that has failed before is told so first; the button below it insists.
     """
     try:
-        return _approve(doing, again=False)
+        return _approve(action, again=False)
     except FailedBefore as refused:
-        return insist_on(refused, Ref(alert=doing.ref.alert))
+        return insist_on(refused, Ref(alert=action.ref.alert))
 
 
-def insist(doing: Doing) -> Answer:
+def insist(action: ActionContext) -> EphemeralReply:
     """A second click on what has failed before: approve it for an alert, or propose it for a model."""
-    if doing.ref.alert is not None:
-        return _approve(doing, again=True)
-    model = _model(doing.session, doing.ref.model)
-    propose(doing.session, principal=doing.principal, model=model, recipe=Recipe(), again=True)
-    return Answer("Proposed with another seed; approve it in the message about it.")
+    if action.ref.alert is not None:
+        return _approve(action, again=True)
+    model = _model(action.session, action.ref.model)
+    propose(action.session, principal=action.principal, model=model, recipe=Recipe(), again=True)
+    return EphemeralReply("Proposed with another seed; approve it in the message about it.")
 
 
-def insist_on(refused: FailedBefore, ref: Ref) -> Answer:
+def insist_on(refused: FailedBefore, ref: Ref) -> EphemeralReply:
     said = f"{refused.message[0].upper()}{refused.message[1:]}."
-    return Answer(said, [theirs(said), *buttons(button("Try it all the same", Act.INSIST, ref, style="danger"))])
+    return EphemeralReply(
+        said, [theirs(said), *buttons(button("Try it all the same", Act.INSIST, ref, style="danger"))]
+    )
 
 
-def _approve(doing: Doing, *, again: bool) -> Answer:
-    doing.principal.require(Role.OPERATOR)
-    ref = doing.ref
+def _approve(action: ActionContext, *, again: bool) -> EphemeralReply:
+    action.principal.require(Role.OPERATOR)
+    ref = action.ref
     if ref.cycle is None and ref.alert is not None:
-        cycle, digest = _plan_for(doing, ref.alert, again=again)
+        cycle, digest = _plan_for(action, ref.alert, again=again)
     else:
-        cycle, digest = _cycle(doing.session, ref.cycle), ref.digest or ""
-    approved = approve_retrain(doing.session, principal=doing.principal, cycle_id=cycle.id, digest=digest)
-    return Answer(_counted(doing.session, approved, ApprovalKind.RETRAIN, "The training begins."))
+        cycle, digest = _cycle(action.session, ref.cycle), ref.digest or ""
+    approved = approve_retrain(action.session, principal=action.principal, cycle_id=cycle.id, digest=digest)
+    return EphemeralReply(_counted(action.session, approved, ApprovalKind.RETRAIN, "The training begins."))
 
 
-def _plan_for(doing: Doing, alert_id: UUID, *, again: bool) -> tuple[RetrainingCycle, str]:
+def _plan_for(action: ActionContext, alert_id: UUID, *, again: bool) -> tuple[RetrainingCycle, str]:
     """The open proposal for an alert, made now if there is none. The alert's lock lets one of two clicks make it."""
-    session = doing.session
+    session = action.session
     alert = session.exec(select(Alert).where(Alert.id == alert_id).with_for_update()).one_or_none()
     if alert is None:
         raise NotFound("alert", alert_id)
@@ -120,7 +126,7 @@ def _plan_for(doing: Doing, alert_id: UUID, *, again: bool) -> tuple[RetrainingC
     model = session.get_one(RegisteredModel, alert.model_id)
     cycle = propose(
         session,
-        principal=doing.principal,
+        principal=action.principal,
         model=model,
         recipe=Recipe(),
         trigger=Trigger.ALERT,
@@ -131,174 +137,178 @@ def _plan_for(doing: Doing, alert_id: UUID, *, again: bool) -> tuple[RetrainingC
     return cycle, asked.subject_digest
 
 
-def promote(doing: Doing) -> Answer:
-    return _promote(doing, note=None)
+def promote(action: ActionContext) -> EphemeralReply:
+    return _promote(action, note=None)
 
 
-def override(doing: Doing) -> Answer:
-    return _promote(doing, note=doing.said(Field.REASON))
+def override(action: ActionContext) -> EphemeralReply:
+    return _promote(action, note=action.field_value(Field.REASON))
 
 
-def _promote(doing: Doing, *, note: str | None) -> Answer:
-    ref = doing.ref
+def _promote(action: ActionContext, *, note: str | None) -> EphemeralReply:
+    ref = action.ref
     cycle = approve_promotion(
-        doing.session,
-        principal=doing.principal,
-        cycle_id=_cycle(doing.session, ref.cycle).id,
+        action.session,
+        principal=action.principal,
+        cycle_id=_cycle(action.session, ref.cycle).id,
         digest=ref.digest or "",
         note=note,
     )
-    return Answer(_counted(doing.session, cycle, ApprovalKind.PROMOTION, "The candidate goes into production."))
-
-
-def turn_down(doing: Doing) -> Answer:
-    ref = doing.ref
-    reject(
-        doing.session,
-        principal=doing.principal,
-        cycle_id=_cycle(doing.session, ref.cycle).id,
-        digest=ref.digest or "",
-        note=doing.said(Field.REASON) or None,
+    return EphemeralReply(
+        _counted(action.session, cycle, ApprovalKind.PROMOTION, "The candidate goes into production.")
     )
-    return Answer("Rejected. The cycle has ended.")
 
 
-def go_back(doing: Doing) -> Answer:
-    model = _model(doing.session, doing.ref.model)
-    version = roll_back(doing.session, principal=doing.principal, model=model, digest=doing.ref.digest or "")
-    return Answer(f"{full_name(doing.session, model)}@v{version.number} is in production again.")
+def turn_down(action: ActionContext) -> EphemeralReply:
+    ref = action.ref
+    reject(
+        action.session,
+        principal=action.principal,
+        cycle_id=_cycle(action.session, ref.cycle).id,
+        digest=ref.digest or "",
+        note=action.field_value(Field.REASON) or None,
+    )
+    return EphemeralReply("Rejected. The cycle has ended.")
 
 
-def start_ab(doing: Doing) -> Answer:
+def go_back(action: ActionContext) -> EphemeralReply:
+    model = _model(action.session, action.ref.model)
+    version = roll_back(action.session, principal=action.principal, model=model, digest=action.ref.digest or "")
+    return EphemeralReply(f"{full_name(action.session, model)}@v{version.number} is in production again.")
+
+
+def start_ab(action: ActionContext) -> EphemeralReply:
     """Beyond the plan, the click has agreed to the price that the button showed."""
-    ref = doing.ref
-    cycle = _cycle(doing.session, ref.cycle)
-    doing.principal.require(Role.OPERATOR)
+    ref = action.ref
+    cycle = _cycle(action.session, ref.cycle)
+    action.principal.require(Role.OPERATOR)
     if ref.extra is not None:
-        lock_model(doing.session, _model(doing.session, cycle.model_id))
+        lock_model(action.session, _model(action.session, cycle.model_id))
         order_agreed(
-            doing.session,
-            principal=doing.principal,
+            action.session,
+            principal=action.principal,
             client_id=cycle.client_id,
             feature=Feature.AB_TEST,
             price=ref.extra,
         )
-    test = start(doing.session, principal=doing.principal, cycle_id=cycle.id, digest=ref.digest or "")
-    return Answer(f"The candidate gets {test.share:.0%} of the people as soon as it is loaded.")
+    test = start(action.session, principal=action.principal, cycle_id=cycle.id, digest=ref.digest or "")
+    return EphemeralReply(f"The candidate gets {test.share:.0%} of the people as soon as it is loaded.")
 
 
-def stop_ab(doing: Doing) -> Answer:
-    test_id = doing.ref.ab_test
+def stop_ab(action: ActionContext) -> EphemeralReply:
+    test_id = action.ref.ab_test
     assert test_id is not None
-    stop(doing.session, principal=doing.principal, test_id=test_id)
-    return Answer("Stopped. Production answers everybody; the candidate still waits for a decision.")
+    stop(action.session, principal=action.principal, test_id=test_id)
+    return EphemeralReply("Stopped. Production answers everybody; the candidate still waits for a decision.")
 
 
-def retry(doing: Doing) -> Answer:
+def retry(action: ActionContext) -> EphemeralReply:
     """Propose a failed cycle again, with the data of now; it still has to be approved.
 
     Raises:
         Conflict: somebody was faster, or the model has gone on since.
     """
-    failed = lock_cycle(doing.session, _cycle(doing.session, doing.ref.cycle).id)
-    if failed.state is not CycleState.FAILED or has_newer(doing.session, failed):
+    failed = lock_cycle(action.session, _cycle(action.session, action.ref.cycle).id)
+    if failed.state is not CycleState.FAILED or has_newer(action.session, failed):
         raise Conflict("this was proposed again already; look at the newest message", cycle=str(failed.id))
     again = propose(
-        doing.session,
-        principal=doing.principal,
-        model=_model(doing.session, failed.model_id),
+        action.session,
+        principal=action.principal,
+        model=_model(action.session, failed.model_id),
         recipe=Recipe.model_validate(failed.recipe),
         trigger=Trigger.MANUAL,
         alert_id=failed.alert_id,
         again=True,
     )
-    return Answer(f"Proposed again as {str(again.id)[:8]}; approve it in the message about it.")
+    return EphemeralReply(f"Proposed again as {str(again.id)[:8]}; approve it in the message about it.")
 
 
-def next_step(doing: Doing) -> Answer:
+def next_step(action: ActionContext) -> EphemeralReply:
     """What a diagnosis suggests: another retrain is proposed, or queries wait for labels."""
-    cycle = _cycle(doing.session, doing.ref.cycle)
-    taken = take_step(doing.session, principal=doing.principal, cycle_id=cycle.id, key=doing.ref.step or "")
+    cycle = _cycle(action.session, action.ref.cycle)
+    taken = take_step(action.session, principal=action.principal, cycle_id=cycle.id, key=action.ref.step or "")
     if taken.cycle is not None:
-        return Answer(f"Proposed as {str(taken.cycle.id)[:8]}; approve it in the message about it.")
+        return EphemeralReply(f"Proposed as {str(taken.cycle.id)[:8]}; approve it in the message about it.")
     press = button("Label", Act.LABEL_NEXT, Ref(model=cycle.model_id), style="primary")
-    return Answer(taken.words, [theirs(taken.words), *buttons(press)])
+    return EphemeralReply(taken.words, [theirs(taken.words), *buttons(press)])
 
 
-def be_quiet(doing: Doing) -> Answer:
-    days, alert_id = snooze_of(doing.came.value)
+def be_quiet(action: ActionContext) -> EphemeralReply:
+    days, alert_id = snooze_of(action.incoming.value)
     ends = now() + timedelta(days=days)
     reason = f"in Slack, for {until(days, now())}"
-    snooze(doing.session, principal=doing.principal, alert_id=UUID(alert_id), until=ends, reason=reason)
-    return Answer(f"Quiet until {ends:%Y-%m-%d %H:%M} UTC, unless it gets worse.")
+    snooze(action.session, principal=action.principal, alert_id=UUID(alert_id), until=ends, reason=reason)
+    return EphemeralReply(f"Quiet until {ends:%Y-%m-%d %H:%M} UTC, unless it gets worse.")
 
 
-def no_problem(doing: Doing) -> Answer:
-    alert_id = doing.ref.alert
+def no_problem(action: ActionContext) -> EphemeralReply:
+    alert_id = action.ref.alert
     assert alert_id is not None
-    dismiss(doing.session, principal=doing.principal, alert_id=alert_id, reason=doing.said(Field.REASON))
-    return Answer("Closed. Evidence is collected anew.")
+    dismiss(action.session, principal=action.principal, alert_id=alert_id, reason=action.field_value(Field.REASON))
+    return EphemeralReply("Closed. Evidence is collected anew.")
 
 
-def label_first(doing: Doing) -> Answer:
-    doing.principal.require(Role.OPERATOR)
-    alert_id = doing.ref.alert
+def label_first(action: ActionContext) -> EphemeralReply:
+    action.principal.require(Role.OPERATOR)
+    alert_id = action.ref.alert
     assert alert_id is not None
-    alert = find_alert(doing.session, alert_id)
-    return ask_next(doing.session, doing.principal, _model(doing.session, alert.model_id))
+    alert = find_alert(action.session, alert_id)
+    return ask_next(action.session, action.principal, _model(action.session, alert.model_id))
 
 
-def label(doing: Doing) -> Answer:
-    return label_item(doing.session, doing.principal, doing.ref)
+def label(action: ActionContext) -> EphemeralReply:
+    return label_item(action.session, action.principal, action.ref)
 
 
-def skip(doing: Doing) -> Answer:
-    return skip_item(doing.session, doing.principal, doing.ref)
+def skip(action: ActionContext) -> EphemeralReply:
+    return skip_item(action.session, action.principal, action.ref)
 
 
-def label_next(doing: Doing) -> Answer:
-    return ask_next(doing.session, doing.principal, _model(doing.session, doing.ref.model))
+def label_next(action: ActionContext) -> EphemeralReply:
+    return ask_next(action.session, action.principal, _model(action.session, action.ref.model))
 
 
-def wrong_answer(doing: Doing) -> Answer:
+def wrong_answer(action: ActionContext) -> EphemeralReply:
     """A correction: open feedback, which people of the review queue accept or not."""
-    doing.principal.require(Role.OPERATOR)
-    return correct(doing, prediction_id(doing.said(Field.COMPLETION)), doing.said(Field.EXPECTED))
+    action.principal.require(Role.OPERATOR)
+    return correct(action, prediction_id(action.field_value(Field.COMPLETION)), action.field_value(Field.EXPECTED))
 
 
-def correct(doing: Doing, answer_id: UUID, expected: str) -> Answer:
+def correct(action: ActionContext, answer_id: UUID, expected: str) -> EphemeralReply:
     stored = report_feedback(
-        doing.session,
+        action.session,
         answer_id=answer_id,
         kind=FeedbackKind.CORRECTION,
         correction=expected,
         comment="said in Slack",
-        reporter=doing.principal.name,
+        reporter=action.principal.name,
     )
-    return Answer(f"Thank you: “{stored.correction}” is in the review queue and trains once somebody has accepted it.")
+    return EphemeralReply(
+        f"Thank you: “{stored.correction}” is in the review queue and trains once somebody has accepted it."
+    )
 
 
-def send_report(doing: Doing) -> Answer:
+def send_report(action: ActionContext) -> EphemeralReply:
     """Approves exactly the content whose digest the button carries."""
     report = approve_report(
-        doing.session, principal=doing.principal, report=_report(doing), digest=doing.ref.digest or ""
+        action.session, principal=action.principal, report=_report(action), digest=action.ref.digest or ""
     )
-    return Answer(f"The report for {report.month} is on its way.")
+    return EphemeralReply(f"The report for {report.month} is on its way.")
 
 
-def edit_note(doing: Doing) -> Answer:
-    set_note(doing.session, principal=doing.principal, report=_report(doing), note=doing.said(Field.NOTE))
-    return Answer("Your note is in the report; look at it once more before you send it.")
+def edit_note(action: ActionContext) -> EphemeralReply:
+    set_note(action.session, principal=action.principal, report=_report(action), note=action.field_value(Field.NOTE))
+    return EphemeralReply("Your note is in the report; look at it once more before you send it.")
 
 
-def _report(doing: Doing) -> Report:
-    report = doing.session.get(Report, doing.ref.report) if doing.ref.report else None
+def _report(action: ActionContext) -> Report:
+    report = action.session.get(Report, action.ref.report) if action.ref.report else None
     if report is None:
-        raise NotFound("report", doing.ref.report or "")
+        raise NotFound("report", action.ref.report or "")
     return report
 
 
-ACTS: dict[str, Callable[[Doing], Answer]] = {
+ACTS: dict[str, Callable[[ActionContext], EphemeralReply]] = {
     Act.APPROVE_RETRAIN: approve,
     Act.PROMOTE: promote,
     Act.ROLL_BACK: go_back,
@@ -315,7 +325,7 @@ ACTS: dict[str, Callable[[Doing], Answer]] = {
     Act.LABEL_NEXT: label_next,
     Act.SEND_REPORT: send_report,
 }
-FORMS: dict[str, Callable[[Doing], Answer]] = {
+FORMS: dict[str, Callable[[ActionContext], EphemeralReply]] = {
     Form.REJECT: turn_down,
     Form.OVERRIDE: override,
     Form.NO_PROBLEM: no_problem,

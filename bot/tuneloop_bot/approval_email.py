@@ -2,11 +2,11 @@
 
 from html import escape
 
-from tuneloop.email.service import Letter
+from tuneloop.email.service import EmailContent
 from tuneloop.tables import Approval, ApprovalKind
 
 
-def question_letter(approval: Approval, model: str, name: str, url: str, *, about: str | None) -> Letter:
+def question_letter(approval: Approval, model: str, name: str, url: str, *, about: str | None) -> EmailContent:
     """`about` is what was measured of the candidate, or what an approved retrain covers, in words."""
     what = "retrain" if approval.kind is ApprovalKind.RETRAIN else "promote the candidate of"
     until = f"{approval.expires_at:%Y-%m-%d %H:%M} UTC"
@@ -19,6 +19,6 @@ def question_letter(approval: Approval, model: str, name: str, url: str, *, abou
     ]
     text = "\n\n".join([*lines, url])
     html = "".join(f"<p>{escape(line)}</p>" for line in lines) + f'<p><a href="{escape(url)}">Look and answer</a></p>'
-    return Letter(
+    return EmailContent(
         subject=f"{model}: {'retrain' if approval.kind is ApprovalKind.RETRAIN else 'promote'}?", text=text, html=html
     )

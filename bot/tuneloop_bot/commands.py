@@ -14,7 +14,7 @@ from tuneloop.retraining.failed_before import FailedBefore
 from tuneloop.retraining.recipe import Recipe
 from tuneloop.retraining.service import propose
 from tuneloop.tables import Alias, ApprovalKind, Client, RegisteredModel, RetrainingCycle, Role
-from tuneloop_bot.action_handlers import Doing, insist_on
+from tuneloop_bot.action_handlers import ActionContext, insist_on
 from tuneloop_bot.action_ids import Act, Ref
 from tuneloop_bot.blocks.cycles import candidate_message, cycle_lines, retrain_message
 from tuneloop_bot.blocks.decisions import retrain_buttons
@@ -22,7 +22,7 @@ from tuneloop_bot.blocks.digest import digest_message, model_line
 from tuneloop_bot.blocks.parts import Block, button, buttons, code, confirm, context, counted, header, ours, theirs
 from tuneloop_bot.blocks.reports import report_message
 from tuneloop_bot.channels import place_for, set_channel
-from tuneloop_bot.ephemeral_reply import Answer
+from tuneloop_bot.ephemeral_reply import EphemeralReply
 from tuneloop_bot.identities import slack_users_of
 from tuneloop_bot.installations import installations
 from tuneloop_bot.labelling import ask_next
@@ -48,134 +48,136 @@ HELP = (
 )
 
 
-def run_command(doing: Doing) -> Answer:
-    word, _, rest = doing.came.value.partition(" ")
+def run_command(action: ActionContext) -> EphemeralReply:
+    word, _, rest = action.incoming.value.partition(" ")
     command = COMMANDS.get(word.lower() or "help")
     if command is None:
         raise InvalidInput(f"there is no command {word!r}; try /tuneloop help")
-    return command(doing, rest.strip())
+    return command(action, rest.strip())
 
 
-def status(doing: Doing, rest: str) -> Answer:
-    doing.principal.require(Role.VIEWER)
-    rows = [row for row in portfolio(doing.session) if not rest or rest in (row.client, f"{row.client}/{row.model}")]
+def status(action: ActionContext, rest: str) -> EphemeralReply:
+    action.principal.require(Role.VIEWER)
+    rows = [row for row in portfolio(action.session) if not rest or rest in (row.client, f"{row.client}/{row.model}")]
     if rest and not rows:
         raise NotFound("client", rest)
     lines = [model_line(row) for row in rows[:45]] or [ours("There are no models yet.")]
-    return Answer(counted(len(rows), "model"), [header("How your models are"), *lines])
+    return EphemeralReply(counted(len(rows), "model"), [header("How your models are"), *lines])
 
 
-def retrain(doing: Doing, rest: str) -> Answer:
-    model = _model(doing.session, rest)
+def retrain(action: ActionContext, rest: str) -> EphemeralReply:
+    model = _model(action.session, rest)
     try:
-        cycle = propose(doing.session, principal=doing.principal, model=model, recipe=Recipe())
+        cycle = propose(action.session, principal=action.principal, model=model, recipe=Recipe())
     except FailedBefore as refused:
         return insist_on(refused, Ref(model=model.id))
-    return Answer("Proposed.", _question(doing, cycle))
+    return EphemeralReply("Proposed.", _question(action, cycle))
 
 
-def approve(doing: Doing, rest: str) -> Answer:
-    return _asked(doing, rest, ApprovalKind.RETRAIN, "No retrain waits for approval.")
+def approve(action: ActionContext, rest: str) -> EphemeralReply:
+    return _asked(action, rest, ApprovalKind.RETRAIN, "No retrain waits for approval.")
 
 
-def promote(doing: Doing, rest: str) -> Answer:
-    return _asked(doing, rest, ApprovalKind.PROMOTION, "No candidate waits for promotion.")
+def promote(action: ActionContext, rest: str) -> EphemeralReply:
+    return _asked(action, rest, ApprovalKind.PROMOTION, "No candidate waits for promotion.")
 
 
-def rollback(doing: Doing, rest: str) -> Answer:
+def rollback(action: ActionContext, rest: str) -> EphemeralReply:
     """Shows what it would go back to; the button carries that version's digest."""
-    doing.principal.require(Role.OPERATOR)
-    model = _model(doing.session, rest)
-    named = aliases(doing.session, model.id)
+    action.principal.require(Role.OPERATOR)
+    model = _model(action.session, rest)
+    named = aliases(action.session, model.id)
     production, previous = named.get(Alias.PRODUCTION), named.get(Alias.PREVIOUS)
     if production is None or previous is None:
         raise InvalidInput("there is no previous version to go back to")
-    name = full_name(doing.session, model)
+    name = full_name(action.session, model)
     text = f"{name}@v{previous.number} will answer every request at once."
     sure = confirm("Roll back?", text, "Roll back", danger=True)
     ref = Ref(model=model.id, digest=previous.digest)
     now_so = ours(f"{code(name)} answers with v{production.number}; before it was v{previous.number}.")
     press = button(f"Roll back to v{previous.number}", Act.ROLL_BACK, ref, style="danger", confirm=sure)
-    return Answer("Roll back?", [now_so, *buttons(press)])
+    return EphemeralReply("Roll back?", [now_so, *buttons(press)])
 
 
-def label(doing: Doing, rest: str) -> Answer:
-    doing.principal.require(Role.OPERATOR)
+def label(action: ActionContext, rest: str) -> EphemeralReply:
+    action.principal.require(Role.OPERATOR)
     if rest:
-        return ask_next(doing.session, doing.principal, _model(doing.session, rest))
-    for row in sorted(portfolio(doing.session), key=lambda row: -row.labels_due):
+        return ask_next(action.session, action.principal, _model(action.session, rest))
+    for row in sorted(portfolio(action.session), key=lambda row: -row.labels_due):
         if row.labels_due:
-            return ask_next(doing.session, doing.principal, _model(doing.session, f"{row.client}/{row.model}"))
-    return Answer("Nothing waits for a label.")
+            return ask_next(action.session, action.principal, _model(action.session, f"{row.client}/{row.model}"))
+    return EphemeralReply("Nothing waits for a label.")
 
 
-def report(doing: Doing, rest: str) -> Answer:
+def report(action: ActionContext, rest: str) -> EphemeralReply:
     """Of one client or of all; the last month that is over unless one is named."""
-    doing.principal.require(Role.VIEWER)
+    action.principal.require(Role.VIEWER)
     words = rest.split()
     month = str(Month.parse(words.pop())) if len(words) == 2 or MONTH.fullmatch(rest) else None
     client = " ".join(words) or None
     if client is not None:
-        _client(doing.session, client)
-    found = reports_asked_for(doing.session, client=client, month=month)
+        _client(action.session, client)
+    found = reports_asked_for(action.session, client=client, month=month)
     if not found:
         raise InvalidInput(
             "there is no such report yet; reports are prepared when a month ends, or on the page Reports"
         )
-    views = [report_view(doing.session, each, doing.settings.site_url) for each in found[:MOST_REPORTS]]
+    views = [report_view(action.session, each, action.settings.site_url) for each in found[:MOST_REPORTS]]
     blocks = [block for view in views for block in report_message(view).blocks]
     left = len(found) - len(views)
     more = [context(f"… and {left} more; name the client: `/tuneloop report client`")] if left else []
-    return Answer("Reports", [*blocks, *more])
+    return EphemeralReply("Reports", [*blocks, *more])
 
 
-def week(doing: Doing, _rest: str) -> Answer:
-    doing.principal.require(Role.VIEWER)
-    content = digest_message(doing.session)
-    return Answer(content.notice, content.blocks)
+def week(action: ActionContext, _rest: str) -> EphemeralReply:
+    action.principal.require(Role.VIEWER)
+    content = digest_message(action.session)
+    return EphemeralReply(content.notice, content.blocks)
 
 
-def who_can(doing: Doing, rest: str) -> Answer:
-    doing.principal.require(Role.VIEWER)
+def who_can(action: ActionContext, rest: str) -> EphemeralReply:
+    action.principal.require(Role.VIEWER)
     lines: list[Block] = []
-    client = _client(doing.session, rest) if rest else None
-    for installation in installations(doing.session):
-        people = slack_users_of(doing.session, installation, least=Role.OPERATOR)
+    client = _client(action.session, rest) if rest else None
+    for installation in installations(action.session):
+        people = slack_users_of(action.session, installation, least=Role.OPERATOR)
         words = [f"<@{slack_user}> {code(user.name)} ({role})" for slack_user, user, role in people]
         lines.append(ours(f"*{code(installation.team_name)}*\n" + ("\n".join(words) or "nobody is linked")))
-    place = place_for(doing.session, client)
+    place = place_for(action.session, client)
     public = place is not None and not place.channel.startswith("U")
     where = f"Messages go to <#{place.channel}>." if place and public else "Messages go to the installer."
     rules = "Operators approve and promote; against the gate's verdict it takes an admin and a reason."
-    return Answer("Who can decide", [header("Who can decide"), *lines, context(rules, where)])
+    return EphemeralReply("Who can decide", [header("Who can decide"), *lines, context(rules, where)])
 
 
-def here(doing: Doing, rest: str) -> Answer:
+def here(action: ActionContext, rest: str) -> EphemeralReply:
     set_channel(
-        doing.session,
-        principal=doing.principal,
-        channel=doing.came.channel or "",
+        action.session,
+        principal=action.principal,
+        channel=action.incoming.channel or "",
         client=rest or None,
-        team=doing.installation.team_id,
+        team=action.installation.team_id,
     )
     about = f"about {rest}" if rest else "of all clients without a channel of their own"
-    return Answer(f"Messages {about} come here from now on. Invite me with /invite @Tuneloop if I am not here yet.")
+    return EphemeralReply(
+        f"Messages {about} come here from now on. Invite me with /invite @Tuneloop if I am not here yet."
+    )
 
 
-def show_help(_doing: Doing, _rest: str) -> Answer:
+def show_help(_doing: ActionContext, _rest: str) -> EphemeralReply:
     lines = "\n".join(f"`/tuneloop {form}`  {words}" for form, words in HELP)
-    return Answer("Help", [header("What you can say"), ours(lines)])
+    return EphemeralReply("Help", [header("What you can say"), ours(lines)])
 
 
-def instead_of_buttons(doing: Doing, answer: Answer) -> Answer:
+def instead_of_buttons(action: ActionContext, answer: EphemeralReply) -> EphemeralReply:
     """What stands where a private message with a button was: the answer, and what still waits besides."""
     kinds = {Act.APPROVE_RETRAIN: ApprovalKind.RETRAIN, Act.PROMOTE: ApprovalKind.PROMOTION}
-    kind = kinds.get(Act(doing.came.name))
-    left = _questions(doing, kind, but=doing.ref.cycle) if kind is not None else []
-    return Answer(answer.text, [theirs(answer.text), *left] if left else [], replace=True)
+    kind = kinds.get(Act(action.incoming.name))
+    left = _questions(action, kind, but=action.ref.cycle) if kind is not None else []
+    return EphemeralReply(answer.text, [theirs(answer.text), *left] if left else [], replace=True)
 
 
-COMMANDS: dict[str, Callable[[Doing, str], Answer]] = {
+COMMANDS: dict[str, Callable[[ActionContext, str], EphemeralReply]] = {
     "status": status,
     "retrain": retrain,
     "approve": approve,
@@ -190,33 +192,35 @@ COMMANDS: dict[str, Callable[[Doing, str], Answer]] = {
 }
 
 
-def _asked(doing: Doing, rest: str, kind: ApprovalKind, none: str) -> Answer:
-    doing.principal.require(Role.OPERATOR)
-    blocks = _questions(doing, kind, model=_model(doing.session, rest).id if rest else None)
-    return Answer("This waits for you.", blocks) if blocks else Answer(none)
+def _asked(action: ActionContext, rest: str, kind: ApprovalKind, none: str) -> EphemeralReply:
+    action.principal.require(Role.OPERATOR)
+    blocks = _questions(action, kind, model=_model(action.session, rest).id if rest else None)
+    return EphemeralReply("This waits for you.", blocks) if blocks else EphemeralReply(none)
 
 
-def _questions(doing: Doing, kind: ApprovalKind, *, model: UUID | None = None, but: UUID | None = None) -> list[Block]:
+def _questions(
+    action: ActionContext, kind: ApprovalKind, *, model: UUID | None = None, but: UUID | None = None
+) -> list[Block]:
     blocks: list[Block] = []
-    for approval in open_questions(doing.session):
-        cycle = doing.session.get_one(RetrainingCycle, approval.cycle_id)
+    for approval in open_questions(action.session):
+        cycle = action.session.get_one(RetrainingCycle, approval.cycle_id)
         wanted = model in (None, cycle.model_id) and cycle.id != but
         if approval.kind is kind and wanted and len(blocks) < MOST_BLOCKS_OF_QUESTIONS:
-            blocks += _question(doing, cycle)
+            blocks += _question(action, cycle)
     return blocks
 
 
-def _question(doing: Doing, cycle: RetrainingCycle) -> list[Block]:
-    view = cycle_view(doing.session, cycle)
+def _question(action: ActionContext, cycle: RetrainingCycle) -> list[Block]:
+    view = cycle_view(action.session, cycle)
     if view.promotion is not None:
         return candidate_message(view).blocks
     if cycle.alert_id is not None:
         return [ours(f"*Retrain {code(view.model)}?*"), *cycle_lines(view), *retrain_buttons(view)]
-    model = doing.session.get_one(RegisteredModel, cycle.model_id)
+    model = action.session.get_one(RegisteredModel, cycle.model_id)
     effort = last_effort(
-        doing.session, model.id, hourly=doing.settings.compute_hourly, currency=doing.settings.currency
+        action.session, model.id, hourly=action.settings.compute_hourly, currency=action.settings.currency
     )
-    return retrain_message(view, data_at_hand(doing.session, model), effort).blocks
+    return retrain_message(view, data_at_hand(action.session, model), effort).blocks
 
 
 def _model(session: Session, name: str) -> RegisteredModel:

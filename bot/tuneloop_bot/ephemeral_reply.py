@@ -7,7 +7,7 @@ from tuneloop_bot.blocks.parts import Block, cut, escape, theirs
 
 
 @dataclass(frozen=True)
-class Answer:
+class EphemeralReply:
     """`replace` puts it where the used message was."""
 
     text: str

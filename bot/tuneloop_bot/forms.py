@@ -13,16 +13,16 @@ from tuneloop_bot.action_ids import Act, Form, Metadata, Ref
 from tuneloop_bot.blocks.modals import note_form, override_form, reason_form, wrong_form
 from tuneloop_bot.blocks.parts import Block
 from tuneloop_bot.payloads import Incoming
-from tuneloop_reports.service import content_of
+from tuneloop_reports.service import report_content
 
 COMPLETION = re.compile(rf"{PREFIX}[0-9a-f]{{32}}")
 
 
-def form_for_action(session: Session, came: Incoming) -> Block | None:
+def form_for_action(session: Session, incoming: Incoming) -> Block | None:
     """None when what the button was about is gone."""
-    ref = Ref.of(came.value)
-    metadata = Metadata(ref=ref, channel=came.channel)
-    if came.name == Act.NO_PROBLEM:
+    ref = Ref.of(incoming.value)
+    metadata = Metadata(ref=ref, channel=incoming.channel)
+    if incoming.name == Act.NO_PROBLEM:
         return reason_form(
             Form.NO_PROBLEM,
             metadata,
@@ -31,12 +31,12 @@ def form_for_action(session: Session, came: Incoming) -> Block | None:
             submit="Close the alert",
             optional=False,
         )
-    if came.name == Act.REJECT:
+    if incoming.name == Act.REJECT:
         return reason_form(Form.REJECT, metadata, title="Reject", question="Why?", submit="Reject", optional=True)
-    if came.name == Act.EDIT_NOTE:
+    if incoming.name == Act.EDIT_NOTE:
         report = session.get(Report, ref.report) if ref.report else None
-        return note_form(metadata, note=content_of(session, report).note) if report is not None else None
-    return _override(session, metadata) if came.name == Act.OVERRIDE else None
+        return note_form(metadata, note=report_content(session, report).note) if report is not None else None
+    return _override(session, metadata) if incoming.name == Act.OVERRIDE else None
 
 
 def wrong_answer_form(message: dict[str, Any], channel: str) -> Block:

@@ -13,20 +13,20 @@ from tuneloop.review.queue import next_item, skip, submit_label
 from tuneloop.tables import RegisteredModel, ReviewItem
 from tuneloop_bot.action_ids import Act, Ref
 from tuneloop_bot.blocks.parts import Block, button, buttons, code, context, header, menu, theirs
-from tuneloop_bot.ephemeral_reply import Answer
+from tuneloop_bot.ephemeral_reply import EphemeralReply
 
 FEW_LABELS = 20
 LONGEST_VALUE = 150
 """A menu's option value; longer labels are picked by their place in the contract."""
 
 
-def ask_next(session: Session, principal: Principal, model: RegisteredModel, *, done: str = "") -> Answer:
+def ask_next(session: Session, principal: Principal, model: RegisteredModel, *, done: str = "") -> EphemeralReply:
     item = next_item(session, principal=principal, model=model)
     name = full_name(session, model)
     if item is None:
-        return Answer(f"{done}Nothing of {name} waits for a label.".strip(), replace=bool(done))
+        return EphemeralReply(f"{done}Nothing of {name} waits for a label.".strip(), replace=bool(done))
     left = waiting(session, ReviewItem.model_id == model.id)
-    return Answer(f"{done}What is right?", question(model, name, item, left), replace=bool(done))
+    return EphemeralReply(f"{done}What is right?", question(model, name, item, left), replace=bool(done))
 
 
 def question(model: RegisteredModel, name: str, item: ReviewItem, left: int) -> list[Block]:
@@ -40,7 +40,7 @@ def question(model: RegisteredModel, name: str, item: ReviewItem, left: int) -> 
     ]
 
 
-def label_item(session: Session, principal: Principal, ref: Ref) -> Answer:
+def label_item(session: Session, principal: Principal, ref: Ref) -> EphemeralReply:
     item = _item(session, ref.item)
     model = session.get_one(RegisteredModel, item.model_id)
     labels = contract_of(model).labels
@@ -51,7 +51,7 @@ def label_item(session: Session, principal: Principal, ref: Ref) -> Answer:
     return ask_next(session, principal, model, done=f"“{expected}” is noted. ")
 
 
-def skip_item(session: Session, principal: Principal, ref: Ref) -> Answer:
+def skip_item(session: Session, principal: Principal, ref: Ref) -> EphemeralReply:
     item = _item(session, ref.item)
     skip(session, principal=principal, item_id=item.id)
     return ask_next(session, principal, session.get_one(RegisteredModel, item.model_id), done="Skipped. ")

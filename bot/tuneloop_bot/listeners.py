@@ -52,10 +52,10 @@ class Listeners:
 
     def modal(self, ack: Ack, body: dict[str, Any], context: BoltContext, respond: Respond, client: WebClient) -> None:
         """The trigger lives for three seconds, so the modal can't wait for a job."""
-        came = payloads.of_action(body)
+        incoming = payloads.of_action(body)
         try:
             with self._database.unit(_workspace(context).agency_id) as session:
-                view = form_for_action(session, came)
+                view = form_for_action(session, incoming)
         except OperationalError as error:
             log.warning("slack_without_database", error=str(error.orig))
             _tell(respond, DOWN)
@@ -72,14 +72,14 @@ class Listeners:
         ack()
 
     def submission(self, ack: Ack, body: dict[str, Any], context: BoltContext) -> BoltResponse | None:
-        came = payloads.of_view(body)
+        incoming = payloads.of_view(body)
         wanted = Metadata.of(body["view"]).confirmation
-        if wanted is not None and came.fields.get(Field.TYPED, "").strip() != wanted:
+        if wanted is not None and incoming.fields.get(Field.TYPED, "").strip() != wanted:
             return ack(response_action="errors", errors={Field.TYPED: f"Type exactly {wanted}"})
         failed: list[str] = []
-        self._kept(context, came, lambda: failed.append(DOWN))
+        self._kept(context, incoming, lambda: failed.append(DOWN))
         if failed:
-            return ack(response_action="errors", errors={next(iter(came.fields)): DOWN})
+            return ack(response_action="errors", errors={next(iter(incoming.fields)): DOWN})
         return ack()
 
     def command(self, ack: Ack, body: dict[str, Any], context: BoltContext) -> None:
@@ -96,23 +96,23 @@ class Listeners:
         self._kept(context, payloads.of_event(body), lambda: failed.append(DOWN))
         return BoltResponse(status=503 if failed else 200, body="")
 
-    def _kept(self, context: BoltContext, came: Incoming, if_down: Callable[[], object]) -> None:
+    def _kept(self, context: BoltContext, incoming: Incoming, if_down: Callable[[], object]) -> None:
         workspace = _workspace(context)
         try:
             with self._database.unit(workspace.agency_id) as session:
                 kept = keep(
                     session,
                     workspace.row,
-                    key=came.key,
-                    kind=came.kind,
-                    slack_user=came.user,
-                    payload=came.model_dump(mode="json"),
+                    key=incoming.key,
+                    kind=incoming.kind,
+                    slack_user=incoming.user,
+                    payload=incoming.model_dump(mode="json"),
                 )
         except OperationalError as error:
             log.warning("slack_without_database", error=str(error.orig))
             if_down()
             return
-        log.info("slack_received" if kept else "slack_repeated", kind=came.kind, name=came.name)
+        log.info("slack_received" if kept else "slack_repeated", kind=incoming.kind, name=incoming.name)
 
 
 def _workspace(context: BoltContext) -> Workspace:

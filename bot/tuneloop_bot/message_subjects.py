@@ -11,7 +11,7 @@ from tuneloop_bot.ab_view import ab_view
 from tuneloop_bot.attempts import attempt_about
 from tuneloop_bot.blocks.ab_tests import ab_message
 from tuneloop_bot.blocks.alerts import alert_message
-from tuneloop_bot.blocks.content import Content
+from tuneloop_bot.blocks.content import MessageContent
 from tuneloop_bot.blocks.cycles import candidate_message, failed_message, retrain_message
 from tuneloop_bot.blocks.digest import digest_message
 from tuneloop_bot.blocks.reminders import call_message, escalation_message, reminder_message
@@ -34,7 +34,7 @@ class Subject(StrEnum):
     ESCALATION = "escalation"
 
 
-def content_of(session: Session, kind: Subject, subject_id: UUID, settings: Settings) -> Content | None:
+def message_content(session: Session, kind: Subject, subject_id: UUID, settings: Settings) -> MessageContent | None:
     """None when there is nothing to show (any more)."""
     if kind is Subject.ALERT:
         alert = session.get(Alert, subject_id)
@@ -64,29 +64,29 @@ def content_of(session: Session, kind: Subject, subject_id: UUID, settings: Sett
     return retrain_message(view, data_at_hand(session, model), effort)
 
 
-def content_of_message(session: Session, message: SlackMessage, settings: Settings) -> Content | None:
-    return content_of(session, Subject(message.subject_kind), message.subject_id, settings)
+def content_of_message(session: Session, message: SlackMessage, settings: Settings) -> MessageContent | None:
+    return message_content(session, Subject(message.subject_kind), message.subject_id, settings)
 
 
-def _candidate(session: Session, subject_id: UUID, settings: Settings) -> Content | None:
+def _candidate(session: Session, subject_id: UUID, settings: Settings) -> MessageContent | None:
     about = attempt_about(session, subject_id)
     if about is None:
         return None
     return candidate_message(cycle_view(session, about.cycle, attempt=about.number), site=settings.site_url)
 
 
-def _ab_test(session: Session, test: AbTest | None) -> Content | None:
+def _ab_test(session: Session, test: AbTest | None) -> MessageContent | None:
     if test is None:
         return None
     return ab_message(ab_view(session, test), cycle_view(session, session.get_one(RetrainingCycle, test.cycle_id)))
 
 
-def _asked_again(session: Session, kind: Subject, approval_id: UUID) -> Content | None:
+def _asked_again(session: Session, kind: Subject, approval_id: UUID) -> MessageContent | None:
     asked = question_of(session, approval_id)
     if asked is None:
         return None
     return reminder_message(asked) if kind is Subject.REMINDER else escalation_message(asked)
 
 
-def _alert(session: Session, alert: Alert, settings: Settings) -> Content:
+def _alert(session: Session, alert: Alert, settings: Settings) -> MessageContent:
     return alert_message(alert_view(session, alert, hourly=settings.compute_hourly, currency=settings.currency))

@@ -35,7 +35,7 @@ from tuneloop_bot.approval_email import question_letter
 from tuneloop_bot.attempts import attempt_about, candidate_subject, earlier_subjects
 from tuneloop_bot.channels import place_for
 from tuneloop_bot.installations import installations
-from tuneloop_bot.message_subjects import Subject, content_of
+from tuneloop_bot.message_subjects import Subject, message_content
 from tuneloop_bot.pending_approvals import evidence_about, open_questions, time_left
 from tuneloop_bot.post_message import due, send_soon
 from tuneloop_bot.report_view import ready_reports
@@ -219,7 +219,7 @@ def _want(
     message = session.exec(query.with_for_update()).first()
     if kind is Subject.DIGEST and message is not None:
         return
-    content = content_of(session, kind, subject_id, settings)
+    content = message_content(session, kind, subject_id, settings)
     if content is None:
         return
     if message is None:

@@ -44,7 +44,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Call:
+class AlertCall:
     """An alert calls people anew; `posted` is where its message stands."""
 
     event: AlertEvent
@@ -91,7 +91,7 @@ def evidence_about(session: Session, approval: Approval) -> str | None:
     return in_words(found) if found is not None else None
 
 
-def call_about(session: Session, event_id: UUID) -> Call | None:
+def call_about(session: Session, event_id: UUID) -> AlertCall | None:
     event = session.get(AlertEvent, event_id)
     if event is None:
         return None
@@ -99,7 +99,7 @@ def call_about(session: Session, event_id: UUID) -> Call | None:
     place = place_for(session, alert.client_id)
     linked = slack_users_of(session, place.installation, least=Role.OPERATOR) if place else []
     root = _newest(session, "alert", alert.id)
-    return Call(
+    return AlertCall(
         event=event,
         alert=alert,
         model=full_name(session, session.get_one(RegisteredModel, alert.model_id)),

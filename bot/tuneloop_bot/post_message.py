@@ -13,10 +13,10 @@ from tuneloop.kit.clock import now
 from tuneloop.kit.jobs import enqueue
 from tuneloop.kit.jobs.runtime import JobContext
 from tuneloop.tables import SlackInstallation, SlackMessage
-from tuneloop_bot.blocks.content import Content
+from tuneloop_bot.blocks.content import MessageContent
 from tuneloop_bot.jobs import DeliverMessage
 from tuneloop_bot.message_subjects import Subject, content_of_message
-from tuneloop_bot.pending_approvals import Asked, Call, call_about, question_of
+from tuneloop_bot.pending_approvals import AlertCall, Asked, call_about, question_of
 from tuneloop_bot.web_api import GONE, NO_PLACE, Calls, Later, Refusal
 
 log = structlog.get_logger(__name__)
@@ -31,7 +31,7 @@ LOOK_BACK = 50
 class Sending:
     message: SlackMessage
     installation: SlackInstallation
-    content: Content
+    content: MessageContent
     thread: str | None
     tried_before: bool
 
@@ -94,7 +94,7 @@ def _begin(context: JobContext, message_id: UUID) -> Sending | None:
 def _thread(session: Session, message: SlackMessage) -> str | None:
     """What calls people is a reply to the message that it is about, where that stands in the same channel."""
     if message.subject_kind == Subject.REMINDER:
-        about: Asked | Call | None = question_of(session, message.subject_id)
+        about: Asked | AlertCall | None = question_of(session, message.subject_id)
     elif message.subject_kind == Subject.AGAIN:
         about = call_about(session, message.subject_id)
     else:
@@ -124,7 +124,7 @@ def _send(calls: Calls, sending: Sending) -> Sent:
     return Sent(answer["channel"], answer["ts"], images)
 
 
-def _picture(calls: Calls, content: Content, images: dict[str, str]) -> str | None:
+def _picture(calls: Calls, content: MessageContent, images: dict[str, str]) -> str | None:
     """The uploaded picture; a message goes without one rather than not at all."""
     if content.picture is None:
         return None

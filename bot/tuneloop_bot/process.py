@@ -1,4 +1,4 @@
-"""The bot process: jobs of the chat queue, the announcer, and Slack's Socket Mode where it is set up."""
+"""The bot process: jobs of the chat queue, the message sync, and Slack's Socket Mode where it is set up."""
 
 import threading
 
@@ -15,7 +15,7 @@ from tuneloop.kit.settings import Settings
 from tuneloop.kit.signals import stop_on_signals
 from tuneloop.kit.storage import Storage
 from tuneloop_bot.app import ANSWER_SECONDS, make_app
-from tuneloop_bot.sync_loop import announce
+from tuneloop_bot.sync_loop import sync_messages
 
 log = structlog.get_logger(__name__)
 
@@ -33,16 +33,16 @@ def run_bot(settings: Settings) -> None:
         make_broker(settings.broker_url), queues={str(Queue.CHAT)}, worker_threads=THREADS, worker_timeout=100
     )
     stop = stop_on_signals(runtime.stopping.set)
-    announcer = threading.Thread(target=announce, args=(database, settings, stop), daemon=True)
+    message_sync = threading.Thread(target=sync_messages, args=(database, settings, stop), daemon=True)
     socket = _connect(settings)
-    announcer.start()
+    message_sync.start()
     worker.start()
     log.info("bot_ready")
     stop.wait()
     if socket is not None:
         socket.close()  # type: ignore[no-untyped-call]
     worker.stop(timeout=SHUTDOWN_MS)
-    announcer.join()
+    message_sync.join()
 
 
 def _connect(settings: Settings) -> SocketModeHandler | None:

@@ -15,11 +15,11 @@ from tuneloop.kit.jobs.runtime import JobContext
 from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.tables import ActorKind, Role, SlackInstallation, SlackMessage, SlackReceipt
-from tuneloop_bot.action_handlers import ACTS, FORMS, Doing, correct
+from tuneloop_bot.action_handlers import ACTS, FORMS, ActionContext, correct
 from tuneloop_bot.action_ids import DECISIONS, Metadata
 from tuneloop_bot.blocks.parts import buttons, link, ours
 from tuneloop_bot.commands import instead_of_buttons, run_command
-from tuneloop_bot.ephemeral_reply import Answer
+from tuneloop_bot.ephemeral_reply import EphemeralReply
 from tuneloop_bot.home import home_view
 from tuneloop_bot.identities import link_by_email, new_identity_link, principal_of
 from tuneloop_bot.installations import remove_installation
@@ -42,37 +42,37 @@ def handle(context: JobContext, receipt_id: UUID) -> None:
     with context.unit() as session:
         receipt = session.get_one(SlackReceipt, receipt_id)
         installation = session.get_one(SlackInstallation, receipt.installation_id)
-        came = Incoming.model_validate(receipt.payload)
-        if receipt.handled_at is None and came.name in REMOVALS:
+        incoming = Incoming.model_validate(receipt.payload)
+        if receipt.handled_at is None and incoming.name in REMOVALS:
             _remove(session, installation)
             receipt.handled_at = receipt.answered_at = now()
             return
-        known = receipt.handled_at is not None or _is_known(session, installation, came.user)
+        known = receipt.handled_at is not None or _is_known(session, installation, incoming.user)
     if installation.removed_at is not None:
         return
     calls = Calls(context.settings, installation)
     if not known:
-        _link(context, calls, installation, came.user)
-    answer = _do_once(context, receipt_id, installation, came)
+        _link(context, calls, installation, incoming.user)
+    answer = _do_once(context, receipt_id, installation, incoming)
     if answer is not None:
         try:
-            _tell(calls, came, answer)
+            _tell(calls, incoming, answer)
         except Later as later:
             raise TryAgain(str(later)) from later
-    if came.name == "app_home_opened" or (came.kind == "action" and came.channel is None):
-        _show_home(context, calls, installation, came.user)
+    if incoming.name == "app_home_opened" or (incoming.kind == "action" and incoming.channel is None):
+        _show_home(context, calls, installation, incoming.user)
     with context.unit() as session:
         lock_receipt(session, receipt_id).answered_at = now()
 
 
 def _do_once(
-    context: JobContext, receipt_id: UUID, installation: SlackInstallation, came: Incoming
+    context: JobContext, receipt_id: UUID, installation: SlackInstallation, incoming: Incoming
 ) -> dict[str, Any] | None:
     """The outcome is kept with the receipt in the transaction that did it; a repeated job finds it there."""
     with context.unit() as session:
         receipt = lock_receipt(session, receipt_id)
         if receipt.handled_at is None:
-            answer = _outcome(session, context, installation, came)
+            answer = _outcome(session, context, installation, incoming)
             receipt.answer = answer.body() if answer is not None else None
             receipt.handled_at = now()
             session.add(receipt)
@@ -81,55 +81,55 @@ def _do_once(
 
 
 def _outcome(
-    session: TenantSession, context: JobContext, installation: SlackInstallation, came: Incoming
-) -> Answer | None:
+    session: TenantSession, context: JobContext, installation: SlackInstallation, incoming: Incoming
+) -> EphemeralReply | None:
     try:
-        principal = principal_of(session, installation, came.user)
+        principal = principal_of(session, installation, incoming.user)
     except NotAuthenticated:
-        return _ask_to_link(session, context, installation, came) if came.name != "app_home_opened" else None
+        return _ask_to_link(session, context, installation, incoming) if incoming.name != "app_home_opened" else None
     except TuneloopError as refused:
-        _note_refusal(session, installation, came, refused)
-        return Answer(f"Not done: {refused.message}.")
+        _note_refusal(session, installation, incoming, refused)
+        return EphemeralReply(f"Not done: {refused.message}.")
     try:
         with session.begin_nested():
             session.client_id = principal.client_id
-            return _done(Doing(session, principal, came, context.settings, installation))
+            return _done(ActionContext(session, principal, incoming, context.settings, installation))
     except TuneloopError as refused:
         session.client_id = None
-        _note_refusal(session, installation, came, refused, principal)
-        return Answer(f"Not done: {refused.message}.")
+        _note_refusal(session, installation, incoming, refused, principal)
+        return EphemeralReply(f"Not done: {refused.message}.")
     finally:
         session.client_id = None
 
 
-def _done(doing: Doing) -> Answer | None:
-    came = doing.came
-    if came.kind == "action":
-        answer = ACTS[came.name](doing)
-        return instead_of_buttons(doing, answer) if came.private and came.name in DECISIONS else answer
-    if came.kind == "view":
-        return FORMS[came.name](doing)
-    if came.kind == "command":
-        return run_command(doing)
-    return _reply(doing) if came.name == "message" else None
+def _done(action: ActionContext) -> EphemeralReply | None:
+    incoming = action.incoming
+    if incoming.kind == "action":
+        answer = ACTS[incoming.name](action)
+        return instead_of_buttons(action, answer) if incoming.private and incoming.name in DECISIONS else answer
+    if incoming.kind == "view":
+        return FORMS[incoming.name](action)
+    if incoming.kind == "command":
+        return run_command(action)
+    return _reply(action) if incoming.name == "message" else None
 
 
-def _reply(doing: Doing) -> Answer | None:
+def _reply(action: ActionContext) -> EphemeralReply | None:
     """`should be: …` in the thread of a message that shows answers; other talk is none of our business."""
-    said = SHOULD_BE.match(doing.came.value)
-    if said is None or doing.came.thread_ts is None:
+    said = SHOULD_BE.match(action.incoming.value)
+    if said is None or action.incoming.thread_ts is None:
         return None
     query = select(SlackMessage).where(
-        SlackMessage.posted_in == doing.came.channel, SlackMessage.ts == doing.came.thread_ts
+        SlackMessage.posted_in == action.incoming.channel, SlackMessage.ts == action.incoming.thread_ts
     )
-    message = doing.session.exec(query).one_or_none()
+    message = action.session.exec(query).one_or_none()
     if message is None or not message.answers:
         return None
-    doing.principal.require(Role.OPERATOR)
+    action.principal.require(Role.OPERATOR)
     place = int(said.group(1) or (1 if len(message.answers) == 1 else 0))
     if not 1 <= place <= len(message.answers):
         raise InvalidInput(f"say which of the answers: '1 should be: …' up to {len(message.answers)}")
-    return correct(doing, UUID(message.answers[place - 1]), said.group(2).strip())
+    return correct(action, UUID(message.answers[place - 1]), said.group(2).strip())
 
 
 def _remove(session: Session, installation: SlackInstallation) -> None:
@@ -162,50 +162,52 @@ def _link(context: JobContext, calls: Calls, installation: SlackInstallation, us
 
 
 def _ask_to_link(
-    session: Session, context: JobContext, installation: SlackInstallation, came: Incoming
-) -> Answer | None:
-    if came.kind == "event":
+    session: Session, context: JobContext, installation: SlackInstallation, incoming: Incoming
+) -> EphemeralReply | None:
+    if incoming.kind == "event":
         return None
-    token = new_identity_link(session, installation, came.user)
+    token = new_identity_link(session, installation, incoming.user)
     url = f"{context.settings.site_url}/slack/link?token={token}"
     text = "I don't know who you are yet. Sign in once through this link (30 minutes, for you alone), then try again."
-    return Answer(text, [ours(text), *buttons(link("Who am I?", url))])
+    return EphemeralReply(text, [ours(text), *buttons(link("Who am I?", url))])
 
 
 def _note_refusal(
     session: Session,
     installation: SlackInstallation,
-    came: Incoming,
+    incoming: Incoming,
     refused: TuneloopError,
     principal: Principal | None = None,
 ) -> None:
     """Attempts that were refused are part of the story too."""
     who = principal or Principal(
-        installation.agency_id, Role.CLIENT_VIEWER, ActorKind.USER, None, f"Slack user {came.user}", "slack"
+        installation.agency_id, Role.CLIENT_VIEWER, ActorKind.USER, None, f"Slack user {incoming.user}", "slack"
     )
-    record(session, who, "slack.refused", came.kind, came.name, reason=refused.message, code=refused.code)
+    record(session, who, "slack.refused", incoming.kind, incoming.name, reason=refused.message, code=refused.code)
 
 
-def _tell(calls: Calls, came: Incoming, answer: dict[str, Any]) -> None:
+def _tell(calls: Calls, incoming: Incoming, answer: dict[str, Any]) -> None:
     """Through the response URL while it lasts, else as a private message in the channel or directly."""
     body = {"text": answer["text"], "blocks": answer["blocks"]}
-    if came.response_url:
+    if incoming.response_url:
         replace = bool(answer["replace"])
-        sent = WebhookClient(came.response_url, timeout=5).send_dict(
+        sent = WebhookClient(incoming.response_url, timeout=5).send_dict(
             body | {"response_type": "ephemeral", "replace_original": replace}
         )
         if sent.status_code == 200:
             return
-    channel = came.channel or (Metadata.model_validate_json(came.metadata).channel if came.metadata else None)
+    channel = incoming.channel or (
+        Metadata.model_validate_json(incoming.metadata).channel if incoming.metadata else None
+    )
     try:
         if channel is not None and not channel.startswith("D"):
-            thread = {"thread_ts": came.thread_ts} if came.thread_ts else {}
-            calls.call("chat.postEphemeral", channel=channel, user=came.user, **body, **thread)
+            thread = {"thread_ts": incoming.thread_ts} if incoming.thread_ts else {}
+            calls.call("chat.postEphemeral", channel=channel, user=incoming.user, **body, **thread)
             return
     except Refusal as refusal:
         log.info("slack_private_answer_refused", error=refusal.code)
     try:
-        calls.call("chat.postMessage", channel=came.user, **body)
+        calls.call("chat.postMessage", channel=incoming.user, **body)
     except Refusal as refusal:
         log.warning("slack_answer_lost", error=refusal.code)
 

@@ -8,12 +8,12 @@ from sqlmodel import Session, col, or_, select
 from tuneloop.kit.clock import now
 from tuneloop.tables import Client, Report, ReportState
 from tuneloop_bot.blocks.reports import ReportView
-from tuneloop_reports.service import content_of, digest_of, list_reports, recipients
+from tuneloop_reports.service import digest_of, list_reports, recipients, report_content
 
 
 def report_view(session: Session, report: Report, site: str) -> ReportView:
     client = session.get_one(Client, report.client_id)
-    content = content_of(session, report)
+    content = report_content(session, report)
     return ReportView(
         id=report.id,
         client=client.name,
@@ -36,7 +36,7 @@ def ready_reports(session: Session, *, since: datetime) -> Iterator[Report]:
         col(Report.state) == ReportState.DRAFT, col(Report.approved_at) > since, col(Report.delivered_at) > since
     )
     for report in session.exec(select(Report).where(changed)):
-        if content_of(session, report).end <= now():
+        if report_content(session, report).end <= now():
             yield report
 
 
@@ -47,7 +47,7 @@ def reports_asked_for(session: Session, *, client: str | None, month: str | None
         if client not in (None, owner.slug) or month not in (None, report.month):
             continue
         known = chosen.get(owner.slug)
-        if known is None or (content_of(session, known).end > now() >= content_of(session, report).end):
+        if known is None or (report_content(session, known).end > now() >= report_content(session, report).end):
             chosen[owner.slug] = report
     return list(chosen.values())
 
@@ -55,4 +55,4 @@ def reports_asked_for(session: Session, *, client: str | None, month: str | None
 def waiting_reports(session: Session) -> list[Report]:
     """Drafts that could be sent now, oldest month first."""
     drafts = select(Report).where(Report.state == ReportState.DRAFT).order_by(col(Report.month))
-    return [report for report in session.exec(drafts) if content_of(session, report).end <= now()]
+    return [report for report in session.exec(drafts) if report_content(session, report).end <= now()]

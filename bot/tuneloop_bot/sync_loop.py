@@ -19,13 +19,13 @@ PAUSE_SECONDS = 2.0
 ADVISORY_LOCK = 7_318_264_153
 
 
-def announce(database: Database, settings: Settings, stop: threading.Event) -> None:
+def sync_messages(database: Database, settings: Settings, stop: threading.Event) -> None:
     """Until `stop`. One agency's trouble does not silence the others."""
     while not stop.wait(PAUSE_SECONDS):
         try:
             look_around(database, settings)
         except SQLAlchemyError as error:
-            log.warning("announcer_waits", error=str(error))
+            log.warning("message_sync_waits", error=str(error))
 
 
 def look_around(database: Database, settings: Settings) -> None:
@@ -42,4 +42,4 @@ def look_around(database: Database, settings: Settings) -> None:
                 with database.unit(agency_id) as own:
                     refresh(own, settings)
             except Exception:  # the loop's edge: log, go on with the next agency
-                log.exception("announcer_failed", agency=str(agency_id))
+                log.exception("message_sync_failed", agency=str(agency_id))

@@ -48,7 +48,7 @@ WIDTH, HEIGHT = 420, 230
 
 
 @dataclass(frozen=True)
-class Answered:
+class WrongAnswer:
     """A production answer that was wrong."""
 
     prediction: UUID
@@ -59,7 +59,7 @@ class Answered:
 
 
 @dataclass(frozen=True)
-class Question:
+class ApprovalQuestion:
     kind: ApprovalKind
     digest: str
     needed: int
@@ -105,8 +105,8 @@ class CycleView:
     alert_id: UUID | None
     created_at: datetime
     updated_at: datetime
-    retrain: Question | None
-    promotion: Question | None
+    retrain: ApprovalQuestion | None
+    promotion: ApprovalQuestion | None
     progress: dict[str, Any]
     production: str | None
     candidate: str | None
@@ -141,7 +141,7 @@ class CycleView:
     ab_offer: AbOffer | None = None
 
     @property
-    def open_question(self) -> Question | None:
+    def open_question(self) -> ApprovalQuestion | None:
         return next((each for each in (self.promotion, self.retrain) if each and each.decision is None), None)
 
 
@@ -151,7 +151,7 @@ class AlertView:
     model: str
     client: str
     mendable: bool
-    examples: list[Answered]
+    examples: list[WrongAnswer]
     effort: Effort
     data: Data
     newest: AlertEvent | None
@@ -239,7 +239,7 @@ def alert_view(session: Session, alert: Alert, *, hourly: float, currency: str) 
     )
 
 
-def failures(session: Session, model: RegisteredModel, *, before: datetime, fallen: list[str]) -> list[Answered]:
+def failures(session: Session, model: RegisteredModel, *, before: datetime, fallen: list[str]) -> list[WrongAnswer]:
     """The newest wrong answers that people labelled before then; fallen categories first."""
     rows = session.exec(
         select(Example, Prediction)
@@ -255,7 +255,9 @@ def failures(session: Session, model: RegisteredModel, *, before: datetime, fall
         .limit(EXAMPLES * 3)
     )
     return [
-        Answered(prediction.id, last_words(prediction.messages), prediction.answer, example.expected, example.category)
+        WrongAnswer(
+            prediction.id, last_words(prediction.messages), prediction.answer, example.expected, example.category
+        )
         for example, prediction in rows
         if not same(model, example.expected, prediction.answer)
     ][:EXAMPLES]
@@ -308,8 +310,8 @@ def labels_of(model: RegisteredModel) -> tuple[str, ...]:
     return contract_of(model).labels
 
 
-def _question(session: Session, row: Approval) -> Question:
-    return Question(
+def _question(session: Session, row: Approval) -> ApprovalQuestion:
+    return ApprovalQuestion(
         kind=row.kind,
         digest=row.subject_digest,
         needed=row.approvals_needed,

@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.reports.sample import category, content, model
 
-from tuneloop_reports.content import Content
+from tuneloop_reports.content import ReportContent
 from tuneloop_reports.document import Medium, write_html
 from tuneloop_reports.render.renderer import Renderer
 from tuneloop_reports.style import Language, Style
@@ -69,7 +69,7 @@ def sizes() -> Iterator[dict[str, object]]:
 
 def month_end(reports: int, renderers: int) -> dict[str, object]:
     """Each report differs, as those of different clients do."""
-    waiting: Queue[Content] = Queue()
+    waiting: Queue[ReportContent] = Queue()
     for number in range(reports):
         language = Language.GERMAN if number % 2 else Language.ENGLISH
         waiting.put(content(client=f"Client {number}", style=Style(language=language)))

@@ -12,7 +12,7 @@ from tuneloop.charts.data import Marker, Point
 from tuneloop.charts.draw import themed
 from tuneloop.clients.months import Month
 from tuneloop_reports.content import EventKind, ModelReport
-from tuneloop_reports.i18n import Speaker
+from tuneloop_reports.i18n import Translator
 from tuneloop_reports.style import Language, Style
 
 WIDTH = 600
@@ -21,7 +21,7 @@ FONT = "Inter"
 VEGA_LOCALES: dict[Language, Literal["en-GB", "de-DE"]] = {Language.ENGLISH: "en-GB", Language.GERMAN: "de-DE"}
 
 
-def accuracy_chart(say: Speaker, model: ModelReport, style: Style) -> str:
+def accuracy_chart(say: Translator, model: ModelReport, style: Style) -> str:
     """Data URI of the accuracy by month; empty when nothing was measured."""
     if not model.months:
         return ""
@@ -88,7 +88,7 @@ def as_uri(svg: str) -> str:
     return f"data:image/svg+xml;base64,{b64encode(svg.encode()).decode()}"
 
 
-def describe(say: Speaker, model: ModelReport) -> str:
+def describe(say: Translator, model: ModelReport) -> str:
     """The chart in words, for readers who do not see it."""
     points = [
         say(

@@ -20,7 +20,7 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Figure(Frozen):
+class ReportRate(Frozen):
     """A share with its 95 % interval; `value` is None where nothing was measured."""
 
     value: float | None
@@ -62,7 +62,7 @@ class LightRule(StrEnum):
 
 class MonthPoint(Frozen):
     month: str
-    accuracy: Figure
+    accuracy: ReportRate
 
 
 class EventKind(StrEnum):
@@ -86,8 +86,8 @@ class Category(Frozen):
 
     name: str
     kind: CategoryKind
-    now: Figure
-    before: Figure | None
+    now: ReportRate
+    before: ReportRate | None
     change: Difference | None
 
 
@@ -95,8 +95,8 @@ class ComparedRow(Frozen):
     key: str
     title: str
     n: int
-    production: Figure
-    candidate: Figure
+    production: ReportRate
+    candidate: ReportRate
     difference: Difference
 
 
@@ -105,8 +105,8 @@ class TurnedDown(Frozen):
 
     candidate: str
     category: str | None = None
-    before: Figure | None = None
-    after: Figure | None = None
+    before: ReportRate | None = None
+    after: ReportRate | None = None
 
 
 class Retrain(Frozen):
@@ -133,7 +133,7 @@ class Retrain(Frozen):
     turned_down: tuple[TurnedDown, ...] = ()
 
 
-class Measure(StrEnum):
+class AbMetric(StrEnum):
     """What an A/B test compares."""
 
     ACCURACY = "accuracy"
@@ -141,10 +141,10 @@ class Measure(StrEnum):
     HALLUCINATION = "hallucination"
 
 
-class Measured(Frozen):
-    measure: Measure
-    production: Figure
-    candidate: Figure
+class MetricByArm(Frozen):
+    measure: AbMetric
+    production: ReportRate
+    candidate: ReportRate
 
 
 class LiveTest(Frozen):
@@ -159,7 +159,7 @@ class LiveTest(Frozen):
     share: float
     state: AbState
     people: int
-    measures: tuple[Measured, ...]
+    measures: tuple[MetricByArm, ...]
     difference: Difference | None
 
 
@@ -175,8 +175,8 @@ class Fall(Frozen):
     """A share before and when the alert was raised; `name` is the category that it is of."""
 
     name: str = ""
-    before: Figure
-    after: Figure
+    before: ReportRate
+    after: ReportRate
 
 
 class AlertEntry(Frozen):
@@ -193,7 +193,7 @@ class AlertEntry(Frozen):
     named: tuple[str, ...] = ()
 
 
-class Task(Frozen):
+class PlannedTask(Frozen):
     task: str
     every_days: int
     next_at: datetime
@@ -214,7 +214,7 @@ class VersionEntry(Frozen):
     base: str
 
 
-class Work(Frozen):
+class MonthlyActivity(Frozen):
     """What was done for a model in the month. `examples` by source."""
 
     examples: dict[str, int]
@@ -230,28 +230,28 @@ class ModelReport(Frozen):
     version: VersionEntry | None
     light: Light
     rule: LightRule
-    accuracy: Figure
-    before: Figure
+    accuracy: ReportRate
+    before: ReportRate
     before_month: str | None
     change: Difference | None
-    baseline: Figure | None
+    baseline: ReportRate | None
     answers: int
     answers_before: int
     months: tuple[MonthPoint, ...]
     events: tuple[Event, ...]
     categories: tuple[Category, ...]
-    hallucination: Figure | None
-    hallucination_before: Figure | None
+    hallucination: ReportRate | None
+    hallucination_before: ReportRate | None
     confidence: Average
     confidence_before: Average
-    reported: Figure
-    reported_before: Figure
-    work: Work
+    reported: ReportRate
+    reported_before: ReportRate
+    work: MonthlyActivity
     retrains: tuple[Retrain, ...]
     live_tests: tuple[LiveTest, ...] = ()
     fixed: tuple[FixedExample, ...]
     alerts: tuple[AlertEntry, ...]
-    tasks: tuple[Task, ...]
+    tasks: tuple[PlannedTask, ...]
     labels_due: int
     smallest_drop: float | None
     labels_per_week: int | None
@@ -262,7 +262,7 @@ class ModelReport(Frozen):
         return self.version is not None or self.answers > 0
 
 
-class Content(Frozen):
+class ReportContent(Frozen):
     """One client and month. Closed early, a month's `end` is the moment at which it was, and the next one's `start`."""
 
     format: int = FORMAT

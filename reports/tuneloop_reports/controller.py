@@ -18,18 +18,18 @@ from tuneloop.kit.storage import Storage
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.tables import Client, MailState, Report, ReportState, Role
 from tuneloop_reports.csv_export import write_csv
-from tuneloop_reports.i18n import Speaker
+from tuneloop_reports.i18n import Translator
 from tuneloop_reports.links import new_link, revoke_links
 from tuneloop_reports.sections import headline
 from tuneloop_reports.service import (
     approve,
-    content_of,
     digest_of,
     file_of,
     find_report,
     list_reports,
     mails_of,
     prepare,
+    report_content,
     set_note,
 )
 from tuneloop_reports.style import Style
@@ -166,7 +166,7 @@ class ReportController(Controller):
     )
     def numbers(self, session: NamedDependency[TenantSession], client: FromPath[str], month: FromPath[str]) -> str:
         """The report's numbers as a table."""
-        return write_csv(content_of(session, find_report(session, client=client, month=month)))
+        return write_csv(report_content(session, find_report(session, client=client, month=month)))
 
     @post("/clients/{client:str}/reports/{month:str}/links", role=Role.OPERATOR, sync_to_thread=True)
     def link(
@@ -179,7 +179,7 @@ class ReportController(Controller):
     ) -> LinkRead:
         """A new link for reading the report without an account."""
         report = find_report(session, client=client, month=month)
-        days = content_of(session, report).style.link_days
+        days = report_content(session, report).style.link_days
         made = new_link(session, report=report, created_by=principal.name, days=days)
         return LinkRead(url=f"{settings_of(request).site_url}/r/{made.token}", expires_at=made.row.expires_at)
 
@@ -257,12 +257,12 @@ def _brief(report: Report, client: Client) -> ReportBrief:
 
 
 def _read(session: TenantSession, report: Report, client: Client) -> ReportRead:
-    content = content_of(session, report)
+    content = report_content(session, report)
     file = file_of(session, report)
     return ReportRead(
         **_brief(report, client).model_dump(),
         digest=digest_of(session, report),
-        headline=headline(Speaker(content.style.language, content.time_zone), content),
+        headline=headline(Translator(content.style.language, content.time_zone), content),
         light=content.light,
         note=content.note,
         pages=file.pages if file else None,

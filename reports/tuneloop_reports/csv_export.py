@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from io import StringIO
 
 from tuneloop.datasets.csv_cells import escape
-from tuneloop_reports.content import Average, Content, Difference, Figure, ModelReport
+from tuneloop_reports.content import Average, Difference, ModelReport, ReportContent, ReportRate
 
 COLUMNS = ("model", "measure", "name", "month", "value", "low", "high", "n")
 Row = tuple[str, str, str, str, float | None, float | None, float | None, int | None]
 
 
-def write_csv(content: Content) -> str:
+def write_csv(content: ReportContent) -> str:
     """Shares between 0 and 1 with their 95 % interval and n. Cells that would run as a formula are made harmless."""
     out = StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
@@ -50,7 +50,7 @@ def _rows(model: ModelReport, month: str) -> Iterator[Row]:
             yield _figure(name, measure, f"v{test.candidate}", month, each.candidate)
 
 
-def _figure(model: str, measure: str, name: str, month: str, found: Figure | Average) -> Row:
+def _figure(model: str, measure: str, name: str, month: str, found: ReportRate | Average) -> Row:
     return model, measure, name, month, found.value, found.low, found.high, found.n
 
 

@@ -11,7 +11,7 @@ from tuneloop.kit.settings import Settings
 from tuneloop.tables import Report, ReportFile, ReportSnapshot, ReportState
 from tuneloop_reports.email import write_letter
 from tuneloop_reports.links import new_link
-from tuneloop_reports.service import content_of, recipients
+from tuneloop_reports.service import recipients, report_content
 
 
 def send_out(session: Session, *, report: Report, file: ReportFile, settings: Settings) -> None:
@@ -21,7 +21,7 @@ def send_out(session: Session, *, report: Report, file: ReportFile, settings: Se
     ).one()
     if locked.state is not ReportState.APPROVED:
         return
-    content = content_of(session, locked)
+    content = report_content(session, locked)
     sender, reply_to = address_for(
         session, locked.client_id, settings=settings, name=content.style.brand or content.agency
     )

@@ -9,8 +9,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from tuneloop.clients.months import Month
 from tuneloop_reports import charts, sections
-from tuneloop_reports.content import Content
-from tuneloop_reports.i18n import Speaker
+from tuneloop_reports.content import ReportContent
+from tuneloop_reports.i18n import Translator
 
 TEMPLATES = Environment(
     loader=PackageLoader("tuneloop_reports"),
@@ -27,7 +27,7 @@ class Medium(StrEnum):
 
 
 def write_html(
-    content: Content,
+    content: ReportContent,
     *,
     medium: Medium,
     logo: bytes | None = None,
@@ -35,7 +35,7 @@ def write_html(
     address: str = "",
 ) -> str:
     """`logo` is the PNG that the style names. In the browser, `address` is where PDF and CSV lie."""
-    say = Speaker(content.style.language, content.time_zone)
+    say = Translator(content.style.language, content.time_zone)
     context: dict[str, Any] = {
         "content": content,
         "style": content.style,
@@ -55,7 +55,7 @@ def write_html(
     return TEMPLATES.get_template("report.html").render(context)
 
 
-def brand(content: Content) -> str:
+def brand(content: ReportContent) -> str:
     return content.style.brand or content.agency
 
 

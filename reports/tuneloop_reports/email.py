@@ -2,15 +2,15 @@
 
 from datetime import datetime
 
-from tuneloop.email.service import Letter, StoredFile
+from tuneloop.email.service import EmailContent, StoredFile
 from tuneloop_reports import sections
-from tuneloop_reports.content import Content
+from tuneloop_reports.content import ReportContent
 from tuneloop_reports.document import TEMPLATES, brand, ink_on
-from tuneloop_reports.i18n import Speaker
+from tuneloop_reports.i18n import Translator
 
 
 def write_letter(
-    content: Content,
+    content: ReportContent,
     *,
     name: str,
     address: str,
@@ -18,9 +18,9 @@ def write_letter(
     pdf_sha256: str,
     unsubscribe_token: str | None,
     unsubscribe_address: str | None,
-) -> Letter:
+) -> EmailContent:
     """As text and as HTML, with the PDF attached."""
-    say = Speaker(content.style.language, content.time_zone)
+    say = Translator(content.style.language, content.time_zone)
     month = say.month(content.month)
     context = {
         "say": say,
@@ -36,7 +36,7 @@ def write_letter(
         "unsubscribe": unsubscribe_address or "",
         "ink_on_accent": ink_on(content.style.accent),
     }
-    return Letter(
+    return EmailContent(
         subject=say("mail.subject", client=content.client, month=month),
         text=_plain(context),
         html=TEMPLATES.get_template("mail.html").render(context),
@@ -48,8 +48,8 @@ def write_letter(
 def _plain(context: dict[str, object]) -> str:
     """Plain text needs no escaping, so it is no template."""
     say, content = context["say"], context["content"]
-    assert isinstance(say, Speaker)
-    assert isinstance(content, Content)
+    assert isinstance(say, Translator)
+    assert isinstance(content, ReportContent)
     parts = [
         say("mail.hello", name=context["name"]),
         say("mail.intro", month=context["month"]),

@@ -8,7 +8,7 @@ from sqlmodel import Session, col
 from tuneloop.kit.ids import new_id
 from tuneloop.kit.jobs.runtime import JobContext, handles
 from tuneloop.tables import Report, ReportFile, ReportSnapshot, ReportState
-from tuneloop_reports.content import Content
+from tuneloop_reports.content import ReportContent
 from tuneloop_reports.delivery import send_out
 from tuneloop_reports.jobs import DeliverReport, RenderReport
 from tuneloop_reports.render.renderer import Renderer
@@ -49,7 +49,7 @@ def deliver_report(context: JobContext, job: DeliverReport) -> None:
 
 def render(context: JobContext, snapshot: ReportSnapshot) -> None:
     """Make and keep the PDF of a snapshot; made twice, it is the same file."""
-    content = Content.model_validate(snapshot.content)
+    content = ReportContent.model_validate(snapshot.content)
     logo = context.storage.read(content.style.logo) if content.style.logo else None
     made = renderer().render(content, logo=logo)
     sha256 = context.storage.put_bytes(made.pdf)

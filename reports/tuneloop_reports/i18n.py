@@ -12,7 +12,7 @@ from babel import Locale
 from babel.dates import format_date
 from babel.numbers import format_decimal, format_percent
 
-from tuneloop_reports.content import Average, Difference, Figure
+from tuneloop_reports.content import Average, Difference, ReportRate
 from tuneloop_reports.style import Language
 
 TO = "\N{EN DASH}"
@@ -32,7 +32,7 @@ def sentences(language: Language) -> Mapping[str, str]:
     }
 
 
-class Speaker:
+class Translator:
     """Writes in one language and time zone. Rates never come without n and range."""
 
     def __init__(self, language: Language, zone: str) -> None:
@@ -57,15 +57,15 @@ class Speaker:
         decimals = "." + "0" * digits if digits else ""
         return str(format_percent(value, format=pattern.format(decimals), locale=self.locale))
 
-    def share(self, figure: Figure | Average, digits: int = 0) -> str:
+    def share(self, figure: ReportRate | Average, digits: int = 0) -> str:
         """The value alone, for places whose range and n stand beside it."""
         return self("tile.not_measured") if figure.value is None else self.percent(figure.value, digits)
 
-    def range(self, figure: Figure | Average, digits: int = 0) -> str:
+    def range(self, figure: ReportRate | Average, digits: int = 0) -> str:
         low, high = self.percent(figure.low, digits), self.percent(figure.high, digits)
         return f"{low.rstrip('%').rstrip()}{TO}{high}"
 
-    def rate(self, figure: Figure | Average, digits: int = 0) -> str:
+    def rate(self, figure: ReportRate | Average, digits: int = 0) -> str:
         """Value, range and n."""
         if figure.value is None:
             return self("tile.not_measured")

@@ -11,7 +11,7 @@ from sqlmodel import Session
 from tuneloop.kit.settings import Settings
 from tuneloop.tables import Client, Report, ReportState
 from tuneloop_reports.links import keep_link, new_link
-from tuneloop_reports.service import content_of, deliver, prepare, recipients
+from tuneloop_reports.service import deliver, prepare, recipients, report_content
 
 
 class MonthEnd:
@@ -26,7 +26,7 @@ class MonthEnd:
     def link(self, session: Session, *, report_id: UUID) -> str:
         """For the invoice. Asked again it is the same link, so that the invoice's text stays the same."""
         report = session.get_one(Report, report_id)
-        days = content_of(session, report).style.link_days
+        days = report_content(session, report).style.link_days
         secret = self._settings.secret_key.get_secret_value().partition(",")[0].strip()
         if secret:
             seal = hmac.new(secret.encode(), f"report-link:{report.id}".encode(), sha256).digest()

@@ -5,12 +5,12 @@ from litestar.params import FromPath
 
 from tuneloop.identity.request import HttpRequest, database_of
 from tuneloop.tables import Report
-from tuneloop_reports.content import Content
+from tuneloop_reports.content import ReportContent
 from tuneloop_reports.controller import pdf_answer, storage_of
 from tuneloop_reports.csv_export import write_csv
 from tuneloop_reports.document import Medium, write_html
 from tuneloop_reports.links import open_link
-from tuneloop_reports.service import content_of
+from tuneloop_reports.service import report_content
 
 POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; frame-ancestors 'none'; "
@@ -33,7 +33,7 @@ class PublicReport(Controller):
     def page(self, request: HttpRequest, token: FromPath[str]) -> Response[str]:
         with database_of(request).all_agencies() as session:
             link, report = open_link(session, token)
-            content = content_of(session, report)
+            content = report_content(session, report)
         logo = storage_of(request).read(content.style.logo) if content.style.logo else None
         text = write_html(content, medium=Medium.BROWSER, logo=logo, expires_at=link.expires_at, address=f"/r/{token}")
         return Response(text, media_type=MediaType.HTML, headers=dict(HEADERS))
@@ -42,17 +42,17 @@ class PublicReport(Controller):
     def pdf(self, request: HttpRequest, token: FromPath[str]) -> Response[bytes]:
         with database_of(request).all_agencies() as session:
             _, report = open_link(session, token, count=False)
-            name = _name(content_of(session, report), report)
+            name = _name(report_content(session, report), report)
             return pdf_answer(session, report, storage_of(request), f"{name}.pdf")
 
     @get("/numbers.csv", public=True, sync_to_thread=True)
     def numbers(self, request: HttpRequest, token: FromPath[str]) -> Response[str]:
         with database_of(request).all_agencies() as session:
             _, report = open_link(session, token, count=False)
-            content = content_of(session, report)
+            content = report_content(session, report)
         named = {"Content-Disposition": f'attachment; filename="{_name(content, report)}.csv"'}
         return Response(write_csv(content), media_type="text/csv; charset=utf-8", headers=HEADERS | named)
 
 
-def _name(content: Content, report: Report) -> str:
+def _name(content: ReportContent, report: Report) -> str:
     return f"{content.client_slug}-{report.month}"

@@ -7,15 +7,15 @@ from tuneloop_reports.content import (
     AlertEntry,
     Category,
     CategoryKind,
-    Content,
-    Figure,
     LightRule,
     LiveTest,
     ModelReport,
+    ReportContent,
+    ReportRate,
     Retrain,
 )
 from tuneloop_reports.gather.traffic_light import FEWEST_LABELS, TOLERANCE
-from tuneloop_reports.i18n import Speaker
+from tuneloop_reports.i18n import Translator
 
 RANKED_FROM = 5
 """Fewest checked answers with which a category is ranked."""
@@ -37,7 +37,7 @@ class Ranking(NamedTuple):
     unranked: int
 
 
-def headline(say: Speaker, content: Content) -> str:
+def headline(say: Translator, content: ReportContent) -> str:
     """One sentence; 'up' and 'down' only when chance is ruled out."""
     if not content.models:
         return say("headline.no_model")
@@ -46,7 +46,7 @@ def headline(say: Speaker, content: Content) -> str:
     return model_headline(say, content.models[0])
 
 
-def model_headline(say: Speaker, model: ModelReport) -> str:
+def model_headline(say: Translator, model: ModelReport) -> str:
     now = model.accuracy
     if not model.in_service:
         return say("headline.preparing")
@@ -61,7 +61,7 @@ def model_headline(say: Speaker, model: ModelReport) -> str:
     return say("headline.up" if model.change.value > 0 else "headline.down", **known)
 
 
-def reason(say: Speaker, model: ModelReport) -> str:
+def reason(say: Translator, model: ModelReport) -> str:
     """Why the light is what it is."""
     if model.rule is LightRule.BELOW_BASELINE and model.baseline is not None:
         return say("rule.below_baseline", baseline=say.rate(model.baseline))
@@ -70,17 +70,17 @@ def reason(say: Speaker, model: ModelReport) -> str:
     return say(f"rule.{model.rule}")
 
 
-def stated_rule(say: Speaker) -> str:
+def stated_rule(say: Translator) -> str:
     return say("rule.stated", fewest=FEWEST_LABELS, tolerance=round(100 * TOLERANCE))
 
 
-def tiles(say: Speaker, model: ModelReport, earlier: str) -> list[Tile]:
+def tiles(say: Translator, model: ModelReport, earlier: str) -> list[Tile]:
     """`earlier` is the month before."""
 
     def before(value: str, month: str | None) -> str:
         return say("tile.before", month=say.month(month), value=value) if month else ""
 
-    def detail(figure: Figure, digits: int = 0) -> str:
+    def detail(figure: ReportRate, digits: int = 0) -> str:
         return f"{say.range(figure, digits)}, {say('figure.n', n=figure.n)}" if figure.value is not None else ""
 
     claims, claims_before = model.hallucination, model.hallucination_before
@@ -114,7 +114,7 @@ def tiles(say: Speaker, model: ModelReport, earlier: str) -> list[Tile]:
     ]
 
 
-def done(say: Speaker, model: ModelReport) -> list[str]:
+def done(say: Translator, model: ModelReport) -> list[str]:
     work = model.work
     found: list[str] = []
     if n := sum(work.examples.values()):
@@ -134,11 +134,11 @@ def done(say: Speaker, model: ModelReport) -> list[str]:
     return found or [say("done.nothing" if model.in_service else "done.prepared")]
 
 
-def state(say: Speaker, retrain: Retrain) -> str:
+def state(say: Translator, retrain: Retrain) -> str:
     return say(f"state.{retrain.state}", candidate=f"v{retrain.candidate}")
 
 
-def retrain_title(say: Speaker, retrain: Retrain) -> str:
+def retrain_title(say: Translator, retrain: Retrain) -> str:
     date = say.day(retrain.started)
     if retrain.candidate is None:
         return say("retrain.unfinished", date=date, state=state(say, retrain))
@@ -147,7 +147,7 @@ def retrain_title(say: Speaker, retrain: Retrain) -> str:
     return say("retrain.title", date=date, production=f"v{retrain.production}", candidate=f"v{retrain.candidate}")
 
 
-def retrain_facts(say: Speaker, retrain: Retrain) -> list[str]:
+def retrain_facts(say: Translator, retrain: Retrain) -> list[str]:
     found = [say("retrain.why", why=say(f"trigger.{retrain.trigger}"))]
     if retrain.examples is not None and retrain.new_examples:
         found.append(say("retrain.data_new", n=retrain.examples, new=retrain.new_examples))
@@ -158,7 +158,7 @@ def retrain_facts(say: Speaker, retrain: Retrain) -> list[str]:
     return [*found, *([turned_down(say, retrain)] if retrain.turned_down else [])]
 
 
-def turned_down(say: Speaker, retrain: Retrain) -> str:
+def turned_down(say: Translator, retrain: Retrain) -> str:
     """One sentence about the last candidate that did not pass, and what is done about it."""
     last = retrain.turned_down[-1]
     later = retrain.state not in (CycleState.REJECTED, CycleState.FAILED)
@@ -170,18 +170,18 @@ def turned_down(say: Speaker, retrain: Retrain) -> str:
     return say("retrain.turned_down_in", candidate=candidate, then=then, **lost)
 
 
-def verdict(say: Speaker, retrain: Retrain) -> str:
+def verdict(say: Translator, retrain: Retrain) -> str:
     if retrain.outcome is None:
         return ""
     result = say(f"retrain.{retrain.outcome}", n=retrain.labels_needed or 0)
     return f"{result} {state(say, retrain)[0].upper()}{state(say, retrain)[1:]}." if retrain.candidate else result
 
 
-def live_test_title(say: Speaker, test: LiveTest) -> str:
+def live_test_title(say: Translator, test: LiveTest) -> str:
     return say("live.title", date=say.day(test.began), **_tested(say, test))
 
 
-def live_test_facts(say: Speaker, test: LiveTest) -> str:
+def live_test_facts(say: Translator, test: LiveTest) -> str:
     """What its figures mean, and how it ended."""
     if test.difference is None:
         known = say("live.no_labels")
@@ -194,7 +194,7 @@ def live_test_facts(say: Speaker, test: LiveTest) -> str:
     return f"{known} {say(f'live.{test.state}', **_tested(say, test))}"
 
 
-def _tested(say: Speaker, test: LiveTest) -> dict[str, str]:
+def _tested(say: Translator, test: LiveTest) -> dict[str, str]:
     return {
         "production": f"v{test.production}",
         "candidate": f"v{test.candidate}",
@@ -202,7 +202,7 @@ def _tested(say: Speaker, test: LiveTest) -> dict[str, str]:
     }
 
 
-def alert(say: Speaker, entry: AlertEntry) -> str:
+def alert(say: Translator, entry: AlertEntry) -> str:
     """What was noticed: in the report's language where the numbers are known, else as the monitor wrote it."""
     if not entry.falls:
         return entry.summary
@@ -232,7 +232,7 @@ def rank(categories: tuple[Category, ...]) -> Ranking:
     )
 
 
-def next_steps(say: Speaker, model: ModelReport) -> list[str]:
+def next_steps(say: Translator, model: ModelReport) -> list[str]:
     if not model.in_service:
         return [say("next.first")]
     found = [say(f"next.{task.task}", date=say.day(task.next_at), days=task.every_days) for task in model.tasks]

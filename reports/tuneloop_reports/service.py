@@ -18,7 +18,7 @@ from tuneloop.kit.ids import new_id
 from tuneloop.kit.jobs import enqueue
 from tuneloop.kit.principal import Principal
 from tuneloop.tables import Client, Mail, Report, ReportFile, ReportSnapshot, ReportState, Role
-from tuneloop_reports.content import Content
+from tuneloop_reports.content import ReportContent
 from tuneloop_reports.gather.collect import collect
 from tuneloop_reports.jobs import DeliverReport, RenderReport
 from tuneloop_reports.style_service import style_of
@@ -43,7 +43,7 @@ def prepare(session: Session, *, client: Client, month: Month | str, until: date
     report = _locked(session, client.id, month)
     if report is not None and report.state is not ReportState.DRAFT:
         return report
-    known = content_of(session, report) if report else None
+    known = report_content(session, report) if report else None
     until = until or (known.until if known else None)
     fresh = collect(session, client=client, month=month, style=style_of(session, client.id), until=until)
     if fresh.start > now():
@@ -58,7 +58,7 @@ def prepare(session: Session, *, client: Client, month: Month | str, until: date
     return report
 
 
-def freeze(session: Session, client_id: UUID, content: Content) -> ReportSnapshot:
+def freeze(session: Session, client_id: UUID, content: ReportContent) -> ReportSnapshot:
     """Store content under its digest; the same content is stored once."""
     digest = content.digest
     session.execute(
@@ -86,10 +86,12 @@ def set_note(session: Session, *, principal: Principal, report: Report, note: st
     """
     principal.require(Role.OPERATOR)
     report = _draft(session, report)
-    content = content_of(session, report)
+    content = report_content(session, report)
     if len(note) > 4000:
         raise InvalidInput(f"the note has {len(note)} characters; at most 4,000 fit")
-    snapshot = freeze(session, report.client_id, Content.model_validate({**content.stored(), "note": note.strip()}))
+    snapshot = freeze(
+        session, report.client_id, ReportContent.model_validate({**content.stored(), "note": note.strip()})
+    )
     report.snapshot_id = snapshot.id
     session.add(report)
     session.flush()
@@ -110,7 +112,7 @@ def approve(session: Session, *, principal: Principal, report: Report, digest: s
     snapshot = session.get_one(ReportSnapshot, report.snapshot_id)
     if snapshot.digest != digest:
         raise Conflict("the report has changed since you looked at it; look again", digest=snapshot.digest)
-    if content_of(session, report).end > now():
+    if report_content(session, report).end > now():
         raise InvalidInput(f"{report.month} is not over; approve its report afterwards")
     if not recipients(session, report):
         raise InvalidInput("nobody would get this report; add a contact to the client or a recipient to the style")
@@ -131,7 +133,7 @@ def deliver(session: Session, *, report: Report) -> bool:
         return True
     if report.state is ReportState.DRAFT:
         snapshot = session.get_one(ReportSnapshot, report.snapshot_id)
-        if not content_of(session, report).style.approve_by_itself:
+        if not report_content(session, report).style.approve_by_itself:
             return False
         approve(session, principal=Principal.system(report.agency_id, "reports"), report=report, digest=snapshot.digest)
         return True
@@ -148,7 +150,7 @@ def deliver(session: Session, *, report: Report) -> bool:
 def recipients(session: Session, report: Report) -> list[Recipient]:
     """Each address once: the client's contacts, then those of the style."""
     client = session.get_one(Client, report.client_id)
-    style = content_of(session, report).style
+    style = report_content(session, report).style
     named = [Address(contact["email"], contact["name"]) for contact in client.contacts]
     named += [Address(each.email, each.name) for each in style.further_recipients]
     unique = {address.email.lower(): address for address in reversed(named)}
@@ -171,8 +173,8 @@ def list_reports(session: Session, *, limit: int = 200) -> list[tuple[Report, Cl
     return list(session.exec(query.order_by(col(Report.month).desc(), col(Client.slug)).limit(limit)).all())
 
 
-def content_of(session: Session, report: Report) -> Content:
-    return Content.model_validate(session.get_one(ReportSnapshot, report.snapshot_id).content)
+def report_content(session: Session, report: Report) -> ReportContent:
+    return ReportContent.model_validate(session.get_one(ReportSnapshot, report.snapshot_id).content)
 
 
 def digest_of(session: Session, report: Report) -> str:

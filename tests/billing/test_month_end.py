@@ -13,7 +13,7 @@ from sqlmodel import Session, col, select
 
 from tests.billing.office import Desk, Office
 from tests.billing.three import MONTH, RENEWAL, SPAN, answer, gpu_job, model_of, month_invoices
-from tuneloop.clients.months import Month, Span
+from tuneloop.clients.months import Month, TimeSpan
 from tuneloop.kit.ids import new_id
 from tuneloop.kit.jobs import JobRow
 from tuneloop.kit.tenancy import TenantSession
@@ -205,7 +205,7 @@ def test_the_lines_wait_for_a_renewal_that_is_still_to_come(north: Office, agenc
     service = gateway_of(north.settings, north.account())
     assert service is not None
     now = datetime.now(UTC)
-    span = Span(now - timedelta(days=30), now)
+    span = TimeSpan(now - timedelta(days=30), now)
     facts = Facts(close, client, MONTH, span, span, "North")
     with pytest.raises(NotYet) as waits:
         _draft_of(service, row, facts)
@@ -235,7 +235,7 @@ def test_every_unit_is_in_exactly_one_month(north: Office, client_row: Client) -
         counted[months[1]] = meter_month(session, client_row.id, months[1])
         counted[months[2]] = meter_month(session, client_row.id, months[2])
         assert meter_month(session, client_row.id, months[1]) == counted[months[1]]
-        total = count(session, client_row.id, Span(edges[0], months[2].span(zone).end))
+        total = count(session, client_row.id, TimeSpan(edges[0], months[2].span(zone).end))
     answers = [counted[month][Unit.ANSWERS] for month in months]
     assert [(each.quantity, each.late) for each in answers] == [(3, 0), (3, 2), (2, 0)]
     assert [counted[month][Unit.GPU_SECONDS].quantity for month in months] == [20, 21, 0]

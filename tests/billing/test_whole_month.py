@@ -18,11 +18,11 @@ from sqlmodel import select
 
 from tests.billing.office import Desk, Office
 from tests.billing.three import MONTH, PRICES, RENEWAL, answer, gpu_job, model_of, month_invoices
-from tuneloop.clients.months import Month, Span
+from tuneloop.clients.months import Month, TimeSpan
 from tuneloop.tables import Activity, Client, Mail, MailState, MonthClose, Unit, WorkEntry
 from tuneloop_billing.month_end.service import _read, begin, close_month
 from tuneloop_billing.usage.metering import meter_month
-from tuneloop_local.emulators.smtp.box import Letter, Mailbox
+from tuneloop_local.emulators.smtp.box import Mailbox, ReceivedMail
 from tuneloop_local.emulators.smtp.server import mailbox_server
 from tuneloop_local.ports import free_port
 from tuneloop_reports.handlers import renderer
@@ -43,7 +43,7 @@ def post(north: Office, tmp_path: Path) -> Iterator[tuple[Office, Mailbox]]:
     renderer().close()
 
 
-def text_of(letter: Letter) -> str:
+def text_of(letter: ReceivedMail) -> str:
     """What the attached PDF says."""
     (pdf,) = letter.attachments
     assert pdf.media_type == "application/pdf"
@@ -139,4 +139,4 @@ def test_what_follows_an_early_close_goes_with_the_next_month(north: Office, cli
         counted = [meter_month(session, client_row.id, each)[Unit.ANSWERS] for each in (month, month.next)]
     assert [(each.quantity, each.late) for each in counted] == [(1, 0), (0, 1)]
     facts = _read(Desk(north.database, north.agency.id, north.settings), following.id)
-    assert facts.closed == Span(close.until or span.end, month.next.span(ZoneInfo("UTC")).end)
+    assert facts.closed == TimeSpan(close.until or span.end, month.next.span(ZoneInfo("UTC")).end)

@@ -18,7 +18,7 @@ from tuneloop.kit.ids import new_id
 from tuneloop.kit.storage import Storage
 from tuneloop.tables import Agency
 from tuneloop_bot.app import make_app
-from tuneloop_local.emulators.slack.delivery import Answer, Signed
+from tuneloop_local.emulators.slack.delivery import AppResponse, Signed
 from tuneloop_local.emulators.slack.server import Emulator, running
 from tuneloop_local.emulators.slack.workspace import App
 from tuneloop_local.engines import EngineUrls
@@ -66,9 +66,9 @@ def everybody(
         made = make_workshop(database, agency, ["order"], base=f"base-{new_id()}")
         app = make_app(north.settings, database)
 
-        def post(_url: str, request: Signed) -> Answer:
+        def post(_url: str, request: Signed) -> AppResponse:
             answer = app.dispatch(BoltRequest(body=request.body.decode(), headers=dict(request.headers)))
-            return Answer(answer.status, answer.body)
+            return AppResponse(answer.status, answer.body)
 
         emulator.delivery.post = post
         north.say("Ann", "here")

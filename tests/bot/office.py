@@ -27,7 +27,7 @@ from tuneloop.web.slack import slack_handlers
 from tuneloop_bot.installations import begin_installation
 from tuneloop_bot.message_sync import refresh
 from tuneloop_local.emulators.slack.client import EmulatorClient, EmulatorMessage
-from tuneloop_local.emulators.slack.delivery import Answer, Signed
+from tuneloop_local.emulators.slack.delivery import AppResponse, Signed
 from tuneloop_local.emulators.slack.server import Emulator
 
 
@@ -82,7 +82,7 @@ class Office:
         self.client.act("invite", team=self.team, channel=self.channel)
 
     def tick(self) -> None:
-        """What the announcer does every two seconds, and the jobs that follow."""
+        """What the message sync does every two seconds, and the jobs that follow."""
         with self.database.unit(self.agency.id) as session:
             refresh(session, self.settings, at_once=True)
         self.work()
@@ -171,12 +171,12 @@ def shown(content: dict[str, Any]) -> str:
     return "\n".join(words)
 
 
-def into(site: TestClient[Litestar]) -> Callable[[str, Signed], Answer]:
+def into(site: TestClient[Litestar]) -> Callable[[str, Signed], AppResponse]:
     """Slack's requests, straight into the web application."""
 
-    def post(url: str, request: Signed) -> Answer:
+    def post(url: str, request: Signed) -> AppResponse:
         answer = site.post(urlsplit(url).path, content=request.body, headers=request.headers)
-        return Answer(answer.status_code, answer.text)
+        return AppResponse(answer.status_code, answer.text)
 
     return post
 

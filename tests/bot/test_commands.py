@@ -29,7 +29,7 @@ from tuneloop.tables import (
     SlackMessage,
     Source,
 )
-from tuneloop_reports.service import content_of, freeze
+from tuneloop_reports.service import freeze, report_content
 
 
 def add_training(north: Office, workshop: Workshop) -> None:
@@ -84,7 +84,7 @@ def test_a_month_that_is_not_over_can_be_looked_at_and_not_sent(north: Office, d
         first = session.exec(select(Report)).one()
         month = f"{now():%Y-%m}"
         end = datetime(9999, 1, 1, tzinfo=now().tzinfo)
-        content = content_of(session, first).model_copy(update={"month": month, "end": end})
+        content = report_content(session, first).model_copy(update={"month": month, "end": end})
         frozen = freeze(session, first.client_id, content)
         session.add(Report(client_id=first.client_id, month=month, snapshot_id=frozen.id))
     assert "2026-01" in north.say("Otto", "report acme")

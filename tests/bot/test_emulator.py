@@ -15,7 +15,7 @@ from slack_sdk.socket_mode import SocketModeClient
 from slack_sdk.socket_mode.response import SocketModeResponse
 
 from tests.bot.samples import BLOCKS, BROKEN, section
-from tuneloop_local.emulators.slack.delivery import Answer, Signed
+from tuneloop_local.emulators.slack.delivery import AppResponse, Signed
 from tuneloop_local.emulators.slack.refusals import Refused, check_message
 from tuneloop_local.emulators.slack.server import Emulator, running
 from tuneloop_local.emulators.slack.workspace import App
@@ -30,7 +30,7 @@ class Place:
     def __init__(self, emulator: Emulator) -> None:
         self.emulator = emulator
         self.requests: list[tuple[str, Signed]] = []
-        self.answers: list[Answer] = []
+        self.answers: list[AppResponse] = []
         emulator.delivery.post = self.take
         slack = emulator.slack
         self.team = slack.add_team("North").id
@@ -51,9 +51,9 @@ class Place:
         answer: dict[str, Any] = httpx.post(f"{self.emulator.url}/do/{what}", json=given).json()
         return answer
 
-    def take(self, url: str, request: Signed) -> Answer:
+    def take(self, url: str, request: Signed) -> AppResponse:
         self.requests.append((url, request))
-        return self.answers.pop(0) if self.answers else Answer(200, "")
+        return self.answers.pop(0) if self.answers else AppResponse(200, "")
 
     def fails(self, method: str, **args: Any) -> str:
         with pytest.raises(SlackApiError) as caught:
@@ -168,7 +168,7 @@ def test_a_view_needs_a_fresh_trigger(place: Place) -> None:
 
 
 def test_an_event_is_repeated_under_its_id_until_the_app_answers(place: Place) -> None:
-    place.answers[:] = [Answer(0, "http_timeout"), Answer(503, "")]
+    place.answers[:] = [AppResponse(0, "http_timeout"), AppResponse(503, "")]
     place.do("say", team=place.team, user=place.ann, channel=place.general, text="hello")
     bodies = {request.body for _, request in place.requests}
     tries = [(r.headers.get("X-Slack-Retry-Num"), r.headers.get("X-Slack-Retry-Reason")) for _, r in place.requests]
@@ -178,7 +178,7 @@ def test_an_event_is_repeated_under_its_id_until_the_app_answers(place: Place) -
 
 def test_an_app_that_does_not_answer_a_click_is_reported_to_the_person(place: Place) -> None:
     sent = place.web.chat_postMessage(channel=place.general, text="x", blocks=BLOCKS)
-    place.answers[:] = [Answer(0, "http_timeout")]
+    place.answers[:] = [AppResponse(0, "http_timeout")]
     place.do("click", team=place.team, user=place.ann, channel=place.general, ts=sent["ts"], action="approve")
     assert len(place.requests) == 1
     assert "did not answer" in place.emulator.slack.team(place.team).notices[0]["text"]

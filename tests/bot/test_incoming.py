@@ -26,7 +26,7 @@ from tuneloop.tables import CycleState, RetrainingCycle, Role, SlackIdentity, Sl
 from tuneloop_bot.app import make_app
 from tuneloop_bot.installations import SCOPES, begin_installation
 from tuneloop_bot.token_rotation import renew_soon
-from tuneloop_local.emulators.slack.delivery import Answer, Signed, sign
+from tuneloop_local.emulators.slack.delivery import AppResponse, Signed, sign
 from tuneloop_local.emulators.slack.methods import METHODS
 from tuneloop_local.emulators.slack.server import Emulator
 
@@ -36,7 +36,7 @@ def _receipts(north: Office) -> int:
         return len(session.exec(select(SlackReceipt)).all())
 
 
-def _send(north: Office, request: Signed) -> Answer:
+def _send(north: Office, request: Signed) -> AppResponse:
     return north.emulator.delivery.post("http://tuneloop.test/slack/events", request)
 
 

@@ -23,7 +23,7 @@ from tuneloop.retraining.jobs import TrainCandidate
 from tuneloop.tables import CycleState, RetrainingCycle, SlackReceipt
 from tuneloop_bot.app import make_app
 from tuneloop_bot.authorize import DOWN
-from tuneloop_local.emulators.slack.delivery import Answer, Signed, sign
+from tuneloop_local.emulators.slack.delivery import AppResponse, Signed, sign
 from tuneloop_local.engines import EngineUrls
 
 
@@ -86,9 +86,9 @@ def test_without_its_database_the_app_says_that_nothing_happened(north: Office, 
     app = make_app(north.settings, Database(make_engine("postgresql://nobody@127.0.0.1:1/none", answer_within=1)))
     whole = north.emulator.delivery.post
 
-    def post(_url: str, request: Signed) -> Answer:
+    def post(_url: str, request: Signed) -> AppResponse:
         answer = app.dispatch(BoltRequest(body=request.body.decode(), headers=dict(request.headers)))
-        return Answer(answer.status, answer.body)
+        return AppResponse(answer.status, answer.body)
 
     north.emulator.delivery.post = post
     otto = {"team": north.team, "user": north.people["Otto"]}

@@ -19,7 +19,7 @@ from tests.support.runtime import silent_runtime
 from tuneloop.email import delivery
 from tuneloop.email.bounces import record_bounce
 from tuneloop.email.message import Address, Message, compose
-from tuneloop.email.service import Letter, StoredFile, attempts_of, block_of, find_mail, queue_mail
+from tuneloop.email.service import EmailContent, StoredFile, attempts_of, block_of, find_mail, queue_mail
 from tuneloop.email.smtp import transmit
 from tuneloop.kit.clock import now
 from tuneloop.kit.db import Database
@@ -65,7 +65,7 @@ class Desk:
                 sender=Address("reports@north.example", "North"),
                 reply_to=None,
                 recipient=Address(to, "Ann"),
-                letter=Letter(subject="Report", text="Hello", html="<p>Hello</p>", **letter),  # type: ignore[arg-type]
+                letter=EmailContent(subject="Report", text="Hello", html="<p>Hello</p>", **letter),  # type: ignore[arg-type]
             ).id
 
     def jobs(self) -> list[JobRow]:

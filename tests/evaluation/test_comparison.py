@@ -15,7 +15,7 @@ from tuneloop.kit.errors import Conflict, InvalidInput
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.registry.policy import Policy
 from tuneloop.stats.gate import Outcome
-from tuneloop.stats.gate_tests import Finding
+from tuneloop.stats.gate_tests import CheckResult
 from tuneloop.stats.paired import PairedCounts
 from tuneloop.tables import Agency, Comparison, EvalRun, Pool, Snapshot, SnapshotItem
 
@@ -183,7 +183,7 @@ def test_a_later_attempt_needs_a_stronger_proof(
         for each in (measured, weaker)
         for attempt in (1, 2)
     ]
-    assert found == [Finding.PROVEN, Finding.PROVEN, Finding.PROVEN, Finding.OPEN]
+    assert found == [CheckResult.PROVEN, CheckResult.PROVEN, CheckResult.PROVEN, CheckResult.OPEN]
 
 
 def test_the_model_s_policy_is_the_gate_s() -> None:

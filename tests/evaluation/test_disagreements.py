@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import pytest
 
-from tuneloop.evaluation.disagreements import Traffic, describe, weigh
+from tuneloop.evaluation.disagreements import TrafficDisagreements, describe, weigh
 from tuneloop.kit.ids import new_id
 from tuneloop.registry.policy import Policy
 from tuneloop.stats.gate import Disagreements
@@ -18,7 +18,7 @@ POLICY = Policy()
 
 def traffic(
     agreed: dict[str, int], pairs: Sequence[tuple[str, str]], judged: Sequence[Judged], *, free_text: bool = False
-) -> Traffic:
+) -> TrafficDisagreements:
     run = DisagreementRun(
         client_id=new_id(),
         cycle_id=new_id(),
@@ -28,7 +28,7 @@ def traffic(
         disagreements=len(pairs),
         agreed=agreed,
     )
-    return Traffic(run, None if free_text else pairs, judged)
+    return TrafficDisagreements(run, None if free_text else pairs, judged)
 
 
 def fixed(category: str, *, near: bool = False) -> Judged:
@@ -40,7 +40,7 @@ def broken(category: str, *, near: bool = False) -> Judged:
 
 
 def weighed(
-    labels: Traffic, *, target: Collection[str] = (), golden: Mapping[str, PairedCounts] | None = None
+    labels: TrafficDisagreements, *, target: Collection[str] = (), golden: Mapping[str, PairedCounts] | None = None
 ) -> Disagreements:
     return weigh(labels, golden or {}, target=target, policy=GatePolicy(alpha=0.05), budget=100)
 
@@ -128,7 +128,7 @@ def test_looks_that_were_taken_need_a_higher_boundary_at_the_next() -> None:
     judged = [fixed("order"), broken("order")] * 50
     pairs = [LOST] * 140
     ends = [
-        weighed(Traffic(run.run, run.pairs, run.judged, looks)).overall.difference
+        weighed(TrafficDisagreements(run.run, run.pairs, run.judged, looks)).overall.difference
         for run in [traffic(AGREED, pairs, judged)]
         for looks in ([], range(0, 100, 5))
     ]

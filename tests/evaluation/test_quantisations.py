@@ -1,13 +1,13 @@
 """The smallest file that provably keeps what F16 knows; equal accuracy does not hide changed answers."""
 
-from tuneloop.evaluation.quantisations import Answered, weigh_quantisations
+from tuneloop.evaluation.quantisations import FileAnswers, weigh_quantisations
 from tuneloop.registry.contract import Quantisation
 from tuneloop.registry.policy import Policy
 
 N = 400
 
 
-def answered(size: int, *, lost: int = 0, swapped: int = 0) -> Answered:
+def answered(size: int, *, lost: int = 0, swapped: int = 0) -> FileAnswers:
     """F16 is right on all but 40 items; `lost` turn wrong, `swapped` pairs trade a right for a wrong one."""
     correct = [index >= 40 for index in range(N)]
     texts = ["right" if right else "wrong" for right in correct]
@@ -16,7 +16,7 @@ def answered(size: int, *, lost: int = 0, swapped: int = 0) -> Answered:
     for index in range(swapped):
         correct[index], texts[index] = True, "now right"
         correct[N - 1 - index], texts[N - 1 - index] = False, "now wrong"
-    return Answered(size, texts, correct)
+    return FileAnswers(size, texts, correct)
 
 
 def test_the_smallest_within_the_margin_is_proposed() -> None:

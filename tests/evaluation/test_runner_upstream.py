@@ -9,7 +9,7 @@ from tuneloop.kit.errors import InvalidInput, Unavailable
 from tuneloop.registry.contract import Contract, Decoding, Task, Template
 from tuneloop.registry.templates import Message
 from tuneloop_workers.evaluation.upstream import UpstreamRunner
-from tuneloop_workers.serving.answer import Answer
+from tuneloop_workers.serving.answer import EngineAnswer
 
 REPLYING = Contract(
     task=Task.GENERATE,
@@ -26,7 +26,7 @@ def ask(text: str) -> list[Message]:
     return [Message(role="user", content=text)]
 
 
-def run(contract: Contract, handler: Handler, *texts: str) -> list[Answer]:
+def run(contract: Contract, handler: Handler, *texts: str) -> list[EngineAnswer]:
     with UpstreamRunner("http://vllm:8000/v1/", "m", contract, transport=httpx.MockTransport(handler)) as runner:
         return runner.answer([ask(text) for text in texts], lambda done, total: None)
 

@@ -2,7 +2,7 @@ import pytest
 
 from tuneloop.evaluation.scorers.grounding import grounded, is_hallucination, unsupported_spans
 from tuneloop.evaluation.scorers.item import EvalItem
-from tuneloop.evaluation.scorers.reply import Reply, critical_spans
+from tuneloop.evaluation.scorers.reply import ReplyScorer, critical_spans
 from tuneloop.registry.templates import Message
 
 FACTS = """
@@ -101,36 +101,36 @@ def test_grounded_is_the_share_of_supported_statements() -> None:
 )
 def test_a_reply_is_right_when_it_makes_every_expected_statement_and_no_other(answer: str, correct: bool) -> None:
     item = _item("When are you open?", expected="Monday to Saturday from 9 am to 6 pm.")
-    score = Reply()(item, answer)
+    score = ReplyScorer()(item, answer)
     assert score.correct == correct
     assert (score.detail == "") == correct
 
 
 def test_a_reply_says_what_is_missing_and_what_is_invented() -> None:
     item = _item("What does delivery cost?", expected="Standard delivery costs $4.95.")
-    score = Reply()(item, "Standard delivery costs $7.")
+    score = ReplyScorer()(item, "Standard delivery costs $7.")
     assert (score.value, score.detail) == (0.0, "unsupported: price $7; missing: price $4.95")
 
 
 def test_the_same_number_of_something_else_does_not_count() -> None:
     item = _item("How long is the tent's warranty?", expected="Tents have a 3-year warranty.")
-    assert Reply()(item, "You have 3 years.").correct
-    assert not Reply()(item, "It takes 3 to 5 working days.").correct
+    assert ReplyScorer()(item, "You have 3 years.").correct
+    assert not ReplyScorer()(item, "It takes 3 to 5 working days.").correct
 
 
 def test_what_the_question_says_need_not_be_repeated() -> None:
     item = _item("Are you open on Thursday?", expected="Yes, on Thursday from 9 am to 6 pm.")
     assert [span.text for span in critical_spans(item)] == ["9 am", "6 pm"]
-    assert Reply()(item, "Yes, 9 am to 6 pm.").correct
+    assert ReplyScorer()(item, "Yes, 9 am to 6 pm.").correct
 
 
 def test_no_is_not_yes() -> None:
     item = _item("Is the shop open on 25 December?", expected="No, we are closed on that day.")
-    assert not Reply()(item, "Yes, we are closed on that day.").correct
-    assert Reply()(item, "No, we are closed that day.").correct
+    assert not ReplyScorer()(item, "Yes, we are closed on that day.").correct
+    assert ReplyScorer()(item, "No, we are closed that day.").correct
 
 
 def test_a_reply_without_checkable_statements_is_compared_by_wording() -> None:
     item = _item("Can I bring my dog?", expected="Dogs are welcome in the shop.")
-    assert Reply()(item, "Yes, dogs are very welcome in our shop.").correct
-    assert not Reply()(item, "Please ask somebody else.").correct
+    assert ReplyScorer()(item, "Yes, dogs are very welcome in our shop.").correct
+    assert not ReplyScorer()(item, "Please ask somebody else.").correct

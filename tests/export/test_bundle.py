@@ -21,7 +21,7 @@ from tuneloop.registry.contract import (
     Template,
 )
 from tuneloop_workers.export.bundle import ReleaseFiles, verify_bundle, write_bundle
-from tuneloop_workers.export.card import Measure, ModelCard, render_card
+from tuneloop_workers.export.card import CardMetric, ModelCard, render_card
 from tuneloop_workers.export.lora import export_lora
 from tuneloop_workers.export.merge import merge
 from tuneloop_workers.export.modelfile import modelfile
@@ -41,7 +41,7 @@ CARD = ModelCard(
     base_model="google/gemma-3-270m",
     task=Task.CLASSIFY,
     description="Sorts messages.",
-    measures=(Measure(name="overall | exact", value=0.894, low=0.83, high=0.94, n=120),),
+    measures=(CardMetric(name="overall | exact", value=0.894, low=0.83, high=0.94, n=120),),
     training_examples=300,
 )
 
@@ -138,4 +138,4 @@ def test_every_rate_on_the_card_has_its_interval_and_n() -> None:
 
 def test_a_rate_outside_its_interval_is_refused() -> None:
     with pytest.raises(ValidationError, match="must hold"):
-        Measure(name="overall", value=0.9, low=0.91, high=0.95, n=10)
+        CardMetric(name="overall", value=0.9, low=0.91, high=0.95, n=10)

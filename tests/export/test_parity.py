@@ -24,7 +24,7 @@ from tuneloop_workers.export.parity import AdapterPair, Bases, parity
 from tuneloop_workers.export.quantise import dequantised, quantise
 from tuneloop_workers.export.reading import Prompt
 from tuneloop_workers.export.validate import read_adapter
-from tuneloop_workers.serving.answer import Answer
+from tuneloop_workers.serving.answer import EngineAnswer
 
 PROMPTS = [
     Prompt(f"example {number}", [Message(role="user", content=text)])
@@ -193,9 +193,9 @@ def test_another_contract_than_the_trained_one_fails(quantised: Build, trained_f
     assert what in raised.value.message
 
 
-def _label(text: str, probability: float) -> Answer:
+def _label(text: str, probability: float) -> EngineAnswer:
     others = {"refund": probability, "order": 1 - probability} if text == "refund" else {text: probability}
-    return Answer(text, probability, 0.0, others, (), "stop", 1, 1, 0.0, 0.0)
+    return EngineAnswer(text, probability, 0.0, others, (), "stop", 1, 1, 0.0, 0.0)
 
 
 def test_near_ties_may_fall_either_way_but_what_the_model_is_sure_of_may_not() -> None:

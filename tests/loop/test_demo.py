@@ -17,7 +17,7 @@ from tuneloop_local.demo.ending import addresses, keep_summary, say_how_to_go_on
 from tuneloop_local.demo.loop import play
 from tuneloop_local.demo.month import PLANS
 from tuneloop_local.demo.office import Base, Office, open_office
-from tuneloop_local.demo.scenario import Scenario, Traffic
+from tuneloop_local.demo.scenario import Scenario, WeeklyTraffic
 from tuneloop_local.demo.show import Show
 from tuneloop_local.emulators.smtp.box import Mailbox
 from tuneloop_local.installation import installation
@@ -37,7 +37,7 @@ STORY = Scenario(
     golden_late=items(("repair",), range(30)),
     late=items(("repair",), range(30, 250)),
     stale=frozenset(),
-    traffic=Traffic(before=40, after=40, late_share=0.5, labels=10, meanwhile=40),
+    traffic=WeeklyTraffic(before=40, after=40, late_share=0.5, labels=10, meanwhile=40),
 )
 
 

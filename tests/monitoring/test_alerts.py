@@ -16,7 +16,7 @@ from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.monitoring.alerts import (
     NOTIFY_AGAIN,
-    Finding,
+    AlertFinding,
     alerts_of,
     dismiss,
     events_of,
@@ -47,8 +47,8 @@ def monitor(session: TenantSession, version: AdapterVersion) -> Monitor:
     return found
 
 
-def finding(level: AlertLevel = AlertLevel.WARN, kind: AlertKind = AlertKind.ACCURACY, **evidence: Any) -> Finding:
-    return Finding(kind, level, f"It is {level}.", evidence)
+def finding(level: AlertLevel = AlertLevel.WARN, kind: AlertKind = AlertKind.ACCURACY, **evidence: Any) -> AlertFinding:
+    return AlertFinding(kind, level, f"It is {level}.", evidence)
 
 
 def states(monitor: Monitor) -> MonitorStatus:

@@ -8,7 +8,7 @@ from tuneloop.kit.clock import now
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.monitoring.alerts import alerts_of
 from tuneloop.monitoring.model_health import model_health
-from tuneloop.monitoring.sensitivity import Question, measure, open_question, store
+from tuneloop.monitoring.sensitivity import SensitivityInputs, measure, sensitivity_inputs, store
 from tuneloop.monitoring.status import monitor_of
 from tuneloop.tables import AlertKind, AlertLevel, AlertState, FeedbackKind, Reading
 
@@ -77,11 +77,11 @@ def test_what_would_be_found_is_asked_once_per_number_of_labels(
 ) -> None:
     monitor = monitor_of(session, workshop.model.id)
     assert monitor is not None
-    assert open_question(session, monitor) is None
+    assert sensitivity_inputs(session, monitor) is None
     traffic.week(43, 5)
     read(session, workshop)
-    question = open_question(session, monitor)
-    assert question == Question(monitor.id, (90, 100), 50)
+    question = sensitivity_inputs(session, monitor)
+    assert question == SensitivityInputs(monitor.id, (90, 100), 50)
     assert model_health(session, workshop.model).sensitivity is None
     measured = {
         "baseline": [90, 100],
@@ -92,21 +92,21 @@ def test_what_would_be_found_is_asked_once_per_number_of_labels(
         "more": [[100, 0.07], [200, 0.05]],
     }
     store(session, question, measured)
-    assert open_question(session, monitor) is None
+    assert sensitivity_inputs(session, monitor) is None
     shown = model_health(session, workshop.model).sensitivity
     assert shown is not None
     assert (shown.smallest_drop, [each.labels_per_week for each in shown.more]) == (0.1, [100, 200])
     for _ in range(4):
         traffic.week(90, 10)
         read(session, workshop)
-    assert open_question(session, monitor) == Question(monitor.id, (90, 100), 100)
+    assert sensitivity_inputs(session, monitor) == SensitivityInputs(monitor.id, (90, 100), 100)
 
 
 @pytest.mark.slow
 def test_sensitivity_is_simulated(session: TenantSession, workshop: Workshop, traffic: Traffic) -> None:
     monitor = monitor_of(session, workshop.model.id)
     assert monitor is not None
-    measured = measure(Question(monitor.id, (90, 100), 300))
+    measured = measure(SensitivityInputs(monitor.id, (90, 100), 300))
     assert measured["smallest_drop"] is not None
     ((labels, drop),) = measured["more"]
     assert (labels, drop <= measured["smallest_drop"]) == (400, True)

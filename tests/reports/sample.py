@@ -7,26 +7,26 @@ from tuneloop.stats.intervals import Rate, newcombe_difference
 from tuneloop.stats.paired import PairedCounts, compare_counts
 from tuneloop.tables import AbState, AlertKind, AlertLevel, AlertState, CycleState, Plan, Trigger
 from tuneloop_reports.content import (
+    AbMetric,
     AlertEntry,
     Average,
     Category,
     CategoryKind,
     ComparedRow,
-    Content,
     Difference,
     Event,
     EventKind,
-    Figure,
     FixedExample,
     LiveTest,
-    Measure,
-    Measured,
+    MetricByArm,
     ModelReport,
+    MonthlyActivity,
     MonthPoint,
+    PlannedTask,
+    ReportContent,
+    ReportRate,
     Retrain,
-    Task,
     VersionEntry,
-    Work,
 )
 from tuneloop_reports.gather.traffic_light import COLOURS, rule_of
 from tuneloop_reports.style import Style
@@ -34,10 +34,10 @@ from tuneloop_reports.style import Style
 END = datetime(2026, 2, 1, tzinfo=UTC)
 
 
-def figure(correct: int, n: int) -> Figure:
+def figure(correct: int, n: int) -> ReportRate:
     rate = Rate(correct, n)
     low, high = rate.interval
-    return Figure(value=rate.value if n else None, n=n, low=low, high=high)
+    return ReportRate(value=rate.value if n else None, n=n, low=low, high=high)
 
 
 def between(before: tuple[int, int], now: tuple[int, int]) -> Difference:
@@ -100,9 +100,9 @@ LIVE_TEST = LiveTest(
     state=AbState.PROMOTED,
     people=1840,
     measures=(
-        Measured(measure=Measure.ACCURACY, production=figure(33, 40), candidate=figure(38, 40)),
-        Measured(measure=Measure.REPORTS, production=figure(21, 1472), candidate=figure(3, 368)),
-        Measured(measure=Measure.HALLUCINATION, production=figure(1, 40), candidate=figure(0, 40)),
+        MetricByArm(measure=AbMetric.ACCURACY, production=figure(33, 40), candidate=figure(38, 40)),
+        MetricByArm(measure=AbMetric.REPORTS, production=figure(21, 1472), candidate=figure(3, 368)),
+        MetricByArm(measure=AbMetric.HALLUCINATION, production=figure(1, 40), candidate=figure(0, 40)),
     ),
     difference=Difference(value=0.125, low=-0.14, high=0.33),
 )
@@ -163,7 +163,7 @@ def model(**changed: Any) -> ModelReport:
         "confidence_before": Average(value=0.883, n=17105, low=0.880, high=0.886),
         "reported": figure(182, 18240),
         "reported_before": figure(257, 17105),
-        "work": Work(
+        "work": MonthlyActivity(
             examples={"correction": 38, "reviewed": 34, "sampled": 24},
             labels=304,
             labellers=2,
@@ -191,8 +191,8 @@ def model(**changed: Any) -> ModelReport:
         ),
         "alerts": alerts,
         "tasks": (
-            Task(task="reading", every_days=7, next_at=END + timedelta(days=3)),
-            Task(task="retrain", every_days=30, next_at=END + timedelta(days=18)),
+            PlannedTask(task="reading", every_days=7, next_at=END + timedelta(days=3)),
+            PlannedTask(task="retrain", every_days=30, next_at=END + timedelta(days=18)),
         ),
         "labels_due": 14,
         "smallest_drop": 0.07,
@@ -201,7 +201,7 @@ def model(**changed: Any) -> ModelReport:
     return ModelReport(**(values | changed))
 
 
-def content(*models: ModelReport, **changed: Any) -> Content:
+def content(*models: ModelReport, **changed: Any) -> ReportContent:
     values: dict[str, Any] = {
         "agency": "North Agency",
         "client": "Acme Outfitters",
@@ -214,4 +214,4 @@ def content(*models: ModelReport, **changed: Any) -> Content:
         "models": models or (model(),),
         "style": Style(footer="North Agency GmbH, Harbour Street 7, Hamburg", website="north.example"),
     }
-    return Content(**(values | changed))
+    return ReportContent(**(values | changed))

@@ -15,11 +15,11 @@ import pytest
 from tests.reports.sample import END, LIVE_TEST, RETRAIN, category, content, figure, model
 from tuneloop.tables import AbState, AlertKind, AlertLevel, AlertState, Plan
 from tuneloop_reports.charts import accuracy_chart
-from tuneloop_reports.content import AlertEntry, Content, Event, EventKind, Light, LightRule
+from tuneloop_reports.content import AlertEntry, Event, EventKind, Light, LightRule, ReportContent
 from tuneloop_reports.csv_export import write_csv
 from tuneloop_reports.document import Medium, ink_on, write_html
 from tuneloop_reports.gather.traffic_light import COLOURS, rule_of
-from tuneloop_reports.i18n import Speaker, sentences
+from tuneloop_reports.i18n import Translator, sentences
 from tuneloop_reports.redact import redact, shorten
 from tuneloop_reports.render.renderer import NotRendered, Renderer
 from tuneloop_reports.sections import headline, rank
@@ -184,7 +184,7 @@ def test_every_sentence_exists_in_every_language(language: Language) -> None:
 
 
 def test_the_headline_claims_only_what_is_shown() -> None:
-    say = Speaker(Language.ENGLISH, "UTC")
+    say = Translator(Language.ENGLISH, "UTC")
     assert headline(say, content()) == (
         "92% of your model's answers were right (88\N{EN DASH}95%, 240 checked answers), up from 83% in December 2025."
     )
@@ -195,7 +195,7 @@ def test_the_headline_claims_only_what_is_shown() -> None:
 
 
 def test_numbers_and_dates_follow_the_language() -> None:
-    english, german = Speaker(Language.ENGLISH, "UTC"), Speaker(Language.GERMAN, "Europe/Berlin")
+    english, german = Translator(Language.ENGLISH, "UTC"), Translator(Language.GERMAN, "Europe/Berlin")
     rate = figure(1641, 18240)
     assert (english.number(18240), german.number(18240)) == ("18,240", "18.240")
     assert (english.percent(0.0123, 1), german.percent(0.0123, 1)) == ("1.2%", "1,2\u00a0%")
@@ -291,7 +291,7 @@ def test_the_ink_can_be_read_on_the_accent() -> None:
 
 def test_a_content_is_named_by_what_it_says() -> None:
     first = content()
-    assert Content.model_validate(first.stored()).digest == first.digest
+    assert ReportContent.model_validate(first.stored()).digest == first.digest
     assert first.model_copy(update={"note": "x"}).digest != first.digest
 
 
@@ -334,7 +334,7 @@ def test_nothing_is_said_of_a_month_before_the_first(renderer: Renderer) -> None
 
 
 def test_versions_of_one_day_share_a_mark() -> None:
-    say = Speaker(Language.ENGLISH, "UTC")
+    say = Translator(Language.ENGLISH, "UTC")
     busy = model(
         events=[
             Event(at=END - timedelta(days=9, hours=n), kind=EventKind.DEPLOYED, version=f"{9 - n}") for n in (3, 2, 1)

@@ -11,7 +11,7 @@ from tests.serving.lora_files import write_adapter
 from tests.support.tiny_models import TinyPair
 from tuneloop.kit.errors import CorruptArtifact, InvalidInput
 from tuneloop.registry.contract import Contract, Decoding
-from tuneloop_workers.serving.answer import Answer, Delta
+from tuneloop_workers.serving.answer import Delta, EngineAnswer
 from tuneloop_workers.serving.decoding import Options
 from tuneloop_workers.serving.engine import Engine
 from tuneloop_workers.serving.servable import Adapter
@@ -19,19 +19,19 @@ from tuneloop_workers.serving.servable import Adapter
 TEXTS = [f"message {number}: where is order {number * 37}?" for number in range(8)]
 
 
-def answers(engine: Engine) -> dict[int, Answer]:
+def answers(engine: Engine) -> dict[int, EngineAnswer]:
     finished = engine.run()
-    assert all(isinstance(each.outcome, Answer) for each in finished)
+    assert all(isinstance(each.outcome, EngineAnswer) for each in finished)
     return {each.ticket: each.outcome for each in finished}
 
 
-def answer_alone(engine: Engine, contract: Contract, adapters: list[Adapter], text: str) -> Answer:
+def answer_alone(engine: Engine, contract: Contract, adapters: list[Adapter], text: str) -> EngineAnswer:
     engine.submit(engine.prepare(contract, adapters), ask(text))
     [answer] = answers(engine).values()
     return answer
 
 
-def assert_same(answer: Answer, expected: Answer) -> None:
+def assert_same(answer: EngineAnswer, expected: EngineAnswer) -> None:
     """Equal up to rounding; llama.cpp rounds by batch shape, so a greedy text may turn at a near-tie."""
     pairs = list(zip(answer.tokens, expected.tokens, strict=False))
     turned = [at for at, (token, other) in enumerate(pairs) if token.token != other.token]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tuneloop.stats.evidence import Group
 from tuneloop.stats.gate import Disagreements, Outcome, Policy, decide
-from tuneloop.stats.gate_tests import Finding
+from tuneloop.stats.gate_tests import CheckResult
 from tuneloop.stats.paired import PairedCounts
 from tuneloop.stats.sequential import DisagreementTest
 from tuneloop.stats.strata import Flags, Strata, stratify
@@ -22,7 +22,7 @@ tables = st.builds(PairedCounts, *[st.integers(0, 300)] * 4)
 def test_promotes_when_the_gain_and_every_tolerance_are_proven() -> None:
     verdict = decide(Strata(EQUAL, target=GAINED, strong=EQUAL, hallucination=EQUAL, categories={"returns": EQUAL}))
     assert (verdict.outcome, verdict.labels_needed) == (Outcome.PROMOTE, 0)
-    assert {check.finding for check in verdict.checks} == {Finding.PROVEN}
+    assert {check.finding for check in verdict.checks} == {CheckResult.PROVEN}
 
 
 def test_promotes_without_a_target_when_nothing_got_worse() -> None:

@@ -9,7 +9,7 @@ import pytest
 from tuneloop.stats.attempts import alpha_of
 from tuneloop.stats.evidence import Group
 from tuneloop.stats.gate import STRONG, TARGET, Outcome, Policy, decide, objected
-from tuneloop.stats.gate_tests import Finding
+from tuneloop.stats.gate_tests import CheckResult
 from tuneloop.stats.paired import PairedCounts
 from tuneloop.stats.queue import in_order, order
 from tuneloop.stats.sequential import DisagreementTest
@@ -139,7 +139,7 @@ def test_a_gain_that_golden_items_of_a_fallen_category_do_not_show_is_left_to_th
     assert decide(strata, FIRST, weighing.found).outcome is Outcome.NEED_MORE_LABELS
     weighing.look([Judged("fallen", production=False, candidate=True, near=True)] * 30)
     (target,) = [check for check in decide(strata, FIRST, weighing.found).checks if check.name == TARGET]
-    assert target.finding is Finding.PROVEN
+    assert target.finding is CheckResult.PROVEN
 
 
 def test_pairs_apart_from_the_target_are_labelled_at_twice_the_rate() -> None:

@@ -20,14 +20,14 @@ from tuneloop.tables import (
     ReportSnapshot,
     ReportStyle,
 )
-from tuneloop_reports.content import Content
+from tuneloop_reports.content import ReportContent
 from tuneloop_reports.style import Style
 
 
 def report_rows(agency: Agency, client: Client) -> list[Row]:
     """One row of each table, in the order in which they can be inserted."""
     mine: dict[str, Any] = {"agency_id": agency.id, "client_id": client.id}
-    content = Content(
+    content = ReportContent(
         agency=agency.name,
         client=client.name,
         client_slug=client.slug,

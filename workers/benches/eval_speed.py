@@ -24,7 +24,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from tuneloop.registry.contract import Contract, Task
 from tuneloop.registry.templates import Message, render, render_answer, tokenise
-from tuneloop_workers.serving.answer import Answer
+from tuneloop_workers.serving.answer import EngineAnswer
 from tuneloop_workers.serving.engine import Engine
 
 LABELS = (
@@ -108,7 +108,7 @@ def _ours(engine: Engine) -> list[str]:
 
 
 def _text(outcome: object) -> str:
-    assert isinstance(outcome, Answer), outcome
+    assert isinstance(outcome, EngineAnswer), outcome
     return outcome.text
 
 

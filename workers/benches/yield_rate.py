@@ -39,7 +39,7 @@ from tuneloop_workers.evaluation.runner import LocalRunner
 from tuneloop_workers.export.lora import export_lora
 from tuneloop_workers.handlers.candidate_selection import Part
 from tuneloop_workers.llama import identity
-from tuneloop_workers.serving.answer import Answer
+from tuneloop_workers.serving.answer import EngineAnswer
 from tuneloop_workers.serving.engine import Engine
 from tuneloop_workers.training.base import place
 from tuneloop_workers.training.events import Done
@@ -58,7 +58,7 @@ class Lab:
         self.engine = Engine(base.gguf, threads=threads)
         self.gguf_sha256 = digest_file(base.gguf)
         self.weights_sha256 = digest_file(base.weights / "model.safetensors")
-        self.given: dict[str, dict[str, Answer]] = defaultdict(dict)
+        self.given: dict[str, dict[str, EngineAnswer]] = defaultdict(dict)
 
     def contract(self, labels: Sequence[str]) -> Contract:
         return Contract(
@@ -89,7 +89,7 @@ class Lab:
         )
         return self._trained(spec)
 
-    def answer(self, labels: Sequence[str], parts: Sequence[Part], items: Sequence[Item]) -> list[Answer]:
+    def answer(self, labels: Sequence[str], parts: Sequence[Part], items: Sequence[Item]) -> list[EngineAnswer]:
         """Of the parts together; what they were asked before is not asked again."""
         manifest = Manifest(
             contract=self.contract(labels),
@@ -175,7 +175,7 @@ def choice(lab: Lab, draw: Draw, parent: Part, new: Part, blends: Sequence[float
     return tried[choose(production, scores, blends, Policy())]
 
 
-def dev_of(draw: Draw, answers: Sequence[Answer]) -> Dev:
+def dev_of(draw: Draw, answers: Sequence[EngineAnswer]) -> Dev:
     return summarise(
         [TARGET if item.label in draw.new else STRONG for item in draw.dev],
         [answer.text == item.label for item, answer in zip(draw.dev, answers, strict=True)],

@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import func
 from sqlmodel import Session, col, select
 
-from tuneloop.clients.months import Month, Span, zone_of_agency
+from tuneloop.clients.months import Month, TimeSpan, zone_of_agency
 from tuneloop.kit.clock import now
 from tuneloop.tables import (
     Activity,
@@ -164,7 +164,7 @@ def _figures(
     subscription: Subscription | None,
     plan: MaintenancePlan | None,
     month: Month,
-    span: Span,
+    span: TimeSpan,
     account: BillingAccount,
 ) -> ClientFigures:
     kept = records_of(session, client.id, month)
@@ -189,7 +189,7 @@ def _figures(
     )
 
 
-def _revenue(session: Session, client_id: UUID, span: Span, currency: str) -> int:
+def _revenue(session: Session, client_id: UUID, span: TimeSpan, currency: str) -> int:
     """Invoices issued in the span, less what was credited."""
     total = func.coalesce(func.sum(Invoice.total - Invoice.credited), 0)
     query = select(total).where(Invoice.client_id == client_id, Invoice.currency == currency)
@@ -197,7 +197,7 @@ def _revenue(session: Session, client_id: UUID, span: Span, currency: str) -> in
     return int(session.exec(query).one())
 
 
-def _worked(session: Session, client_id: UUID, span: Span) -> dict[Activity, int]:
+def _worked(session: Session, client_id: UUID, span: TimeSpan) -> dict[Activity, int]:
     query = (
         select(WorkEntry.activity, func.sum(WorkEntry.seconds))
         .where(WorkEntry.client_id == client_id, WorkEntry.at >= span.start, WorkEntry.at < span.end)
@@ -208,7 +208,7 @@ def _worked(session: Session, client_id: UUID, span: Span) -> dict[Activity, int
     return {activity: found.get(activity, 0) for activity in Activity}
 
 
-def _value(session: Session, client_id: UUID, span: Span) -> list[Shown]:
+def _value(session: Session, client_id: UUID, span: TimeSpan) -> list[Shown]:
     """The verdicts behind what went into production."""
     query = (
         select(RegisteredModel.slug, Comparison)
@@ -231,7 +231,7 @@ def _value(session: Session, client_id: UUID, span: Span) -> list[Shown]:
     return found
 
 
-def _left_in(subscription: Subscription, span: Span) -> bool:
+def _left_in(subscription: Subscription, span: TimeSpan) -> bool:
     gone = subscription.state is SubscriptionState.CANCELLED
     return gone and span.start <= subscription.state_since < span.end
 

@@ -9,12 +9,12 @@ from zoneinfo import ZoneInfo
 from sqlmodel import Session, col, select
 
 from tuneloop.clients.entitlements import allowance, contract_of
-from tuneloop.clients.months import Month, Span, zone_of_agency
+from tuneloop.clients.months import Month, TimeSpan, zone_of_agency
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import InvalidInput
 from tuneloop.kit.jobs.runtime import JobContext
 from tuneloop.tables import Agency, Client, Feature, MonthClose, Subscription, SubscriptionState
-from tuneloop_billing.month_end.statement import Content, compose, mark_invoiced
+from tuneloop_billing.month_end.statement import StatementLines, compose, mark_invoiced
 from tuneloop_billing.payment_provider.protocol import InvoiceFacts, PaymentGateway, Statement
 from tuneloop_billing.stripe_sync import gateway, keep_invoice, next_read
 from tuneloop_billing.usage.metering import meter_month, records_of
@@ -48,8 +48,8 @@ class Facts(NamedTuple):
     close: MonthClose
     client: Client
     month: Month
-    span: Span
-    closed: Span
+    span: TimeSpan
+    closed: TimeSpan
     agency: str
 
 
@@ -99,7 +99,7 @@ def _read(context: JobContext, close_id: UUID) -> Facts:
         earlier = select(MonthClose.until).where(
             MonthClose.client_id == client.id, MonthClose.month == str(month.previous)
         )
-        closed = Span(session.exec(earlier).one_or_none() or span.start, close.until or span.end)
+        closed = TimeSpan(session.exec(earlier).one_or_none() or span.start, close.until or span.end)
         return Facts(close, client, month, span, closed, agency)
 
 
@@ -188,7 +188,7 @@ def _draft_of(service: PaymentGateway, subscription: Subscription, facts: Facts)
     return None
 
 
-def is_renewal_of(invoice: InvoiceFacts, span: Span) -> bool:
+def is_renewal_of(invoice: InvoiceFacts, span: TimeSpan) -> bool:
     return invoice.renewal and span.end - _BEFORE <= invoice.period_end < span.end + _AFTER
 
 
@@ -206,7 +206,12 @@ def awaited_month(session: Session, invoice: InvoiceFacts, client_id: UUID, zone
 
 
 def _statement(
-    facts: Facts, subscription: Subscription, currency: str, content: Content, draft: str | None, link: str | None
+    facts: Facts,
+    subscription: Subscription,
+    currency: str,
+    content: StatementLines,
+    draft: str | None,
+    link: str | None,
 ) -> Statement:
     said = f"Maintenance by {facts.agency}, with the work of {facts.month}."
     return Statement(

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlmodel import Session, col, select
 
 from tuneloop.clients.entitlements import CYCLE, Contract, give_back_unfinished
-from tuneloop.clients.months import Month, Span
+from tuneloop.clients.months import Month, TimeSpan
 from tuneloop.tables import (
     AdapterVersion,
     Client,
@@ -31,24 +31,26 @@ NAMES = {
 _DONE = (CycleState.DEPLOYED, CycleState.ROLLED_BACK)
 
 
-class Content(NamedTuple):
+class StatementLines(NamedTuple):
     """`charged` costs something, `included` doesn't."""
 
     charged: list[Line]
     included: list[Line]
 
 
-def compose(session: Session, contract: Contract, month: Month, span: Span, usage: dict[Unit, UsageRecord]) -> Content:
+def compose(
+    session: Session, contract: Contract, month: Month, span: TimeSpan, usage: dict[Unit, UsageRecord]
+) -> StatementLines:
     client = contract.client
     give_back_unfinished(session, client.id)
     charged = [_extra_line(session, use) for use in billable(session, client.id, span)]
     if (overage := _overage(contract, month, usage)) is not None:
         charged.append(overage)
     included = [*_retrains(session, client, span), *_counts(client, month, usage)]
-    return Content(charged, included)
+    return StatementLines(charged, included)
 
 
-def billable(session: Session, client_id: UUID, span: Span) -> list[ServiceUse]:
+def billable(session: Session, client_id: UUID, span: TimeSpan) -> list[ServiceUse]:
     """Extras to invoice: labels once ordered, retrains once deployed, the rest once done."""
     uses = session.exec(
         select(ServiceUse)
@@ -113,7 +115,7 @@ def _overage(contract: Contract, month: Month, usage: dict[Unit, UsageRecord]) -
     return Line(text, over * price, f"usage:{contract.client.id}:{month}:gpu")
 
 
-def _retrains(session: Session, client: Client, span: Span) -> list[Line]:
+def _retrains(session: Session, client: Client, span: TimeSpan) -> list[Line]:
     query = select(RetrainingCycle).where(
         RetrainingCycle.client_id == client.id,
         col(RetrainingCycle.state).in_(_DONE),

@@ -6,14 +6,14 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, func
 from sqlmodel import Session, col, select
 
-from tuneloop.clients.months import Month, Span, zone_of_agency
+from tuneloop.clients.months import Month, TimeSpan, zone_of_agency
 from tuneloop.kit.jobs import JobRow, Queue
 from tuneloop.tables import AdapterVersion, Prediction, ReviewLabel, Unit, UsageRecord, WorkEntry
 
 SUMMED = (Unit.GPU_SECONDS, Unit.ANSWERS, Unit.LABELS, Unit.OPERATOR_SECONDS)
 
 
-def count(session: Session, client_id: UUID, span: Span) -> dict[Unit, int]:
+def count(session: Session, client_id: UUID, span: TimeSpan) -> dict[Unit, int]:
     """Units of a half-open span; storage is what is kept at its end.
 
     GPU seconds are whole per job, and belong to where the job ended, so that spans that join add up.
@@ -58,12 +58,12 @@ def meter_month(
     if known:
         return known
     span = month.span(zone)
-    counted = count(session, client_id, Span(span.start, until or span.end))
+    counted = count(session, client_id, TimeSpan(span.start, until or span.end))
     earlier = session.exec(select(UsageRecord).where(UsageRecord.client_id == client_id)).all()
     late = dict.fromkeys(Unit, 0)
     if earlier:
         first = Month.parse(min(record.month for record in earlier))
-        before = count(session, client_id, Span(first.span(zone).start, span.start))
+        before = count(session, client_id, TimeSpan(first.span(zone).start, span.start))
         for unit in SUMMED:
             late[unit] = before[unit] - sum(each.quantity + each.late for each in earlier if each.unit is unit)
     for unit, quantity in counted.items():
@@ -77,7 +77,9 @@ def records_of(session: Session, client_id: UUID, month: Month) -> dict[Unit, Us
     return {record.unit: record for record in session.exec(query)}
 
 
-def _within(column: ColumnElement[datetime] | object, span: Span) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+def _within(
+    column: ColumnElement[datetime] | object, span: TimeSpan
+) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
     return column >= span.start, column < span.end  # type: ignore[operator, return-value]
 
 

@@ -6,7 +6,7 @@ from tuneloop.ab_tests.figures import TITLES
 from tuneloop.tables import AbState
 from tuneloop_bot.ab_view import AbView
 from tuneloop_bot.action_ids import Act, Ref
-from tuneloop_bot.blocks.content import Content
+from tuneloop_bot.blocks.content import MessageContent
 from tuneloop_bot.blocks.decisions import decided, promotion_buttons
 from tuneloop_bot.blocks.parts import (
     Block,
@@ -32,7 +32,7 @@ ENDINGS = {
 }
 
 
-def ab_message(test: AbView, cycle: CycleView) -> Content:
+def ab_message(test: AbView, cycle: CycleView) -> MessageContent:
     name = f"{cycle.model}@v{test.candidate}"
     blocks = [
         header(f"A/B test of {name}"),
@@ -50,7 +50,7 @@ def ab_message(test: AbView, cycle: CycleView) -> Content:
         *(decided(cycle.promotion) if cycle.promotion else []),
         *_buttons(test, cycle),
     ]
-    return Content(f"A/B test of {name}: {test.state}", blocks)
+    return MessageContent(f"A/B test of {name}: {test.state}", blocks)
 
 
 def _state(test: AbView) -> list[Block]:

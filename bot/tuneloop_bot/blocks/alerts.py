@@ -9,7 +9,7 @@ from tuneloop.retraining.recipe import Recipe, further_in_words
 from tuneloop.tables import Alert, AlertLevel, AlertState, CycleState
 from tuneloop_bot.action_ids import Act, Ref
 from tuneloop_bot.blocks.chart import picture
-from tuneloop_bot.blocks.content import Content
+from tuneloop_bot.blocks.content import MessageContent
 from tuneloop_bot.blocks.cycles import at_hand, cycle_lines
 from tuneloop_bot.blocks.decisions import retrain_buttons
 from tuneloop_bot.blocks.parts import (
@@ -27,14 +27,14 @@ from tuneloop_bot.blocks.parts import (
     theirs,
     when,
 )
-from tuneloop_bot.views import AlertView, Answered
+from tuneloop_bot.views import AlertView, WrongAnswer
 
 SNOOZES = ((1, "1 day"), (3, "3 days"), (7, "1 week"), (30, "30 days"))
 _FURTHER = further_in_words(Recipe().further_attempts) or ""
 MARKS = {AlertLevel.ALERT: ":rotating_light:", AlertLevel.WARN: ":warning:"}
 
 
-def alert_message(view: AlertView) -> Content:
+def alert_message(view: AlertView) -> MessageContent:
     alert = view.row
     level = f"{MARKS[alert.level]} *{alert.level.value.capitalize()}*"
     lead = [
@@ -52,7 +52,7 @@ def alert_message(view: AlertView) -> Content:
         *_state(view),
         *_buttons(view),
     ]
-    return Content(
+    return MessageContent(
         f"{view.model}: {alert.summary}",
         blocks,
         picture=picture(view.chart, view.model, at=len(lead)) if view.chart is not None else None,
@@ -75,7 +75,7 @@ def _figures(evidence: dict[str, Any]) -> list[Block]:
     return pairs([*rows, *fallen])
 
 
-def _examples(examples: list[Answered]) -> list[Block]:
+def _examples(examples: list[WrongAnswer]) -> list[Block]:
     if not examples:
         return []
     shown = [

@@ -27,7 +27,7 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Content:
+class MessageContent:
     """`answers` are the predictions that the message shows, in order: replies in its thread can correct them."""
 
     notice: str

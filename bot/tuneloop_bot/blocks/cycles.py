@@ -6,7 +6,7 @@ from tuneloop.retraining.evidence import Evidence, Measured
 from tuneloop.retraining.recipe import further_in_words
 from tuneloop.tables import CycleState
 from tuneloop_bot.action_ids import Act, Ref
-from tuneloop_bot.blocks.content import Content
+from tuneloop_bot.blocks.content import MessageContent
 from tuneloop_bot.blocks.decisions import decided, pending, promotion_buttons, retrain_buttons
 from tuneloop_bot.blocks.diagnosis import gone_on, what_next, why
 from tuneloop_bot.blocks.parts import (
@@ -51,7 +51,7 @@ RUNNING = {
 }
 
 
-def retrain_message(view: CycleView, data: Data, effort: Effort) -> Content:
+def retrain_message(view: CycleView, data: Data, effort: Effort) -> MessageContent:
     """The question, later its progress, in one message."""
     blocks = [
         header(f"Retrain {view.model}?" if view.state is CycleState.PROPOSED else f"Retrain of {view.model}"),
@@ -60,7 +60,7 @@ def retrain_message(view: CycleView, data: Data, effort: Effort) -> Content:
         *cycle_lines(view),
         *retrain_buttons(view),
     ]
-    return Content(f"Retrain {view.model}? It waits for approval.", blocks)
+    return MessageContent(f"Retrain {view.model}? It waits for approval.", blocks)
 
 
 def further(view: CycleView) -> list[Block]:
@@ -115,7 +115,7 @@ def progress(view: CycleView) -> str:
     return f"{stage[0].upper()}{stage[1:]} {bar} {share} %"
 
 
-def candidate_message(view: CycleView, *, site: str | None = None) -> Content:
+def candidate_message(view: CycleView, *, site: str | None = None) -> MessageContent:
     """What was measured, what was fixed and broken, the verdict with its reasons; once turned down why, and what next.
 
     `site` is where links lead.
@@ -136,7 +136,7 @@ def candidate_message(view: CycleView, *, site: str | None = None) -> Content:
             *_after(view, name),
             *what_next(view, site=site),
         ]
-        return Content(f"Candidate {name} was turned down: {view.diagnosis.summary}", blocks)
+        return MessageContent(f"Candidate {name} was turned down: {view.diagnosis.summary}", blocks)
     blocks = [
         *lead,
         *([theirs("\n".join(f"• {reason}" for reason in view.reasons))] if view.reasons else []),
@@ -148,10 +148,10 @@ def candidate_message(view: CycleView, *, site: str | None = None) -> Content:
         *what_next(view, site=site),
         *promotion_buttons(view),
     ]
-    return Content(f"Candidate {name} is ready: {view.outcome or 'first version'}".replace("_", " "), blocks)
+    return MessageContent(f"Candidate {name} is ready: {view.outcome or 'first version'}".replace("_", " "), blocks)
 
 
-def failed_message(view: CycleView, *, site: str | None = None) -> Content:
+def failed_message(view: CycleView, *, site: str | None = None) -> MessageContent:
     blocks = [
         header(f"The retrain of {view.model} failed"),
         theirs(view.failure or "No cause was recorded.", 1500),
@@ -163,7 +163,7 @@ def failed_message(view: CycleView, *, site: str | None = None) -> Content:
         ),
         *what_next(view, site=site),
     ]
-    return Content(f"The retrain of {view.model} failed.", blocks)
+    return MessageContent(f"The retrain of {view.model} failed.", blocks)
 
 
 def _after(view: CycleView, name: str) -> list[Block]:

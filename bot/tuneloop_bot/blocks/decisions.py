@@ -4,10 +4,10 @@ from tuneloop.ab_tests.service import DAYS, SHARE
 from tuneloop.tables import CycleState, Decision
 from tuneloop_bot.action_ids import Act, Ref
 from tuneloop_bot.blocks.parts import Block, button, buttons, code, confirm, context, when
-from tuneloop_bot.views import CycleView, Question
+from tuneloop_bot.views import ApprovalQuestion, CycleView
 
 
-def decided(question: Question) -> list[Block]:
+def decided(question: ApprovalQuestion) -> list[Block]:
     """One line once it is decided; nothing before."""
     if question.decision is None or question.decided_at is None:
         return []
@@ -17,7 +17,7 @@ def decided(question: Question) -> list[Block]:
     return [context(f"{word} by {code(question.decided_by or '?')} {when(question.decided_at)}{origin}{note}")]
 
 
-def pending(question: Question) -> list[Block]:
+def pending(question: ApprovalQuestion) -> list[Block]:
     """What an open question still waits for."""
     if question.decision is not None:
         return []

@@ -4,7 +4,7 @@ from sqlmodel import Session
 
 from tuneloop.monitoring.portfolio import PortfolioRow, portfolio
 from tuneloop.tables import MonitorStatus
-from tuneloop_bot.blocks.content import Content
+from tuneloop_bot.blocks.content import MessageContent
 from tuneloop_bot.blocks.parts import Block, code, context, counted, divider, header, ours, percent
 from tuneloop_bot.pending_approvals import open_questions
 
@@ -18,12 +18,12 @@ MARKS = {
 MOST = 40
 
 
-def digest_message(session: Session) -> Content:
+def digest_message(session: Session) -> MessageContent:
     rows = portfolio(session)
     waits = len(open_questions(session))
     counts = {status: sum(row.status is status for row in rows) for status in MonitorStatus}
     words = ", ".join(f"{count} {status.value.replace('_', ' ')}" for status, count in counts.items() if count)
-    return Content(
+    return MessageContent(
         f"Your week: {words or 'no models yet'}",
         [
             header("Your week"),

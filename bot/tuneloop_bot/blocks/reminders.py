@@ -1,46 +1,46 @@
 """Nobody has answered: remind those who may, then those above. An alert stays open or gets worse: call people anew."""
 
 from tuneloop.tables import AlertChange, AlertState, Approval
-from tuneloop_bot.blocks.content import Content
+from tuneloop_bot.blocks.content import MessageContent
 from tuneloop_bot.blocks.parts import Block, code, context, ours, theirs, when
-from tuneloop_bot.pending_approvals import Asked, Call
+from tuneloop_bot.pending_approvals import AlertCall, Asked
 
 MOST_CALLED = 10
 
 
-def reminder_message(asked: Asked) -> Content:
+def reminder_message(asked: Asked) -> MessageContent:
     """A reply in the question's thread that calls the people who may answer; changes once it is answered."""
     people = " ".join(f"<@{each}>" for each in asked.people[:MOST_CALLED])
     text = f":bell: The {asked.what} of {code(asked.model)} still waits for an answer. {people}"
     return _message(asked, text, f"The {asked.what} of {asked.model} still waits.")
 
 
-def escalation_message(asked: Asked) -> Content:
+def escalation_message(asked: Asked) -> MessageContent:
     people = " ".join(f"<@{each}>" for each in asked.admins[:MOST_CALLED])
     text = f":rotating_light: Nobody has answered about the {asked.what} of {code(asked.model)}. {people}"
     return _message(asked, text, f"Nobody has answered about the {asked.what} of {asked.model}.")
 
 
-def call_message(call: Call) -> Content:
+def call_message(call: AlertCall) -> MessageContent:
     """A reply in the alert's thread; says how it ended once it has."""
     alert, name = call.alert, code(call.model)
     if alert.state is not AlertState.OPEN:
         blocks = [context(f":white_check_mark: The alert about {name} is {alert.state}.")]
-        return Content(f"The alert about {call.model} is {alert.state}.", blocks)
+        return MessageContent(f"The alert about {call.model} is {alert.state}.", blocks)
     people = " ".join(f"<@{each}>" for each in call.people[:MOST_CALLED])
     worse = call.event.change is AlertChange.RAISED
     lead = f":rotating_light: It got worse: {name}." if worse else f":bell: The alert about {name} is still open."
     words = f"{call.model}: it got worse." if worse else f"The alert about {call.model} is still open."
-    return Content(words, [ours(f"{lead} {people}".strip()), theirs(call.event.summary, 1500)])
+    return MessageContent(words, [ours(f"{lead} {people}".strip()), theirs(call.event.summary, 1500)])
 
 
-def _message(asked: Asked, text: str, notice: str) -> Content:
+def _message(asked: Asked, text: str, notice: str) -> MessageContent:
     approval = asked.approval
     said = answered(approval)
     blocks: list[Block] = [ours(said or f"{text}\nIt expires {when(approval.expires_at)}.")]
     if said is None and asked.evidence is not None:
         blocks.append(theirs(asked.evidence))
-    return Content(notice, blocks)
+    return MessageContent(notice, blocks)
 
 
 def answered(approval: Approval) -> str | None:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from tuneloop.tables import ReportState
 from tuneloop_bot.action_ids import Act, Ref
-from tuneloop_bot.blocks.content import Content
+from tuneloop_bot.blocks.content import MessageContent
 from tuneloop_bot.blocks.parts import (
     Block,
     button,
@@ -40,7 +40,7 @@ class ReportView:
     delivered_at: datetime | None
 
 
-def report_message(view: ReportView) -> Content:
+def report_message(view: ReportView) -> MessageContent:
     to = ", ".join(view.recipients) or "nobody yet: add a contact to the client"
     blocks = [
         header(f"Report of {view.client} for {view.month}"),
@@ -49,7 +49,7 @@ def report_message(view: ReportView) -> Content:
         *report_state(view),
         *report_buttons(view),
     ]
-    return Content(f"The report of {view.client} for {view.month} is ready.", blocks)
+    return MessageContent(f"The report of {view.client} for {view.month} is ready.", blocks)
 
 
 def report_state(view: ReportView) -> list[Block]:

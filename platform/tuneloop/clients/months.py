@@ -13,7 +13,7 @@ from tuneloop.tables import BillingAccount
 _TEXT = re.compile(r"(\d{4})-(0[1-9]|1[0-2])")
 
 
-class Span(NamedTuple):
+class TimeSpan(NamedTuple):
     """From `start` up to but not including `end`, both UTC."""
 
     start: datetime
@@ -48,8 +48,8 @@ class Month(NamedTuple):
     def previous(self) -> "Month":
         return Month(self.year - (self.month == 1), (self.month - 2) % 12 + 1)
 
-    def span(self, zone: ZoneInfo) -> Span:
-        return Span(_midnight(self, zone), _midnight(self.next, zone))
+    def span(self, zone: ZoneInfo) -> TimeSpan:
+        return TimeSpan(_midnight(self, zone), _midnight(self.next, zone))
 
 
 def _midnight(month: Month, zone: ZoneInfo) -> datetime:

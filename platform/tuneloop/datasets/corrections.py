@@ -25,19 +25,19 @@ from tuneloop.tables import (
 )
 
 
-class Accepted(NamedTuple):
+class AcceptedCorrection(NamedTuple):
     feedback_id: UUID
     example: Example
 
 
-class Refused(NamedTuple):
+class RefusedCorrection(NamedTuple):
     feedback_id: UUID
     reason: str
 
 
-class Outcome(NamedTuple):
-    accepted: list[Accepted]
-    refused: list[Refused]
+class CorrectionResults(NamedTuple):
+    accepted: list[AcceptedCorrection]
+    refused: list[RefusedCorrection]
 
 
 def accept_correction(session: Session, *, principal: Principal, feedback_id: UUID, pool: Pool) -> Example:
@@ -79,18 +79,18 @@ def accept_correction(session: Session, *, principal: Principal, feedback_id: UU
 
 def accept_corrections(
     session: Session, *, principal: Principal, model_id: UUID, feedback_ids: Sequence[UUID], pool: Pool
-) -> Outcome:
+) -> CorrectionResults:
     """Accept those of a model's corrections that can be; the others are named with the reason, and stay open."""
-    outcome = Outcome([], [])
+    outcome = CorrectionResults([], [])
     for feedback_id in dict.fromkeys(feedback_ids):
         try:
             with session.begin_nested():
                 require_of_model(session, model_id=model_id, feedback_id=feedback_id)
                 example = accept_correction(session, principal=principal, feedback_id=feedback_id, pool=pool)
         except TuneloopError as error:
-            outcome.refused.append(Refused(feedback_id, error.message))
+            outcome.refused.append(RefusedCorrection(feedback_id, error.message))
         else:
-            outcome.accepted.append(Accepted(feedback_id, example))
+            outcome.accepted.append(AcceptedCorrection(feedback_id, example))
     return outcome
 
 

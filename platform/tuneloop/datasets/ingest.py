@@ -20,7 +20,7 @@ from tuneloop.tables import Example, Pool, RegisteredModel, Source
 GENERAL = "general"
 
 
-class Batch(NamedTuple):
+class IngestResult(NamedTuple):
     """What became of some rows; `duplicates` are the stored examples that said the same already."""
 
     added: list[Example]
@@ -51,7 +51,7 @@ class Intake:
         self._added_by = added_by
         self._hints_left = LISTED_PROBLEMS
 
-    def take(self, rows: Iterable[ParsedRow | RowProblem]) -> Batch:
+    def take(self, rows: Iterable[ParsedRow | RowProblem]) -> IngestResult:
         """Add the rows that are good and new to the session."""
         problems: list[RowProblem] = []
         drafts: list[tuple[int, Example]] = []
@@ -64,7 +64,7 @@ class Intake:
         fresh, duplicates = self._without_known(drafts, problems)
         added = self._without_leaks(fresh, problems)
         self._session.add_all(added)
-        return Batch(added, duplicates, sorted(problems))
+        return IngestResult(added, duplicates, sorted(problems))
 
     def _problem(self, row: ParsedRow) -> RowProblem | None:
         tokens = self._context.excess(row.messages, row.expected)

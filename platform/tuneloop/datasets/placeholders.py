@@ -22,7 +22,7 @@ PLACEHOLDERS: Final = {
 }
 
 
-class Span(NamedTuple):
+class TextSpan(NamedTuple):
     """Letters `start` to `end` of the message at `place`, or of the answer where that is `ANSWER`."""
 
     place: int
@@ -31,9 +31,9 @@ class Span(NamedTuple):
     entity: str
 
 
-def spans_of(detail: Mapping[str, Any]) -> list[Span]:
+def spans_of(detail: Mapping[str, Any]) -> list[TextSpan]:
     """As a finding keeps them."""
-    return [Span(*each) for each in detail.get("spans", ())]
+    return [TextSpan(*each) for each in detail.get("spans", ())]
 
 
 def texts_of(example: Example) -> dict[int, str]:
@@ -49,7 +49,7 @@ def text_digest(example: Example) -> str:
     return sha256(orjson.dumps([example.messages, example.expected])).hexdigest()
 
 
-def without_personal_data(example: Example, spans: Sequence[Span]) -> tuple[tuple[Message, ...], str]:
+def without_personal_data(example: Example, spans: Sequence[TextSpan]) -> tuple[tuple[Message, ...], str]:
     """Messages and answer with placeholders."""
     texts = texts_of(example)
     for span in sorted(spans, key=lambda each: each.start, reverse=True):

@@ -27,7 +27,7 @@ class StoredFile(NamedTuple):
     digest: str
 
 
-class Letter(NamedTuple):
+class EmailContent(NamedTuple):
     """What a mail says; `unsubscribe_token` is what its own unsubscribe link carries."""
 
     subject: str
@@ -51,7 +51,7 @@ def queue_mail(
     sender: Address,
     reply_to: str | None,
     recipient: Address,
-    letter: Letter,
+    letter: EmailContent,
 ) -> Mail:
     """Write a mail and ring for its delivery; a known `dedupe_key` returns the mail that was written then.
 

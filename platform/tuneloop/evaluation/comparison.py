@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlmodel import Session
 
-from tuneloop.evaluation.disagreements import Traffic, describe, weigh
+from tuneloop.evaluation.disagreements import TrafficDisagreements, describe, weigh
 from tuneloop.evaluation.golden_exposure import Renewal, note_looks, renew
 from tuneloop.evaluation.service import answers_of, rate_of
 from tuneloop.kit.errors import Conflict
@@ -65,7 +65,12 @@ def measure(
 
 
 def judge(
-    measured: Measured, *, target: Collection[str], policy: Policy, traffic: Traffic | None = None, attempt: int = 1
+    measured: Measured,
+    *,
+    target: Collection[str],
+    policy: Policy,
+    traffic: TrafficDisagreements | None = None,
+    attempt: int = 1,
 ) -> tuple[Verdict, Disagreements | None]:
     """The gate's verdict on golden items and, where there are any, on the labelled disagreements of traffic.
 
@@ -90,7 +95,7 @@ def compare_runs(
     candidate: EvalRun,
     target: Collection[str],
     policy: Policy,
-    traffic: Traffic | None = None,
+    traffic: TrafficDisagreements | None = None,
     look: int = 1,
     attempt: int = 1,
 ) -> Comparison:

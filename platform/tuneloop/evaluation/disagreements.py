@@ -15,7 +15,7 @@ from tuneloop.tables import DisagreementRun
 
 
 @dataclass(frozen=True)
-class Traffic:
+class TrafficDisagreements:
     """Disagreements on production traffic.
 
     Args:
@@ -31,7 +31,7 @@ class Traffic:
 
 
 def weigh(
-    traffic: Traffic,
+    traffic: TrafficDisagreements,
     golden: Mapping[str, PairedCounts],
     *,
     target: Collection[str],
@@ -48,7 +48,7 @@ def weigh(
     return weighing.found
 
 
-def describe(traffic: Traffic, found: Disagreements, policy: Policy) -> dict[str, Any]:
+def describe(traffic: TrafficDisagreements, found: Disagreements, policy: Policy) -> dict[str, Any]:
     """What a comparison keeps of them. Each group's difference is in points of its own traffic, of which n is there."""
     return {
         "queries": traffic.run.queries,

@@ -19,7 +19,7 @@ from tuneloop.tables import BaseModel, RegisteredModel
 
 
 @dataclass(frozen=True)
-class Answered:
+class PromptAnswer:
     """`asked` is what the caller called the version; `confidence` and `margin` in 0..1, None where not told."""
 
     asked: str
@@ -60,7 +60,7 @@ def routes_of(session: Session, *, model: RegisteredModel, versions: Sequence[st
 
 async def ask_all(
     settings: Settings, routes: Sequence[Route], *, asked: Sequence[str], messages: Sequence[Message]
-) -> list[Answered]:
+) -> list[PromptAnswer]:
     """Answers in the order of the routes, each by its version's own contract and decoding.
 
     Raises:
@@ -85,13 +85,13 @@ def _upstream(settings: Settings, route: Route) -> Upstream:
 
 async def _ask(
     http: httpx.AsyncClient, upstream: Upstream, route: Route, asked: str, messages: tuple[Message, ...]
-) -> Answered:
+) -> PromptAnswer:
     decoding = route.contract.decoding
     began = time.monotonic()
     reply = await ask_whole(
         http, upstream, route, Ask(messages, max_tokens=decoding.max_tokens, temperature=decoding.temperature)
     )
-    return Answered(
+    return PromptAnswer(
         asked=asked,
         version=route.name,
         digest=route.digest,

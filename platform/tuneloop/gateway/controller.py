@@ -11,7 +11,7 @@ from tuneloop.gateway.auth import GatewayRequest, gateway_of
 from tuneloop.gateway.errors import ModelNotFound
 from tuneloop.gateway.responses import model_object
 from tuneloop.gateway.schemas import ChatRequest
-from tuneloop.gateway.service import Call
+from tuneloop.gateway.service import CompletionCall
 from tuneloop.gateway.streaming import Relay, while_connected
 from tuneloop.predictions.completion_ids import completion_id
 
@@ -25,7 +25,7 @@ async def chat_completions(request: GatewayRequest, data: JSONBody[ChatRequest])
     route = await gateway.keeper.route(request.auth, data.model)
     if route is None:
         raise ModelNotFound(data.model)
-    call = Call.of(data, route)
+    call = CompletionCall.of(data, route)
     headers = {"X-Request-Id": completion_id(call.completion.id)}
     if not data.stream:
         return Response(await while_connected(request, gateway.whole(call)), headers=headers)

@@ -49,7 +49,7 @@ class Delta(NamedTuple):
     tokens: list[TokenEntry]
 
 
-class Reply(NamedTuple):
+class EngineReply(NamedTuple):
     """A complete answer; the space that some engines begin with is no part of it."""
 
     text: str
@@ -70,7 +70,7 @@ class Upstream(Protocol):
         ...
 
 
-async def ask_whole(http: httpx.AsyncClient, upstream: Upstream, route: Route, ask: Ask) -> Reply:
+async def ask_whole(http: httpx.AsyncClient, upstream: Upstream, route: Route, ask: Ask) -> EngineReply:
     """The answer in one piece.
 
     Raises:
@@ -82,7 +82,7 @@ async def ask_whole(http: httpx.AsyncClient, upstream: Upstream, route: Route, a
         raise EngineFailed("the engine gave no answer; try again")
     choice, usage = body.choices[0], body.usage or Usage()
     certainty = upstream.certainty(route, choice.tokens, body.tuneloop)
-    return Reply(
+    return EngineReply(
         choice.text.lstrip(),
         choice.finish_reason or "stop",
         usage.prompt_tokens,
@@ -94,7 +94,7 @@ async def ask_whole(http: httpx.AsyncClient, upstream: Upstream, route: Route, a
 
 async def ask_piecewise(
     http: httpx.AsyncClient, upstream: Upstream, route: Route, ask: Ask
-) -> AsyncGenerator[Delta | Reply, None]:
+) -> AsyncGenerator[Delta | EngineReply, None]:
     """The answer as it grows, then the whole of it. Raises what `ask_whole` raises."""
     text, finish_reason, tokens = "", "stop", list[TokenEntry]()
     usage, extra, complete = Usage(), None, False
@@ -119,7 +119,7 @@ async def ask_piecewise(
         raise EngineFailed("the engine stopped in the middle of its answer; try again")
     certainty = upstream.certainty(route, tokens, extra)
     counted = usage.completion_tokens or len(tokens)
-    yield Reply(text, finish_reason, usage.prompt_tokens, counted, tokens, certainty)
+    yield EngineReply(text, finish_reason, usage.prompt_tokens, counted, tokens, certainty)
 
 
 @asynccontextmanager

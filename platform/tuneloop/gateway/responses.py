@@ -6,7 +6,7 @@ from uuid import UUID
 
 import orjson
 
-from tuneloop.gateway.engine import Certainty, Delta, Reply
+from tuneloop.gateway.engine import Certainty, Delta, EngineReply
 from tuneloop.gateway.errors import error_body
 from tuneloop.gateway.routes import Route
 from tuneloop.gateway.upstream_schemas import TokenEntry
@@ -25,7 +25,7 @@ class Completion:
     route: Route
     logprobs: bool
 
-    def whole(self, reply: Reply) -> dict[str, Any]:
+    def whole(self, reply: EngineReply) -> dict[str, Any]:
         choice = {
             "index": 0,
             "message": {"role": "assistant", "content": reply.text, "refusal": None},
@@ -45,7 +45,7 @@ class Completion:
     def piece(self, delta: Delta) -> bytes:
         return self._chunk([_piece({"content": delta.text}, logprobs=self._logprobs(delta.tokens))])
 
-    def closing(self, reply: Reply, *, include_usage: bool) -> bytes:
+    def closing(self, reply: EngineReply, *, include_usage: bool) -> bytes:
         last = self._chunk([_piece({}, finish_reason=reply.finish_reason)], tuneloop=self._extra(reply.certainty))
         return last + (self._chunk([], usage=usage(reply)) if include_usage else b"") + DONE
 
@@ -70,7 +70,7 @@ class Completion:
         return {"digest": self.route.digest, **certainty._asdict()}
 
 
-def usage(reply: Reply) -> dict[str, int]:
+def usage(reply: EngineReply) -> dict[str, int]:
     return {
         "prompt_tokens": reply.prompt_tokens,
         "completion_tokens": reply.completion_tokens,

@@ -13,7 +13,7 @@ import structlog
 
 from tuneloop.gateway.ab_assignment import Assignment
 from tuneloop.gateway.admission import Admission
-from tuneloop.gateway.engine import Ask, Delta, Reply, Upstream, ask_piecewise, ask_whole
+from tuneloop.gateway.engine import Ask, Delta, EngineReply, Upstream, ask_piecewise, ask_whole
 from tuneloop.gateway.errors import EngineFailed, EngineUnavailable
 from tuneloop.gateway.metrics import LATENCY, REQUESTS
 from tuneloop.gateway.prediction_logger import Recorder
@@ -31,7 +31,7 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
-class Call:
+class CompletionCall:
     """A question and the version that answers it, whatever the aliases do meanwhile. `began`: monotonic seconds.
 
     `spare` asks production instead, where the version is a candidate under test and its engine fails.
@@ -44,10 +44,10 @@ class Call:
     at: datetime
     began: float
     assignment: Assignment | None = None
-    spare: "Call | None" = None
+    spare: "CompletionCall | None" = None
 
     @classmethod
-    def of(cls, asked: ChatRequest, named: Route) -> "Call":
+    def of(cls, asked: ChatRequest, named: Route) -> "CompletionCall":
         """With an A/B test behind the name, the same person always gets the same arm; a nameless one any."""
         moment, answer_id = now(), new_id()
         route, assignment = named.assigned(asked.user or str(answer_id), at=moment)
@@ -57,7 +57,7 @@ class Call:
     @classmethod
     def _to(
         cls, route: Route, asked: ChatRequest, answer_id: UUID, moment: datetime, assignment: Assignment | None
-    ) -> "Call":
+    ) -> "CompletionCall":
         decoding = route.contract.decoding
         ask = Ask(
             messages=tuple(message.plain() for message in asked.messages),
@@ -87,13 +87,13 @@ class Gateway:
     http: httpx.AsyncClient
     local: LocalEngine
 
-    async def whole(self, call: Call) -> dict[str, Any]:
+    async def whole(self, call: CompletionCall) -> dict[str, Any]:
         try:
             return await self._whole(call)
         except (EngineUnavailable, EngineFailed) as error:
             return await self._whole(_spared(call, error))
 
-    async def events(self, call: Call) -> AsyncGenerator[bytes, None]:
+    async def events(self, call: CompletionCall) -> AsyncGenerator[bytes, None]:
         """Server-sent events. Nothing is yielded before the engine has begun to answer."""
         begun = False
         try:
@@ -108,13 +108,13 @@ class Gateway:
                 async for event in events:
                     yield event
 
-    async def _whole(self, call: Call) -> dict[str, Any]:
+    async def _whole(self, call: CompletionCall) -> dict[str, Any]:
         async with self.admission.slot(call.route.agency_id):
             reply = await ask_whole(self.http, self._upstream(call.route), call.route, call.ask)
         self._record(call, reply)
         return call.completion.whole(reply)
 
-    async def _events(self, call: Call) -> AsyncGenerator[bytes, None]:
+    async def _events(self, call: CompletionCall) -> AsyncGenerator[bytes, None]:
         opening = call.completion.opening()
         async with self.admission.slot(call.route.agency_id):
             pieces = ask_piecewise(self.http, self._upstream(call.route), call.route, call.ask)
@@ -130,7 +130,7 @@ class Gateway:
     def _upstream(self, route: Route) -> Upstream:
         return OpenAIServer(route.upstream_url) if route.upstream_url else self.local
 
-    def _record(self, call: Call, reply: Reply) -> None:
+    def _record(self, call: CompletionCall, reply: EngineReply) -> None:
         seconds = time.monotonic() - call.began
         LATENCY.observe(seconds)
         REQUESTS.labels("200").inc()
@@ -158,7 +158,7 @@ class Gateway:
         self.recorder.record(row, size=1000 + len(reply.text) + sum(len(message.content) for message in messages))
 
 
-def _spared(call: Call, error: EngineUnavailable | EngineFailed) -> Call:
+def _spared(call: CompletionCall, error: EngineUnavailable | EngineFailed) -> CompletionCall:
     """The same question to production; raises the error where there is no test."""
     if call.spare is None:
         raise error

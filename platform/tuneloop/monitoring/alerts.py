@@ -34,7 +34,7 @@ LONGEST_SNOOZE = timedelta(days=60)
 
 
 @dataclass(frozen=True)
-class Finding:
+class AlertFinding:
     """What a stream has found. `fallen` names the categories that a retrain should mend."""
 
     kind: AlertKind
@@ -67,7 +67,7 @@ def open_alert_of(session: Session, model_id: UUID, kind: AlertKind) -> Alert | 
     return session.exec(query.with_for_update()).one_or_none()
 
 
-def raise_alert(session: Session, monitor: Monitor, finding: Finding, *, at: datetime | None = None) -> Alert:
+def raise_alert(session: Session, monitor: Monitor, finding: AlertFinding, *, at: datetime | None = None) -> Alert:
     """Open an alert, or add to the open one of the same kind: it may be raised, never lowered."""
     at = at or now()
     if finding.level is AlertLevel.ALERT and ALERT_KINDS[finding.kind].mended_by_training:
@@ -156,7 +156,7 @@ def resolve_by_monitor(
     _audit(session, Principal.system(alert.agency_id, "monitor"), alert, "alert.resolve", reason=reason)
 
 
-def _open(session: Session, monitor: Monitor, finding: Finding, at: datetime) -> Alert:
+def _open(session: Session, monitor: Monitor, finding: AlertFinding, at: datetime) -> Alert:
     alert = Alert(
         client_id=monitor.client_id,
         model_id=monitor.model_id,

@@ -15,7 +15,7 @@ from sqlmodel import Session, col, select
 
 from tuneloop.evaluation.service import rate_of
 from tuneloop.kit.clock import now
-from tuneloop.monitoring.alerts import Finding, open_alert_of, raise_alert, resolve_by_monitor
+from tuneloop.monitoring.alerts import AlertFinding, open_alert_of, raise_alert, resolve_by_monitor
 from tuneloop.monitoring.status import refresh_status
 from tuneloop.registry.service import policy_of
 from tuneloop.stats.canary import Noise, check, noise_floor
@@ -120,10 +120,10 @@ def _act(session: Session, monitor: Monitor, reading: Reading, flips: int, noise
         )
 
 
-def _finding(reading: Reading, flips: int, noise: Noise | None) -> Finding:
+def _finding(reading: Reading, flips: int, noise: Noise | None) -> AlertFinding:
     broken, fixed = reading.detail["broken"], reading.detail["fixed"]
     usual = f", where two runs at its deployment differed in {noise.flips} of {noise.n}" if noise else ""
-    return Finding(
+    return AlertFinding(
         kind=AlertKind.CANARY,
         level=AlertLevel.ALERT,
         summary=(

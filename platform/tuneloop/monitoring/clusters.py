@@ -13,7 +13,7 @@ from tuneloop.datasets.similarity import canonical
 from tuneloop.kit.errors import InvalidInput
 from tuneloop.kit.principal import Principal
 from tuneloop.monitoring.periods import Period, new_reading
-from tuneloop.monitoring.rates import Figure, figure_of
+from tuneloop.monitoring.rates import MeasuredRate, figure_of
 from tuneloop.monitoring.status import monitor_of
 from tuneloop.review.queue import add_burst
 from tuneloop.stats.intervals import Rate
@@ -46,7 +46,7 @@ class Clusters(RootModel[list[Cluster]]):
     """The largest first."""
 
 
-class Question(NamedTuple):
+class TrafficQuery(NamedTuple):
     prediction_id: UUID
     text: str
     confidence: float | None
@@ -56,7 +56,7 @@ class Questions(NamedTuple):
     """Different questions of the last weeks, and those of all examples."""
 
     period: Period
-    traffic: list[Question]
+    traffic: list[TrafficQuery]
     known: list[str]
 
 
@@ -73,7 +73,7 @@ class NewCluster:
     """`share` is that of the different questions of the last weeks; `p_value` says how sure it is that they are new."""
 
     name: str
-    share: Figure
+    share: MeasuredRate
     mean_confidence: float | None
     p_value: float
     found_at: datetime
@@ -89,10 +89,10 @@ def questions_of(session: Session, model: RegisteredModel, monitor: Monitor, *, 
         .order_by(func.md5(func.uuid_send(Prediction.id)))
         .limit(2 * MOST_QUESTIONS)
     )
-    different: dict[str, Question] = {}
+    different: dict[str, TrafficQuery] = {}
     for row in rows:
         text = last_question(row.messages)
-        different.setdefault(canonical(text), Question(row.id, text, row.confidence))
+        different.setdefault(canonical(text), TrafficQuery(row.id, text, row.confidence))
     examples = session.exec(
         select(Example.messages)
         .where(Example.model_id == model.id, col(Example.deleted_at).is_(None))

@@ -8,7 +8,7 @@ from sqlmodel import Session, col, select
 from tuneloop.evaluation.service import rate_of
 from tuneloop.monitoring.accuracy import agrees, chart_of, labels_are_trusted, rests_on_one_week
 from tuneloop.monitoring.alert_series import accuracy_series, category_series, reports_series
-from tuneloop.monitoring.alerts import Finding
+from tuneloop.monitoring.alerts import AlertFinding
 from tuneloop.monitoring.rates import pooled
 from tuneloop.registry.service import policy_of
 from tuneloop.stats.intervals import Rate, describe
@@ -23,7 +23,7 @@ READINGS_POOLED = 4
 Readings = Mapping[str, Reading]
 
 
-def accuracy_finding(session: Session, model: RegisteredModel, monitor: Monitor, readings: Readings) -> Finding:
+def accuracy_finding(session: Session, model: RegisteredModel, monitor: Monitor, readings: Readings) -> AlertFinding:
     """The chart of all labels has crossed its threshold."""
     labels = readings["labels"]
     chart = chart_of(monitor)
@@ -38,7 +38,7 @@ def accuracy_finding(session: Session, model: RegisteredModel, monitor: Monitor,
         *([f"Most of it: {', '.join(fallen)}."] if fallen else []),
         *doubts,
     ]
-    return Finding(
+    return AlertFinding(
         kind=AlertKind.ACCURACY,
         level=AlertLevel.WARN if doubts else AlertLevel.ALERT,
         summary=" ".join(said),
@@ -61,7 +61,7 @@ def accuracy_finding(session: Session, model: RegisteredModel, monitor: Monitor,
     )
 
 
-def category_finding(session: Session, model: RegisteredModel, monitor: Monitor, readings: Readings) -> Finding:
+def category_finding(session: Session, model: RegisteredModel, monitor: Monitor, readings: Readings) -> AlertFinding:
     """Charts of single categories have crossed their common threshold."""
     labels = readings["labels"]
     names = labels.detail["category_alarms"]
@@ -76,7 +76,7 @@ def category_finding(session: Session, model: RegisteredModel, monitor: Monitor,
         f"Unchanged, any category would raise such an alarm in less than {100 * rate:.0f} % of years.",
         *doubts,
     ]
-    return Finding(
+    return AlertFinding(
         kind=AlertKind.CATEGORY,
         level=AlertLevel.WARN if doubts else AlertLevel.ALERT,
         summary=" ".join(said),
@@ -95,11 +95,11 @@ def category_finding(session: Session, model: RegisteredModel, monitor: Monitor,
     )
 
 
-def reports_finding(session: Session, monitor: Monitor, readings: Readings) -> Finding:
+def reports_finding(session: Session, monitor: Monitor, readings: Readings) -> AlertFinding:
     """Users report more answers than they used to."""
     reports = readings["reports"]
     now, before = reports.detail["reported"], reports.detail["baseline"]
-    return Finding(
+    return AlertFinding(
         kind=AlertKind.REPORTS,
         level=AlertLevel.WARN,
         summary=(

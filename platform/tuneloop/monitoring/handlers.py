@@ -15,7 +15,7 @@ from tuneloop.monitoring.clusters import Cluster, Clusters, Questions, Texts, qu
 from tuneloop.monitoring.drift_followup import settle_traffic
 from tuneloop.monitoring.jobs import MeasureSensitivity, ProposeRetrain, ReadMonitor, SettleTraffic
 from tuneloop.monitoring.proposal import propose_due_retrain
-from tuneloop.monitoring.sensitivity import measure, open_question, store
+from tuneloop.monitoring.sensitivity import measure, sensitivity_inputs, store
 from tuneloop.monitoring.service import read_monitor
 from tuneloop.monitoring.status import monitor_of
 from tuneloop.registry.service import contract_of
@@ -36,7 +36,7 @@ def read_one_monitor(context: JobContext, job: ReadMonitor) -> None:
         read_monitor(session, model=model, judge=marking_of(contract_of(model)), until=until)
         monitor = monitor_of(session, model.id)
         questions = questions_of(session, model, monitor, until=until) if monitor else None
-        if monitor is not None and open_question(session, monitor) is not None:
+        if monitor is not None and sensitivity_inputs(session, monitor) is not None:
             enqueue_once(session, MeasureSensitivity(model_id=model.id), model.id, owner=model)
     if questions is not None:
         context.report(stage="looking for new kinds of questions")
@@ -49,7 +49,7 @@ def read_one_monitor(context: JobContext, job: ReadMonitor) -> None:
 def measure_sensitivity(context: JobContext, job: MeasureSensitivity) -> None:
     with context.reading() as session:
         monitor = monitor_of(session, _model(session, job).id)
-        question = open_question(session, monitor) if monitor else None
+        question = sensitivity_inputs(session, monitor) if monitor else None
     if question is not None:
         measured = measure(question)
         with context.unit() as session:

@@ -12,7 +12,7 @@ from sqlmodel import Session, col, select
 
 from tuneloop.evaluation.service import answers_of
 from tuneloop.kit.clock import now
-from tuneloop.monitoring.rates import Figure, figure_from, figure_of
+from tuneloop.monitoring.rates import MeasuredRate, figure_from, figure_of
 from tuneloop.monitoring.status import monitor_of
 from tuneloop.stats.categories import pooled
 from tuneloop.stats.intervals import Rate
@@ -41,7 +41,7 @@ class Point:
 
     at: datetime
     version: str
-    figure: Figure
+    figure: MeasuredRate
     alarm: bool = False
 
 
@@ -54,8 +54,8 @@ class CategorySeries:
     """
 
     category: str
-    baseline: Figure | None
-    now: Figure | None
+    baseline: MeasuredRate | None
+    now: MeasuredRate | None
     points: list[Point]
 
 
@@ -88,7 +88,7 @@ class Marker:
 class History:
     """Everything oldest first."""
 
-    baseline: Figure | None
+    baseline: MeasuredRate | None
     accuracy: list[Point]
     label_free: list[Point]
     reports: list[Point]
@@ -160,7 +160,7 @@ def _categories(readings: list[Reading], run: EvalRun | None, numbers: dict[UUID
     ]
 
 
-def _shrunk(found: dict[str, list[Point]]) -> dict[str, Figure]:
+def _shrunk(found: dict[str, list[Point]]) -> dict[str, MeasuredRate]:
     """Labels of the newest version's last readings, pooled over categories."""
     points = [point for series in found.values() for point in series]
     if not points:
@@ -173,7 +173,9 @@ def _shrunk(found: dict[str, list[Point]]) -> dict[str, Figure]:
         n = sum(figure.n for figure in taken)
         counts[category] = (sum(round((figure.value or 0) * figure.n) for figure in taken), n)
     return {
-        category: Figure(rate.value, rate.n, rate.low, rate.high) for category, rate in pooled(counts).items() if rate.n
+        category: MeasuredRate(rate.value, rate.n, rate.low, rate.high)
+        for category, rate in pooled(counts).items()
+        if rate.n
     }
 
 

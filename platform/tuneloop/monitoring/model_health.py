@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlmodel import Session, col, func, select
 
 from tuneloop.kit.clock import now
-from tuneloop.monitoring.rates import Figure, figure_from, figure_of, pooled
+from tuneloop.monitoring.rates import MeasuredRate, figure_from, figure_of, pooled
 from tuneloop.monitoring.status import explain, monitor_of, open_alerts
 from tuneloop.registry.service import full_name
 from tuneloop.stats.intervals import Rate
@@ -42,7 +42,7 @@ class LabelFree:
     `error` is what the last estimate was above (+) or below (-) what labels of the same period showed.
     """
 
-    estimate: Figure
+    estimate: MeasuredRate
     at: datetime
     assumption: str
     error: float | None
@@ -79,7 +79,7 @@ class OpenAlert:
 
 
 @dataclass(frozen=True)
-class Task:
+class UpcomingTask:
     """Something that will happen by itself, unless `paused`."""
 
     task: ScheduledTask
@@ -117,18 +117,18 @@ class ModelHealth:
     status: MonitorStatus
     since: datetime | None
     reason: str
-    accuracy: Figure | None
+    accuracy: MeasuredRate | None
     accuracy_since: datetime | None
-    baseline: Figure | None
+    baseline: MeasuredRate | None
     label_free: LabelFree | None
-    reports: Figure | None
-    canary_noise: Figure | None
+    reports: MeasuredRate | None
+    canary_noise: MeasuredRate | None
     sensitivity: Sensitivity | None
     labels_due: int
     new_questions: list[str]
     streams: list[StreamState]
     alerts: list[OpenAlert]
-    tasks: list[Task]
+    tasks: list[UpcomingTask]
 
 
 def model_health(session: Session, model: RegisteredModel, *, at: datetime | None = None) -> ModelHealth:
@@ -171,7 +171,7 @@ def newest_readings(session: Session, monitor: Monitor) -> dict[str, Reading]:
     return {row.stream: row for row in rows}
 
 
-def accuracy_of(readings: list[Reading]) -> tuple[Figure | None, datetime | None]:
+def accuracy_of(readings: list[Reading]) -> tuple[MeasuredRate | None, datetime | None]:
     """The newest label readings of a monitor (newest first), together until there are enough labels."""
     taken: list[Reading] = []
     for reading in readings[:READINGS_POOLED]:
@@ -192,11 +192,11 @@ def labels_due(session: Session, model_id: UUID) -> int:
     return session.exec(open_items).one()
 
 
-def tasks_of(session: Session, model_id: UUID) -> list[Task]:
+def tasks_of(session: Session, model_id: UUID) -> list[UpcomingTask]:
     """Next one first; paused ones last."""
     query = select(Schedule).where(Schedule.model_id == model_id)
     rows = session.exec(query.order_by(col(Schedule.paused), col(Schedule.next_at)))
-    return [Task(row.task, row.every_days, row.next_at, row.paused, row.custom) for row in rows]
+    return [UpcomingTask(row.task, row.every_days, row.next_at, row.paused, row.custom) for row in rows]
 
 
 def _label_readings(session: Session, monitor: Monitor) -> list[Reading]:
@@ -204,7 +204,7 @@ def _label_readings(session: Session, monitor: Monitor) -> list[Reading]:
     return list(session.exec(query.order_by(col(Reading.at).desc()).limit(READINGS_POOLED)))
 
 
-def _baseline(session: Session, monitor: Monitor) -> Figure:
+def _baseline(session: Session, monitor: Monitor) -> MeasuredRate:
     run = session.get_one(EvalRun, monitor.baseline_run_id)
     return figure_of(Rate(run.correct, run.n))
 
@@ -224,7 +224,7 @@ def _label_free(reading: Reading | None) -> LabelFree | None:
     )
 
 
-def _noise(monitor: Monitor | None) -> Figure | None:
+def _noise(monitor: Monitor | None) -> MeasuredRate | None:
     if monitor is None or not monitor.noise:
         return None
     return figure_of(Rate(monitor.noise["flips"], monitor.noise["n"]))

@@ -9,8 +9,8 @@ from uuid import UUID
 from sqlmodel import Session, col, func, select
 
 from tuneloop.kit.clock import now
-from tuneloop.monitoring.model_health import Task, accuracy_of
-from tuneloop.monitoring.rates import Figure, figure_of
+from tuneloop.monitoring.model_health import UpcomingTask, accuracy_of
+from tuneloop.monitoring.rates import MeasuredRate, figure_of
 from tuneloop.monitoring.status import explain
 from tuneloop.stats.intervals import Rate
 from tuneloop.tables import (
@@ -61,14 +61,14 @@ class PortfolioRow:
     status: MonitorStatus
     since: datetime | None
     reason: str
-    accuracy: Figure | None
-    baseline: Figure | None
+    accuracy: MeasuredRate | None
+    baseline: MeasuredRate | None
     open_alerts: int
     approvals_waiting: int
     labels_due: int
     answers: int
     client_compute_seconds: float
-    next_task: Task | None
+    next_task: UpcomingTask | None
 
 
 def portfolio(session: Session, *, at: datetime | None = None) -> list[PortfolioRow]:
@@ -160,7 +160,7 @@ def _label_readings(session: Session, monitor_ids: list[UUID]) -> dict[UUID, lis
     return found
 
 
-def _baselines(session: Session, monitors: dict[UUID, Monitor]) -> dict[UUID, Figure]:
+def _baselines(session: Session, monitors: dict[UUID, Monitor]) -> dict[UUID, MeasuredRate]:
     ids = [monitor.baseline_run_id for monitor in monitors.values()]
     runs = session.exec(select(EvalRun).where(col(EvalRun.id).in_(ids)))
     return {run.model_id: figure_of(Rate(run.correct, run.n)) for run in runs}
@@ -184,9 +184,9 @@ def _compute_seconds(session: Session, at: datetime) -> dict[UUID, float]:
     return found
 
 
-def _next_tasks(session: Session) -> dict[UUID, Task]:
-    found: dict[UUID, Task] = {}
+def _next_tasks(session: Session) -> dict[UUID, UpcomingTask]:
+    found: dict[UUID, UpcomingTask] = {}
     due = select(Schedule).where(col(Schedule.paused).is_(False)).order_by(col(Schedule.next_at))
     for row in session.exec(due):
-        found.setdefault(row.model_id, Task(row.task, row.every_days, row.next_at, row.paused, row.custom))
+        found.setdefault(row.model_id, UpcomingTask(row.task, row.every_days, row.next_at, row.paused, row.custom))
     return found

@@ -8,7 +8,7 @@ from tuneloop.stats.intervals import Rate
 
 
 @dataclass(frozen=True)
-class Figure:
+class MeasuredRate:
     """A share between 0 and 1 with its 95 % interval; `value` is None where nothing was measured."""
 
     value: float | None
@@ -17,14 +17,14 @@ class Figure:
     high: float
 
 
-def figure_of(rate: Rate) -> Figure:
+def figure_of(rate: Rate) -> MeasuredRate:
     low, high = rate.interval
-    return Figure(rate.value if rate.n else None, rate.n, low, high)
+    return MeasuredRate(rate.value if rate.n else None, rate.n, low, high)
 
 
-def figure_from(stored: Mapping[str, Any]) -> Figure:
+def figure_from(stored: Mapping[str, Any]) -> MeasuredRate:
     """Of a rate as readings and alerts store it."""
-    return Figure(stored["value"], stored["n"], stored["low"], stored["high"])
+    return MeasuredRate(stored["value"], stored["n"], stored["low"], stored["high"])
 
 
 def pooled(rates: Iterable[Mapping[str, Any]]) -> Rate:

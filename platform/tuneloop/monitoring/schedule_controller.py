@@ -7,7 +7,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
-from tuneloop.monitoring.model_health import Task, tasks_of
+from tuneloop.monitoring.model_health import UpcomingTask, tasks_of
 from tuneloop.monitoring.schedules import MOST_DAYS, change_schedule
 from tuneloop.registry.service import find_model
 from tuneloop.tables import Role, ScheduledTask
@@ -30,7 +30,9 @@ class ScheduleController(Controller):
     tags = ("monitoring",)
 
     @get(role=Role.CLIENT_VIEWER, sync_to_thread=True)
-    def index(self, session: NamedDependency[TenantSession], client: FromPath[str], model: FromPath[str]) -> list[Task]:
+    def index(
+        self, session: NamedDependency[TenantSession], client: FromPath[str], model: FromPath[str]
+    ) -> list[UpcomingTask]:
         """What will happen by itself, the next first."""
         return tasks_of(session, find_model(session, client=client, model=model).id)
 
@@ -42,7 +44,7 @@ class ScheduleController(Controller):
         client: FromPath[str],
         model: FromPath[str],
         data: JSONBody[ScheduleChange],
-    ) -> list[Task]:
+    ) -> list[UpcomingTask]:
         """Change one task's interval or next date, or pause it."""
         found = find_model(session, client=client, model=model)
         change_schedule(

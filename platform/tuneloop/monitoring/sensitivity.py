@@ -21,7 +21,7 @@ READINGS = 4
 _SIZES = np.array([10, 15, 25, 35, 50, 75, 100, 150, 200, 300])
 
 
-class Question(NamedTuple):
+class SensitivityInputs(NamedTuple):
     """`baseline` is (correct, n)."""
 
     monitor_id: UUID
@@ -29,7 +29,7 @@ class Question(NamedTuple):
     labels_per_week: int
 
 
-def open_question(session: Session, monitor: Monitor) -> Question | None:
+def sensitivity_inputs(session: Session, monitor: Monitor) -> SensitivityInputs | None:
     """What to measure; None while there are no labels, or when the answer is known."""
     sizes = session.exec(
         select(Reading.n)
@@ -44,10 +44,10 @@ def open_question(session: Session, monitor: Monitor) -> Question | None:
     known: Mapping[str, Any] = monitor.charts.get("sensitivity") or {}
     if (known.get("labels_per_week"), known.get("baseline")) == (labels, [correct, n]):
         return None
-    return Question(monitor.id, (correct, n), labels)
+    return SensitivityInputs(monitor.id, (correct, n), labels)
 
 
-def measure(question: Question) -> dict[str, Any]:
+def measure(question: SensitivityInputs) -> dict[str, Any]:
     """Takes some seconds of computing."""
     first, *more = more_labels(question.baseline, question.labels_per_week)
     return {
@@ -60,7 +60,7 @@ def measure(question: Question) -> dict[str, Any]:
     }
 
 
-def store(session: Session, question: Question, measured: dict[str, Any]) -> None:
+def store(session: Session, question: SensitivityInputs, measured: dict[str, Any]) -> None:
     monitor = session.exec(select(Monitor).where(Monitor.id == question.monitor_id).with_for_update()).one()
     keep(monitor, "sensitivity", measured)
     session.add(monitor)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from tuneloop.datasets.service import snapshot_examples
 from tuneloop.evaluation.comparison import compare_runs, golden_objects, measure
-from tuneloop.evaluation.disagreements import Traffic
+from tuneloop.evaluation.disagreements import TrafficDisagreements
 from tuneloop.evaluation.scoring import score
 from tuneloop.evaluation.service import latest_run
 from tuneloop.kit.errors import Conflict
@@ -76,7 +76,7 @@ def _runs(session: TenantSession, cycle: RetrainingCycle) -> Runs:
     return Runs(*runs)
 
 
-def _traffic(session: TenantSession, cycle: RetrainingCycle, target: Collection[str]) -> Traffic | None:
+def _traffic(session: TenantSession, cycle: RetrainingCycle, target: Collection[str]) -> TrafficDisagreements | None:
     run = disagreement_run(session, cycle.id)
     if run is None:
         return None
@@ -84,7 +84,7 @@ def _traffic(session: TenantSession, cycle: RetrainingCycle, target: Collection[
     pairs = None
     if contract.task is Task.CLASSIFY:
         pairs = [answers_of(item) for item in gate_items(session, cycle.id)]
-    return Traffic(
+    return TrafficDisagreements(
         run,
         pairs,
         [judged(item, contract, target) for item in settled_items(session, cycle.id)],

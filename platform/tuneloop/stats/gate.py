@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from tuneloop.stats.gate_tests import (
     Check,
-    Finding,
+    CheckResult,
     Levels,
     Measure,
     category_losses,
@@ -101,7 +101,7 @@ def decide(
         if decision is None:
             return non_inferiority(name, counts or _NOTHING, margin, levels)
         objection = non_inferiority(name, counts or _NOTHING, margin, objecting)
-        return objection if objection.finding is Finding.HARM else kept_together(name, decision, margin, counts)
+        return objection if objection.finding is CheckResult.HARM else kept_together(name, decision, margin, counts)
 
     overall = kept(OVERALL, strata.overall, policy.overall_margin, found.overall if found else None)
     apart: list[Check] = []
@@ -140,13 +140,13 @@ def objected(counts_by_stratum: Strata, policy: Policy) -> bool:
 
 def _outcome(checks: Sequence[Check]) -> Outcome:
     findings = {check.finding for check in checks}
-    if Finding.HARM in findings:
+    if CheckResult.HARM in findings:
         return Outcome.REJECT
-    return Outcome.NEED_MORE_LABELS if Finding.OPEN in findings else Outcome.PROMOTE
+    return Outcome.NEED_MORE_LABELS if CheckResult.OPEN in findings else Outcome.PROMOTE
 
 
 def _urgency(check: Check) -> int:
-    return (Finding.HARM, Finding.OPEN, Finding.PROVEN).index(check.finding)
+    return (CheckResult.HARM, CheckResult.OPEN, CheckResult.PROVEN).index(check.finding)
 
 
 def _labels_needed(checks: Sequence[Check], apart: Sequence[Check]) -> int:

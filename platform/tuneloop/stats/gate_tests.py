@@ -18,7 +18,7 @@ _FIRST_TARGET_ITEMS = 20  # finds 42 % -> 70 % with power 0.7 and 42 % -> 89 % w
 _USUAL_DISCORDANCE = 0.08
 
 
-class Finding(StrEnum):
+class CheckResult(StrEnum):
     PROVEN = "proven"
     OPEN = "open"
     HARM = "harm"
@@ -36,7 +36,7 @@ class Check:
     """`labels_needed` are further items of this group, 0 unless the finding is open."""
 
     name: str
-    finding: Finding
+    finding: CheckResult
     reason: str
     labels_needed: int = 0
 
@@ -58,9 +58,9 @@ def non_inferiority(
     evidence = _evidence(name, counts, measure)
     lower, upper = tango_lower(counts, 1 - levels.alpha), tango_upper(counts, 1 - levels.alpha)
     if lower > -margin:
-        return Check(name, Finding.PROVEN, f"{evidence}; {claim} is ruled out ({_at_worst(lower, measure)}).")
+        return Check(name, CheckResult.PROVEN, f"{evidence}; {claim} is ruled out ({_at_worst(lower, measure)}).")
     if upper < -margin:
-        return Check(name, Finding.HARM, f"{evidence}; {claim} is proven ({_at_best(upper, measure)}).")
+        return Check(name, CheckResult.HARM, f"{evidence}; {claim} is proven ({_at_best(upper, measure)}).")
     open_question = f"{claim} is not ruled out ({_at_worst(lower, measure)})"
     return _open(name, counts, f"{evidence}; {open_question}", _missing_to_exclude_loss(counts, margin, levels))
 
@@ -72,10 +72,10 @@ def superiority(name: str, counts: PairedCounts, worthwhile: float, levels: Leve
     upper = tango_upper(counts, 1 - levels.alpha)
     if counts.n and p_value <= levels.alpha:
         lower = _signed(tango_lower(counts, 1 - levels.alpha))
-        return Check(name, Finding.PROVEN, f"{evidence}; the gain is proven ({_p(p_value)}, lower bound {lower}).")
+        return Check(name, CheckResult.PROVEN, f"{evidence}; the gain is proven ({_p(p_value)}, lower bound {lower}).")
     if upper < worthwhile:
         reason = f"{evidence}; a gain of {_points(worthwhile)} points is ruled out (upper bound {_signed(upper)})."
-        return Check(name, Finding.HARM, reason)
+        return Check(name, CheckResult.HARM, reason)
     missing = _missing_to_show_gain(counts, worthwhile, levels)
     return _open(name, counts, f"{evidence}; a gain is not proven ({_p(p_value)})", missing)
 
@@ -84,9 +84,9 @@ def kept_together(name: str, decision: Decision, margin: float, counts: PairedCo
     """Non-inferiority by `margin` as golden items and labelled disagreements decide it; `counts` are the items."""
     evidence, claim = _together(name, decision, counts), f"a loss of more than {_points(margin)} points"
     if decision.harmful:
-        return Check(name, Finding.HARM, f"{evidence}; {claim} is proven by the labels.")
+        return Check(name, CheckResult.HARM, f"{evidence}; {claim} is proven by the labels.")
     if decision.non_inferior:
-        return Check(name, Finding.PROVEN, f"{evidence}; {claim} is ruled out.")
+        return Check(name, CheckResult.PROVEN, f"{evidence}; {claim} is ruled out.")
     return _undecided(name, f"{evidence}; {claim} is not ruled out", decision)
 
 
@@ -94,9 +94,9 @@ def gain_together(name: str, decision: Decision, worthwhile: float, counts: Pair
     """A gain as both decide it; it is hopeless once a gain of `worthwhile` is ruled out."""
     evidence = _together(name, decision, counts)
     if decision.superior:
-        return Check(name, Finding.PROVEN, f"{evidence}; the gain is proven.")
+        return Check(name, CheckResult.PROVEN, f"{evidence}; the gain is proven.")
     if decision.harmful:
-        return Check(name, Finding.HARM, f"{evidence}; a gain of {_points(worthwhile)} points is ruled out.")
+        return Check(name, CheckResult.HARM, f"{evidence}; a gain of {_points(worthwhile)} points is ruled out.")
     return _undecided(name, f"{evidence}; a gain is not proven", decision)
 
 
@@ -112,20 +112,20 @@ def category_losses(categories: Mapping[str, PairedCounts], tolerance: float, al
     if not lost:
         smallest = _p(float(adjusted.min()))
         reason = f"{title}: no loss beyond chance in any of {len(categories)} (smallest {smallest})."
-        return Check(title, Finding.PROVEN, reason)
+        return Check(title, CheckResult.PROVEN, reason)
     beyond = {name: p for name, p in lost.items() if categories[name].difference <= -tolerance}
     listed = "; ".join(
         f"{_evidence(name, categories[name], Measure.ACCURACY)} ({_p(p)})" for name, p in (beyond or lost).items()
     )
     if beyond:
-        return Check(title, Finding.HARM, f"Loss beyond chance of {_points(tolerance)} points or more: {listed}.")
-    return Check(title, Finding.PROVEN, f"Loss beyond chance, but under {_points(tolerance)} points: {listed}.")
+        return Check(title, CheckResult.HARM, f"Loss beyond chance of {_points(tolerance)} points or more: {listed}.")
+    return Check(title, CheckResult.PROVEN, f"Loss beyond chance, but under {_points(tolerance)} points: {listed}.")
 
 
 def _undecided(name: str, question: str, decision: Decision) -> Check:
     needed = max(decision.labels_needed, 1)
     more = f"about {needed} more labelled disagreements" if needed < _LARGEST_ESTIMATE else "a larger sample of queries"
-    return Check(name, Finding.OPEN, f"{question}; {more} would tell.", needed)
+    return Check(name, CheckResult.OPEN, f"{question}; {more} would tell.", needed)
 
 
 def _together(name: str, decision: Decision, counts: PairedCounts | None) -> str:
@@ -142,7 +142,7 @@ def _together(name: str, decision: Decision, counts: PairedCounts | None) -> str
 def _open(name: str, counts: PairedCounts, question: str, needed: int) -> Check:
     about = f"about {needed} more items" if needed < _LARGEST_ESTIMATE else f"{needed} or more further items"
     reason = f"{question}; {about} would tell." if counts.n else f"{name}: not measured (n=0); {about} would tell."
-    return Check(name, Finding.OPEN, reason, needed)
+    return Check(name, CheckResult.OPEN, reason, needed)
 
 
 def _missing_to_exclude_loss(counts: PairedCounts, margin: float, levels: Levels) -> int:

@@ -21,7 +21,7 @@ COLLECT, COMPARE, DEPLOY, REPORT = "collect", "compare", "deploy", "report"
 
 
 @dataclass(frozen=True)
-class Work:
+class HumanEffort:
     """What people did: words read, keys typed, and of the labels and clicks their number."""
 
     labels: int = 0
@@ -29,8 +29,8 @@ class Work:
     words: int = 0
     keys: int = 0
 
-    def __add__(self, other: "Work") -> "Work":
-        return Work(
+    def __add__(self, other: "HumanEffort") -> "HumanEffort":
+        return HumanEffort(
             self.labels + other.labels, self.clicks + other.clicks, self.words + other.words, self.keys + other.keys
         )
 
@@ -44,43 +44,43 @@ class Ledger:
     """The work of one client's people, by what it was for: that of `weeks` weeks, and what comes once a month."""
 
     def __init__(self) -> None:
-        self._weekly: dict[str, Work] = defaultdict(Work)
-        self._monthly: dict[str, Work] = defaultdict(Work)
+        self._weekly: dict[str, HumanEffort] = defaultdict(HumanEffort)
+        self._monthly: dict[str, HumanEffort] = defaultdict(HumanEffort)
         self.weeks = 0
 
-    def week(self, labels: dict[str, Work]) -> None:
+    def week(self, labels: dict[str, HumanEffort]) -> None:
         """A week's labels, by activity."""
         self.weeks += 1
         for activity, work in labels.items():
             self._weekly[activity] += work
 
-    def once(self, labels: dict[str, Work]) -> None:
+    def once(self, labels: dict[str, HumanEffort]) -> None:
         """Labels that a retrain takes, or a test."""
         for activity, work in labels.items():
             self._monthly[activity] += work
 
     def click(self, activity: str, words: int) -> None:
         """A button, after reading so many words beside it."""
-        self._monthly[activity] += Work(clicks=1, words=words)
+        self._monthly[activity] += HumanEffort(clicks=1, words=words)
 
-    def a_month(self) -> dict[str, Work]:
+    def a_month(self) -> dict[str, HumanEffort]:
         """By activity, for as many weeks as a month has."""
         share = WEEKS_A_MONTH / self.weeks if self.weeks else 0.0
         weekly = {activity: _scaled(work, share) for activity, work in self._weekly.items()}
         names = sorted({*weekly, *self._monthly})
-        return {name: weekly.get(name, Work()) + self._monthly.get(name, Work()) for name in names}
+        return {name: weekly.get(name, HumanEffort()) + self._monthly.get(name, HumanEffort()) for name in names}
 
 
-def label(read: str, *, typed: int) -> Work:
+def label(read: str, *, typed: int) -> HumanEffort:
     """An answer given in the review queue, `typed` keys long."""
-    return Work(labels=1, words=len(read.split()), keys=typed)
+    return HumanEffort(labels=1, words=len(read.split()), keys=typed)
 
 
-def total(month: dict[str, Work]) -> Work:
-    return sum(month.values(), Work())
+def total(month: dict[str, HumanEffort]) -> HumanEffort:
+    return sum(month.values(), HumanEffort())
 
 
-def described(month: dict[str, Work]) -> dict[str, Any]:
+def described(month: dict[str, HumanEffort]) -> dict[str, Any]:
     """As the summary keeps it."""
     whole = total(month)
     return {
@@ -98,7 +98,7 @@ def described(month: dict[str, Work]) -> dict[str, Any]:
     }
 
 
-def in_words(month: dict[str, Work]) -> list[str]:
+def in_words(month: dict[str, HumanEffort]) -> list[str]:
     whole = total(month)
     apart = ", ".join(f"{activity} {work.seconds / 60:.1f}" for activity, work in month.items())
     least, most = (minutes // 60 for minutes in ARTICLE_MINUTES)
@@ -114,9 +114,9 @@ def in_words(month: dict[str, Work]) -> list[str]:
     return [told, counted]
 
 
-def _scaled(work: Work, share: float) -> Work:
+def _scaled(work: HumanEffort, share: float) -> HumanEffort:
     return replace(work, **{name: round(value * share) for name, value in vars(work).items()})
 
 
-def _row(work: Work) -> dict[str, Any]:
+def _row(work: HumanEffort) -> dict[str, Any]:
     return {**vars(work), "minutes": work.seconds / 60}

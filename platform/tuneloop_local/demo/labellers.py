@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 from tuneloop_local.demo.api import Operator, TooLate
-from tuneloop_local.demo.human import COLLECT, COMPARE, Work, label
+from tuneloop_local.demo.human import COLLECT, COMPARE, HumanEffort, label
 from tuneloop_local.demo.scenario import Item
 
 GATE = "gate"
@@ -20,7 +20,7 @@ class Labellers:
         self._both = (first, second)
         self._path = path
         self._truth: dict[str, Item] = {}
-        self._done: dict[str, Work] = defaultdict(Work)
+        self._done: dict[str, HumanEffort] = defaultdict(HumanEffort)
 
     def know(self, items: Iterable[Item]) -> None:
         self._truth |= {item.text: item for item in items}
@@ -34,9 +34,9 @@ class Labellers:
         for operator in self._both:
             self._label(operator, most)
 
-    def take_work(self) -> dict[str, Work]:
+    def take_work(self) -> dict[str, HumanEffort]:
         """What the labels since the last call took, by what they were for."""
-        done, self._done = self._done, defaultdict(Work)
+        done, self._done = self._done, defaultdict(HumanEffort)
         return dict(done)
 
     def _label(self, operator: Operator, most: int | None = None) -> int:
@@ -52,7 +52,7 @@ class Labellers:
         return given
 
 
-def work_of(item: dict[str, Any], known: Item) -> Work:
+def work_of(item: dict[str, Any], known: Item) -> HumanEffort:
     """A label, or a text that is offered, is one key; any other answer is typed."""
     offered = known.answer in (*item["labels"], *item["choices"])
     return label(" ".join([known.text, *item["choices"]]), typed=ONE_KEY if offered else len(known.answer))

@@ -31,7 +31,7 @@ class Item:
 
 
 @dataclass(frozen=True)
-class Traffic:
+class WeeklyTraffic:
     """Requests in a week before and after the change, the share of new kinds among the latter, sampled answers a week.
 
     As many answers again are labelled because they teach. `weeks` counts those before the change; `meanwhile` are
@@ -64,7 +64,7 @@ class Scenario:
     golden_late: list[Item]
     late: list[Item]
     stale: frozenset[str]
-    traffic: Traffic
+    traffic: WeeklyTraffic
 
 
 def support() -> Scenario:
@@ -89,7 +89,7 @@ def support() -> Scenario:
         golden_late=parts["golden_late"],
         late=parts["stream_late"],
         stale=frozenset(),
-        traffic=Traffic(before=72, after=72, late_share=0.5, labels=12, meanwhile=160),
+        traffic=WeeklyTraffic(before=72, after=72, late_share=0.5, labels=12, meanwhile=160),
     )
 
 
@@ -130,7 +130,7 @@ def answers() -> Scenario:
         stale=frozenset(
             row["question"] for row in rows if not row["part"].endswith("_changed") and row["fact"] in changed
         ),
-        traffic=Traffic(before=24, after=22, late_share=0.65, labels=10, meanwhile=50),
+        traffic=WeeklyTraffic(before=24, after=22, late_share=0.65, labels=10, meanwhile=50),
     )
 
 
@@ -196,7 +196,7 @@ def from_folder(
         golden_late=_take(exam, new_labels, 0, 25),
         late=_take(pool, new_labels, 0, 100),
         stale=frozenset(),
-        traffic=Traffic(before=48, after=48, late_share=0.6, labels=24, weeks=weeks, meanwhile=160),
+        traffic=WeeklyTraffic(before=48, after=48, late_share=0.6, labels=24, weeks=weeks, meanwhile=160),
     )
     if drift is Drift.NEW_KINDS:
         return scenario

@@ -10,7 +10,7 @@ from sqlmodel import Session, col, select
 from tuneloop.clients.months import Month
 from tuneloop.stats.intervals import Rate, newcombe_difference
 from tuneloop.tables import EvalRun, Reading, RegisteredModel
-from tuneloop_reports.content import Category, CategoryKind, Difference, Figure, MonthPoint
+from tuneloop_reports.content import Category, CategoryKind, Difference, MonthPoint, ReportRate
 
 MONTHS = 12
 
@@ -37,12 +37,12 @@ def points(readings: Mapping[Month, Sequence[Reading]]) -> tuple[MonthPoint, ...
     return tuple(MonthPoint(month=str(month), accuracy=accuracy(readings[month])) for month in sorted(readings))
 
 
-def accuracy(readings: Iterable[Reading]) -> Figure:
+def accuracy(readings: Iterable[Reading]) -> ReportRate:
     """All readings together. Its interval rests on the effective number of labels where the sample was weighted."""
     return pooled(reading.detail["accuracy"] for reading in readings)
 
 
-def pooled(rates: Iterable[Mapping[str, Any]]) -> Figure:
+def pooled(rates: Iterable[Mapping[str, Any]]) -> ReportRate:
     """Rates as readings store them, weighted by their labels."""
     right, n, effective = 0.0, 0, 0.0
     for rate in rates:
@@ -55,19 +55,19 @@ def pooled(rates: Iterable[Mapping[str, Any]]) -> Figure:
     value = right / n
     size = max(1, round(effective))
     low, high = Rate(min(size, round(value * size)), size).interval
-    return Figure(value=value, n=n, low=min(low, value), high=max(high, value))
+    return ReportRate(value=value, n=n, low=min(low, value), high=max(high, value))
 
 
-def figure(rate: Rate) -> Figure:
+def figure(rate: Rate) -> ReportRate:
     low, high = rate.interval
-    return Figure(value=rate.value if rate.n else None, n=rate.n, low=low, high=high)
+    return ReportRate(value=rate.value if rate.n else None, n=rate.n, low=low, high=high)
 
 
-def rate_of(found: Figure) -> Rate:
+def rate_of(found: ReportRate) -> Rate:
     return Rate(min(found.n, round((found.value or 0.0) * found.n)), found.n)
 
 
-def difference(before: Figure, after: Figure) -> Difference | None:
+def difference(before: ReportRate, after: ReportRate) -> Difference | None:
     """On different answers; None unless both were measured."""
     if before.value is None or after.value is None:
         return None

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from sqlmodel import Session, col, func, select
 
-from tuneloop.clients.months import Span
+from tuneloop.clients.months import TimeSpan
 from tuneloop.retraining.approvals import latest_question
 from tuneloop.retraining.attempts import attempts_of, comparison_of
 from tuneloop.retraining.diagnosis.service import stored_diagnosis
@@ -30,11 +30,11 @@ from tuneloop_reports.content import (
     Difference,
     Event,
     EventKind,
-    Figure,
     FixedExample,
+    MonthlyActivity,
+    ReportRate,
     Retrain,
     TurnedDown,
-    Work,
 )
 from tuneloop_reports.redact import redact, shorten
 
@@ -42,7 +42,7 @@ MOST_EXAMPLES = 5
 LONGEST_TEXT = 260
 
 
-def work(session: Session, model: RegisteredModel, span: Span) -> Work:
+def work(session: Session, model: RegisteredModel, span: TimeSpan) -> MonthlyActivity:
     sources = session.exec(
         select(Example.source, func.count(col(Example.id)))
         .where(Example.model_id == model.id, col(Example.added_at) >= span.start, col(Example.added_at) < span.end)
@@ -54,7 +54,7 @@ def work(session: Session, model: RegisteredModel, span: Span) -> Work:
         .where(ReviewItem.model_id == model.id, col(ReviewLabel.undone_at).is_(None))
         .where(col(ReviewLabel.at) >= span.start, col(ReviewLabel.at) < span.end)
     ).one()
-    return Work(
+    return MonthlyActivity(
         examples={str(source): n for source, n in sorted(sources)},
         labels=labels,
         labellers=labellers,
@@ -63,7 +63,7 @@ def work(session: Session, model: RegisteredModel, span: Span) -> Work:
     )
 
 
-def deployments(session: Session, model: RegisteredModel, span: Span) -> list[Event]:
+def deployments(session: Session, model: RegisteredModel, span: TimeSpan) -> list[Event]:
     """Oldest first."""
     rows = session.exec(
         select(AuditEvent)
@@ -74,7 +74,7 @@ def deployments(session: Session, model: RegisteredModel, span: Span) -> list[Ev
     return [Event(at=row.at, kind=EventKind.DEPLOYED, version=row.detail["number"]) for row in rows]
 
 
-def retrains(session: Session, model: RegisteredModel, span: Span) -> list[tuple[RetrainingCycle, Retrain]]:
+def retrains(session: Session, model: RegisteredModel, span: TimeSpan) -> list[tuple[RetrainingCycle, Retrain]]:
     """Cycles that began or ended in the period, oldest first."""
     rows = session.exec(
         select(RetrainingCycle)
@@ -154,7 +154,7 @@ def _turned_down(session: Session, cycle: RetrainingCycle) -> tuple[TurnedDown, 
             found.append(TurnedDown(candidate=number))
             continue
         worst = diagnosis.losses[0]
-        before, after = (Figure.model_validate(each) for each in (worst.production, worst.candidate))
+        before, after = (ReportRate.model_validate(each) for each in (worst.production, worst.candidate))
         found.append(TurnedDown(candidate=number, category=worst.category, before=before, after=after))
     return tuple(found)
 
@@ -173,8 +173,8 @@ def _row(row: dict[str, object]) -> ComparedRow:
         key=str(row["key"]),
         title=str(row["title"]),
         n=int(str(row["n"])),
-        production=Figure.model_validate(row["production"]),
-        candidate=Figure.model_validate(row["candidate"]),
+        production=ReportRate.model_validate(row["production"]),
+        candidate=ReportRate.model_validate(row["candidate"]),
         difference=Difference.model_validate(row["difference"]),
     )
 
@@ -183,7 +183,7 @@ def _comparison(session: Session, cycle: RetrainingCycle) -> Comparison | None:
     return comparison_of(session, cycle.id)
 
 
-def _cycle_events(session: Session, model: RegisteredModel, action: str, span: Span) -> list[AuditEvent]:
+def _cycle_events(session: Session, model: RegisteredModel, action: str, span: TimeSpan) -> list[AuditEvent]:
     cycles = select(RetrainingCycle.id).where(RetrainingCycle.model_id == model.id)
     ids = [str(each) for each in session.exec(cycles)]
     query = select(AuditEvent).where(AuditEvent.action == action, col(AuditEvent.subject_id).in_(ids))

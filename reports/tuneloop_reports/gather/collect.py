@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from sqlmodel import Session, col, or_, select
 
-from tuneloop.clients.months import Month, Span, zone_of_agency
+from tuneloop.clients.months import Month, TimeSpan, zone_of_agency
 from tuneloop.monitoring.model_health import labels_due, model_health, tasks_of
 from tuneloop.stats.intervals import Rate
 from tuneloop.tables import (
@@ -27,13 +27,13 @@ from tuneloop.tables import (
 )
 from tuneloop_reports.content import (
     AlertEntry,
-    Content,
     Event,
     EventKind,
     Fall,
-    Figure,
     ModelReport,
-    Task,
+    PlannedTask,
+    ReportContent,
+    ReportRate,
     VersionEntry,
 )
 from tuneloop_reports.gather import accuracy, activity, traffic
@@ -42,21 +42,23 @@ from tuneloop_reports.gather.traffic_light import COLOURS, rule_of
 from tuneloop_reports.style import Style
 
 
-def collect(session: Session, *, client: Client, month: Month, style: Style, until: datetime | None = None) -> Content:
+def collect(
+    session: Session, *, client: Client, month: Month, style: Style, until: datetime | None = None
+) -> ReportContent:
     """Everything about a client's month, or about it `until` a moment in it.
 
     The same rows give the same content, whenever it is collected.
     """
     zone = zone_of_agency(session)
     start = _start(session, client, month, zone)
-    span = Span(start, until or month.span(zone).end)
-    earlier = Span(_start(session, client, month.previous, zone), start)
+    span = TimeSpan(start, until or month.span(zone).end)
+    earlier = TimeSpan(_start(session, client, month.previous, zone), start)
     models = session.exec(
         select(RegisteredModel)
         .where(RegisteredModel.client_id == client.id, col(RegisteredModel.created_at) < span.end)
         .order_by(col(RegisteredModel.slug))
     ).all()
-    return Content(
+    return ReportContent(
         agency=session.get_one(Agency, client.agency_id).name,
         client=client.name,
         client_slug=client.slug,
@@ -77,7 +79,7 @@ def _start(session: Session, client: Client, month: Month, zone: ZoneInfo) -> da
         .join(Report, col(Report.snapshot_id) == ReportSnapshot.id)
         .where(Report.client_id == client.id, Report.month == str(month.previous))
     ).one_or_none()
-    closed = Content.model_validate(stored).until if stored else None
+    closed = ReportContent.model_validate(stored).until if stored else None
     return closed or month.span(zone).start
 
 
@@ -87,8 +89,8 @@ def _model(
     month: Month,
     zone: ZoneInfo,
     style: Style,
-    span: Span,
-    earlier: Span,
+    span: TimeSpan,
+    earlier: TimeSpan,
 ) -> ModelReport:
     readings = accuracy.by_month(session, model, month, zone)
     now = accuracy.accuracy(readings.get(month, []))
@@ -104,7 +106,7 @@ def _model(
     released = {version.id} if version else set()
     rule = rule_of(accuracy=now, baseline=baseline, alerts=alerts, rollbacks=done.rollbacks)
     health = model_health(session, model, at=span.end)
-    year = Span(min((each.span(zone).start for each in readings), default=span.start), span.end)
+    year = TimeSpan(min((each.span(zone).start for each in readings), default=span.start), span.end)
     return ModelReport(
         slug=model.slug,
         task=str(model.contract["task"]),
@@ -133,7 +135,7 @@ def _model(
         fixed=activity.fixed_examples(session, [cycle for cycle, _ in cycles], released) if style.show_examples else (),
         alerts=alerts,
         tasks=tuple(
-            Task(task=task.task, every_days=task.every_days, next_at=task.next_at)
+            PlannedTask(task=task.task, every_days=task.every_days, next_at=task.next_at)
             for task in tasks_of(session, model.id)
             if not task.paused
         ),
@@ -143,13 +145,13 @@ def _model(
     )
 
 
-def _main_version(session: Session, model: RegisteredModel, span: Span) -> AdapterVersion | None:
+def _main_version(session: Session, model: RegisteredModel, span: TimeSpan) -> AdapterVersion | None:
     """The version that gave most of the period's answers."""
     version_id = traffic.main_version(session, model, span)
     return session.get(AdapterVersion, version_id) if version_id else None
 
 
-def _version_at(session: Session, model: RegisteredModel, span: Span) -> AdapterVersion | None:
+def _version_at(session: Session, model: RegisteredModel, span: TimeSpan) -> AdapterVersion | None:
     """The version that was in production when the period ended."""
     event = session.exec(
         select(AuditEvent)
@@ -166,7 +168,7 @@ def _version_at(session: Session, model: RegisteredModel, span: Span) -> Adapter
     return session.exec(query).one_or_none()
 
 
-def _aliased(session: Session, model: RegisteredModel, span: Span) -> AdapterVersion | None:
+def _aliased(session: Session, model: RegisteredModel, span: TimeSpan) -> AdapterVersion | None:
     """Of a model whose deployments were not recorded: what is in production, if it was by then."""
     query = select(AdapterVersion).join(VersionAlias, col(VersionAlias.version_id) == AdapterVersion.id)
     query = query.where(VersionAlias.model_id == model.id, VersionAlias.name == Alias.PRODUCTION)
@@ -189,11 +191,11 @@ def _entry(session: Session, model: RegisteredModel, version: AdapterVersion | N
     )
 
 
-def _hallucination(run: EvalRun | None) -> Figure | None:
+def _hallucination(run: EvalRun | None) -> ReportRate | None:
     return accuracy.figure(Rate(run.hallucinated, run.n)) if run else None
 
 
-def _alerts(session: Session, model: RegisteredModel, span: Span) -> tuple[AlertEntry, ...]:
+def _alerts(session: Session, model: RegisteredModel, span: TimeSpan) -> tuple[AlertEntry, ...]:
     """Open at some time of the period, as they stood at its end, oldest first."""
     rows = session.exec(
         select(Alert)
@@ -204,7 +206,7 @@ def _alerts(session: Session, model: RegisteredModel, span: Span) -> tuple[Alert
     return tuple(_alert(row, span) for row in rows)
 
 
-def _alert(row: Alert, span: Span) -> AlertEntry:
+def _alert(row: Alert, span: TimeSpan) -> AlertEntry:
     settled = row.resolved_at is not None and row.resolved_at < span.end
     return AlertEntry(
         opened_at=row.opened_at,
@@ -234,11 +236,11 @@ def _falls(row: Alert) -> tuple[Fall, ...]:
     return ()
 
 
-def _figure(stored: dict[str, Any]) -> Figure:
-    return Figure.model_validate({name: stored[name] for name in Figure.model_fields})
+def _figure(stored: dict[str, Any]) -> ReportRate:
+    return ReportRate.model_validate({name: stored[name] for name in ReportRate.model_fields})
 
 
-def _opened(session: Session, model: RegisteredModel, span: Span) -> list[Event]:
+def _opened(session: Session, model: RegisteredModel, span: TimeSpan) -> list[Event]:
     rows = session.exec(
         select(Alert.opened_at).where(
             Alert.model_id == model.id, col(Alert.opened_at) >= span.start, col(Alert.opened_at) < span.end

@@ -4,12 +4,12 @@ from typing import Any
 
 from sqlmodel import Session, col, or_, select
 
-from tuneloop.clients.months import Span
+from tuneloop.clients.months import TimeSpan
 from tuneloop.tables import AbState, AbTest, AdapterVersion, RegisteredModel
-from tuneloop_reports.content import Difference, Figure, LiveTest, Measure, Measured
+from tuneloop_reports.content import AbMetric, Difference, LiveTest, MetricByArm, ReportRate
 
 
-def live_tests(session: Session, model: RegisteredModel, span: Span) -> tuple[LiveTest, ...]:
+def live_tests(session: Session, model: RegisteredModel, span: TimeSpan) -> tuple[LiveTest, ...]:
     """Those that ran at some time of the period, oldest first."""
     rows = session.exec(
         select(AbTest)
@@ -20,7 +20,7 @@ def live_tests(session: Session, model: RegisteredModel, span: Span) -> tuple[Li
     return tuple(_live_test(session, row, span) for row in rows)
 
 
-def _live_test(session: Session, row: AbTest, span: Span) -> LiveTest:
+def _live_test(session: Session, row: AbTest, span: TimeSpan) -> LiveTest:
     assert row.began_at is not None
     ended = row.ended_at is not None and row.ended_at < span.end
     reading = row.reading if row.read_at is not None and row.read_at < span.end else None
@@ -36,14 +36,14 @@ def _live_test(session: Session, row: AbTest, span: Span) -> LiveTest:
     )
 
 
-def _measures(arms: dict[str, Any]) -> tuple[Measured, ...]:
+def _measures(arms: dict[str, Any]) -> tuple[MetricByArm, ...]:
     return tuple(
-        Measured(
+        MetricByArm(
             measure=measure,
-            production=Figure.model_validate(arms["production"][measure]),
-            candidate=Figure.model_validate(arms["candidate"][measure]),
+            production=ReportRate.model_validate(arms["production"][measure]),
+            candidate=ReportRate.model_validate(arms["candidate"][measure]),
         )
-        for measure in Measure
+        for measure in AbMetric
     )
 
 

@@ -6,18 +6,18 @@ from uuid import UUID
 from sqlalchemy import ColumnElement
 from sqlmodel import Session, col, func, select
 
-from tuneloop.clients.months import Span
+from tuneloop.clients.months import TimeSpan
 from tuneloop.stats.intervals import Rate, normal_quantile
 from tuneloop.tables import Feedback, FeedbackKind, Prediction, RegisteredModel
-from tuneloop_reports.content import Average, Figure
+from tuneloop_reports.content import Average, ReportRate
 from tuneloop_reports.gather.accuracy import figure
 
 
-def answers(session: Session, model: RegisteredModel, span: Span) -> int:
+def answers(session: Session, model: RegisteredModel, span: TimeSpan) -> int:
     return session.exec(select(func.count(col(Prediction.id))).where(*_within(model, span))).one()
 
 
-def main_version(session: Session, model: RegisteredModel, span: Span) -> UUID | None:
+def main_version(session: Session, model: RegisteredModel, span: TimeSpan) -> UUID | None:
     """The version that gave most of the answers."""
     query = (
         select(Prediction.version_id)
@@ -28,7 +28,7 @@ def main_version(session: Session, model: RegisteredModel, span: Span) -> UUID |
     return session.exec(query.limit(1)).one_or_none()
 
 
-def confidence(session: Session, model: RegisteredModel, span: Span) -> Average:
+def confidence(session: Session, model: RegisteredModel, span: TimeSpan) -> Average:
     """Mean with its normal interval."""
     query = select(
         func.count(col(Prediction.confidence)),
@@ -43,7 +43,7 @@ def confidence(session: Session, model: RegisteredModel, span: Span) -> Average:
     return Average(value=value, n=n, low=max(0.0, value - half), high=min(1.0, value + half))
 
 
-def reported(session: Session, model: RegisteredModel, span: Span) -> Figure:
+def reported(session: Session, model: RegisteredModel, span: TimeSpan) -> ReportRate:
     """Share of the period's answers that users reported or corrected, whenever they did."""
     wrong = session.exec(
         select(func.count(func.distinct(Feedback.prediction_id)))
@@ -54,5 +54,5 @@ def reported(session: Session, model: RegisteredModel, span: Span) -> Figure:
     return figure(Rate(wrong, answers(session, model, span)))
 
 
-def _within(model: RegisteredModel, span: Span) -> tuple[ColumnElement[bool], ...]:
+def _within(model: RegisteredModel, span: TimeSpan) -> tuple[ColumnElement[bool], ...]:
     return col(Prediction.model_id) == model.id, col(Prediction.at) >= span.start, col(Prediction.at) < span.end

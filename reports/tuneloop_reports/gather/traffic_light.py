@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from tuneloop.tables import AlertLevel, AlertState
-from tuneloop_reports.content import AlertEntry, Figure, Light, LightRule
+from tuneloop_reports.content import AlertEntry, Light, LightRule, ReportRate
 from tuneloop_reports.gather.accuracy import difference
 
 FEWEST_LABELS = 30
@@ -19,7 +19,9 @@ COLOURS = {
 }
 
 
-def rule_of(*, accuracy: Figure, baseline: Figure | None, alerts: Sequence[AlertEntry], rollbacks: int) -> LightRule:
+def rule_of(
+    *, accuracy: ReportRate, baseline: ReportRate | None, alerts: Sequence[AlertEntry], rollbacks: int
+) -> LightRule:
     """`alerts` as they stood at the end of the month."""
     unsettled = [alert for alert in alerts if alert.state is AlertState.OPEN]
     if any(alert.level is AlertLevel.ALERT for alert in unsettled):

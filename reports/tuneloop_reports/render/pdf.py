@@ -7,7 +7,7 @@ from weasyprint import HTML
 from weasyprint.text.fonts import FontConfiguration
 from weasyprint.urls import FatalURLFetchingError, URLFetcher, URLFetcherResponse
 
-from tuneloop_reports.content import Content
+from tuneloop_reports.content import ReportContent
 from tuneloop_reports.document import Medium, write_html
 
 VARIANT = "pdf/ua-1"
@@ -32,7 +32,7 @@ class Assets(URLFetcher):  # type: ignore[misc]  # WeasyPrint is untyped
         return URLFetcherResponse(url, body, {"Content-Type": TYPES[path.suffix]})
 
 
-def write_pdf(content: Content, logo: bytes | None) -> tuple[bytes, int]:
+def write_pdf(content: ReportContent, logo: bytes | None) -> tuple[bytes, int]:
     """The PDF and its number of pages: the same content always gives the same bytes."""
     text = write_html(content, medium=Medium.PAPER, logo=logo)
     fonts = FontConfiguration()

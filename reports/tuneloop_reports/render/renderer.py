@@ -10,8 +10,8 @@ from pathlib import Path
 import orjson
 
 from tuneloop.kit.errors import TuneloopError, Unavailable
-from tuneloop_reports.content import Content
-from tuneloop_reports.render.wire import Answer, Order, read_frame, write_frame
+from tuneloop_reports.content import ReportContent
+from tuneloop_reports.render.wire import RenderRequest, RenderResult, read_frame, write_frame
 
 
 class NotRendered(TuneloopError):
@@ -35,10 +35,10 @@ class Renderer:
         with self._lock:
             self._started()
 
-    def render(self, content: Content, *, logo: bytes | None = None) -> Answer:
+    def render(self, content: ReportContent, *, logo: bytes | None = None) -> RenderResult:
         """Raises NotRendered, or Unavailable when the process can't be started."""
         with self._lock:
-            answer = self._ask(Order(content, logo).pack())
+            answer = self._ask(RenderRequest(content, logo).pack())
         if answer.problem:
             raise NotRendered(f"the report could not be rendered: {answer.problem}")
         return answer
@@ -59,7 +59,7 @@ class Renderer:
             self._scratch.cleanup()
             self._scratch = None
 
-    def _ask(self, order: bytes) -> Answer:
+    def _ask(self, order: bytes) -> RenderResult:
         for _ in range(2):
             process = self._running()
             assert process.stdin is not None
@@ -70,7 +70,7 @@ class Renderer:
             except BrokenPipeError:
                 frame = None
             if frame is not None:
-                return Answer.parse(frame)
+                return RenderResult.parse(frame)
             process.kill()
             self.close()
         raise Unavailable("the process that renders reports dies; look at the worker's log and memory")

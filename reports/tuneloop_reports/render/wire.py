@@ -6,13 +6,13 @@ from typing import IO, NamedTuple, Self
 
 import orjson
 
-from tuneloop_reports.content import Content
+from tuneloop_reports.content import ReportContent
 
 _LENGTH = struct.Struct("!Q")
 
 
-class Order(NamedTuple):
-    content: Content
+class RenderRequest(NamedTuple):
+    content: ReportContent
     logo: bytes | None
 
     def pack(self) -> bytes:
@@ -23,10 +23,10 @@ class Order(NamedTuple):
     def parse(cls, frame: bytes) -> Self:
         found = orjson.loads(frame)
         logo = b64decode(found["logo"]) if found["logo"] else None
-        return cls(Content.model_validate_json(orjson.dumps(found["content"])), logo)
+        return cls(ReportContent.model_validate_json(orjson.dumps(found["content"])), logo)
 
 
-class Answer(NamedTuple):
+class RenderResult(NamedTuple):
     """`memory` is the child's peak in bytes; `problem` says why there is no PDF."""
 
     pdf: bytes

@@ -17,7 +17,7 @@ import orjson
 
 from tuneloop_reports.render.guard import shut_the_doors
 from tuneloop_reports.render.pdf import write_pdf  # loaded before forking, which is what the zygote is for
-from tuneloop_reports.render.wire import Answer, Order, read_frame, write_frame
+from tuneloop_reports.render.wire import RenderRequest, RenderResult, read_frame, write_frame
 
 MEMORY = 2 << 30
 PROCESSOR_SECONDS = 60
@@ -58,13 +58,13 @@ def _render(frame: bytes, out: BinaryIO) -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
         resource.setrlimit(resource.RLIMIT_CPU, (PROCESSOR_SECONDS, PROCESSOR_SECONDS))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        order = Order.parse(frame)
+        order = RenderRequest.parse(frame)
         shut_the_doors()
         started = time.perf_counter()
         pdf, pages = write_pdf(order.content, order.logo)
-        answer = Answer(pdf, pages, time.perf_counter() - started, _peak(), "")
+        answer = RenderResult(pdf, pages, time.perf_counter() - started, _peak(), "")
     except Exception as error:  # noqa: BLE001  (the child's edge: the parent reports it)
-        answer = Answer(b"", 0, 0.0, 0, f"{type(error).__name__}: {error}")
+        answer = RenderResult(b"", 0, 0.0, 0, f"{type(error).__name__}: {error}")
     out.write(answer.pack())
 
 
@@ -85,10 +85,10 @@ def _collect(child: int, reading: int) -> bytes:
     os.close(reading)
     _, status = os.waitpid(child, 0)
     if late:
-        return Answer(b"", 0, 0.0, 0, f"took longer than {DEADLINE_SECONDS:.0f} s").pack()
+        return RenderResult(b"", 0, 0.0, 0, f"took longer than {DEADLINE_SECONDS:.0f} s").pack()
     if status != 0:
         how = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"status {status}"
-        return Answer(b"", 0, 0.0, 0, f"the renderer ended with {how}; it may have needed too much memory").pack()
+        return RenderResult(b"", 0, 0.0, 0, f"the renderer ended with {how}; it may have needed too much memory").pack()
     return b"".join(pieces)
 
 

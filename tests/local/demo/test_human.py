@@ -11,8 +11,8 @@ from tuneloop_local.demo.human import (
     KEY,
     WEEKS_A_MONTH,
     WORDS_A_MINUTE,
+    HumanEffort,
     Ledger,
-    Work,
     described,
     in_words,
     label,
@@ -22,7 +22,7 @@ from tuneloop_local.demo.human import (
 
 def test_a_label_takes_reading_deciding_and_a_key() -> None:
     work = label("where is my parcel", typed=1)
-    assert work == Work(labels=1, words=4, keys=1)
+    assert work == HumanEffort(labels=1, words=4, keys=1)
     assert work.seconds == pytest.approx(4 / WORDS_A_MINUTE * 60 + DECISION + KEY)
 
 
@@ -35,11 +35,11 @@ def test_a_click_takes_reading_deciding_and_pointing() -> None:
 def test_weeks_count_as_often_as_a_month_has_them_and_a_retrain_once() -> None:
     ledger = Ledger()
     for _ in range(2):
-        ledger.week({COLLECT: Work(labels=100, words=1000, keys=100)})
-    ledger.once({COMPARE: Work(labels=30, words=300, keys=30)})
+        ledger.week({COLLECT: HumanEffort(labels=100, words=1000, keys=100)})
+    ledger.once({COMPARE: HumanEffort(labels=30, words=300, keys=30)})
     month = ledger.a_month()
     assert month[COLLECT].labels == round(100 * WEEKS_A_MONTH) == 435
-    assert month[COMPARE] == Work(labels=30, words=300, keys=30)
+    assert month[COMPARE] == HumanEffort(labels=30, words=300, keys=30)
     assert total(month).labels == 465
 
 
@@ -57,4 +57,4 @@ def test_the_summary_says_what_it_is_counted_from() -> None:
 
 
 def test_nothing_done_is_no_work() -> None:
-    assert total(Ledger().a_month()) == Work()
+    assert total(Ledger().a_month()) == HumanEffort()

@@ -11,7 +11,7 @@ from tuneloop.evaluation.service import UNANSWERED
 from tuneloop.kit.errors import InvalidInput, TuneloopError
 from tuneloop.registry.contract import Manifest
 from tuneloop.registry.templates import Message
-from tuneloop_workers.serving.answer import Answer
+from tuneloop_workers.serving.answer import EngineAnswer
 from tuneloop_workers.serving.engine import Engine
 from tuneloop_workers.serving.servable import Adapter
 
@@ -21,13 +21,13 @@ Progress = Callable[[int, int], None]
 
 
 class Runner(Protocol):
-    def answer(self, conversations: Sequence[Conversation], progress: Progress) -> list[Answer]:
+    def answer(self, conversations: Sequence[Conversation], progress: Progress) -> list[EngineAnswer]:
         """One answer per conversation, in the same order; `unanswered` for one that cannot be asked."""
 
 
-def unanswered(reason: str) -> Answer:
+def unanswered(reason: str) -> EngineAnswer:
     """Stands for an answer where there is none, so that a set is evaluated whatever one of its items is."""
-    return Answer("", 0.0, 0.0, None, (), "stop", 0, 0, 0.0, float("-inf"), problem=f"{UNANSWERED}{reason}")
+    return EngineAnswer("", 0.0, 0.0, None, (), "stop", 0, 0, 0.0, float("-inf"), problem=f"{UNANSWERED}{reason}")
 
 
 def cache_key(manifest_digest: str, conversation: Conversation) -> str:
@@ -49,11 +49,11 @@ class LocalRunner:
         adapters = [Adapter(part.sha256, files[part.sha256], part.scale) for part in manifest.adapters]
         self._version = engine.prepare(manifest.contract, adapters)
 
-    def answer(self, conversations: Sequence[Conversation], progress: Progress) -> list[Answer]:
+    def answer(self, conversations: Sequence[Conversation], progress: Progress) -> list[EngineAnswer]:
         """A conversation longer than the context is unanswered; raises CorruptArtifact for a bad adapter."""
         self._engine.reset()
         tickets: dict[int, int] = {}
-        answers: dict[int, Answer] = {}
+        answers: dict[int, EngineAnswer] = {}
         try:
             for index, conversation in enumerate(conversations):
                 try:

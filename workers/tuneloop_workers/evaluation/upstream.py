@@ -14,7 +14,7 @@ from tuneloop.kit.errors import InvalidInput, Unavailable
 from tuneloop.registry.contract import Contract, Task, Template
 from tuneloop.registry.templates import Message, render
 from tuneloop_workers.evaluation.runner import Conversation, Progress, unanswered
-from tuneloop_workers.serving.answer import Alternative, Answer, TokenLogprob
+from tuneloop_workers.serving.answer import Alternative, EngineAnswer, TokenLogprob
 
 _ALTERNATIVES = 5
 _ABOUT_THE_QUESTION = frozenset(
@@ -96,7 +96,7 @@ class UpstreamRunner:
     def __exit__(self, *_exception: object) -> None:
         self._client.close()
 
-    def answer(self, conversations: Sequence[Conversation], progress: Progress) -> list[Answer]:
+    def answer(self, conversations: Sequence[Conversation], progress: Progress) -> list[EngineAnswer]:
         """A request that the server refuses for what it asks is unanswered, with the server's own words.
 
         Raises Unavailable when the server fails, InvalidInput when it refuses all of several requests, or who asks.
@@ -114,7 +114,7 @@ class UpstreamRunner:
             raise InvalidInput(f"no question was answered; the first was {answers[0].problem}")
         return answers
 
-    def _ask(self, conversation: Conversation) -> Answer:
+    def _ask(self, conversation: Conversation) -> EngineAnswer:
         plain = self._contract.template is Template.PLAIN
         body = self._shared() | (self._as_text(conversation) if plain else self._as_chat(conversation))
         started = time.perf_counter()
@@ -162,11 +162,11 @@ class UpstreamRunner:
         }
 
 
-def _answer(completion: _Completion, latency_ms: float) -> Answer:
+def _answer(completion: _Completion, latency_ms: float) -> EngineAnswer:
     choice = completion.choices[0]
     tokens = _tokens(choice.logprobs)
     logprobs = [token.logprob for token in tokens] or [0.0]
-    return Answer(
+    return EngineAnswer(
         text=(choice.message.content or choice.text).strip(),
         confidence=float(np.exp(np.mean(logprobs))),
         margin=min(map(_margin, tokens), default=0.0),

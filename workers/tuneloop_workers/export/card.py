@@ -10,7 +10,7 @@ from tuneloop.registry.contract import Frozen, Task
 Line = Annotated[str, Field(max_length=200, pattern=r"^[^\r\n]*$")]
 
 
-class Measure(Frozen):
+class CardMetric(Frozen):
     """A rate with the number of items behind it and its 95 % interval, all in 0..1 except `n`."""
 
     name: Line
@@ -20,7 +20,7 @@ class Measure(Frozen):
     n: Annotated[int, Field(ge=1)]
 
     @model_validator(mode="after")
-    def the_interval_holds_the_value(self) -> "Measure":
+    def the_interval_holds_the_value(self) -> "CardMetric":
         if not self.low <= self.value <= self.high:
             raise ValueError("low ≤ value ≤ high must hold")
         return self
@@ -34,7 +34,7 @@ class ModelCard(Frozen):
     base_model: Line
     task: Task
     description: str = Field(max_length=5_000)
-    measures: tuple[Measure, ...]
+    measures: tuple[CardMetric, ...]
     training_examples: Annotated[int, Field(ge=1)]
     parent: Line | None = None
     limits: str = Field(default="", max_length=5_000)

@@ -8,7 +8,7 @@ import numpy as np
 
 from tuneloop.kit.errors import Conflict, TuneloopError
 from tuneloop_workers.export.reading import SHOWN, Prompt
-from tuneloop_workers.serving.answer import Answer
+from tuneloop_workers.serving.answer import EngineAnswer
 from tuneloop_workers.serving.decoding import Options
 from tuneloop_workers.serving.engine import Engine
 from tuneloop_workers.serving.servable import Servable
@@ -40,11 +40,13 @@ class _Decision(NamedTuple):
     all: Mapping[str, float]
 
 
-def decide(engine: Engine, version: Servable, prompts: Sequence[Prompt], tick: Callable[[int], None]) -> list[Answer]:
+def decide(
+    engine: Engine, version: Servable, prompts: Sequence[Prompt], tick: Callable[[int], None]
+) -> list[EngineAnswer]:
     """As serving answers them, in its batches; a text by its likeliest tokens."""
     options = Options(max_tokens=NEXT_TOKENS, alternatives=ALTERNATIVES)
     places = {engine.submit(version, prompt.messages, options): place for place, prompt in enumerate(prompts)}
-    answers: dict[int, Answer] = {}
+    answers: dict[int, EngineAnswer] = {}
     while engine.unfinished:
         for ticket, outcome in engine.step():
             if isinstance(outcome, TuneloopError):
@@ -56,7 +58,7 @@ def decide(engine: Engine, version: Servable, prompts: Sequence[Prompt], tick: C
     return [answers[place] for place in range(len(prompts))]
 
 
-def compare(prompts: Sequence[Prompt], exact: Sequence[Answer], served: Sequence[Answer]) -> Decisions:
+def compare(prompts: Sequence[Prompt], exact: Sequence[EngineAnswer], served: Sequence[EngineAnswer]) -> Decisions:
     """Raises Conflict when the engine that serves changes what the exact one is sure of."""
     compared = [
         (prompt.name, left, right)
@@ -90,7 +92,7 @@ def compare(prompts: Sequence[Prompt], exact: Sequence[Answer], served: Sequence
     return found
 
 
-def _side_by_side(ours: Answer, theirs: Answer) -> Iterator[tuple[_Decision, _Decision]]:
+def _side_by_side(ours: EngineAnswer, theirs: EngineAnswer) -> Iterator[tuple[_Decision, _Decision]]:
     """Decisions on the same question: of texts the tokens until the two part."""
     for left, right in zip(_decisions(ours), _decisions(theirs), strict=False):
         yield left, right
@@ -98,7 +100,7 @@ def _side_by_side(ours: Answer, theirs: Answer) -> Iterator[tuple[_Decision, _De
             return
 
 
-def _decisions(answer: Answer) -> list[_Decision]:
+def _decisions(answer: EngineAnswer) -> list[_Decision]:
     if answer.probabilities is not None:
         return [_Decision(answer.text, answer.confidence, answer.probabilities)]
     if not answer.tokens:

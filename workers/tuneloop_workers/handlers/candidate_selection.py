@@ -18,7 +18,7 @@ from tuneloop_workers.handlers.data import Split
 from tuneloop_workers.handlers.engines import local_engine
 from tuneloop_workers.handlers.training_inputs import Order
 from tuneloop_workers.llama import identity
-from tuneloop_workers.serving.answer import Answer
+from tuneloop_workers.serving.answer import EngineAnswer
 from tuneloop_workers.training.adapter import read_adapter, write_adapter
 from tuneloop_workers.training.blend import blend, fit
 from tuneloop_workers.training.spec import TrainSpec
@@ -105,7 +105,7 @@ def _strata(order: Order, split: Split) -> list[str]:
     return [TARGET if each else STRONG for each in aimed]
 
 
-def _fine(order: Order, example: Example, answer: Answer, value: float) -> float:
+def _fine(order: Order, example: Example, answer: EngineAnswer, value: float) -> float:
     """Of a label the probability it was given, so that few examples tell more than right and wrong."""
     if order.contract.task is Task.CLASSIFY and answer.probabilities is not None:
         return answer.probabilities.get(example.expected, 0.0)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from tuneloop.evaluation.quantisations import Answered
+from tuneloop.evaluation.quantisations import FileAnswers
 from tuneloop.evaluation.scoring import conversation_of, score
 from tuneloop.kit.jobs.runtime import JobContext
 from tuneloop.registry.contract import Contract, Manifest, Quantisation
@@ -20,7 +20,7 @@ def answer_quantised(
     contract: Contract,
     *,
     context_tokens: int,
-) -> dict[Quantisation, Answered]:
+) -> dict[Quantisation, FileAnswers]:
     """Empty for a version that ships as an adapter only. The adapter is part of each merged file."""
     files = {file["name"]: file for file in version.files}
     kinds = [kind for kind in Quantisation if merged_file(kind) in files]
@@ -42,7 +42,7 @@ def _answered(
     contract: Contract,
     *,
     context_tokens: int,
-) -> Answered:
+) -> FileAnswers:
     def progress(done: int, wanted: int) -> None:
         context.report(stage=f"evaluating {kind}", step=done, steps=wanted)
         context.check()
@@ -50,7 +50,7 @@ def _answered(
     with local_engine(context, context.storage.path(str(file["sha256"])), context_tokens=context_tokens) as engine:
         answers = LocalRunner(engine, manifest, {}).answer([conversation_of(example) for example in examples], progress)
     texts = [answer.text for answer in answers]
-    return Answered(
+    return FileAnswers(
         size=int(file["size"]),
         texts=texts,
         correct=[score(example, text, contract).correct for example, text in zip(examples, texts, strict=True)],

@@ -12,7 +12,7 @@ from tuneloop.tables import AdapterVersion, BaseModel, Prediction, RegisteredMod
 from tuneloop_workers.evaluation.runner import Conversation, LocalRunner, Runner, cache_key
 from tuneloop_workers.evaluation.upstream import UpstreamRunner
 from tuneloop_workers.handlers.engines import local_engine
-from tuneloop_workers.serving.answer import Answer
+from tuneloop_workers.serving.answer import EngineAnswer
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def _answer(
         context.report(stage=f"{stage} {exam.name}", step=done, steps=wanted)
         context.check()
 
-    answers: list[Answer] = runner.answer(list(missing.values()), progress) if missing else []
+    answers: list[EngineAnswer] = runner.answer(list(missing.values()), progress) if missing else []
     fresh = {
         key: Given(answer.text, answer.confidence, answer.margin, answer.problem)
         for key, answer in zip(missing, answers, strict=True)

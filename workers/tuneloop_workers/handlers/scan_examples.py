@@ -16,7 +16,7 @@ from tuneloop.kit.tenancy import TenantSession
 from tuneloop.registry.contract import Task
 from tuneloop.registry.service import contract_of
 from tuneloop.tables import Example, FindingKind, Pool, RegisteredModel
-from tuneloop_workers.quality.record import Batch, Finding, Report, Row
+from tuneloop_workers.quality.record import QualityFinding, Report, Row, ScanBatch
 
 OF_ALL = frozenset({FindingKind.CONFLICT, FindingKind.DUPLICATE, FindingKind.SUSPECTED_ERROR})
 
@@ -41,7 +41,7 @@ def scan_examples(context: JobContext, job: ScanExamples) -> None:
         )
         for example in examples
     ]
-    report = run_checks(context, Batch(rows=rows, labels_known=labels_known, fresh=[*fresh]))
+    report = run_checks(context, ScanBatch(rows=rows, labels_known=labels_known, fresh=[*fresh]))
     with context.unit() as session:
         model = _model(session, job.model_id)
         lock_pools(session, model)
@@ -65,7 +65,7 @@ def training_examples(session: TenantSession, model: RegisteredModel) -> list[Ex
     return list(session.exec(query.order_by(col(Example.added_at), col(Example.id))))
 
 
-def _found(finding: Finding, digests: dict[str, str]) -> Found:
+def _found(finding: QualityFinding, digests: dict[str, str]) -> Found:
     kind = FindingKind(finding.kind)
     detail = dict(finding.detail)
     if kind is FindingKind.PERSONAL_DATA:
@@ -73,7 +73,7 @@ def _found(finding: Finding, digests: dict[str, str]) -> Found:
     return Found(UUID(finding.id), kind, finding.summary, detail)
 
 
-def run_checks(context: JobContext, batch: Batch) -> Report:
+def run_checks(context: JobContext, batch: ScanBatch) -> Report:
     """In a child process: its libraries are large, and its work holds the interpreter for long."""
     given = batch.model_dump_json().encode()
     return Report.model_validate_json(run_child(context, "tuneloop_workers.quality.child", given))

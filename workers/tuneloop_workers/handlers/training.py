@@ -40,7 +40,7 @@ class Tried:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrainingResult:
     """What the training step found: all that was tried, production's own scores, and why a method gave nothing."""
 
     tried: list[Tried]
@@ -107,13 +107,13 @@ def _train_all(context: JobContext, order: Order, parts: Split) -> tuple[list[Tr
 
 def _choose(
     context: JobContext, trials: list[Trial], failures: dict[Method, str], order: Order, parts: Split
-) -> Outcome:
+) -> TrainingResult:
     if len(trials) == 1:
-        return Outcome([Tried(trials[0], {})], {}, 0, failures)
+        return TrainingResult([Tried(trials[0], {})], {}, 0, failures)
     production, scores = try_all(context, trials, order, parts)
     tried = [Tried(trial, dev) for trial, dev in zip(trials, scores, strict=True)]
     chosen = choose(production, scores, [trial.blend for trial in trials], order.policy)
-    return Outcome(tried, production, chosen, failures)
+    return TrainingResult(tried, production, chosen, failures)
 
 
 def _spec(context: JobContext, order: Order, method: Method, own: Path) -> TrainSpec:
@@ -152,7 +152,7 @@ def _spec(context: JobContext, order: Order, method: Method, own: Path) -> Train
     )
 
 
-def _candidates(context: JobContext, job: TrainCandidate, order: Order, outcome: Outcome) -> list[Candidate]:
+def _candidates(context: JobContext, job: TrainCandidate, order: Order, outcome: TrainingResult) -> list[Candidate]:
     """All that was tried, with its adapters where a further attempt may send another one of them to the gate."""
     mine: dict[str, Any] = {"client_id": order.snapshot.client_id, "cycle_id": order.cycle_id, "attempt": job.attempt}
     keeps = order.recipe.further_attempts > 0 and len(outcome.tried) > 1

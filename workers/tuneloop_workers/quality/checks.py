@@ -3,10 +3,10 @@
 from tuneloop_workers.quality.label_errors import find_suspected
 from tuneloop_workers.quality.near_duplicates import find_alike
 from tuneloop_workers.quality.pii import Detector, find_personal
-from tuneloop_workers.quality.record import Batch, Report
+from tuneloop_workers.quality.record import Report, ScanBatch
 
 
-def check(batch: Batch) -> Report:
+def check(batch: ScanBatch) -> Report:
     """Labels and near-duplicates depend on the other examples, so all are compared; personal data does not."""
     findings = find_alike(batch.rows, labels_known=batch.labels_known)
     if batch.labels_known:

@@ -7,7 +7,7 @@ process that can't import them starts in a third of the time.
 import sys
 from importlib.abc import MetaPathFinder
 
-from tuneloop_workers.quality.record import Batch
+from tuneloop_workers.quality.record import ScanBatch
 
 LEFT_OUT = {"torch", "transformers"}
 
@@ -25,7 +25,7 @@ def main() -> None:
     sys.meta_path.insert(0, Absent())
     from tuneloop_workers.quality.checks import check  # noqa: PLC0415
 
-    batch = Batch.model_validate_json(sys.stdin.buffer.read())
+    batch = ScanBatch.model_validate_json(sys.stdin.buffer.read())
     sys.stdout.write(check(batch).model_dump_json())
 
 

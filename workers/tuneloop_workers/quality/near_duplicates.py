@@ -5,16 +5,16 @@ from typing import Any
 
 from tuneloop.datasets.minhash import candidates, sketch
 from tuneloop.datasets.similarity import NEAR_DUPLICATE, canonical, overlap, shingles
-from tuneloop_workers.quality.record import Finding, Row
+from tuneloop_workers.quality.record import QualityFinding, Row
 
 SHOWN = 80
 
 
-def find_alike(rows: Sequence[Row], *, labels_known: bool) -> list[Finding]:
+def find_alike(rows: Sequence[Row], *, labels_known: bool) -> list[QualityFinding]:
     """One finding for each example of a near-duplicate pair: of duplicates only the later one is suspicious."""
     cut = [shingles(row.text) for row in rows]
     sketches = [sketch(each) for each in cut]
-    found: dict[tuple[str, str], Finding] = {}
+    found: dict[tuple[str, str], QualityFinding] = {}
     for left, right in sorted(candidates(sketches, sketches)):
         if left >= right or (shared := overlap(cut[left], cut[right])) < NEAR_DUPLICATE:
             continue
@@ -33,23 +33,25 @@ def _agree(first: Row, second: Row, *, labels_known: bool) -> bool:
     return canonical(first.answer) == canonical(second.answer)
 
 
-def _keep(found: dict[tuple[str, str], Finding], row: Row, finding: Finding) -> None:
+def _keep(found: dict[tuple[str, str], QualityFinding], row: Row, finding: QualityFinding) -> None:
     known = found.get((row.id, finding.kind))
     if known is None or _shared(finding) > _shared(known):
         found[row.id, finding.kind] = finding
 
 
-def _duplicate(row: Row, other: Row, shared: float) -> Finding:
+def _duplicate(row: Row, other: Row, shared: float) -> QualityFinding:
     summary = f"Nearly the same as {_quoted(other)}, with the same answer; it counts twice in training."
-    return Finding(id=row.id, kind="duplicate", summary=summary, detail=_detail(other, shared))
+    return QualityFinding(id=row.id, kind="duplicate", summary=summary, detail=_detail(other, shared))
 
 
-def _conflict(row: Row, other: Row, shared: float) -> Finding:
+def _conflict(row: Row, other: Row, shared: float) -> QualityFinding:
     summary = f"Answered {row.answer!r}, but the nearly same {_quoted(other)} is answered {other.answer!r}."
-    return Finding(id=row.id, kind="conflict", summary=summary, detail=_detail(other, shared) | {"other": other.answer})
+    return QualityFinding(
+        id=row.id, kind="conflict", summary=summary, detail=_detail(other, shared) | {"other": other.answer}
+    )
 
 
-def _shared(finding: Finding) -> float:
+def _shared(finding: QualityFinding) -> float:
     shared = finding.detail["overlap"]
     assert isinstance(shared, float)
     return shared

@@ -19,7 +19,7 @@ from presidio_analyzer.predefined_recognizers import (
     UsSsnRecognizer,
 )
 
-from tuneloop_workers.quality.record import Finding, Row, Value
+from tuneloop_workers.quality.record import QualityFinding, Row, Value
 
 THRESHOLD = 0.4
 NAME_THRESHOLD = 0.6
@@ -43,7 +43,7 @@ _PAIR = re.compile(rf"\b({_CAPITAL})\s+({_CAPITAL})\b")
 _FIRST_NAMES: Final = frozenset((files("tuneloop_workers.quality") / "first_names.txt").read_text().split())
 
 
-class Span(NamedTuple):
+class PiiSpan(NamedTuple):
     entity: str
     start: int
     end: int
@@ -63,23 +63,23 @@ class Detector:
         ]
         self._phone = PhoneRecognizer(supported_regions=REGIONS)
 
-    def spans(self, text: str) -> list[Span]:
+    def spans(self, text: str) -> list[PiiSpan]:
         """What is above its threshold, the longer of two that overlap, by position."""
         found = [*self._recognised(text), *_names(text)]
-        kept: list[Span] = []
+        kept: list[PiiSpan] = []
         for span in sorted(found, key=lambda each: (-each.score, each.start - each.end)):
             if all(span.end <= other.start or span.start >= other.end for other in kept):
                 kept.append(span)
         return sorted(kept, key=lambda span: span.start)
 
-    def _recognised(self, text: str) -> Iterator[Span]:
+    def _recognised(self, text: str) -> Iterator[PiiSpan]:
         for recogniser in (*self._patterns, self._phone):
             for result in recogniser.analyze(text, recogniser.supported_entities, None) or ():  # type: ignore[arg-type]  # patterns need none
                 if result.score >= THRESHOLD and _is_plausible(result.entity_type, text[result.start : result.end]):
-                    yield Span(result.entity_type, result.start, result.end, result.score)
+                    yield PiiSpan(result.entity_type, result.start, result.end, result.score)
 
 
-def find_personal(rows: Sequence[Row], detector: Detector) -> list[Finding]:
+def find_personal(rows: Sequence[Row], detector: Detector) -> list[QualityFinding]:
     """One finding for an example, naming the kinds of data and where they are; the data itself is not repeated."""
     found = []
     for row in rows:
@@ -93,7 +93,7 @@ def find_personal(rows: Sequence[Row], detector: Detector) -> list[Finding]:
             names = [WORDS[kind] for kind in kinds]
             summary = f"Contains {_listed(names)}. Replace it by placeholders, or say why it may stay."
             detail: dict[str, Value] = {"kinds": ", ".join(kinds), "n": len(spans), "spans": spans}
-            found.append(Finding(id=row.id, kind="personal_data", summary=summary, detail=detail))
+            found.append(QualityFinding(id=row.id, kind="personal_data", summary=summary, detail=detail))
     return found
 
 
@@ -104,13 +104,13 @@ def _is_plausible(entity: str, text: str) -> bool:
     return not (entity == "IP_ADDRESS" and len(text) < 7)
 
 
-def _names(text: str) -> Iterator[Span]:
+def _names(text: str) -> Iterator[PiiSpan]:
     for pattern, score in ((_TITLED, 0.8), (_INTRODUCED, 0.7)):
         for match in pattern.finditer(text):
-            yield Span("PERSON", match.start(1), match.end(1), score)
+            yield PiiSpan("PERSON", match.start(1), match.end(1), score)
     for match in _PAIR.finditer(text):
         if match[1] in _FIRST_NAMES:
-            yield Span("PERSON", match.start(), match.end(), NAME_THRESHOLD)
+            yield PiiSpan("PERSON", match.start(), match.end(), NAME_THRESHOLD)
 
 
 def _listed(names: Sequence[str]) -> str:

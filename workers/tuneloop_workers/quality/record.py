@@ -20,7 +20,7 @@ class Row(BaseModel):
     texts: dict[int, str] = {}
 
 
-class Batch(BaseModel):
+class ScanBatch(BaseModel):
     """`labels_known`: answers come from a fixed set, so that labels can be compared. `fresh`: no scan has seen them."""
 
     rows: list[Row]
@@ -28,7 +28,7 @@ class Batch(BaseModel):
     fresh: list[str]
 
 
-class Finding(BaseModel):
+class QualityFinding(BaseModel):
     id: str
     kind: Kind
     summary: str
@@ -36,4 +36,4 @@ class Finding(BaseModel):
 
 
 class Report(BaseModel):
-    findings: list[Finding]
+    findings: list[QualityFinding]

@@ -29,7 +29,7 @@ class Delta(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Answer:
+class EngineAnswer:
     """`confidence`: of a label its probability among the allowed labels, of a text the geometric mean of its token
     probabilities. `margin`: distance in probability to the second best, for a text at its least certain token.
     `probabilities`: by label, summing to one; None for a text. `problem`: why there is no answer; empty where there is.

@@ -16,7 +16,7 @@ from litestar.response import Stream
 
 from tuneloop.gateway.errors import answer_domain_error, answer_http_error, answer_unexpected, error_body
 from tuneloop.kit.errors import CorruptArtifact, NotAuthenticated, TuneloopError, Unavailable
-from tuneloop_workers.serving.answer import Answer, Delta
+from tuneloop_workers.serving.answer import Delta, EngineAnswer
 from tuneloop_workers.serving.engine_thread import Dispatcher, Event
 from tuneloop_workers.serving.servable import Servable
 from tuneloop_workers.serving.versions import ArtifactSource, Versions, threadsafe
@@ -68,7 +68,7 @@ async def chat_completions(data: JSONBody[ChatRequest], request: HostRequest, st
         versions.forget(data.model)
         raise
     completion = Completion(data)
-    if isinstance(first, Answer) and not data.stream:
+    if isinstance(first, EngineAnswer) and not data.stream:
         return Response(completion.whole(first))
     return Stream(_stream(conversation, completion, first), media_type="text/event-stream")
 
@@ -144,7 +144,7 @@ async def _stream(conversation: Conversation, completion: Completion, first: Eve
         while isinstance(event, Delta):
             yield completion.piece(event.text, event.tokens)
             event = await conversation.next()
-        if isinstance(event, Answer):
+        if isinstance(event, EngineAnswer):
             if event.probabilities is not None:
                 yield completion.label(event)
             yield completion.closing(event)

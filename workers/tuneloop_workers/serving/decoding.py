@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from tuneloop_workers.llama import Logits
-from tuneloop_workers.serving.answer import Answer
+from tuneloop_workers.serving.answer import EngineAnswer
 
 
 @dataclass(frozen=True)
@@ -39,4 +39,4 @@ class Decoder(Protocol):
     def advance(self, logits: Logits) -> Move | None:
         """Takes one decision; None when the answer is complete."""
 
-    def answer(self, prompt_tokens: int, latency_ms: float) -> Answer: ...
+    def answer(self, prompt_tokens: int, latency_ms: float) -> EngineAnswer: ...

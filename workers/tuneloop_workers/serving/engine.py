@@ -13,7 +13,7 @@ from tuneloop_workers import llama
 from tuneloop_workers.llama import Logits, Rows
 from tuneloop_workers.serving import servable
 from tuneloop_workers.serving.adapters import AdapterCache
-from tuneloop_workers.serving.answer import Answer, Delta
+from tuneloop_workers.serving.answer import Delta, EngineAnswer
 from tuneloop_workers.serving.decoding import Decoder, Options
 from tuneloop_workers.serving.generation import Generation
 from tuneloop_workers.serving.labels import LabelScoring
@@ -260,7 +260,7 @@ class Engine:
         run.position, run.pending = keep, move.tokens
         return True
 
-    def _outcome(self, run: Run) -> Answer | None:
+    def _outcome(self, run: Run) -> EngineAnswer | None:
         if run.decoder is None:
             return None
         return run.decoder.answer(run.prompt_tokens, (time.perf_counter() - run.started) * 1000)

@@ -11,7 +11,7 @@ import structlog
 
 from tuneloop.kit.errors import TuneloopError, Unavailable
 from tuneloop.registry.templates import Message
-from tuneloop_workers.serving.answer import Answer, Delta
+from tuneloop_workers.serving.answer import Delta, EngineAnswer
 from tuneloop_workers.serving.decoding import Options
 from tuneloop_workers.serving.engine import Engine
 from tuneloop_workers.serving.servable import Servable
@@ -19,7 +19,7 @@ from tuneloop_workers.serving.servable import Servable
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
-Event = Delta | Answer | TuneloopError | None
+Event = Delta | EngineAnswer | TuneloopError | None
 Deliver = Callable[[Event], None]
 """Called in the engine's thread: deltas, then an answer, an error, or None for a warmed version. Must not block."""
 
@@ -31,7 +31,7 @@ class QueueFull(TuneloopError):
     code = "rate_limit_exceeded"
 
 
-class Question:
+class PendingRequest:
     """One request between its caller and the engine; only the engine's thread changes it."""
 
     def __init__(self, deliver: Deliver) -> None:
@@ -52,7 +52,7 @@ class Dispatcher:
         self._build = build
         self._limit = limit
         self._commands: SimpleQueue[_Command | None] = SimpleQueue()
-        self._running: dict[int, Question] = {}
+        self._running: dict[int, PendingRequest] = {}
         self._open = 0
         self._lock = Lock()
         self._closed = False
@@ -94,16 +94,16 @@ class Dispatcher:
 
     def ask(
         self, version: Servable, messages: Sequence[Message], options: Options, deliver: Deliver, *, stream: bool
-    ) -> Question:
+    ) -> PendingRequest:
         """Queues a request. Raises QueueFull at the limit, Unavailable when the engine has died."""
         on_delta = deliver if stream else None
         return self._begin(lambda engine: engine.submit(version, messages, options, on_delta), deliver)
 
-    def warm(self, version: Servable, deliver: Deliver) -> Question:
+    def warm(self, version: Servable, deliver: Deliver) -> PendingRequest:
         """Makes a version ready to answer at once. Raises what `ask` raises."""
         return self._begin(lambda engine: engine.warm(version), deliver)
 
-    def cancel(self, question: Question) -> None:
+    def cancel(self, question: PendingRequest) -> None:
         """Frees what a request holds; one that is over is left alone."""
 
         def run(engine: Engine) -> None:
@@ -113,8 +113,8 @@ class Dispatcher:
 
         self._commands.put(_Command(run, lambda _: None))
 
-    def _begin(self, submit: Callable[[Engine], int], deliver: Deliver) -> Question:
-        question = Question(deliver)
+    def _begin(self, submit: Callable[[Engine], int], deliver: Deliver) -> PendingRequest:
+        question = PendingRequest(deliver)
 
         def run(engine: Engine) -> None:
             try:
@@ -144,7 +144,7 @@ class Dispatcher:
                 return
         command.abort(_stopped())
 
-    def _end(self, question: Question) -> None:
+    def _end(self, question: PendingRequest) -> None:
         question.over = True
         self._running.pop(question.ticket, None)
         with self._lock:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from tuneloop_workers.llama import Logits, Model
-from tuneloop_workers.serving.answer import Alternative, Answer, Delta, FinishReason, TokenLogprob
+from tuneloop_workers.serving.answer import Alternative, Delta, EngineAnswer, FinishReason, TokenLogprob
 from tuneloop_workers.serving.decoding import Move, Options
 from tuneloop_workers.serving.text import TextStream
 
@@ -57,9 +57,9 @@ class Generation:
             return None
         return Move(len(self._tokens) - 1, (token,))
 
-    def answer(self, prompt_tokens: int, latency_ms: float) -> Answer:
+    def answer(self, prompt_tokens: int, latency_ms: float) -> EngineAnswer:
         logprobs = [token.logprob for token in self._tokens] or [self._end_logprob]
-        return Answer(
+        return EngineAnswer(
             text=self._text,
             confidence=float(np.exp(np.mean(logprobs))),
             margin=self._margin,

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tuneloop_workers.llama import Logits
-from tuneloop_workers.serving.answer import Answer
+from tuneloop_workers.serving.answer import EngineAnswer
 from tuneloop_workers.serving.decoding import Move
 from tuneloop_workers.serving.trie import Choice
 
@@ -47,11 +47,11 @@ class LabelScoring:
         self._current = self._open.pop()
         return _way(choice.path, self._current[0].path)
 
-    def answer(self, prompt_tokens: int, latency_ms: float) -> Answer:
+    def answer(self, prompt_tokens: int, latency_ms: float) -> EngineAnswer:
         names = list(self._labels)
         best, second = np.argsort(-self._probabilities, kind="stable")[:2]
         top = float(self._probabilities[best])
-        return Answer(
+        return EngineAnswer(
             text=names[best],
             confidence=top,
             margin=top - float(self._probabilities[second]),

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from tuneloop.kit.errors import TuneloopError
-from tuneloop_workers.serving.answer import Answer
+from tuneloop_workers.serving.answer import EngineAnswer
 from tuneloop_workers.serving.decoding import Decoder
 from tuneloop_workers.serving.prefix import Prefix
 from tuneloop_workers.serving.servable import Servable
@@ -14,7 +14,7 @@ class Finished(NamedTuple):
     """End of a request: an answer, the reason why there is none, or None for a warmed version."""
 
     ticket: int
-    outcome: Answer | TuneloopError | None
+    outcome: EngineAnswer | TuneloopError | None
 
 
 @dataclass(eq=False)

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tuneloop.registry.contract import Sha256
 from tuneloop.registry.templates import Message
-from tuneloop_workers.serving.answer import Answer, TokenLogprob
+from tuneloop_workers.serving.answer import EngineAnswer, TokenLogprob
 from tuneloop_workers.serving.decoding import Options
 from tuneloop_workers.serving.servable import Servable
 
@@ -60,7 +60,7 @@ class Completion:
         self._request = request
         self._head = {"id": f"chatcmpl-{uuid4().hex}", "created": int(time.time()), "model": request.model}
 
-    def whole(self, answer: Answer) -> dict[str, Any]:
+    def whole(self, answer: EngineAnswer) -> dict[str, Any]:
         choice = {
             "index": 0,
             "message": {"role": "assistant", "content": answer.text, "refusal": None},
@@ -76,12 +76,12 @@ class Completion:
     def piece(self, text: str, tokens: Sequence[TokenLogprob]) -> bytes:
         return self._chunk({"content": text}, self._logprobs([_entry(token) for token in tokens]), None)
 
-    def label(self, answer: Answer) -> bytes:
+    def label(self, answer: EngineAnswer) -> bytes:
         """The one piece of a classification."""
         logprobs = self._logprobs(_entries(answer, self._request.top_logprobs))
         return self._chunk({"content": answer.text}, logprobs, None)
 
-    def closing(self, answer: Answer) -> bytes:
+    def closing(self, answer: EngineAnswer) -> bytes:
         last = self._chunk({}, None, answer.finish_reason, tuneloop=self._extra(answer))
         if self._request.stream_options.include_usage:
             last += _event({**self._head, **_CHUNK, "choices": [], "usage": _usage(answer)})
@@ -96,7 +96,7 @@ class Completion:
     def _logprobs(self, entries: list[dict[str, Any]]) -> dict[str, Any] | None:
         return {"content": entries, "refusal": None} if self._request.logprobs else None
 
-    def _extra(self, answer: Answer) -> dict[str, Any]:
+    def _extra(self, answer: EngineAnswer) -> dict[str, Any]:
         return {
             "digest": self._request.model,
             "confidence": answer.confidence,
@@ -115,7 +115,7 @@ def failure(body: dict[str, Any]) -> bytes:
     return _event(body)
 
 
-def _entries(answer: Answer, alternatives: int) -> list[dict[str, Any]]:
+def _entries(answer: EngineAnswer, alternatives: int) -> list[dict[str, Any]]:
     """Tokens of a text; a label counts as one token, whose alternatives are the other labels."""
     if answer.probabilities is None:
         return [_entry(token) for token in answer.tokens]
@@ -135,7 +135,7 @@ def _token(text: str, logprob: float) -> dict[str, Any]:
     return {"token": text, "logprob": logprob, "bytes": list(text.encode())}
 
 
-def _usage(answer: Answer) -> dict[str, int]:
+def _usage(answer: EngineAnswer) -> dict[str, int]:
     return {
         "prompt_tokens": answer.prompt_tokens,
         "completion_tokens": answer.completion_tokens,

@@ -1,1 +1,1 @@
-"""Scorers: one question about one answer each. `label` judges classifications, `Reply` generated answers."""
+"""Scorers: one question about one answer each. `label` judges classifications, `ReplyScorer` generated answers."""

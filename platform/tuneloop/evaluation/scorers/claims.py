@@ -36,7 +36,7 @@ class Kind(StrEnum):
     NAME = "name"
 
 
-class Span(NamedTuple):
+class CriticalSpan(NamedTuple):
     """`readings` are the alternatives of what the text may mean, each a set of facts such as "day:3"."""
 
     kind: Kind
@@ -149,15 +149,15 @@ _TAKEN = "\0"
 
 
 @lru_cache(maxsize=512)
-def extract(text: str) -> tuple[Span, ...]:
+def extract(text: str) -> tuple[CriticalSpan, ...]:
     """All spans of a text, by kind and then by position."""
     rest = _LIST_MARKER.sub(_blank, text)
-    spans: list[Span] = []
+    spans: list[CriticalSpan] = []
     for rule in _RULES:
         for match in rule.pattern.finditer(rest):
-            spans += [Span(rule.kind, match[0], meaning) for meaning in rule.meanings(match)]
+            spans += [CriticalSpan(rule.kind, match[0], meaning) for meaning in rule.meanings(match)]
         rest = rule.pattern.sub(_blank, rest)
-    spans += [Span(Kind.NAME, name, (words_of(name),)) for name in names(rest)]
+    spans += [CriticalSpan(Kind.NAME, name, (words_of(name),)) for name in names(rest)]
     return tuple(spans)
 
 

@@ -6,7 +6,7 @@ that opens a sentence.
 
 from dataclasses import dataclass
 
-from tuneloop.evaluation.scorers.claims import Kind, Span, extract, numbers_anywhere
+from tuneloop.evaluation.scorers.claims import CriticalSpan, Kind, extract, numbers_anywhere
 from tuneloop.evaluation.scorers.item import EvalItem, Score
 from tuneloop.evaluation.scorers.labels import allowed_label
 from tuneloop.evaluation.scorers.names import is_among, words_of
@@ -20,7 +20,7 @@ class Sources:
 
     texts: tuple[str, ...]
 
-    def support(self, claim: Span) -> bool:
+    def support(self, claim: CriticalSpan) -> bool:
         """Some source says it: all facts of one reading of the claim, or a name's words."""
         if claim.kind is Kind.NAME:
             return is_among(claim.text, frozenset[str]().union(*(words_of(text) for text in self.texts)))
@@ -31,13 +31,13 @@ class Sources:
         )
 
 
-def unsupported_spans(item: EvalItem, answer: str) -> tuple[Span, ...]:
+def unsupported_spans(item: EvalItem, answer: str) -> tuple[CriticalSpan, ...]:
     """Statements of the answer that neither the facts, nor the conversation, nor the reference answer make."""
     sources = Sources((item.facts, item.expected, *(message.content for message in item.messages)))
     return tuple(span for span in extract(answer) if not sources.support(span))
 
 
-def contradicting_spans(item: EvalItem, answer: str) -> tuple[Span, ...]:
+def contradicting_spans(item: EvalItem, answer: str) -> tuple[CriticalSpan, ...]:
     """Statements put in place of the expected ones: same kind, while an expected one of that kind is missing.
 
     Catches the right-looking price of another product, which the facts do support.
@@ -66,13 +66,13 @@ def grounded(item: EvalItem, answer: str) -> Score:
     return Score(1 - len(wrong) / stated if stated else 1.0, not wrong, told(wrong))
 
 
-def told(spans: set[Span]) -> str:
+def told(spans: set[CriticalSpan]) -> str:
     """ "unsupported: price $4.95, name Parcelwren" """
     listed = ", ".join(sorted({f"{span.kind} {span.text}" for span in spans}))
     return f"unsupported: {listed}" if listed else ""
 
 
-def _entails(source: Span, claim: Span) -> bool:
+def _entails(source: CriticalSpan, claim: CriticalSpan) -> bool:
     if source.kind is claim.kind is Kind.NUMBER:
         return any(said <= meant or meant <= said for said in claim.readings for meant in source.readings)
     if source.kind is claim.kind:

@@ -7,7 +7,7 @@ from tuneloop.evaluation.scorers.grounding import grounded
 from tuneloop.evaluation.scorers.item import Scorer
 from tuneloop.evaluation.scorers.labels import allowed_label, label
 from tuneloop.evaluation.scorers.overlap import ChrF, RougeL
-from tuneloop.evaluation.scorers.reply import Reply
+from tuneloop.evaluation.scorers.reply import ReplyScorer
 from tuneloop.evaluation.scorers.structured import Numeric, json_fields
 from tuneloop.evaluation.scorers.text import Pattern, contains, exact, normalised
 from tuneloop.registry.contract import Task
@@ -40,7 +40,7 @@ SCORERS: Mapping[ScorerName, Scorer] = {
     ScorerName.LABEL: label,
     ScorerName.ALLOWED_LABEL: allowed_label,
     ScorerName.GROUNDED: grounded,
-    ScorerName.REPLY: Reply(),
+    ScorerName.REPLY: ReplyScorer(),
 }
 
 DEFAULT: Mapping[Task, ScorerName] = {Task.CLASSIFY: ScorerName.LABEL, Task.GENERATE: ScorerName.REPLY}

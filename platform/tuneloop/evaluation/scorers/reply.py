@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from tuneloop.evaluation.scorers.claims import Span, extract
+from tuneloop.evaluation.scorers.claims import CriticalSpan, extract
 from tuneloop.evaluation.scorers.grounding import Sources, contradicting_spans, told, unsupported_spans
 from tuneloop.evaluation.scorers.item import EvalItem, Score
 from tuneloop.evaluation.scorers.overlap import rouge_l
@@ -13,7 +13,7 @@ _NO = re.compile(r"\W*(?:no|nope|not)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class Reply:
+class ReplyScorer:
     """Correct when the answer makes every statement of the expected one, none unsupported, and yes is not no.
 
     What the question already says need not be repeated. An expected answer that states nothing checkable is compared
@@ -38,7 +38,7 @@ class Reply:
         return Score(share, not detail, detail)
 
 
-def critical_spans(item: EvalItem) -> tuple[Span, ...]:
+def critical_spans(item: EvalItem) -> tuple[CriticalSpan, ...]:
     """Statements of the expected answer that the conversation does not contain yet."""
     asked = Sources(tuple(message.content for message in item.messages))
     return tuple(span for span in extract(item.expected) if not asked.support(span))

@@ -70,14 +70,14 @@ def pairs_of(
     return tuple(sorted(grown, key=lambda pair: (-_growth(pair), pair.category, pair.wrong))[:MOST_PAIRS])
 
 
-class Traffic(NamedTuple):
+class TrafficConfusions(NamedTuple):
     before: Counter[Confusion]
     after: Counter[Confusion]
     items: dict[Confusion, list[UUID]]
 
 
-def _of_traffic(items: Iterable[ReviewItem], classifies: bool) -> Traffic:
-    found = Traffic(Counter(), Counter(), defaultdict(list))
+def _of_traffic(items: Iterable[ReviewItem], classifies: bool) -> TrafficConfusions:
+    found = TrafficConfusions(Counter(), Counter(), defaultdict(list))
     for item in items:
         if item.expected is None:
             continue

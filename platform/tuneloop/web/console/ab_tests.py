@@ -9,7 +9,7 @@ from tuneloop.retraining.live_test import LIVE
 from tuneloop.tables import AbTest, AdapterVersion
 
 
-class Measure(NamedTuple):
+class ComparedRate(NamedTuple):
     title: str
     production: dict[str, Any]
     candidate: dict[str, Any]
@@ -21,7 +21,7 @@ class ShownTest(NamedTuple):
     production: str
     candidate: str
     people: tuple[int, int]
-    measures: list[Measure]
+    measures: list[ComparedRate]
     says: list[str]
 
 
@@ -33,7 +33,7 @@ def shown_test(session: Session, test: AbTest) -> ShownTest:
         production=session.get_one(AdapterVersion, test.production_version_id).number,
         candidate=session.get_one(AdapterVersion, test.candidate_version_id).number,
         people=(arms["production"]["people"], arms["candidate"]["people"]) if arms else (0, 0),
-        measures=[Measure(title, arms["production"][key], arms["candidate"][key]) for key, title in TITLES.items()]
+        measures=[ComparedRate(title, arms["production"][key], arms["candidate"][key]) for key, title in TITLES.items()]
         if arms
         else [],
         says=in_words(test.reading) if test.reading else [],

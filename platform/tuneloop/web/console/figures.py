@@ -11,7 +11,7 @@ from tuneloop.stats.intervals import Rate
 NONE = "\N{EN DASH}"
 
 
-class Figure(NamedTuple):
+class ShownRate(NamedTuple):
     """A rate between 0 and 1 with its 95 % interval; `n` is what it was measured on."""
 
     value: float
@@ -20,18 +20,18 @@ class Figure(NamedTuple):
     n: int
 
 
-def figure(rate: Any) -> Figure | None:
+def figure(rate: Any) -> ShownRate | None:
     """The figure in a `Rate`, an estimate or its JSON form; None when nothing was measured."""
     if rate is None:
         return None
     if isinstance(rate, Rate):
-        return Figure(rate.value, rate.interval.low, rate.interval.high, rate.n) if rate.n else None
-    known = rate if isinstance(rate, Mapping) else {name: getattr(rate, name, None) for name in Figure._fields}
+        return ShownRate(rate.value, rate.interval.low, rate.interval.high, rate.n) if rate.n else None
+    known = rate if isinstance(rate, Mapping) else {name: getattr(rate, name, None) for name in ShownRate._fields}
     value, low, high = known.get("value"), known.get("low"), known.get("high")
     n = int(known.get("n") or 0)
     if value is None or low is None or high is None or not n or not math.isfinite(value):
         return None
-    return Figure(float(value), float(low), float(high), n)
+    return ShownRate(float(value), float(low), float(high), n)
 
 
 def percent(share: float | None, digits: int = 0) -> str:

@@ -21,7 +21,7 @@ class Settled(NamedTuple):
     right: str
 
 
-def candidates_of(session: Session, cycle: RetrainingCycle) -> list[Candidate]:
+def ranked_candidates(session: Session, cycle: RetrainingCycle) -> list[Candidate]:
     """What was tried on the dev split, in the order of trying."""
     query = select(Candidate).where(Candidate.cycle_id == cycle.id)
     return list(session.exec(query.order_by(col(Candidate.method), col(Candidate.blend))))

@@ -18,7 +18,7 @@ from tuneloop.tables import (
 )
 
 
-class Question(NamedTuple):
+class OpenApproval(NamedTuple):
     cycle_id: UUID
     kind: ApprovalKind
     client: Client
@@ -33,7 +33,7 @@ class OpenAlert(NamedTuple):
     model: RegisteredModel
 
 
-def open_questions(session: Session) -> list[Question]:
+def open_questions(session: Session) -> list[OpenApproval]:
     """Those that can still be answered; the one that expires first comes first."""
     rows = session.exec(
         select(Approval, RetrainingCycle, RegisteredModel, Client)
@@ -44,7 +44,7 @@ def open_questions(session: Session) -> list[Question]:
         .order_by(col(Approval.expires_at))
     )
     return [
-        Question(cycle.id, approval.kind, client, model, approval.requested_at, approval.expires_at)
+        OpenApproval(cycle.id, approval.kind, client, model, approval.requested_at, approval.expires_at)
         for approval, cycle, model, client in rows
     ]
 

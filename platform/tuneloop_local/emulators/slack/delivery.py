@@ -25,7 +25,7 @@ class Signed(NamedTuple):
     headers: dict[str, str]
 
 
-class Answer(NamedTuple):
+class AppResponse(NamedTuple):
     status: int
     body: str
 
@@ -40,7 +40,7 @@ class Answer(NamedTuple):
         return parsed
 
 
-Post = Callable[[str, Signed], Answer]
+Post = Callable[[str, Signed], AppResponse]
 
 
 def sign(app: App, body: bytes, *, form: bool, at: float | None = None, retry: int = 0, reason: str = "") -> Signed:
@@ -57,15 +57,15 @@ def sign(app: App, body: bytes, *, form: bool, at: float | None = None, retry: i
     return Signed(body, headers)
 
 
-def post_over_http(url: str, request: Signed) -> Answer:
+def post_over_http(url: str, request: Signed) -> AppResponse:
     """One try within Slack's three seconds."""
     try:
         answer = httpx.post(url, content=request.body, headers=request.headers, timeout=ACK_SECONDS)
     except httpx.TimeoutException:
-        return Answer(0, "http_timeout")
+        return AppResponse(0, "http_timeout")
     except httpx.TransportError:
-        return Answer(0, "connection_failed")
-    return Answer(answer.status_code, answer.text)
+        return AppResponse(0, "connection_failed")
+    return AppResponse(answer.status_code, answer.text)
 
 
 class Socket:
@@ -76,7 +76,7 @@ class Socket:
         self._waiting: dict[str, SimpleQueue[dict[str, Any]]] = {}
         self._lock = Lock()
 
-    def send(self, kind: str, payload: dict[str, Any], *, retry: int = 0) -> Answer:
+    def send(self, kind: str, payload: dict[str, Any], *, retry: int = 0) -> AppResponse:
         envelope = new_id("env-")
         waiting: SimpleQueue[dict[str, Any]] = SimpleQueue()
         with self._lock:
@@ -86,8 +86,8 @@ class Socket:
         try:
             answer = waiting.get(timeout=ACK_SECONDS)
         except Empty:
-            return Answer(0, "http_timeout")
-        return Answer(200, json.dumps(answer.get("payload") or {}) if answer.get("payload") else "")
+            return AppResponse(0, "http_timeout")
+        return AppResponse(200, json.dumps(answer.get("payload") or {}) if answer.get("payload") else "")
 
     def received(self, text: str) -> None:
         message = json.loads(text)
@@ -107,14 +107,14 @@ class Delivery:
         self.sent: list[Signed] = []
         self.answered = 0
 
-    def interaction(self, payload: dict[str, Any]) -> Answer:
+    def interaction(self, payload: dict[str, Any]) -> AppResponse:
         """Slack tries these once; the person sees when it fails."""
         return self._send("interactive", payload, urlencode({"payload": json.dumps(payload)}).encode(), form=True)
 
-    def command(self, fields: dict[str, str]) -> Answer:
+    def command(self, fields: dict[str, str]) -> AppResponse:
         return self._send("slash_commands", dict(fields), urlencode(fields).encode(), form=True)
 
-    def event(self, team: str, event: dict[str, Any], *, authorised: str) -> Answer:
+    def event(self, team: str, event: dict[str, Any], *, authorised: str) -> AppResponse:
         """Repeated up to three times until the app answers 2xx, under the same event id."""
         payload = {
             "token": "unused",
@@ -143,7 +143,7 @@ class Delivery:
             answer = self._send("events_api", payload, body, form=False, retry=retry, reason=reason)
         return answer
 
-    def repeat(self, request: Signed, *, retry: int = 1, reason: str = "http_timeout") -> Answer:
+    def repeat(self, request: Signed, *, retry: int = 1, reason: str = "http_timeout") -> AppResponse:
         """Send a request's body once more, as Slack does when it missed the first answer."""
         form = request.headers["Content-Type"] != "application/json"
         again = sign(self.app, request.body, form=form, retry=retry, reason=reason)
@@ -151,7 +151,7 @@ class Delivery:
 
     def _send(
         self, kind: str, payload: dict[str, Any], body: bytes, *, form: bool, retry: int = 0, reason: str = ""
-    ) -> Answer:
+    ) -> AppResponse:
         if self.sockets:
             return self.sockets[-1].send(kind, payload, retry=retry)
         request = sign(self.app, body, form=form, retry=retry, reason=reason)

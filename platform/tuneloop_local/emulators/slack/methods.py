@@ -4,8 +4,8 @@ from collections.abc import Callable
 from time import time
 from typing import Any, NamedTuple
 
-from tuneloop_local.emulators.slack.call import Call
 from tuneloop_local.emulators.slack.refusals import Refused, check_message
+from tuneloop_local.emulators.slack.request import SlackRequest
 from tuneloop_local.emulators.slack.views import open_view, publish_view, push_view, update_view
 from tuneloop_local.emulators.slack.workspace import File, Slack, Team, new_id
 
@@ -13,7 +13,7 @@ UPDATE_TEXT = 4_000
 
 
 class Method(NamedTuple):
-    run: Callable[[Call], dict[str, Any]]
+    run: Callable[[SlackRequest], dict[str, Any]]
     scopes: frozenset[str]
     args: frozenset[str]
 
@@ -40,10 +40,10 @@ def call_method(slack: Slack, name: str, token: str, args: dict[str, Any], *, si
     unknown = sorted(set(args) - method.args - {"token", "team_id"})
     if unknown:
         raise Refused("invalid_arguments", *(f"unknown argument: {each}" for each in unknown))
-    return method.run(Call(slack, team, args, site, scopes))
+    return method.run(SlackRequest(slack, team, args, site, scopes))
 
 
-def auth_test(call: Call) -> dict[str, Any]:
+def auth_test(call: SlackRequest) -> dict[str, Any]:
     bot = call.team.person(call.team.bot_user or "")
     return {
         "url": f"{call.site}/",
@@ -56,7 +56,7 @@ def auth_test(call: Call) -> dict[str, Any]:
     }
 
 
-def post_message(call: Call) -> dict[str, Any]:
+def post_message(call: SlackRequest) -> dict[str, Any]:
     channel = _postable(call)
     check_message(call.args)
     thread = call.args.get("thread_ts")
@@ -80,7 +80,7 @@ def post_message(call: Call) -> dict[str, Any]:
     return {"channel": channel, "ts": message["ts"], "message": _shown(message)}
 
 
-def update_message(call: Call) -> dict[str, Any]:
+def update_message(call: SlackRequest) -> dict[str, Any]:
     message = call.team.message(call.team.channel(call.need("channel")).id, call.need("ts"))
     if message["user"] != call.team.bot_user or "ephemeral_to" in message:
         raise Refused("cant_update_message")
@@ -91,7 +91,7 @@ def update_message(call: Call) -> dict[str, Any]:
     return {"channel": message["channel"], "ts": message["ts"], "text": message["text"], "message": _shown(message)}
 
 
-def post_ephemeral(call: Call) -> dict[str, Any]:
+def post_ephemeral(call: SlackRequest) -> dict[str, Any]:
     channel = _postable(call)
     person = call.team.person(call.need("user"))
     check_message(call.args)
@@ -108,17 +108,17 @@ def post_ephemeral(call: Call) -> dict[str, Any]:
     return {"message_ts": message["ts"]}
 
 
-def permalink(call: Call) -> dict[str, Any]:
+def permalink(call: SlackRequest) -> dict[str, Any]:
     channel, ts = call.team.channel(call.need("channel")).id, call.need("message_ts")
     call.team.message(channel, ts)
     return {"channel": channel, "permalink": f"{call.site}/#{channel}-{ts}"}
 
 
-def user_info(call: Call) -> dict[str, Any]:
+def user_info(call: SlackRequest) -> dict[str, Any]:
     return {"user": _user(call, call.team.person(call.need("user")).id)}
 
 
-def user_by_email(call: Call) -> dict[str, Any]:
+def user_by_email(call: SlackRequest) -> dict[str, Any]:
     wanted = call.need("email").lower()
     for person in call.team.people.values():
         if person.email.lower() == wanted and not person.bot:
@@ -126,11 +126,11 @@ def user_by_email(call: Call) -> dict[str, Any]:
     raise Refused("users_not_found")
 
 
-def open_conversation(call: Call) -> dict[str, Any]:
+def open_conversation(call: SlackRequest) -> dict[str, Any]:
     return {"channel": {"id": call.team.direct(call.need("users").split(",")[0]).id}}
 
 
-def conversation_info(call: Call) -> dict[str, Any]:
+def conversation_info(call: SlackRequest) -> dict[str, Any]:
     channel = call.team.channel(call.need("channel"))
     member = channel.direct or (call.team.bot_user in channel.members)
     if channel.private and not member:
@@ -147,7 +147,7 @@ def conversation_info(call: Call) -> dict[str, Any]:
     }
 
 
-def history(call: Call) -> dict[str, Any]:
+def history(call: SlackRequest) -> dict[str, Any]:
     channel = call.team.channel(call.need("channel"))
     oldest = float(call.args.get("oldest") or 0)
     found = [
@@ -158,7 +158,7 @@ def history(call: Call) -> dict[str, Any]:
     return {"messages": found[: int(call.args.get("limit") or 100)], "has_more": False}
 
 
-def upload_url(call: Call) -> dict[str, Any]:
+def upload_url(call: SlackRequest) -> dict[str, Any]:
     file = File(id=new_id("F"), name=call.need("filename"), length=int(call.args.get("length") or 0))
     if file.length <= 0:
         raise Refused("invalid_arguments", "length must be positive")
@@ -166,7 +166,7 @@ def upload_url(call: Call) -> dict[str, Any]:
     return {"upload_url": f"{call.site}/upload/{call.team.id}/{file.id}", "file_id": file.id}
 
 
-def complete_upload(call: Call) -> dict[str, Any]:
+def complete_upload(call: SlackRequest) -> dict[str, Any]:
     named = call.args.get("files") or []
     done = []
     for each in named:
@@ -178,14 +178,14 @@ def complete_upload(call: Call) -> dict[str, Any]:
     return {"files": done}
 
 
-def revoke(call: Call) -> dict[str, Any]:
+def revoke(call: SlackRequest) -> dict[str, Any]:
     tokens = call.slack.state.tokens
     for token in [token for token, held in tokens.items() if held.team == call.team.id]:
         del tokens[token]
     return {"revoked": True}
 
 
-def _postable(call: Call) -> str:
+def _postable(call: SlackRequest) -> str:
     """The channel to post to: one that the app is in, or a person's direct conversation."""
     named = call.need("channel")
     if named.startswith("U"):
@@ -198,7 +198,7 @@ def _postable(call: Call) -> str:
     return channel.id
 
 
-def _check_files(call: Call, blocks: list[dict[str, Any]]) -> None:
+def _check_files(call: SlackRequest, blocks: list[dict[str, Any]]) -> None:
     for block in blocks:
         if block["type"] == "image" and "slack_file" in block:
             file = call.team.files.get(block["slack_file"].get("id", ""))
@@ -210,7 +210,7 @@ def _shown(message: dict[str, Any], *, metadata: bool = False) -> dict[str, Any]
     return {name: value for name, value in message.items() if metadata or name not in ("metadata", "channel")}
 
 
-def _user(call: Call, user: str) -> dict[str, Any]:
+def _user(call: SlackRequest, user: str) -> dict[str, Any]:
     person = call.team.person(user)
     profile = {"real_name": person.name}
     if "users:read.email" in call.scopes and not person.bot:
@@ -229,7 +229,7 @@ def _user(call: Call, user: str) -> dict[str, Any]:
     }
 
 
-def _method(run: Callable[[Call], dict[str, Any]], scopes: str = "", args: str = "") -> Method:
+def _method(run: Callable[[SlackRequest], dict[str, Any]], scopes: str = "", args: str = "") -> Method:
     return Method(run, frozenset(scopes.split()), frozenset(args.split()))
 
 

@@ -4,7 +4,7 @@ from secrets import token_hex
 from time import time
 from typing import Any
 
-from tuneloop_local.emulators.slack.delivery import Answer, Delivery
+from tuneloop_local.emulators.slack.delivery import AppResponse, Delivery
 from tuneloop_local.emulators.slack.oauth import remove
 from tuneloop_local.emulators.slack.refusals import Refused, actions_of, check_message, check_view
 from tuneloop_local.emulators.slack.views import view_of
@@ -23,7 +23,7 @@ class People:
 
     def click(
         self, team: str, user: str, channel: str, ts: str, action: str, *, value: str | None = None, block: str = ""
-    ) -> Answer:
+    ) -> AppResponse:
         """Use a button or a menu of a message; `value` picks the button, or the option of a menu."""
         with self.slack.lock:
             home = self.slack.team(team)
@@ -44,7 +44,7 @@ class People:
             }
         return self._told(team, user, self.delivery.interaction(payload))
 
-    def click_in_view(self, team: str, user: str, view: str, action: str, *, value: str | None = None) -> Answer:
+    def click_in_view(self, team: str, user: str, view: str, action: str, *, value: str | None = None) -> AppResponse:
         """Use a button of App Home (`view` is "home") or of a modal."""
         with self.slack.lock:
             home = self.slack.team(team)
@@ -57,7 +57,7 @@ class People:
             }
         return self._told(team, user, self.delivery.interaction(payload))
 
-    def command(self, team: str, user: str, channel: str, text: str, *, command: str = "/tuneloop") -> Answer:
+    def command(self, team: str, user: str, channel: str, text: str, *, command: str = "/tuneloop") -> AppResponse:
         with self.slack.lock:
             home = self.slack.team(team)
             fields = {
@@ -81,7 +81,7 @@ class People:
             self._show(home, user, channel, said)
         return self._told(team, user, answer)
 
-    def shortcut(self, team: str, user: str, channel: str, ts: str, callback: str) -> Answer:
+    def shortcut(self, team: str, user: str, channel: str, ts: str, callback: str) -> AppResponse:
         """A message shortcut."""
         with self.slack.lock:
             home = self.slack.team(team)
@@ -94,7 +94,7 @@ class People:
             }
         return self._told(team, user, self.delivery.interaction(payload))
 
-    def say(self, team: str, user: str, channel: str, text: str, *, thread: str | None = None) -> Answer:
+    def say(self, team: str, user: str, channel: str, text: str, *, thread: str | None = None) -> AppResponse:
         with self.slack.lock:
             home = self.slack.team(team)
             place = home.channel(channel)
@@ -113,9 +113,9 @@ class People:
                 "channel_type": "im" if place.direct else "group" if place.private else "channel",
                 "event_ts": message["ts"],
             }
-        return self.delivery.event(team, event, authorised=home.bot_user or "") if hears else Answer(200, "")
+        return self.delivery.event(team, event, authorised=home.bot_user or "") if hears else AppResponse(200, "")
 
-    def submit(self, team: str, user: str, view: str, values: dict[str, Any]) -> Answer:
+    def submit(self, team: str, user: str, view: str, values: dict[str, Any]) -> AppResponse:
         """Send a modal; `values` holds what was entered, by block id."""
         with self.slack.lock:
             home = self.slack.team(team)
@@ -137,7 +137,7 @@ class People:
     def close(self, team: str, view: str) -> None:
         self.slack.team(team).views.pop(view, None)
 
-    def open_home(self, team: str, user: str) -> Answer:
+    def open_home(self, team: str, user: str) -> AppResponse:
         home = self.slack.team(team)
         channel = home.direct(user).id
         event = {"type": "app_home_opened", "user": user, "channel": channel, "tab": "home"}
@@ -151,7 +151,7 @@ class People:
         if home.bot_user not in home.channel(channel).members:
             home.channel(channel).members.append(home.bot_user)
 
-    def uninstall(self, team: str) -> Answer:
+    def uninstall(self, team: str) -> AppResponse:
         bot = self.slack.team(team).bot_user or ""
         remove(self.slack, team)
         self.delivery.event(team, {"type": "tokens_revoked", "tokens": {"oauth": [], "bot": [bot]}}, authorised=bot)
@@ -232,7 +232,7 @@ class People:
         )
         return f"{self.site}/response/{key}"
 
-    def _told(self, team: str, user: str, answer: Answer) -> Answer:
+    def _told(self, team: str, user: str, answer: AppResponse) -> AppResponse:
         if not answer.good:
             self.slack.notice(team, user, NO_ANSWER)
         return answer

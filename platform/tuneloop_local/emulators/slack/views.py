@@ -2,17 +2,17 @@
 
 from typing import Any
 
-from tuneloop_local.emulators.slack.call import Call
 from tuneloop_local.emulators.slack.refusals import Refused, check_view
+from tuneloop_local.emulators.slack.request import SlackRequest
 from tuneloop_local.emulators.slack.workspace import Slack, Team, View, new_id
 
 
-def open_view(call: Call) -> dict[str, Any]:
+def open_view(call: SlackRequest) -> dict[str, Any]:
     trigger = call.slack.use_trigger(call.need("trigger_id"), call.team.id)
     return {"view": _new_view(call, trigger.user, previous=None)}
 
 
-def push_view(call: Call) -> dict[str, Any]:
+def push_view(call: SlackRequest) -> dict[str, Any]:
     trigger = call.slack.use_trigger(call.need("trigger_id"), call.team.id)
     shown = [view for view in call.team.views.values() if view.user == trigger.user]
     if len(shown) >= 3:
@@ -20,7 +20,7 @@ def push_view(call: Call) -> dict[str, Any]:
     return {"view": _new_view(call, trigger.user, previous=shown[-1].id if shown else None)}
 
 
-def update_view(call: Call) -> dict[str, Any]:
+def update_view(call: SlackRequest) -> dict[str, Any]:
     found = call.team.views.get(str(call.args.get("view_id", "")))
     if found is None:
         raise Refused("not_found")
@@ -31,7 +31,7 @@ def update_view(call: Call) -> dict[str, Any]:
     return {"view": view_of(call.slack, call.team, found)}
 
 
-def publish_view(call: Call) -> dict[str, Any]:
+def publish_view(call: SlackRequest) -> dict[str, Any]:
     person = call.team.person(call.need("user_id"))
     check_view(call.args.get("view"))
     if call.args["view"]["type"] != "home":
@@ -57,7 +57,7 @@ def view_of(slack: Slack, team: Team, view: View) -> dict[str, Any]:
     }
 
 
-def _new_view(call: Call, user: str, *, previous: str | None) -> dict[str, Any]:
+def _new_view(call: SlackRequest, user: str, *, previous: str | None) -> dict[str, Any]:
     check_view(call.args.get("view"))
     if call.args["view"]["type"] != "modal":
         raise Refused("invalid_arguments", "only a modal can be opened")

@@ -21,7 +21,7 @@ class Part(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Letter:
+class ReceivedMail:
     """A message as it is read."""
 
     name: str
@@ -68,11 +68,11 @@ class Mailbox:
     def raw(self, name: str) -> bytes:
         return self._path(name).read_bytes()
 
-    def read(self, name: str) -> Letter:
+    def read(self, name: str) -> ReceivedMail:
         path = self._path(name)
         message = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
         assert isinstance(message, EmailMessage)
-        return Letter(
+        return ReceivedMail(
             name=name,
             received=datetime.fromtimestamp(path.stat().st_mtime, UTC),
             envelope_from=str(message["return-path"] or ""),

@@ -19,7 +19,7 @@ from tuneloop_local.emulators.stripe.clock import advance
 from tuneloop_local.emulators.stripe.delivery import deliver_due, pending, send_in, sign
 from tuneloop_local.emulators.stripe.errors import ApiError, missing
 from tuneloop_local.emulators.stripe.pages import PAGES
-from tuneloop_local.emulators.stripe.request import Call, check_modelled, handler_of
+from tuneloop_local.emulators.stripe.request import StripeRequest, check_modelled, handler_of
 from tuneloop_local.emulators.stripe.spec import Specification
 from tuneloop_local.emulators.stripe.store import Account, Object, World
 
@@ -114,7 +114,7 @@ def _run(request: Http, account: Account, path: str, values: Any, key: str | Non
         params = forms.read(operation.body, values)
     handler, models = handler_of(request.method, operation.path)
     check_modelled(params, models)
-    call = Call(request.app.state.world, account, spec, str(request.base_url).rstrip("/"), ids, params, key)
+    call = StripeRequest(request.app.state.world, account, spec, str(request.base_url).rstrip("/"), ids, params, key)
     try:
         answer = handler(call)
     except ApiError as error:
@@ -184,7 +184,7 @@ async def advance_clock(request: Http, account_id: FromPath[str], data: JSONBody
         to = data.get("to", account.now + data.get("seconds", 0))
         if to < account.now:
             raise ApiError("The clock can't be turned back.")
-        call = Call(world, account, request.app.state.spec, str(request.base_url).rstrip("/"), {}, {})
+        call = StripeRequest(world, account, request.app.state.spec, str(request.base_url).rstrip("/"), {}, {})
         done = advance(call, to)
         account.ahead += to - account.now
         world.save()

@@ -1,7 +1,7 @@
 """Stripe's test cards: good ones, and those that decline."""
 
 from tuneloop_local.emulators.stripe.errors import ApiError, declined
-from tuneloop_local.emulators.stripe.request import Call
+from tuneloop_local.emulators.stripe.request import StripeRequest
 from tuneloop_local.emulators.stripe.store import Account, Object
 
 # https://docs.stripe.com/testing: what each test card does when it is attached, and when it is charged.
@@ -20,7 +20,7 @@ NUMBERS = {"4242424242424242": "pm_card_visa", "5555555555554444": "pm_card_mast
 }
 
 
-def attach_card(call: Call, name: str, customer: Object) -> Object:
+def attach_card(call: StripeRequest, name: str, customer: Object) -> Object:
     """A test card by its name becomes a payment method of the customer. Raises the card's error, if it has one."""
     if name not in CARDS:
         card = call.account.get("payment_method", name, param="payment_method")

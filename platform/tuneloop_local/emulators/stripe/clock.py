@@ -18,14 +18,14 @@ from tuneloop_local.emulators.stripe.invoicing import (
     subscription_of,
     void,
 )
-from tuneloop_local.emulators.stripe.request import Call
+from tuneloop_local.emulators.stripe.request import StripeRequest
 from tuneloop_local.emulators.stripe.store import Object
 
 _RUNNING = ("trialing", "active", "past_due")
 _MOST = 10_000
 
 
-def advance(call: Call, to: int) -> int:
+def advance(call: StripeRequest, to: int) -> int:
     """Do everything that falls due up to `to`, in order, each at its own time. Returns how much it was."""
     account, done = call.account, 0
     while done < _MOST:
@@ -41,7 +41,7 @@ def advance(call: Call, to: int) -> int:
     raise ApiError("Too much would fall due; advance the clock in smaller steps.")
 
 
-def _due(call: Call) -> Iterator[tuple[int, str]]:
+def _due(call: StripeRequest) -> Iterator[tuple[int, str]]:
     flags = call.account.all("_warned")
     for subscription in call.account.all("subscription").values():
         if subscription["status"] in _RUNNING:
@@ -61,7 +61,7 @@ def _due(call: Call) -> Iterator[tuple[int, str]]:
             yield session["expires_at"], session["id"]
 
 
-def _happen(call: Call, subject: str) -> None:
+def _happen(call: StripeRequest, subject: str) -> None:
     name, _, what = subject.partition(" ")
     found = call.account.anywhere(name)
     assert found is not None
@@ -82,14 +82,14 @@ def _happen(call: Call, subject: str) -> None:
         attempt(call, found)
 
 
-def _fall_due(call: Call, invoice: Object) -> None:
+def _fall_due(call: StripeRequest, invoice: Object) -> None:
     call.tell("invoice.overdue", invoice)
     subscription = subscription_of(call.account, invoice)
     if subscription is not None and subscription["status"] == "active":
         enter(call, subscription, "past_due")
 
 
-def _renew(call: Call, subscription: Object) -> None:
+def _renew(call: StripeRequest, subscription: Object) -> None:
     account = call.account
     if subscription["cancel_at_period_end"]:
         end_subscription(call, subscription)
@@ -141,7 +141,7 @@ def _renew(call: Call, subscription: Object) -> None:
                 void(call, invoice)
 
 
-def _next_phase(call: Call, subscription: Object) -> None:
+def _next_phase(call: StripeRequest, subscription: Object) -> None:
     """At the end of a phase its schedule changes the items, or lets the subscription go."""
     if not subscription["schedule"]:
         return

@@ -5,7 +5,7 @@ from typing import Any
 
 from tuneloop_local.emulators.stripe.cards import charge
 from tuneloop_local.emulators.stripe.errors import ApiError, declined
-from tuneloop_local.emulators.stripe.request import Call
+from tuneloop_local.emulators.stripe.request import StripeRequest
 from tuneloop_local.emulators.stripe.store import Account, Object, new_object_id
 
 HOUR, DAY = 3600, 86_400
@@ -18,7 +18,7 @@ _ITEM_PARENT = "billing_bill_resource_invoicing_lines_parents_invoice_line_item_
 
 
 def draft(
-    call: Call,
+    call: StripeRequest,
     customer: Object,
     *,
     currency: str,
@@ -84,7 +84,7 @@ def draft(
     return invoice
 
 
-def put_on(call: Call, invoice: Object, item: Object) -> None:
+def put_on(call: StripeRequest, invoice: Object, item: Object) -> None:
     """An invoice item becomes a line of the invoice."""
     item["invoice"] = invoice["id"]
     details = call.spec.blank(_ITEM_PARENT) | {
@@ -111,7 +111,7 @@ def put_on(call: Call, invoice: Object, item: Object) -> None:
 
 
 def subscription_line(
-    call: Call,
+    call: StripeRequest,
     subscription: Object,
     item: Object,
     *,
@@ -147,7 +147,7 @@ def pricing_of(price: Object) -> Object:
     return {"type": "price_details", "price_details": details, "unit_amount_decimal": price["unit_amount_decimal"]}
 
 
-def line_item(call: Call, amount: int, currency: str, description: str, **values: Any) -> Object:
+def line_item(call: StripeRequest, amount: int, currency: str, description: str, **values: Any) -> Object:
     line = call.spec.blank("line_item") | {
         "id": new_object_id("il"),
         "amount": amount,
@@ -195,7 +195,7 @@ def settle(account: Account, invoice: Object) -> None:
     }
 
 
-def finalize(call: Call, invoice: Object) -> Object:
+def finalize(call: StripeRequest, invoice: Object) -> Object:
     """Raises ApiError unless it is a draft."""
     if invoice["status"] != "draft":
         raise ApiError(
@@ -239,7 +239,7 @@ def _use_up_discounts(account: Account, invoice: Object) -> None:
             subscription["discounts"] = [each for each in subscription["discounts"] if each != discount_id]
 
 
-def attempt(call: Call, invoice: Object) -> bool:
+def attempt(call: StripeRequest, invoice: Object) -> bool:
     """Charge the card. On failure the next try is scheduled and the subscription falls past due."""
     account = call.account
     subscription = subscription_of(account, invoice)
@@ -259,7 +259,7 @@ def attempt(call: Call, invoice: Object) -> bool:
     return False
 
 
-def pay(call: Call, invoice: Object, *, out_of_band: bool = False) -> Object:
+def pay(call: StripeRequest, invoice: Object, *, out_of_band: bool = False) -> Object:
     """Raises ApiError when the card refuses or the invoice isn't open."""
     if invoice["status"] == "draft":
         finalize(call, invoice)
@@ -275,7 +275,7 @@ def pay(call: Call, invoice: Object, *, out_of_band: bool = False) -> Object:
     return invoice
 
 
-def mark_paid(call: Call, invoice: Object) -> None:
+def mark_paid(call: StripeRequest, invoice: Object) -> None:
     at = call.account.now
     invoice |= {
         "status": "paid",
@@ -299,13 +299,13 @@ def _overdue(account: Account, invoice: Object) -> bool:
     return bool(invoice["attempted"]) or (invoice["due_date"] is not None and invoice["due_date"] <= account.now)
 
 
-def enter(call: Call, subscription: Object, status: str) -> None:
+def enter(call: StripeRequest, subscription: Object, status: str) -> None:
     previous = {"status": subscription["status"]}
     subscription["status"] = status
     call.tell("customer.subscription.updated", subscription, previous)
 
 
-def void(call: Call, invoice: Object) -> Object:
+def void(call: StripeRequest, invoice: Object) -> Object:
     if invoice["status"] not in ("open", "uncollectible"):
         raise ApiError(f"This invoice is {invoice['status']}; only finalized ones can be voided.")
     at = call.account.now

@@ -20,7 +20,7 @@ from tuneloop_local.emulators.stripe.clock import advance
 from tuneloop_local.emulators.stripe.delivery import pending
 from tuneloop_local.emulators.stripe.errors import ApiError, missing
 from tuneloop_local.emulators.stripe.invoicing import pay
-from tuneloop_local.emulators.stripe.request import Call
+from tuneloop_local.emulators.stripe.request import StripeRequest
 from tuneloop_local.emulators.stripe.store import Account, Object, World
 
 Http = Request[Any, Any, State]
@@ -46,11 +46,13 @@ def _page(template: str, *, status: int = 200, **context: Any) -> Response[str]:
     return Response(text, media_type=MediaType.HTML, status_code=status, headers=_POLICY)
 
 
-def _call(request: Http, account_id: str) -> Call:
+def _call(request: Http, account_id: str) -> StripeRequest:
     world: World = request.app.state.world
     if account_id not in world.accounts:
         raise missing("account", account_id)
-    return Call(world, world.accounts[account_id], request.app.state.spec, str(request.base_url).rstrip("/"), {}, {})
+    return StripeRequest(
+        world, world.accounts[account_id], request.app.state.spec, str(request.base_url).rstrip("/"), {}, {}
+    )
 
 
 async def _form(request: Http) -> dict[str, str]:
@@ -169,7 +171,7 @@ async def act_in_portal(request: Http, account_id: FromPath[str], session_id: Fr
     return Redirect(f"/portal/{account_id}/{session_id}", status_code=303)
 
 
-def _set_ending(call: Call, subscription_id: str, *, ends: bool) -> None:
+def _set_ending(call: StripeRequest, subscription_id: str, *, ends: bool) -> None:
     subscription = call.account.get("subscription", subscription_id)
     subscription["cancel_at_period_end"] = ends
     subscription["canceled_at"] = call.account.now if ends else None

@@ -19,7 +19,7 @@ from tuneloop.kit.settings import Settings
 from tuneloop_local.emulators.stripe.app import create_emulator
 from tuneloop_local.emulators.stripe.clock import advance
 from tuneloop_local.emulators.stripe.delivery import deliver_due
-from tuneloop_local.emulators.stripe.request import Call
+from tuneloop_local.emulators.stripe.request import StripeRequest
 from tuneloop_local.emulators.stripe.spec import VERSION, Specification, specification
 from tuneloop_local.emulators.stripe.store import KEY, World
 
@@ -57,7 +57,7 @@ def _open_platform(spec: Specification, world: World, settings: Settings) -> Non
         return
     account = world.open_account("Platform")
     account.key = key
-    Call(world, account, spec, "", {}, {}).make(
+    StripeRequest(world, account, spec, "", {}, {}).make(
         "webhook_endpoint",
         "we",
         url=f"{settings.site_url}/webhooks/stripe/connect",
@@ -83,7 +83,7 @@ def _tick(spec: Specification, world: World, url: str, over: threading.Event) ->
             try:
                 with world.lock:
                     for account in list(world.accounts.values()):
-                        advance(Call(world, account, spec, url, {}, {}), account.now)
+                        advance(StripeRequest(world, account, spec, url, {}, {}), account.now)
                 if deliver_due(world, http):
                     with world.lock:
                         world.save()

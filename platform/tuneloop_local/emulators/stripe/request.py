@@ -11,7 +11,7 @@ from tuneloop_local.emulators.stripe.store import Account, Delivery, Object, Wor
 
 
 @dataclass(frozen=True)
-class Call:
+class StripeRequest:
     """`ids` are the parameters of the path, `params` those of the query or the body, typed."""
 
     world: World
@@ -68,7 +68,7 @@ def _listeners(world: World, account: Account, kind: str) -> Iterable[tuple[Acco
                 yield owner, endpoint
 
 
-Handler = Callable[[Call], Object]
+Handler = Callable[[StripeRequest], Object]
 _ROUTES: dict[tuple[str, str], tuple[Handler, frozenset[str]]] = {}
 
 

@@ -33,7 +33,7 @@ from tuneloop.tables import ApprovalKind, Client, RegisteredModel, Role, Snapsho
 from tuneloop.web.console.ab_tests import shown_test
 from tuneloop.web.console.flash import back_to
 from tuneloop.web.console.forms import optional, required
-from tuneloop.web.console.gate import candidates_of, settled_disagreements
+from tuneloop.web.console.gate import ranked_candidates, settled_disagreements
 from tuneloop.web.console.render import page
 from tuneloop.web.console.side_by_side import compared_versions, side_by_side
 from tuneloop.web.console.timeline import timeline
@@ -80,7 +80,7 @@ class CyclePage(Controller):
             losses=_losses(job),
             override=override_of(session, cycle.id),
             gate=gate_state(session, cycle),
-            tried=candidates_of(session, cycle),
+            tried=ranked_candidates(session, cycle),
             steps=timeline(session, cycle),
             ab_tests=[shown_test(session, test) for test in tests_of(session, cycle.id)],
             ab_offer=ab_offer(session, cycle),

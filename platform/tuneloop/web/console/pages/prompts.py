@@ -7,7 +7,7 @@ from litestar.datastructures import FormMultiDict
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
-from tuneloop.evaluation.prompt import Answered, ask_all, routes_of
+from tuneloop.evaluation.prompt import PromptAnswer, ask_all, routes_of
 from tuneloop.gateway.routes import Route
 from tuneloop.identity.request import HttpRequest, database_of, settings_of
 from tuneloop.kit.errors import TuneloopError
@@ -53,7 +53,7 @@ class PromptPage(Controller):
         return _answers(request, said)
 
 
-def _answers(request: HttpRequest, said: list[Answered]) -> Response[str]:
+def _answers(request: HttpRequest, said: list[PromptAnswer]) -> Response[str]:
     production, candidate = said
     return part(
         request,

@@ -21,13 +21,12 @@ from tuneloop.web.console.forms import people
 from tuneloop.web.console.render import page
 from tuneloop_reports.controller import storage_of
 from tuneloop_reports.document import Medium, write_html
-from tuneloop_reports.i18n import Speaker
+from tuneloop_reports.i18n import Translator
 from tuneloop_reports.links import new_link, revoke_links
 from tuneloop_reports.public import HEADERS
 from tuneloop_reports.sections import headline
 from tuneloop_reports.service import (
     approve,
-    content_of,
     digest_of,
     file_of,
     find_report,
@@ -35,6 +34,7 @@ from tuneloop_reports.service import (
     mails_of,
     prepare,
     recipients,
+    report_content,
     set_note,
 )
 from tuneloop_reports.style import Font, Language, PageSize
@@ -139,14 +139,14 @@ class ReportPages(Controller):
         month: FromPath[str],
     ) -> Response[str]:
         report = find_report(session, client=client, month=month)
-        content = content_of(session, report)
+        content = report_content(session, report)
         return page(
             request,
             "reports/report.html",
             report=report,
             client=find_client(session, client),
             content=content,
-            headline=headline(Speaker(content.style.language, content.time_zone), content),
+            headline=headline(Translator(content.style.language, content.time_zone), content),
             tone=TONES[content.light],
             digest=digest_of(session, report),
             file=file_of(session, report),
@@ -164,7 +164,7 @@ class ReportPages(Controller):
         month: FromPath[str],
     ) -> Response[str]:
         """As the client sees it in the browser."""
-        content = content_of(session, find_report(session, client=client, month=month))
+        content = report_content(session, find_report(session, client=client, month=month))
         logo = storage_of(request).read(content.style.logo) if content.style.logo else None
         text = write_html(content, medium=Medium.BROWSER, logo=logo)
         return Response(text, media_type=MediaType.HTML, headers=dict(HEADERS))
@@ -212,7 +212,7 @@ class ReportPages(Controller):
         if "revoke" in form:
             done = revoke_links(session, report=report)
             return back_to(f"/reports/{client}/{month}", f"{done} links stopped working.")
-        days = content_of(session, report).style.link_days
+        days = report_content(session, report).style.link_days
         made = new_link(session, report=report, created_by=principal.name, days=days)
         return back_to(f"/reports/{client}/{month}", f"{settings_of(request).site_url}/r/{made.token}")
 

@@ -4,11 +4,11 @@ from secrets import token_hex
 
 from tuneloop_local.emulators.stripe.api.catalog import PAGE
 from tuneloop_local.emulators.stripe.errors import ApiError, missing
-from tuneloop_local.emulators.stripe.request import Call, listing, merged, route
+from tuneloop_local.emulators.stripe.request import StripeRequest, listing, merged, route
 from tuneloop_local.emulators.stripe.store import Account, Object
 
 
-def shown(call: Call, account: Account) -> Object:
+def shown(call: StripeRequest, account: Account) -> Object:
     found = call.spec.blank("account") | {
         "id": account.id,
         "type": "standard",
@@ -24,12 +24,12 @@ def shown(call: Call, account: Account) -> Object:
 
 
 @route("GET", "/v1/account")
-def read_own_account(call: Call) -> Object:
+def read_own_account(call: StripeRequest) -> Object:
     return shown(call, call.account)
 
 
 @route("POST", "/v1/accounts", "type", "email", "country", "business_profile.name", "metadata")
-def create_account(call: Call) -> Object:
+def create_account(call: StripeRequest) -> Object:
     _platform(call)
     if call.params.get("type", "standard") != "standard":
         raise ApiError("The emulator connects standard accounts only.", param="type")
@@ -38,7 +38,7 @@ def create_account(call: Call) -> Object:
 
 
 @route("GET", "/v1/accounts/{account}")
-def read_account(call: Call) -> Object:
+def read_account(call: StripeRequest) -> Object:
     found = call.world.accounts.get(call.ids["account"])
     if found is None or call.account.id not in (found.id, found.owner):
         raise missing("account", call.ids["account"], param="account")
@@ -46,7 +46,7 @@ def read_account(call: Call) -> Object:
 
 
 @route("POST", "/v1/account_links", "account", "type", "refresh_url", "return_url")
-def create_account_link(call: Call) -> Object:
+def create_account_link(call: StripeRequest) -> Object:
     found = call.world.accounts.get(call.params["account"])
     if found is None or found.owner != call.account.id:
         raise missing("account", call.params["account"], param="account")
@@ -55,13 +55,13 @@ def create_account_link(call: Call) -> Object:
     return {"object": "account_link", "created": at, "expires_at": at + 300, "url": call.params["return_url"]}
 
 
-def _platform(call: Call) -> None:
+def _platform(call: StripeRequest) -> None:
     if call.account.owner:
         raise ApiError("Connected accounts can't connect others.", status=403)
 
 
 @route("POST", "/v1/webhook_endpoints", "url", "enabled_events", "description", "metadata", "api_version", "connect")
-def create_endpoint(call: Call) -> Object:
+def create_endpoint(call: StripeRequest) -> Object:
     given = dict(call.params)
     metadata = given.pop("metadata", None) or {}
     if given.pop("connect", False):
@@ -73,18 +73,18 @@ def create_endpoint(call: Call) -> Object:
 
 
 @route("GET", "/v1/webhook_endpoints/{webhook_endpoint}")
-def read_endpoint(call: Call) -> Object:
+def read_endpoint(call: StripeRequest) -> Object:
     return _quiet(call.account.get("webhook_endpoint", call.ids["webhook_endpoint"]))
 
 
 @route("GET", "/v1/webhook_endpoints", *PAGE)
-def list_endpoints(call: Call) -> Object:
+def list_endpoints(call: StripeRequest) -> Object:
     found = (_quiet(each) for each in call.account.newest("webhook_endpoint"))
     return listing(found, "/v1/webhook_endpoints", call.params)
 
 
 @route("POST", "/v1/webhook_endpoints/{webhook_endpoint}", "url", "enabled_events", "metadata", "disabled")
-def update_endpoint(call: Call) -> Object:
+def update_endpoint(call: StripeRequest) -> Object:
     endpoint = call.account.get("webhook_endpoint", call.ids["webhook_endpoint"])
     given = dict(call.params)
     if "disabled" in given:
@@ -96,7 +96,7 @@ def update_endpoint(call: Call) -> Object:
 
 
 @route("DELETE", "/v1/webhook_endpoints/{webhook_endpoint}")
-def delete_endpoint(call: Call) -> Object:
+def delete_endpoint(call: StripeRequest) -> Object:
     endpoint = call.account.get("webhook_endpoint", call.ids["webhook_endpoint"])
     del call.account.all("webhook_endpoint")[endpoint["id"]]
     return {"id": endpoint["id"], "object": "webhook_endpoint", "deleted": True}
@@ -108,12 +108,12 @@ def _quiet(endpoint: Object) -> Object:
 
 
 @route("GET", "/v1/events/{id}")
-def read_event(call: Call) -> Object:
+def read_event(call: StripeRequest) -> Object:
     return call.account.get("event", call.ids["id"])
 
 
 @route("GET", "/v1/events", *PAGE, "type")
-def list_events(call: Call) -> Object:
+def list_events(call: StripeRequest) -> Object:
     kind = call.params.get("type")
     found = (each for each in call.account.newest("event") if kind in (None, each["type"]))
     return listing(found, "/v1/events", call.params)

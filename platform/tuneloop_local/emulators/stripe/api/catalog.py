@@ -3,14 +3,14 @@
 from decimal import Decimal
 
 from tuneloop_local.emulators.stripe.errors import ApiError, not_modelled
-from tuneloop_local.emulators.stripe.request import Call, listing, merged, route
+from tuneloop_local.emulators.stripe.request import StripeRequest, listing, merged, route
 from tuneloop_local.emulators.stripe.store import Object
 
 PAGE = ("limit", "starting_after")
 
 
 @route("POST", "/v1/products", "id", "name", "description", "metadata", "active")
-def create_product(call: Call) -> Object:
+def create_product(call: StripeRequest) -> Object:
     given = call.params
     if given.get("id") in call.account.all("product"):
         raise ApiError("Product already exists.", code="resource_already_exists", param="id")
@@ -21,18 +21,18 @@ def create_product(call: Call) -> Object:
 
 
 @route("POST", "/v1/products/{id}", "name", "description", "metadata", "active")
-def update_product(call: Call) -> Object:
+def update_product(call: StripeRequest) -> Object:
     product = call.account.get("product", call.ids["id"])
     return _update(call, "product", product, updated=call.account.now)
 
 
 @route("GET", "/v1/products/{id}")
-def read_product(call: Call) -> Object:
+def read_product(call: StripeRequest) -> Object:
     return call.account.get("product", call.ids["id"])
 
 
 @route("GET", "/v1/products", *PAGE, "active")
-def list_products(call: Call) -> Object:
+def list_products(call: StripeRequest) -> Object:
     active = call.params.get("active")
     found = (each for each in call.account.newest("product") if active in (None, each["active"]))
     return listing(found, "/v1/products", call.params)
@@ -56,7 +56,7 @@ def list_products(call: Call) -> Object:
     "recurring.usage_type",
     "recurring.meter",
 )
-def create_price(call: Call) -> Object:
+def create_price(call: StripeRequest) -> Object:
     given = dict(call.params)
     if "product" not in given:
         raise ApiError("You must specify product.", param="product")
@@ -86,7 +86,7 @@ def create_price(call: Call) -> Object:
     return price
 
 
-def _recurring(call: Call, given: Object) -> Object:
+def _recurring(call: StripeRequest, given: Object) -> Object:
     if given["interval"] not in ("month", "year"):
         raise not_modelled(f"prices a {given['interval']}")
     usage = given.get("usage_type", "licensed")
@@ -99,17 +99,17 @@ def _recurring(call: Call, given: Object) -> Object:
 
 
 @route("POST", "/v1/prices/{price}", "active", "nickname", "metadata", "lookup_key")
-def update_price(call: Call) -> Object:
+def update_price(call: StripeRequest) -> Object:
     return _update(call, "price", call.account.get("price", call.ids["price"]))
 
 
 @route("GET", "/v1/prices/{price}")
-def read_price(call: Call) -> Object:
+def read_price(call: StripeRequest) -> Object:
     return call.account.get("price", call.ids["price"])
 
 
 @route("GET", "/v1/prices", *PAGE, "product", "active", "lookup_keys")
-def list_prices(call: Call) -> Object:
+def list_prices(call: StripeRequest) -> Object:
     product, active, keys = (call.params.get(name) for name in ("product", "active", "lookup_keys"))
     found = (
         each
@@ -132,7 +132,7 @@ def list_prices(call: Call) -> Object:
     "metadata",
     "max_redemptions",
 )
-def create_coupon(call: Call) -> Object:
+def create_coupon(call: StripeRequest) -> Object:
     given = {"duration": "once"} | call.params
     if ("percent_off" in given) == ("amount_off" in given):
         raise ApiError("You must specify one of percent_off or amount_off.")
@@ -148,24 +148,24 @@ def create_coupon(call: Call) -> Object:
 
 
 @route("GET", "/v1/coupons/{coupon}")
-def read_coupon(call: Call) -> Object:
+def read_coupon(call: StripeRequest) -> Object:
     return call.account.get("coupon", call.ids["coupon"])
 
 
 @route("GET", "/v1/coupons", *PAGE)
-def list_coupons(call: Call) -> Object:
+def list_coupons(call: StripeRequest) -> Object:
     return listing(call.account.newest("coupon"), "/v1/coupons", call.params)
 
 
 @route("DELETE", "/v1/coupons/{coupon}")
-def delete_coupon(call: Call) -> Object:
+def delete_coupon(call: StripeRequest) -> Object:
     coupon = call.account.get("coupon", call.ids["coupon"])
     del call.account.all("coupon")[coupon["id"]]
     call.tell("coupon.deleted", coupon)
     return {"id": coupon["id"], "object": "coupon", "deleted": True}
 
 
-def _update(call: Call, kind: str, subject: Object, **also: object) -> Object:
+def _update(call: StripeRequest, kind: str, subject: Object, **also: object) -> Object:
     changed = dict(call.params)
     if "metadata" in changed:
         changed["metadata"] = merged(subject["metadata"], changed["metadata"])

@@ -4,11 +4,11 @@ from tuneloop_local.emulators.stripe.api.invoices import add_item
 from tuneloop_local.emulators.stripe.api.terms import months_of, price_of
 from tuneloop_local.emulators.stripe.errors import ApiError, not_modelled
 from tuneloop_local.emulators.stripe.invoicing import draft, finalize
-from tuneloop_local.emulators.stripe.request import Call
+from tuneloop_local.emulators.stripe.request import StripeRequest
 from tuneloop_local.emulators.stripe.store import Object
 
 
-def change_items(call: Call, subscription: Object, wanted: list[Object], given: Object) -> None:
+def change_items(call: StripeRequest, subscription: Object, wanted: list[Object], given: Object) -> None:
     """New prices or quantities; the rest of the period is credited and charged to the second."""
     behaviour = given.get("proration_behavior", "create_prorations")
     at = given.get("proration_date", call.account.now)
@@ -41,7 +41,7 @@ def change_items(call: Call, subscription: Object, wanted: list[Object], given: 
         finalize(call, invoice)
 
 
-def prorate(call: Call, subscription: Object, item: Object, part: tuple[Object, int], at: int) -> None:
+def prorate(call: StripeRequest, subscription: Object, item: Object, part: tuple[Object, int], at: int) -> None:
     price, quantity = part
     start, end = item["current_period_start"], item["current_period_end"]
     if not start <= at <= end:

@@ -3,7 +3,7 @@
 from tuneloop_local.emulators.stripe.api.catalog import PAGE
 from tuneloop_local.emulators.stripe.cards import attach_card
 from tuneloop_local.emulators.stripe.errors import ApiError
-from tuneloop_local.emulators.stripe.request import Call, listing, merged, route
+from tuneloop_local.emulators.stripe.request import StripeRequest, listing, merged, route
 from tuneloop_local.emulators.stripe.store import Object, new_object_id
 
 _CHANGEABLE = ("name", "email", "description", "phone", "address", "metadata", "preferred_locales", "tax_exempt")
@@ -11,7 +11,7 @@ _SETTINGS = ("invoice_settings.default_payment_method", "invoice_settings.footer
 
 
 @route("POST", "/v1/customers", *_CHANGEABLE, *_SETTINGS)
-def create_customer(call: Call) -> Object:
+def create_customer(call: StripeRequest) -> Object:
     given = dict(call.params)
     settings = call.spec.blank("invoice_setting_customer_setting") | given.pop("invoice_settings", {})
     customer = call.make(
@@ -29,12 +29,12 @@ def create_customer(call: Call) -> Object:
     return customer
 
 
-def _address(call: Call, given: Object | None) -> Object | None:
+def _address(call: StripeRequest, given: Object | None) -> Object | None:
     return call.spec.blank("address") | given if given else None
 
 
 @route("POST", "/v1/customers/{customer}", *_CHANGEABLE, *_SETTINGS)
-def update_customer(call: Call) -> Object:
+def update_customer(call: StripeRequest) -> Object:
     customer = call.account.get("customer", call.ids["customer"])
     changed = dict(call.params)
     if "metadata" in changed:
@@ -56,25 +56,25 @@ def update_customer(call: Call) -> Object:
 
 
 @route("GET", "/v1/customers/{customer}")
-def read_customer(call: Call) -> Object:
+def read_customer(call: StripeRequest) -> Object:
     return call.account.get("customer", call.ids["customer"])
 
 
 @route("GET", "/v1/customers", *PAGE, "email")
-def list_customers(call: Call) -> Object:
+def list_customers(call: StripeRequest) -> Object:
     email = call.params.get("email")
     found = (each for each in call.account.newest("customer") if email in (None, each["email"]))
     return listing(found, "/v1/customers", call.params)
 
 
 @route("POST", "/v1/payment_methods/{payment_method}/attach", "customer")
-def attach(call: Call) -> Object:
+def attach(call: StripeRequest) -> Object:
     customer = call.named("customer")
     return attach_card(call, call.ids["payment_method"], customer)
 
 
 @route("POST", "/v1/payment_methods/{payment_method}/detach")
-def detach(call: Call) -> Object:
+def detach(call: StripeRequest) -> Object:
     card = call.account.get("payment_method", call.ids["payment_method"])
     customer = call.account.get("customer", card["customer"])
     if customer["invoice_settings"]["default_payment_method"] == card["id"]:
@@ -85,12 +85,12 @@ def detach(call: Call) -> Object:
 
 
 @route("GET", "/v1/payment_methods/{payment_method}")
-def read_payment_method(call: Call) -> Object:
+def read_payment_method(call: StripeRequest) -> Object:
     return call.account.get("payment_method", call.ids["payment_method"])
 
 
 @route("GET", "/v1/payment_methods", *PAGE, "customer", "type")
-def list_payment_methods(call: Call) -> Object:
+def list_payment_methods(call: StripeRequest) -> Object:
     customer = call.params.get("customer")
     found = (each for each in call.account.newest("payment_method") if customer in (None, each["customer"]))
     return listing(found, "/v1/payment_methods", call.params)

@@ -3,7 +3,7 @@
 from tuneloop_local.emulators.stripe.api.catalog import PAGE
 from tuneloop_local.emulators.stripe.errors import ApiError, not_modelled
 from tuneloop_local.emulators.stripe.invoicing import draft, finalize, pay, put_on, settle, subscription_of, void
-from tuneloop_local.emulators.stripe.request import Call, listing, merged, route
+from tuneloop_local.emulators.stripe.request import StripeRequest, listing, merged, route
 from tuneloop_local.emulators.stripe.store import Object, new_object_id
 
 _WORDS = ("description", "footer", "metadata", "custom_fields")
@@ -21,7 +21,7 @@ _WORDS = ("description", "footer", "metadata", "custom_fields")
     "days_until_due",
     "pending_invoice_items_behavior",
 )
-def create_invoice(call: Call) -> Object:
+def create_invoice(call: StripeRequest) -> Object:
     given, customer = dict(call.params), call.named("customer")
     del given["customer"]
     subscription = call.account.get("subscription", given.pop("subscription")) if "subscription" in given else None
@@ -37,12 +37,12 @@ def create_invoice(call: Call) -> Object:
 
 
 @route("GET", "/v1/invoices/{invoice}")
-def read_invoice(call: Call) -> Object:
+def read_invoice(call: StripeRequest) -> Object:
     return call.account.get("invoice", call.ids["invoice"])
 
 
 @route("GET", "/v1/invoices", *PAGE, "customer", "subscription", "status")
-def list_invoices(call: Call) -> Object:
+def list_invoices(call: StripeRequest) -> Object:
     customer, subscription, status = (call.params.get(name) for name in ("customer", "subscription", "status"))
     found = (
         each
@@ -57,7 +57,7 @@ def list_invoices(call: Call) -> Object:
 
 
 @route("POST", "/v1/invoices/{invoice}", *_WORDS, "auto_advance")
-def update_invoice(call: Call) -> Object:
+def update_invoice(call: StripeRequest) -> Object:
     invoice = call.account.get("invoice", call.ids["invoice"])
     changed = dict(call.params)
     if invoice["status"] != "draft" and set(changed) - {"metadata", "auto_advance"}:
@@ -75,7 +75,7 @@ def update_invoice(call: Call) -> Object:
 
 
 @route("DELETE", "/v1/invoices/{invoice}")
-def delete_invoice(call: Call) -> Object:
+def delete_invoice(call: StripeRequest) -> Object:
     invoice = call.account.get("invoice", call.ids["invoice"])
     if invoice["status"] != "draft":
         raise ApiError("Only drafts can be deleted; void the invoice.", code="invoice_not_editable")
@@ -88,7 +88,7 @@ def delete_invoice(call: Call) -> Object:
 
 
 @route("POST", "/v1/invoices/{invoice}/finalize", "auto_advance")
-def finalize_invoice(call: Call) -> Object:
+def finalize_invoice(call: StripeRequest) -> Object:
     invoice = call.account.get("invoice", call.ids["invoice"])
     if "auto_advance" in call.params and invoice["status"] == "draft":
         invoice["auto_advance"] = call.params["auto_advance"]
@@ -96,13 +96,13 @@ def finalize_invoice(call: Call) -> Object:
 
 
 @route("POST", "/v1/invoices/{invoice}/pay", "paid_out_of_band")
-def pay_invoice(call: Call) -> Object:
+def pay_invoice(call: StripeRequest) -> Object:
     invoice = call.account.get("invoice", call.ids["invoice"])
     return pay(call, invoice, out_of_band=call.params.get("paid_out_of_band", False))
 
 
 @route("POST", "/v1/invoices/{invoice}/send")
-def send_invoice(call: Call) -> Object:
+def send_invoice(call: StripeRequest) -> Object:
     invoice = call.account.get("invoice", call.ids["invoice"])
     if invoice["collection_method"] != "send_invoice":
         raise ApiError("You can only manually send an invoice if its collection method is 'send_invoice'.")
@@ -113,12 +113,12 @@ def send_invoice(call: Call) -> Object:
 
 
 @route("POST", "/v1/invoices/{invoice}/void")
-def void_invoice(call: Call) -> Object:
+def void_invoice(call: StripeRequest) -> Object:
     return void(call, call.account.get("invoice", call.ids["invoice"]))
 
 
 @route("GET", "/v1/invoices/{invoice}/lines", *PAGE)
-def list_lines(call: Call) -> Object:
+def list_lines(call: StripeRequest) -> Object:
     invoice = call.account.get("invoice", call.ids["invoice"])
     return listing(invoice["lines"]["data"], f"/v1/invoices/{invoice['id']}/lines", call.params)
 
@@ -137,7 +137,7 @@ def list_lines(call: Call) -> Object:
     "period.start",
     "period.end",
 )
-def create_item(call: Call) -> Object:
+def create_item(call: StripeRequest) -> Object:
     given = dict(call.params)
     customer = call.named("customer")
     if "amount" not in given:
@@ -167,7 +167,9 @@ def create_item(call: Call) -> Object:
     return item
 
 
-def add_item(call: Call, *, subscription: str | None = None, proration: bool = False, **values: object) -> Object:
+def add_item(
+    call: StripeRequest, *, subscription: str | None = None, proration: bool = False, **values: object
+) -> Object:
     parent = None
     if subscription:
         call.account.get("subscription", subscription, param="subscription")
@@ -189,12 +191,12 @@ def add_item(call: Call, *, subscription: str | None = None, proration: bool = F
 
 
 @route("GET", "/v1/invoiceitems/{invoiceitem}")
-def read_item(call: Call) -> Object:
+def read_item(call: StripeRequest) -> Object:
     return call.account.get("invoiceitem", call.ids["invoiceitem"])
 
 
 @route("GET", "/v1/invoiceitems", *PAGE, "customer", "invoice", "pending")
-def list_items(call: Call) -> Object:
+def list_items(call: StripeRequest) -> Object:
     customer, invoice, pending = (call.params.get(name) for name in ("customer", "invoice", "pending"))
     found = (
         each
@@ -207,7 +209,7 @@ def list_items(call: Call) -> Object:
 
 
 @route("DELETE", "/v1/invoiceitems/{invoiceitem}")
-def delete_item(call: Call) -> Object:
+def delete_item(call: StripeRequest) -> Object:
     item = call.account.get("invoiceitem", call.ids["invoiceitem"])
     if item["invoice"] is not None:
         raise ApiError("This invoice item is on an invoice.", code="invoice_not_editable")
@@ -228,7 +230,7 @@ def delete_item(call: Call) -> Object:
     "out_of_band_amount",
     "email_type",
 )
-def create_credit_note(call: Call) -> Object:
+def create_credit_note(call: StripeRequest) -> Object:
     given = call.params
     invoice = call.account.get("invoice", given["invoice"], param="invoice")
     if invoice["status"] not in ("open", "paid"):
@@ -277,13 +279,13 @@ def create_credit_note(call: Call) -> Object:
     return note
 
 
-def _credit_line(call: Call, amount: int, memo: str | None) -> Object:
+def _credit_line(call: StripeRequest, amount: int, memo: str | None) -> Object:
     line = call.spec.blank("credit_note_line_item")
     line |= {"id": new_object_id("cnli"), "amount": amount, "description": memo, "livemode": False}
     return line | {"type": "custom_line_item", "quantity": 1, "unit_amount": amount, "taxes": []}
 
 
-def _take_off(call: Call, invoice: Object, amount: int, to_balance: int) -> None:
+def _take_off(call: StripeRequest, invoice: Object, amount: int, to_balance: int) -> None:
     if invoice["status"] == "paid":
         invoice["post_payment_credit_notes_amount"] += amount
         call.account.get("customer", invoice["customer"])["balance"] -= to_balance
@@ -295,12 +297,12 @@ def _take_off(call: Call, invoice: Object, amount: int, to_balance: int) -> None
 
 
 @route("GET", "/v1/credit_notes/{id}")
-def read_credit_note(call: Call) -> Object:
+def read_credit_note(call: StripeRequest) -> Object:
     return call.account.get("credit_note", call.ids["id"])
 
 
 @route("GET", "/v1/credit_notes", *PAGE, "invoice", "customer")
-def list_credit_notes(call: Call) -> Object:
+def list_credit_notes(call: StripeRequest) -> Object:
     invoice, customer = (call.params.get(name) for name in ("invoice", "customer"))
     found = (
         each

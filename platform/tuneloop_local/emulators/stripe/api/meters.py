@@ -5,7 +5,7 @@ from decimal import Decimal, InvalidOperation
 from tuneloop_local.emulators.stripe.api.catalog import PAGE
 from tuneloop_local.emulators.stripe.errors import ApiError, not_modelled
 from tuneloop_local.emulators.stripe.invoicing import DAY
-from tuneloop_local.emulators.stripe.request import Call, listing, route
+from tuneloop_local.emulators.stripe.request import StripeRequest, listing, route
 from tuneloop_local.emulators.stripe.store import Account, Object, new_object_id
 
 _EARLIEST, _LATEST = 35 * DAY, 300
@@ -21,7 +21,7 @@ _EARLIEST, _LATEST = 35 * DAY, 300
     "customer_mapping.event_payload_key",
     "value_settings.event_payload_key",
 )
-def create_meter(call: Call) -> Object:
+def create_meter(call: StripeRequest) -> Object:
     given = call.params
     if given["default_aggregation"]["formula"] != "sum":
         raise not_modelled("meters that don't sum")
@@ -39,17 +39,17 @@ def create_meter(call: Call) -> Object:
 
 
 @route("GET", "/v1/billing/meters/{id}")
-def read_meter(call: Call) -> Object:
+def read_meter(call: StripeRequest) -> Object:
     return call.account.get("billing.meter", call.ids["id"])
 
 
 @route("GET", "/v1/billing/meters", *PAGE, "status")
-def list_meters(call: Call) -> Object:
+def list_meters(call: StripeRequest) -> Object:
     return listing(call.account.newest("billing.meter"), "/v1/billing/meters", call.params)
 
 
 @route("POST", "/v1/billing/meter_events", "event_name", "payload", "identifier", "timestamp")
-def create_meter_event(call: Call) -> Object:
+def create_meter_event(call: StripeRequest) -> Object:
     given, at = call.params, call.account.now
     meters = [each for each in call.account.newest("billing.meter") if each["event_name"] == given["event_name"]]
     if not meters:
@@ -84,7 +84,7 @@ def create_meter_event(call: Call) -> Object:
 
 
 @route("GET", "/v1/billing/meters/{id}/event_summaries", *PAGE, "customer", "start_time", "end_time")
-def list_summaries(call: Call) -> Object:
+def list_summaries(call: StripeRequest) -> Object:
     meter = call.account.get("billing.meter", call.ids["id"])
     start, end = call.params["start_time"], call.params["end_time"]
     if start % 60 or end % 60:

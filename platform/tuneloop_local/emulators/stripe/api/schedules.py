@@ -2,12 +2,12 @@
 
 from tuneloop_local.emulators.stripe.api.terms import price_of
 from tuneloop_local.emulators.stripe.errors import ApiError, not_modelled
-from tuneloop_local.emulators.stripe.request import Call, merged, route
+from tuneloop_local.emulators.stripe.request import StripeRequest, merged, route
 from tuneloop_local.emulators.stripe.store import Object
 
 
 @route("POST", "/v1/subscription_schedules", "from_subscription")
-def create_schedule(call: Call) -> Object:
+def create_schedule(call: StripeRequest) -> Object:
     if "from_subscription" not in call.params:
         raise not_modelled("schedules that start a subscription")
     subscription = call.account.get("subscription", call.params["from_subscription"], param="from_subscription")
@@ -37,14 +37,14 @@ def create_schedule(call: Call) -> Object:
     return schedule
 
 
-def _schedule_settings(call: Call) -> Object:
+def _schedule_settings(call: StripeRequest) -> Object:
     settings = call.spec.blank("subscription_schedules_resource_default_settings")
     invoicing: Object = {"issuer": {"type": "self"}, "account_tax_ids": None, "days_until_due": None}
     return settings | {"billing_cycle_anchor": "automatic", "invoice_settings": invoicing}
 
 
 @route("POST", "/v1/subscription_schedules/{schedule}", "phases", "end_behavior", "metadata", "proration_behavior")
-def update_schedule(call: Call) -> Object:
+def update_schedule(call: StripeRequest) -> Object:
     schedule = call.account.get("subscription_schedule", call.ids["schedule"])
     if schedule["status"] != "active":
         raise ApiError(f"This schedule is {schedule['status']}.")
@@ -61,7 +61,7 @@ def update_schedule(call: Call) -> Object:
     return schedule
 
 
-def _phase(call: Call, subscription: Object, given: Object) -> Object:
+def _phase(call: StripeRequest, subscription: Object, given: Object) -> Object:
     allowed = {"items", "start_date", "end_date", "proration_behavior", "metadata"}
     if unknown := set(given) - allowed:
         raise not_modelled(f"the phase parameters {', '.join(sorted(unknown))}")
@@ -84,12 +84,12 @@ def _phase(call: Call, subscription: Object, given: Object) -> Object:
 
 
 @route("GET", "/v1/subscription_schedules/{schedule}")
-def read_schedule(call: Call) -> Object:
+def read_schedule(call: StripeRequest) -> Object:
     return call.account.get("subscription_schedule", call.ids["schedule"])
 
 
 @route("POST", "/v1/subscription_schedules/{schedule}/release")
-def release_schedule(call: Call) -> Object:
+def release_schedule(call: StripeRequest) -> Object:
     schedule = call.account.get("subscription_schedule", call.ids["schedule"])
     if schedule["status"] != "active":
         raise ApiError(f"This schedule is {schedule['status']}.")
@@ -97,7 +97,7 @@ def release_schedule(call: Call) -> Object:
     return schedule
 
 
-def release(call: Call, schedule: Object) -> None:
+def release(call: StripeRequest, schedule: Object) -> None:
     subscription = call.account.get("subscription", schedule["subscription"])
     subscription["schedule"] = None
     schedule |= {

@@ -5,7 +5,7 @@ from tuneloop_local.emulators.stripe.api.subscriptions import create_subscriptio
 from tuneloop_local.emulators.stripe.cards import attach_card
 from tuneloop_local.emulators.stripe.errors import ApiError, not_modelled
 from tuneloop_local.emulators.stripe.invoicing import DAY
-from tuneloop_local.emulators.stripe.request import Call, listing, route
+from tuneloop_local.emulators.stripe.request import StripeRequest, listing, route
 from tuneloop_local.emulators.stripe.store import Object, new_object_id
 
 
@@ -23,7 +23,7 @@ from tuneloop_local.emulators.stripe.store import Object, new_object_id
     "subscription_data.metadata",
     "subscription_data.trial_period_days",
 )
-def create_session(call: Call) -> Object:
+def create_session(call: StripeRequest) -> Object:
     given = dict(call.params)
     mode = given.get("mode")
     if mode not in ("setup", "subscription"):
@@ -63,19 +63,19 @@ def create_session(call: Call) -> Object:
 
 
 @route("GET", "/v1/checkout/sessions/{session}")
-def read_session(call: Call) -> Object:
+def read_session(call: StripeRequest) -> Object:
     return call.account.get("checkout.session", call.ids["session"])
 
 
 @route("GET", "/v1/checkout/sessions", *PAGE, "customer")
-def list_sessions(call: Call) -> Object:
+def list_sessions(call: StripeRequest) -> Object:
     customer = call.params.get("customer")
     found = (each for each in call.account.newest("checkout.session") if customer in (None, each["customer"]))
     return listing(found, "/v1/checkout/sessions", call.params)
 
 
 @route("POST", "/v1/checkout/sessions/{session}/expire")
-def expire_session(call: Call) -> Object:
+def expire_session(call: StripeRequest) -> Object:
     session = call.account.get("checkout.session", call.ids["session"])
     if session["status"] != "open":
         raise ApiError(f"This session is {session['status']}; only open ones can be expired.")
@@ -85,11 +85,11 @@ def expire_session(call: Call) -> Object:
 
 
 @route("GET", "/v1/setup_intents/{intent}")
-def read_setup_intent(call: Call) -> Object:
+def read_setup_intent(call: StripeRequest) -> Object:
     return call.account.get("setup_intent", call.ids["intent"])
 
 
-def complete(call: Call, session: Object, card_name: str) -> Object:
+def complete(call: StripeRequest, session: Object, card_name: str) -> Object:
     """What happens when the customer has filled in the page. Raises the card's error."""
     if session["status"] != "open":
         raise ApiError(f"This session is {session['status']}.")
@@ -112,7 +112,9 @@ def complete(call: Call, session: Object, card_name: str) -> Object:
     else:
         params = {"customer": customer["id"], "items": kept["lines"], "default_payment_method": card["id"]}
         made = create_subscription(
-            Call(call.world, call.account, call.spec, call.base_url, {}, params | kept["data"], call.request_key)
+            StripeRequest(
+                call.world, call.account, call.spec, call.base_url, {}, params | kept["data"], call.request_key
+            )
         )
         session |= {"subscription": made["id"], "invoice": made["latest_invoice"], "payment_status": "paid"}
     session["status"], session["url"] = "complete", None
@@ -121,7 +123,7 @@ def complete(call: Call, session: Object, card_name: str) -> Object:
 
 
 @route("POST", "/v1/billing_portal/sessions", "customer", "return_url")
-def create_portal_session(call: Call) -> Object:
+def create_portal_session(call: StripeRequest) -> Object:
     customer = call.named("customer")
     session = call.make(
         "billing_portal.session",

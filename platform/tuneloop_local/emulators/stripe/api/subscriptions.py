@@ -14,7 +14,7 @@ from tuneloop_local.emulators.stripe.api.terms import (
 from tuneloop_local.emulators.stripe.calendar import add_months
 from tuneloop_local.emulators.stripe.errors import ApiError, not_modelled
 from tuneloop_local.emulators.stripe.invoicing import attempt, draft, finalize, subscription_line
-from tuneloop_local.emulators.stripe.request import Call, listing, merged, route
+from tuneloop_local.emulators.stripe.request import StripeRequest, listing, merged, route
 from tuneloop_local.emulators.stripe.store import Object
 
 _SHARED = (
@@ -36,7 +36,7 @@ _LIVE = ("trialing", "active", "past_due", "incomplete", "paused")
 
 
 @route("POST", "/v1/subscriptions", *_SHARED, "customer", "trial_period_days", "billing_cycle_anchor")
-def create_subscription(call: Call) -> Object:
+def create_subscription(call: StripeRequest) -> Object:
     given, at = dict(call.params), call.account.now
     refuse_tax(given)
     customer = call.named("customer")
@@ -88,7 +88,7 @@ def create_subscription(call: Call) -> Object:
 
 
 def _first_invoice(
-    call: Call, subscription: Object, customer: Object, period: tuple[int, int], months: int, given: Object
+    call: StripeRequest, subscription: Object, customer: Object, period: tuple[int, int], months: int, given: Object
 ) -> None:
     """For the whole period, or the part of it before a later anchor; nothing during a trial."""
     start, end = period
@@ -123,12 +123,12 @@ def _first_invoice(
 
 
 @route("GET", "/v1/subscriptions/{subscription_exposed_id}")
-def read_subscription(call: Call) -> Object:
+def read_subscription(call: StripeRequest) -> Object:
     return call.account.get("subscription", call.ids["subscription_exposed_id"])
 
 
 @route("GET", "/v1/subscriptions", *PAGE, "customer", "status")
-def list_subscriptions(call: Call) -> Object:
+def list_subscriptions(call: StripeRequest) -> Object:
     customer, status = call.params.get("customer"), call.params.get("status")
     found = (each for each in call.account.newest("subscription") if customer in (None, each["customer"]))
     if status not in (None, "all"):
@@ -146,7 +146,7 @@ def list_subscriptions(call: Call) -> Object:
     "pause_collection",
     "pause_collection.behavior",
 )
-def update_subscription(call: Call) -> Object:
+def update_subscription(call: StripeRequest) -> Object:
     subscription = call.account.get("subscription", call.ids["subscription_exposed_id"])
     if subscription["status"] not in _LIVE:
         raise ApiError("A canceled subscription can only update its cancellation_details and metadata.")
@@ -176,7 +176,7 @@ def update_subscription(call: Call) -> Object:
     return subscription
 
 
-def _pause_or_end(call: Call, subscription: Object, given: Object) -> None:
+def _pause_or_end(call: StripeRequest, subscription: Object, given: Object) -> None:
     if "pause_collection" in given:
         pause = given["pause_collection"]
         subscription["pause_collection"] = {"resumes_at": None} | pause if isinstance(pause, dict) else None
@@ -187,7 +187,7 @@ def _pause_or_end(call: Call, subscription: Object, given: Object) -> None:
 
 
 @route("DELETE", "/v1/subscriptions/{subscription_exposed_id}", "invoice_now", "prorate")
-def cancel_subscription(call: Call) -> Object:
+def cancel_subscription(call: StripeRequest) -> Object:
     subscription = call.account.get("subscription", call.ids["subscription_exposed_id"])
     if subscription["status"] == "canceled":
         raise ApiError(f"No such subscription: '{subscription['id']}'", status=404, code="resource_missing", param="id")
@@ -200,7 +200,7 @@ def cancel_subscription(call: Call) -> Object:
     return subscription
 
 
-def end_subscription(call: Call, subscription: Object) -> None:
+def end_subscription(call: StripeRequest, subscription: Object) -> None:
     at = call.account.now
     subscription |= {"status": "canceled", "ended_at": at, "canceled_at": subscription["canceled_at"] or at}
     if subscription["schedule"]:

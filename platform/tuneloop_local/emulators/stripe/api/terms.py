@@ -4,11 +4,13 @@ from typing import Any
 
 from tuneloop_local.emulators.stripe.errors import ApiError, not_modelled
 from tuneloop_local.emulators.stripe.invoicing import DAY
-from tuneloop_local.emulators.stripe.request import Call
+from tuneloop_local.emulators.stripe.request import StripeRequest
 from tuneloop_local.emulators.stripe.store import Object, new_object_id
 
 
-def new_item(call: Call, subscription: Object, price: Object, given: Object, period: tuple[int, int]) -> Object:
+def new_item(
+    call: StripeRequest, subscription: Object, price: Object, given: Object, period: tuple[int, int]
+) -> Object:
     made = call.spec.blank("subscription_item") | {
         "id": new_object_id("si"),
         "created": call.account.now,
@@ -25,7 +27,7 @@ def new_item(call: Call, subscription: Object, price: Object, given: Object, per
     return made
 
 
-def price_of(call: Call, given: Object) -> Object:
+def price_of(call: StripeRequest, given: Object) -> Object:
     if "price" not in given:
         raise not_modelled("subscription items without a price id")
     price = call.account.get("price", given["price"], param="items[0][price]")
@@ -62,7 +64,7 @@ def trial_end_of(given: Object, at: int) -> int | None:
     return int(end)
 
 
-def discounts_of(call: Call, given: Object, subscription: Object) -> list[str]:
+def discounts_of(call: StripeRequest, given: Object, subscription: Object) -> list[str]:
     found = []
     for each in given.get("discounts") or []:
         if set(each) != {"coupon"}:

@@ -8,7 +8,7 @@ from tuneloop_local.emulators.slack.workspace import Slack, Team
 
 
 @dataclass(frozen=True)
-class Call:
+class SlackRequest:
     slack: Slack
     team: Team
     args: dict[str, Any]
