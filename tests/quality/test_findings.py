@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 from sqlmodel import col, select
-from tuneloop_workers.handlers.quality import propose_examples, scan_examples
 
 from tests.support.cycles import Workshop, make_workshop
 from tests.support.upstream import scripted_engine
@@ -38,8 +37,10 @@ from tuneloop.kit.tenancy import TenantSession
 from tuneloop.registry.service import point
 from tuneloop.registry.templates import Message
 from tuneloop.review.documents import add_document
+from tuneloop.review.handlers import propose_examples
 from tuneloop.review.jobs import ProposeExamples
 from tuneloop.tables import Agency, Alias, AuditEvent, Example, FindingKind, FindingState, Pool, ReviewItem
+from tuneloop_workers.handlers.scan_examples import scan_examples
 
 TEXTS = {
     "where is the parcel that I ordered on monday morning": "order",
