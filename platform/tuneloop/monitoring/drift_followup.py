@@ -11,7 +11,7 @@ from sqlmodel import Session, col, func, select
 from tuneloop.evaluation.marking import Marking
 from tuneloop.evaluation.service import rate_of
 from tuneloop.monitoring.accuracy import accuracy_dict, chart_of
-from tuneloop.monitoring.alerts import Finding, events_of, raise_alert, resolve_by_monitor
+from tuneloop.monitoring.alerts import AlertFinding, events_of, raise_alert, resolve_by_monitor
 from tuneloop.monitoring.drift_detection import describe, keep_reference, reference_traffic, region_from
 from tuneloop.monitoring.estimated_accuracy import FEWEST_TO_FIT, calibrator_of
 from tuneloop.monitoring.labels import example_of
@@ -152,7 +152,7 @@ def _judge(
         raise_alert(
             session,
             monitor,
-            Finding(AlertKind.TRAFFIC, AlertLevel.ALERT, f"Changed traffic does harm. {told}", evidence),
+            AlertFinding(AlertKind.TRAFFIC, AlertLevel.ALERT, f"Changed traffic does harm. {told}", evidence),
         )
     elif impact.harmless:
         keep_reference(monitor, asked.since, asked.until)
@@ -168,7 +168,7 @@ def _judge(
 
 
 def _say_open(session: Session, monitor: Monitor, summary: str, evidence: dict[str, Any]) -> None:
-    raise_alert(session, monitor, Finding(AlertKind.TRAFFIC, AlertLevel.WARN, summary, evidence))
+    raise_alert(session, monitor, AlertFinding(AlertKind.TRAFFIC, AlertLevel.WARN, summary, evidence))
 
 
 def _more(impact: Impact) -> str:
@@ -177,9 +177,9 @@ def _more(impact: Impact) -> str:
     return f"About {impact.labels_needed} more labels of this part would settle it; it stays watched."
 
 
-def _warning(reading: Reading, region: Region) -> Finding:
+def _warning(reading: Reading, region: Region) -> AlertFinding:
     detail = reading.detail
-    return Finding(
+    return AlertFinding(
         kind=AlertKind.TRAFFIC,
         level=AlertLevel.WARN,
         summary=(
