@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 
 from tuneloop.stats.attempts import ATTEMPTS, alpha_of
 from tuneloop.stats.gate import LABELS_A_LOOK, Outcome, Policy, decide
-from tuneloop.stats.gate_tests import CheckResult as Found
+from tuneloop.stats.gate_tests import CheckResult
 from tuneloop.stats.gate_tests import Levels, non_inferiority
 from tuneloop.stats.paired import PairedCounts, tango_lower
 from tuneloop.stats.power import items_to_separate
 from tuneloop.stats.queue import in_order
-from tuneloop.stats.simulations.finding import Aim, CheckResult, Unit, at_least, at_most
+from tuneloop.stats.simulations.finding import Aim, Finding, Unit, at_least, at_most
 from tuneloop.stats.strata import Flags, stratify
 from tuneloop.stats.weighing import Answered, Judged, Weighing, is_near
 
@@ -84,7 +84,7 @@ _HARMFUL_GAIN = replace(_HARMFUL, target=_SUCCESS.target)
 _INTENTS = _Truth(_Group(0.80, 0.0, 0.1), _Group(0.032, 0.036, 0.045), share=0.215, strong_categories=19)
 
 
-def equal_and_better() -> list[CheckResult]:
+def equal_and_better() -> list[Finding]:
     """Two versions on one question, by labels of the answers that differ: is a loss of two points ruled out?"""
     found = []
     for disagreement, neither, queries, equal_aim in (
@@ -98,18 +98,18 @@ def equal_and_better() -> list[CheckResult]:
             ("a candidate 2 points worse is called not worse by 2 points", -0.02, at_most(0.05)),
         ):
             proven, _ = _single(disagreement, neither, queries, difference, "non_inferior")
-            found.append(CheckResult.share(f"{what}: {about}", proven, aim))
+            found.append(Finding.share(f"{what}: {about}", proven, aim))
     for gain, aim in ((0.02, at_most(40)), (0.04, at_most(40))):
         proven, labels = _single(0.07, 0.0, 1428, gain, "non_inferior")
         about = f"a candidate {100 * gain:.0f} points better, 7 % of 1428 answers differ"
-        found.append(CheckResult.share(f"proven not worse by 2 points: {about}", proven, at_least(0.9)))
-        found.append(CheckResult.median(f"  labels that it took: {about}", Unit.LABELS, labels, aim))
+        found.append(Finding.share(f"proven not worse by 2 points: {about}", proven, at_least(0.9)))
+        found.append(Finding.median(f"  labels that it took: {about}", Unit.LABELS, labels, aim))
     proven, _ = _single(0.07, 0.0, 1428, 0.02, "superior")
-    found.append(CheckResult.share("a candidate 2 points better is proven better, 7 % of 1428 answers differ", proven))
+    found.append(Finding.share("a candidate 2 points better is proven better, 7 % of 1428 answers differ", proven))
     return found
 
 
-def random_labels() -> list[CheckResult]:
+def random_labels() -> list[Finding]:
     """The same question with labels on random items instead."""
     generator = np.random.default_rng(_SEED)
     margin, differing, difference = Policy().overall_margin, 0.07, 0.0
@@ -120,8 +120,8 @@ def random_labels() -> list[CheckResult]:
     random = items_to_separate(differing, difference, -margin, power=power)
     times = [random / used for used in labels]
     return [
-        CheckResult.share("an equal candidate is proven not worse by 2 points: 100 random labels, 7 % differ", proven),
-        CheckResult.median(
+        Finding.share("an equal candidate is proven not worse by 2 points: 100 random labels, 7 % differ", proven),
+        Finding.median(
             f"random labels for each label on a difference, at the same power of {power:.2f}",
             Unit.LABELS,
             times,
@@ -130,7 +130,7 @@ def random_labels() -> list[CheckResult]:
     ]
 
 
-def promotions() -> list[CheckResult]:
+def promotions() -> list[Finding]:
     found = []
     for what, truth, golden, aim in (
         ("placebo promoted, 280 golden items", _PLACEBO, 280, at_most(0.05)),
@@ -149,30 +149,28 @@ def promotions() -> list[CheckResult]:
         found += _promoted(what, truth, golden, aim)
     found += _promoted("good promoted, 280 golden items, at most 150 labels", _SUCCESS, 280, at_least(0.9), budget=150)
     found += [
-        CheckResult.share(f"  the usual rule on 100 items promotes: {name}", _naive(truth))
+        Finding.share(f"  the usual rule on 100 items promotes: {name}", _naive(truth))
         for name, truth in (("placebo", _PLACEBO), ("harmful", _HARMFUL), ("good", _SUCCESS))
     ]
     return found
 
 
-def cycles() -> list[CheckResult]:
+def cycles() -> list[Finding]:
     """Three attempts on the same golden items and the same traffic, none of them any better than harmful."""
     found = []
     for what, alike in (("each fails on other answers", 0.0), ("7 of 10 answers fare as at the first attempt", 0.7)):
         promoted = _cycles(_HARMFUL_GAIN, alike)
         found.append(
-            CheckResult.share(
+            Finding.share(
                 f"a harmful one of three is promoted: {what}", np.any(promoted, axis=1).tolist(), at_most(_ALPHA)
             )
         )
-        found += [
-            CheckResult.share(f"  at attempt {number}", promoted[:, number - 1]) for number in range(1, ATTEMPTS + 1)
-        ]
+        found += [Finding.share(f"  at attempt {number}", promoted[:, number - 1]) for number in range(1, ATTEMPTS + 1)]
     good = _promoted("good at the second attempt promoted, 280 golden items", _SUCCESS, 280, None, attempt=2)
     return [*found, *good]
 
 
-def quantisation() -> list[CheckResult]:
+def quantisation() -> list[Finding]:
     """A file that lost 3 points, flips in 8 % of answers; its golden items alone say whether it may ship."""
     generator = np.random.default_rng(_SEED)
     policy = Policy()
@@ -181,21 +179,21 @@ def quantisation() -> list[CheckResult]:
     for fixed, broken, both_wrong, both_right in generator.multinomial(280, [0.02, 0.05, 0.01, 0.92], 400).tolist():
         counts = PairedCounts(both_right, fixed, broken, both_wrong)
         check = non_inferiority("smaller file", counts, policy.overall_margin, levels)
-        blocked.append(check.finding is not Found.PROVEN)
+        blocked.append(check.finding is not CheckResult.PROVEN)
     return [
-        CheckResult.share("a quantisation that costs 3 points is blocked, 280 golden items", blocked, at_least(0.9)),
+        Finding.share("a quantisation that costs 3 points is blocked, 280 golden items", blocked, at_least(0.9)),
     ]
 
 
 def _promoted(
     what: str, truth: _Truth, golden: int, aim: Aim | None, *, budget: int = _BUDGET, attempt: int = 1
-) -> list[CheckResult]:
+) -> list[Finding]:
     gates = _gates(truth, golden, budget=budget, attempt=attempt)
     promoted = [gate.outcome is Outcome.PROMOTE for gate in gates]
-    found = [CheckResult.share(what, promoted, aim)]
+    found = [Finding.share(what, promoted, aim)]
     if np.mean(promoted) > 0.5:
         labels = [gate.labels for gate in gates if gate.outcome is Outcome.PROMOTE]
-        found.append(CheckResult.median("  labels until it was promoted", Unit.LABELS, labels, at_most(budget)))
+        found.append(Finding.median("  labels until it was promoted", Unit.LABELS, labels, at_most(budget)))
     return found
 
 
