@@ -1,6 +1,8 @@
 """A job that no worker knows would stay undone."""
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -27,3 +29,16 @@ def test_the_worker_of_a_queue_knows_each_of_its_jobs(queue: Queue) -> None:
     for job in jobs():
         if job.queue is queue:
             assert runtime._HANDLERS[job].__module__ in HANDLERS[queue], job.name
+
+
+def test_the_map_shows_every_job_under_its_queue() -> None:
+    load_handlers(*Queue)
+    text = (Path(__file__).parents[2] / "platform" / "docs" / "architecture.md").read_text("utf-8")
+    (table,) = re.findall(r"^All jobs, by queue.*?\n\n(.*?)\n\n", text, re.MULTILINE | re.DOTALL)
+    shown: set[tuple[str, str]] = set()
+    for row in table.splitlines()[2:]:
+        if heading := re.match(r"\| \*\*(\w+)\*\*", row):
+            queue = heading.group(1)
+        else:
+            shown |= {(queue, name) for name in re.findall(r"`([^`]+)`", row.split("|")[1])}
+    assert shown == {(job.queue, job.name) for job in jobs()}
