@@ -18,6 +18,12 @@ FILES = {
     if path.is_file() and "__pycache__" not in path.parts
 }
 PACKAGES = {path.name: path for source in SOURCES for path in (ROOT / source).iterdir() if path.is_dir()}
+NAMES = {
+    name
+    for path in FILES.values()
+    if path.suffix == ".py"
+    for name in re.findall(r"\b[A-Z]\w+\b", path.read_text("utf-8"))
+}
 FENCED = re.compile(r"^ *```.*?^ *```", re.MULTILINE | re.DOTALL)
 BY_DOCUMENT = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
 
@@ -71,6 +77,12 @@ def test_source_files_exist(document: Path) -> None:
 def test_modules_exist(document: Path) -> None:
     names = [name for name in quoted(document) if re.fullmatch(r"tuneloop\w*(\.\w+)+", name)]
     assert [name for name in names if not is_module(name)] == []
+
+
+@BY_DOCUMENT
+def test_classes_and_constants_exist(document: Path) -> None:
+    names = [name for name in quoted(document) if re.fullmatch(r"([A-Z][a-z]+){2,}|[A-Z]+_[A-Z_]+", name)]
+    assert [name for name in names if not (name in NAMES or name.startswith("TUNELOOP_"))] == []
 
 
 @BY_DOCUMENT
