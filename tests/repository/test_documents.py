@@ -107,6 +107,14 @@ def test_the_map_shows_the_layers_that_hold() -> None:
     assert shown == [layer.split(" | ") for layer in contract["layers"]]
 
 
+def test_the_modules_of_each_statistical_question_exist() -> None:
+    text = (ROOT / "platform" / "docs" / "statistics.md").read_text("utf-8")
+    (table,) = re.findall(r"^\| question \| method \| module \|$(.*?)\n\n", text, re.MULTILINE | re.DOTALL)
+    names = re.findall(r"`([^`|]+)`", "".join(re.findall(r"\| ([^|]+) \|$", table, re.MULTILINE)))
+    assert "control_charts" in names
+    assert [name for name in names if not is_module(f"tuneloop.stats.{name}")] == []
+
+
 def test_every_setting_is_documented() -> None:
     text = "".join(document.read_text("utf-8") for document in DOCUMENTS)
     assert [name for name in Settings.model_fields if f"TUNELOOP_{name.upper()}" not in text] == []
