@@ -51,7 +51,7 @@ Topic = tuple[Subject, UUID, UUID | None]
 
 
 def refresh(session: Session, settings: Settings, *, at: datetime | None = None, at_once: bool = False) -> int:
-    """Bring the agency's messages up to date and ring for those to be sent; returns how many.
+    """Bring the agency's messages up to date and enqueue those to be sent; returns how many.
 
     Edits of a message keep a pause, unless `at_once`: what somebody has just decided shows immediately.
     """

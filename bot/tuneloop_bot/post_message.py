@@ -67,7 +67,7 @@ def due(session: Session) -> list[SlackMessage]:
 
 
 def send_soon(session: Session, message: SlackMessage) -> None:
-    """Ring for a message; once is enough however often it changes before it is sent."""
+    """Enqueue a message; once is enough however often it changes before it is sent."""
     delay = max(timedelta(), message.not_before - now())
     key = f"{DeliverMessage.name}:{message.id}"
     enqueue(session, DeliverMessage(message_id=message.id), agency_id=message.agency_id, dedupe_key=key, delay=delay)

@@ -24,7 +24,7 @@ SHUTDOWN_MS = 20_000
 
 
 def run_bot(settings: Settings) -> None:
-    """Until SIGTERM; a running job is finished or handed back."""
+    """Until SIGTERM; a running job is finished or released."""
     database = Database(make_engine(settings.database_url))
     storage = Storage(settings.storage, cache=settings.data_dir / "cache")
     runtime = Runtime(database, storage, settings)

@@ -22,7 +22,7 @@ AHEAD = timedelta(hours=2)
 
 
 def renew_soon(session: Session) -> None:
-    """Ring for every token that expires within two hours."""
+    """Enqueue a renewal of every token that expires within two hours."""
     ending = select(SlackInstallation).where(
         col(SlackInstallation.token_expires_at) < now() + AHEAD,
         col(SlackInstallation.removed_at).is_(None),

@@ -6,7 +6,7 @@ from tuneloop.ab_tests.reading import READINGS
 from tuneloop.datasets.scanning import SCANNING
 from tuneloop.kit.db import Database, make_engine
 from tuneloop.kit.jobs import LOST_JOBS
-from tuneloop.kit.jobs.broker import make_broker, ring
+from tuneloop.kit.jobs.broker import make_broker, notify
 from tuneloop.kit.jobs.scheduler import schedule
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.signals import stop_on_signals
@@ -21,4 +21,4 @@ def run_scheduler(settings: Settings) -> None:
     """Works until SIGTERM."""
     broker = make_broker(settings.broker_url)
     database = Database(make_engine(settings.database_url, pool_size=1))
-    schedule(database, settings.database_url, partial(ring, broker), DUTIES, stop_on_signals())
+    schedule(database, settings.database_url, partial(notify, broker), DUTIES, stop_on_signals())

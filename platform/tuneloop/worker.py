@@ -49,7 +49,7 @@ def load_handlers(*queues: Queue) -> None:
 
 
 def run_worker(settings: Settings, queues: Sequence[Queue]) -> None:
-    """One job at a time on these queues, until SIGTERM; a running job is handed back with its checkpoint."""
+    """One job at a time on these queues, until SIGTERM; a running job is released with its checkpoint."""
     load_handlers(*queues)
     storage = Storage(settings.storage, cache=settings.data_dir / "cache")
     runtime = Runtime(Database(make_engine(settings.database_url)), storage, settings)

@@ -16,8 +16,8 @@ from tests.bot.crowd import Everybody
 from tests.bot.office import Office, shown
 from tests.support.cycles import Workshop
 from tuneloop.kit.db import Database, make_engine
-from tuneloop.kit.jobs import JobRow, Queue, ring_due
-from tuneloop.kit.jobs.broker import make_broker, ring
+from tuneloop.kit.jobs import JobRow, Queue, notify_due
+from tuneloop.kit.jobs.broker import make_broker, notify
 from tuneloop.kit.jobs.runtime import install
 from tuneloop.retraining.jobs import TrainCandidate
 from tuneloop.tables import CycleState, RetrainingCycle, SlackReceipt
@@ -37,7 +37,7 @@ def broker(urls: EngineUrls) -> Iterator[RedisBroker]:
 
 
 def _ring(everybody: Everybody, broker: RedisBroker) -> int:
-    return ring_due(everybody.database, partial(ring, broker))
+    return notify_due(everybody.database, partial(notify, broker))
 
 
 def test_a_click_while_the_broker_is_down_is_acknowledged_and_done_when_it_is_back(

@@ -1,4 +1,4 @@
-"""The doorbell is a real Valkey; what it forgets, the job rows remember."""
+"""The broker is a real Valkey; what it forgets, the job rows remember."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -16,10 +16,10 @@ from tests.support.committed import Committed
 from tests.support.sample_jobs import Errand
 from tuneloop.kit.clock import now
 from tuneloop.kit.ids import new_id
-from tuneloop.kit.jobs import JobRow, JobState, ring_due
-from tuneloop.kit.jobs.broker import make_broker, ring
+from tuneloop.kit.jobs import JobRow, JobState, notify_due
+from tuneloop.kit.jobs.broker import make_broker, notify
 from tuneloop.kit.jobs.job import Queue
-from tuneloop.kit.jobs.relay import RING_AGAIN
+from tuneloop.kit.jobs.relay import NOTIFY_AGAIN
 from tuneloop.kit.jobs.runtime import JobContext, handles, install
 from tuneloop.kit.storage import Storage
 from tuneloop_local.engines import EngineUrls
@@ -54,11 +54,11 @@ def world(committed: Committed, storage: Storage, tmp_path: Path) -> World:
 
 
 def _ring_due(world: World, broker: RedisBroker) -> int:
-    return ring_due(world.database, partial(ring, broker))
+    return notify_due(world.database, partial(notify, broker))
 
 
 def _work(broker: RedisBroker) -> None:
-    """Answer every ring there is."""
+    """Take every notification there is."""
     worker = Worker(broker, worker_timeout=50, worker_threads=2)
     worker.start()
     broker.join(Queue.DEFAULT)
@@ -82,7 +82,7 @@ def test_a_flushed_broker_loses_nothing(world: World, broker: RedisBroker) -> No
     _work(broker)
     assert runs == []
     with world.database.unit(world.agency.id) as session:
-        session.execute(update(JobRow).values(rung_at=now() - RING_AGAIN - timedelta(seconds=1)))
+        session.execute(update(JobRow).values(notified_at=now() - NOTIFY_AGAIN - timedelta(seconds=1)))
     assert _ring_due(world, broker) == 5
     _work(broker)
     assert {world.row(job_id).state for job_id in ids} == {JobState.SUCCEEDED}
@@ -92,14 +92,14 @@ def test_a_flushed_broker_loses_nothing(world: World, broker: RedisBroker) -> No
 def test_a_doubled_ring_does_the_job_once(world: World, broker: RedisBroker) -> None:
     job_id = world.enqueue(Note(subject=new_id()))
     for _ in range(3):
-        ring(broker, Queue.DEFAULT, job_id)
+        notify(broker, Queue.DEFAULT, job_id)
     _work(broker)
     assert len(runs) == 1
     assert world.row(job_id).attempts == 1
 
 
 def test_a_ring_for_a_job_that_was_rolled_back_is_harmless(world: World, broker: RedisBroker) -> None:
-    ring(broker, Queue.DEFAULT, new_id())
+    notify(broker, Queue.DEFAULT, new_id())
     _work(broker)
     assert runs == []
     assert world.mournings() == []
@@ -112,7 +112,7 @@ def test_the_broker_down_keeps_the_job_due(world: World, broker: RedisBroker) ->
         raise ConnectionError("no broker")
 
     with pytest.raises(ConnectionError):
-        ring_due(world.database, unreachable)
+        notify_due(world.database, unreachable)
     assert _ring_due(world, broker) == 1
     _work(broker)
     assert len(runs) == 1

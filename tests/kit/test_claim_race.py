@@ -9,7 +9,7 @@ from sqlmodel import select
 from tests.support.committed import Committed
 from tests.support.sample_jobs import Errand
 from tuneloop.kit.ids import new_id
-from tuneloop.kit.jobs import Claim, JobRow, claim, enqueue, ring_due
+from tuneloop.kit.jobs import Claim, JobRow, claim, enqueue, notify_due
 
 WORKERS = 6
 
@@ -42,14 +42,14 @@ def test_two_relays_at_once_ring_each_job_once(committed: Committed) -> None:
     ready = Barrier(2)
 
     def relay(_: int) -> list[UUID]:
-        rung: list[UUID] = []
+        notified: list[UUID] = []
         ready.wait()
-        ring_due(database, lambda _queue, job_id: rung.append(job_id))
-        return rung
+        notify_due(database, lambda _queue, job_id: notified.append(job_id))
+        return notified
 
     with ThreadPoolExecutor(2) as pool:
-        rung = [job_id for each in pool.map(relay, range(2)) for job_id in each]
-    assert sorted(rung) == sorted(each for each in wanted if each)
+        notified = [job_id for each in pool.map(relay, range(2)) for job_id in each]
+    assert sorted(notified) == sorted(each for each in wanted if each)
 
 
 def test_enqueueing_the_same_key_at_once_makes_one_job(committed: Committed) -> None:

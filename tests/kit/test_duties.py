@@ -81,7 +81,7 @@ def test_a_broker_that_is_down_keeps_no_duty_from_being_done(
     tick(database, down, [counting(acted, rows, lambda _row: False)], SetAside())
     assert acted == rows
     session.expire_all()
-    assert session.exec(select(JobRow)).one().rung_at is None
+    assert session.exec(select(JobRow)).one().notified_at is None
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The relay: rows are the truth, a ring is a hint that may be lost."""
+"""The relay: rows are the truth, a notification is a hint that may be lost."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -10,23 +10,23 @@ from tests.support.sample_jobs import Errand, Mourn
 from tuneloop.kit.clock import now
 from tuneloop.kit.db import Database
 from tuneloop.kit.ids import new_id
-from tuneloop.kit.jobs import LOST_JOBS, JobRow, JobState, claim, enqueue, finish, perform, ring_due
-from tuneloop.kit.jobs.relay import RING_AGAIN
+from tuneloop.kit.jobs import LOST_JOBS, JobRow, JobState, claim, enqueue, finish, notify_due, perform
+from tuneloop.kit.jobs.relay import NOTIFY_AGAIN
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.tables import Agency
 
 
-class Bell:
+class Notifications:
     def __init__(self) -> None:
-        self.rung: list[tuple[str, UUID]] = []
+        self.notified: list[tuple[str, UUID]] = []
 
     def __call__(self, queue: str, job_id: UUID) -> None:
-        self.rung.append((queue, job_id))
+        self.notified.append((queue, job_id))
 
 
 @pytest.fixture
-def bell() -> Bell:
-    return Bell()
+def notifications() -> Notifications:
+    return Notifications()
 
 
 def add(session: Session, agency: Agency, **options: object) -> UUID:
@@ -43,33 +43,39 @@ def row_of(session: Session, job_id: UUID) -> JobRow:
     return session.get_one(JobRow, job_id, populate_existing=True)
 
 
-def test_a_due_job_rings_once(session: TenantSession, database: Database, agency: Agency, bell: Bell) -> None:
+def test_a_due_job_is_notified_once(
+    session: TenantSession, database: Database, agency: Agency, notifications: Notifications
+) -> None:
     job_id = add(session, agency)
-    assert ring_due(database, bell) == 1
-    assert ring_due(database, bell) == 0
-    assert bell.rung == [("default", job_id)]
+    assert notify_due(database, notifications) == 1
+    assert notify_due(database, notifications) == 0
+    assert notifications.notified == [("default", job_id)]
 
 
-def test_an_unanswered_ring_is_repeated(session: TenantSession, database: Database, agency: Agency, bell: Bell) -> None:
+def test_an_unanswered_notification_is_repeated(
+    session: TenantSession, database: Database, agency: Agency, notifications: Notifications
+) -> None:
     job_id = add(session, agency)
-    ring_due(database, bell)
+    notify_due(database, notifications)
     session.flush()
-    change(session, job_id, rung_at=now() - RING_AGAIN - timedelta(seconds=1))
+    change(session, job_id, notified_at=now() - NOTIFY_AGAIN - timedelta(seconds=1))
     session.expire_all()
-    assert ring_due(database, bell) == 1
-    assert bell.rung == [("default", job_id)] * 2
+    assert notify_due(database, notifications) == 1
+    assert notifications.notified == [("default", job_id)] * 2
 
 
-def test_a_claimed_job_does_not_ring(session: TenantSession, database: Database, agency: Agency, bell: Bell) -> None:
+def test_a_claimed_job_is_not_notified(
+    session: TenantSession, database: Database, agency: Agency, notifications: Notifications
+) -> None:
     claim(session, add(session, agency), worker="w")
-    assert ring_due(database, bell) == 0
+    assert notify_due(database, notifications) == 0
 
 
 def test_a_delayed_job_neither_rings_nor_can_be_claimed(
-    session: TenantSession, database: Database, agency: Agency, bell: Bell
+    session: TenantSession, database: Database, agency: Agency, notifications: Notifications
 ) -> None:
     job_id = add(session, agency, delay=timedelta(hours=1))
-    assert ring_due(database, bell) == 0
+    assert notify_due(database, notifications) == 0
     assert claim(session, job_id, worker="w") is None
 
 
@@ -92,10 +98,10 @@ def test_the_key_is_free_again_after_the_job(session: TenantSession, agency: Age
 
 
 def test_a_lost_worker_s_job_is_queued_again(
-    session: TenantSession, database: Database, agency: Agency, bell: Bell
+    session: TenantSession, database: Database, agency: Agency, notifications: Notifications
 ) -> None:
     job_id = add(session, agency)
-    ring_due(database, bell)
+    notify_due(database, notifications)
     claim(session, job_id, worker="w")
     assert perform(database, LOST_JOBS) == 0
     change(session, job_id, lease_until=now() - timedelta(seconds=1))
@@ -103,7 +109,7 @@ def test_a_lost_worker_s_job_is_queued_again(
     session.flush()
     row = row_of(session, job_id)
     assert (row.state, row.attempts, row.worker) == (JobState.QUEUED, 1, None)
-    assert ring_due(database, bell) == 1
+    assert notify_due(database, notifications) == 1
 
 
 def test_a_job_that_loses_every_worker_is_given_up_and_followed_up(

@@ -193,7 +193,7 @@ def test_a_worker_that_lost_its_lease_writes_nothing_more(world: World) -> None:
 
 def test_a_worker_that_shuts_down_hands_its_job_back(world: World) -> None:
     row = world.run(GiveBack(subject=new_id()))
-    assert (row.state, row.attempts, row.rung_at) == (JobState.QUEUED, 0, None)
+    assert (row.state, row.attempts, row.notified_at) == (JobState.QUEUED, 0, None)
     assert world.mournings() == []
 
 

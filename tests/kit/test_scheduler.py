@@ -23,7 +23,7 @@ from tuneloop.kit.clock import now
 from tuneloop.kit.db import Database, make_engine
 from tuneloop.kit.ids import new_id
 from tuneloop.kit.jobs import JobRow, JobState, Queue, enqueue
-from tuneloop.kit.jobs.relay import RING_AGAIN
+from tuneloop.kit.jobs.relay import NOTIFY_AGAIN
 from tuneloop.kit.migrations import migrate
 from tuneloop.kit.settings import Settings
 from tuneloop.tables import Agency
@@ -36,7 +36,7 @@ PATIENCE = 60
 
 @dataclass
 class Scheduler:
-    """The process, with a database and a broker of its own; no worker answers its rings."""
+    """The process, with a database and a broker of its own; no worker answers its notifications."""
 
     process: subprocess.Popen[bytes]
     database: Database
@@ -52,12 +52,12 @@ class Scheduler:
         return job_id
 
     def wait_for_rings(self, *wanted: UUID) -> None:
-        """Takes rings off the broker as they come; nobody answers them, so they also come again."""
+        """Takes notifications off the broker as they come; nobody answers them, so they also come again."""
         left = set(wanted)
         with Redis.from_url(self.broker, socket_timeout=2 * PATIENCE) as broker:
             while left:
                 taken = broker.blpop([f"dramatiq:{Queue.DEFAULT}"], timeout=PATIENCE)
-                assert taken is not None, f"no ring came for {left}"
+                assert taken is not None, f"no notification came for {left}"
                 body = broker.hget(f"dramatiq:{Queue.DEFAULT}.msgs", taken[1])
                 left.discard(UUID(body.decode().partition('"args":["')[2][:36]))
 
@@ -127,8 +127,8 @@ def test_what_the_broker_forgot_is_rung_for_again_and_a_poisoned_row_stops_nothi
     scheduler.wait_for_rings(forgotten, lost, poisoned)
     Redis.from_url(scheduler.broker).flushall()
     with scheduler.database.unit(scheduler.agency.id) as session:
-        long_ago = now() - RING_AGAIN - timedelta(seconds=1)
-        change = update(JobRow).values(rung_at=long_ago)
+        long_ago = now() - NOTIFY_AGAIN - timedelta(seconds=1)
+        change = update(JobRow).values(notified_at=long_ago)
         session.execute(change.where(col(JobRow.id) == forgotten))
         running = update(JobRow).values(state=JobState.RUNNING, lease_until=long_ago, attempts=1)
         session.execute(running.where(col(JobRow.id) == lost))

@@ -125,12 +125,12 @@ def test_the_scheduler_rings_for_what_the_calendar_makes_due(
     for row in session.exec(select(Schedule)):
         row.next_at = now() - timedelta(minutes=1)
     session.flush()
-    rung: list[UUID] = []
+    notified: list[UUID] = []
     for _ in range(2):
-        tick(database, lambda _queue, job_id: rung.append(job_id), DUTIES, SetAside())
+        tick(database, lambda _queue, job_id: notified.append(job_id), DUTIES, SetAside())
     session.expire_all()
     jobs = {row.id: row.name for row in session.exec(select(JobRow))}
-    assert sorted(jobs[each] for each in rung) == [
+    assert sorted(jobs[each] for each in notified) == [
         "monitoring.canary",
         "monitoring.propose_retrain",
         "monitoring.read",

@@ -248,7 +248,7 @@ def bot(ctx: typer.Context) -> None:
 
 @local.command(rich_help_panel=PROCESSES)
 def scheduler(ctx: typer.Context) -> None:
-    """Ring for due jobs and take lost ones back. Of several, one acts."""
+    """Notify workers of due jobs and take lost ones back. Of several, one acts."""
     from tuneloop.scheduler import run_scheduler
 
     with process(ctx, logs=True) as settings:

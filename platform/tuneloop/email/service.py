@@ -53,7 +53,7 @@ def queue_mail(
     recipient: Address,
     letter: EmailContent,
 ) -> Mail:
-    """Write a mail and ring for its delivery; a known `dedupe_key` returns the mail that was written then.
+    """Write a mail and enqueue its delivery; a known `dedupe_key` returns the mail that was written then.
 
     `subject` is the kind and id of what the mail is about. Mail to a blocked address is written, as blocked.
 

@@ -1,9 +1,9 @@
-"""Jobs: rows in PostgreSQL are the truth, the broker is only a doorbell."""
+"""Jobs: rows in PostgreSQL are the truth, the broker only notifies workers of them."""
 
 from tuneloop.kit.jobs.duties import Duty, perform
 from tuneloop.kit.jobs.job import Job, Queue, UnreadableJob
-from tuneloop.kit.jobs.lease import Claim, LostLease, beat, cancel, claim, fail, fence, finish, hand_back, put_off
-from tuneloop.kit.jobs.relay import LOST_JOBS, enqueue, enqueue_once, hurry, is_planned, ring_due
+from tuneloop.kit.jobs.lease import Claim, LostLease, beat, cancel, claim, fail, fence, finish, put_off, release
+from tuneloop.kit.jobs.relay import LOST_JOBS, enqueue, enqueue_once, hurry, is_planned, notify_due
 from tuneloop.kit.jobs.table import JobRow, JobState
 
 __all__ = [
@@ -24,10 +24,10 @@ __all__ = [
     "fail",
     "fence",
     "finish",
-    "hand_back",
     "hurry",
     "is_planned",
+    "notify_due",
     "perform",
     "put_off",
-    "ring_due",
+    "release",
 ]

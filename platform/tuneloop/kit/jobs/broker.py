@@ -1,4 +1,4 @@
-"""The doorbell: one Dramatiq actor per queue, whose only argument is the id of a job row."""
+"""How a worker learns of a job: one Dramatiq actor per queue, whose only argument is the id of a job row."""
 
 from uuid import UUID
 
@@ -29,7 +29,7 @@ def make_broker(url: str) -> RedisBroker:
     return broker
 
 
-def ring(broker: RedisBroker, queue: str, job_id: UUID) -> None:
+def notify(broker: RedisBroker, queue: str, job_id: UUID) -> None:
     broker.get_actor(f"run_{queue}").send(str(job_id))
 
 

@@ -1,4 +1,4 @@
-"""What the scheduler does besides ringing: row by row, a transaction each, so that none keeps the others waiting."""
+"""The scheduler's other duties: row by row, a transaction each, so that none keeps the others waiting."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence

@@ -112,16 +112,16 @@ def fail(session: Session, held: Claim, reason: str, *, retry: bool) -> Job | No
     if row.cancel_requested:
         return stop(row)
     if retry and row.attempts < row.max_attempts:
-        row.state, row.rung_at, row.error = JobState.QUEUED, None, reason
+        row.state, row.notified_at, row.error = JobState.QUEUED, None, reason
         row.run_after = now() + timedelta(seconds=2**row.attempts)
         return None
     return give_up(row, reason)
 
 
-def hand_back(session: Session, held: Claim) -> None:
+def release(session: Session, held: Claim) -> None:
     """Queue a job again whose worker is shutting down; it costs no attempt."""
     row = fence(session, held)
-    row.state, row.rung_at, row.lease_until, row.worker = JobState.QUEUED, None, None, None
+    row.state, row.notified_at, row.lease_until, row.worker = JobState.QUEUED, None, None, None
     row.attempts -= 1
     session.add(row)
 

@@ -1,4 +1,4 @@
-"""From committed row to rung doorbell: enqueue in the caller's transaction, ring afterwards, ring again if unheard."""
+"""From committed row to notified worker: enqueue in the caller's transaction, notify after it, and again if unheard."""
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -20,10 +20,10 @@ from tuneloop.kit.tenancy import ClientOwned
 log = structlog.get_logger(__name__)
 
 CHANNEL = "tuneloop_jobs"
-RING_AGAIN = timedelta(seconds=15)
+NOTIFY_AGAIN = timedelta(seconds=15)
 LOST_AT_ONCE = 100
 
-Ring = Callable[[str, UUID], None]
+Notify = Callable[[str, UUID], None]
 
 
 def enqueue(
@@ -98,40 +98,40 @@ def _about(job: type[Job], subject_id: UUID) -> str:
     return f"{job.name}:{subject_id}"
 
 
-def ring_due(database: Database, ring: Ring, *, limit: int = 500) -> int:
-    """Ring for due jobs that were never rung, or whose ring nobody answered for `RING_AGAIN`; returns how many.
+def notify_due(database: Database, notify: Notify, *, limit: int = 500) -> int:
+    """Notify workers of due jobs that are new, or that nobody has claimed for `NOTIFY_AGAIN`; returns of how many.
 
-    No transaction is open while the broker is asked. Those that could not be rung for are due at once again.
+    No transaction is open while the broker is asked. Jobs that the broker did not take are due again at once.
     """
     with database.all_agencies() as session:
-        due = _mark_rung(session, limit)
-    rung = 0
+        due = _mark_notified(session, limit)
+    notified = 0
     try:
         for queue, job_id in due:
-            ring(queue, job_id)
-            rung += 1
+            notify(queue, job_id)
+            notified += 1
     finally:
-        if missed := [job_id for _, job_id in due[rung:]]:
+        if missed := [job_id for _, job_id in due[notified:]]:
             with database.all_agencies() as session:
-                session.execute(update(JobRow).where(col(JobRow.id).in_(missed)).values(rung_at=None))
-    return rung
+                session.execute(update(JobRow).where(col(JobRow.id).in_(missed)).values(notified_at=None))
+    return notified
 
 
-def _mark_rung(session: Session, limit: int) -> list[tuple[str, UUID]]:
+def _mark_notified(session: Session, limit: int) -> list[tuple[str, UUID]]:
     moment = now()
     due = session.exec(
         select(JobRow)
         .where(
             JobRow.state == JobState.QUEUED,
             col(JobRow.run_after) <= moment,
-            or_(col(JobRow.rung_at).is_(None), col(JobRow.rung_at) < moment - RING_AGAIN),
+            or_(col(JobRow.notified_at).is_(None), col(JobRow.notified_at) < moment - NOTIFY_AGAIN),
         )
         .order_by(col(JobRow.run_after))
         .limit(limit)
         .with_for_update(skip_locked=True)
     ).all()
     for row in due:
-        row.rung_at = moment
+        row.notified_at = moment
         session.add(row)
     return [(row.queue, row.id) for row in due]
 
@@ -154,7 +154,7 @@ def _take_back(session: Session, job_id: UUID) -> None:
         elif row.attempts >= row.max_attempts:
             follow_up = give_up(row, f"the worker was lost {row.attempts} times; look at its log and memory")
         else:
-            row.state, row.rung_at, row.lease_until, row.worker = JobState.QUEUED, None, None, None
+            row.state, row.notified_at, row.lease_until, row.worker = JobState.QUEUED, None, None, None
     except UnreadableJob as error:
         session.refresh(row)
         put_off(session, job_id, error.message)

@@ -27,8 +27,8 @@ from tuneloop.kit.jobs import (
     fail,
     fence,
     finish,
-    hand_back,
     put_off,
+    release,
 )
 from tuneloop.kit.principal import Principal
 from tuneloop.kit.settings import Settings
@@ -183,9 +183,9 @@ class Runtime:
         except LostLease:
             bound.warning("job_lost")
         except Interrupted:
-            bound.info("job_handed_back")
+            bound.info("job_released")
             with self.database.all_agencies() as session:
-                hand_back(session, held)
+                release(session, held)
         except (Cancelled, TuneloopError) as error:
             bound.warning("job_failed", reason=str(error))
             self._fail(held, str(error) or "cancelled", retry=False)

@@ -1,4 +1,4 @@
-"""The loop of the one scheduler: rings for due jobs, then goes through its duties; only `stop` ends it."""
+"""The loop of the one scheduler: notifies workers of due jobs, then goes through its duties; only `stop` ends it."""
 
 import threading
 from collections.abc import Sequence
@@ -8,17 +8,19 @@ from psycopg import Connection, connect
 
 from tuneloop.kit.db import Database
 from tuneloop.kit.jobs.duties import Duty, SetAside, perform
-from tuneloop.kit.jobs.relay import CHANNEL, Ring, ring_due
+from tuneloop.kit.jobs.relay import CHANNEL, Notify, notify_due
 
 log = structlog.get_logger(__name__)
 
 PAUSE_SECONDS = 1.0
-LONGEST_RING_PAUSE = 15.0
+LONGEST_NOTIFY_PAUSE = 15.0
 ADVISORY_LOCK = 7_318_264_152
-RINGING = "ring"
+NOTIFYING = "notify"
 
 
-def schedule(database: Database, database_url: str, ring: Ring, duties: Sequence[Duty], stop: threading.Event) -> None:
+def schedule(
+    database: Database, database_url: str, notify: Notify, duties: Sequence[Duty], stop: threading.Event
+) -> None:
     """Act on every notice of a new job, and once a second in any case, until `stop`.
 
     Of several schedulers only the one that holds the advisory lock acts; it holds it as long as its connection.
@@ -28,29 +30,29 @@ def schedule(database: Database, database_url: str, ring: Ring, duties: Sequence
             with connect(database_url, autocommit=True) as listener:
                 listener.execute(f"listen {CHANNEL}")
                 log.info("scheduler_ready")
-                _rounds(database, listener, ring, duties, stop)
+                _rounds(database, listener, notify, duties, stop)
         except Exception as error:  # noqa: BLE001  (the process's edge: the database comes back, or somebody looks)
             log.warning("scheduler_waits", error=f"{type(error).__name__}: {error}")
             stop.wait(PAUSE_SECONDS)
 
 
-def tick(database: Database, ring: Ring, duties: Sequence[Duty], aside: SetAside) -> None:
+def tick(database: Database, notify: Notify, duties: Sequence[Duty], aside: SetAside) -> None:
     """One round. What fails is set aside, and the rest goes on."""
-    if RINGING not in aside:
-        with aside.on_failure(RINGING, longest=LONGEST_RING_PAUSE):
-            ring_due(database, ring)
+    if NOTIFYING not in aside:
+        with aside.on_failure(NOTIFYING, longest=LONGEST_NOTIFY_PAUSE):
+            notify_due(database, notify)
     for duty in duties:
         perform(database, duty, aside)
 
 
 def _rounds(
-    database: Database, listener: Connection, ring: Ring, duties: Sequence[Duty], stop: threading.Event
+    database: Database, listener: Connection, notify: Notify, duties: Sequence[Duty], stop: threading.Event
 ) -> None:
     aside, leads = SetAside(), False
     while not stop.is_set():
         leads = leads or _take_lead(listener)
         if leads:
-            tick(database, ring, duties, aside)
+            tick(database, notify, duties, aside)
         for _ in listener.notifies(timeout=PAUSE_SECONDS, stop_after=1):
             pass
 

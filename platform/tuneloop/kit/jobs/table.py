@@ -48,7 +48,7 @@ class JobRow(Tenant, table=True):
     fencing_token: int = 0
     worker: str | None = None
     run_after: datetime = Field(default_factory=now)
-    rung_at: datetime | None = None
+    notified_at: datetime | None = None
     lease_until: datetime | None = None
     cancel_requested: bool = False
     progress: dict[str, Any] = Field(default_factory=dict, sa_type=JSONB)
