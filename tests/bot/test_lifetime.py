@@ -194,7 +194,7 @@ def test_with_four_eyes_the_proposer_asks_and_another_answers(north: Office, wor
         model.policy = {**model.policy, "four_eyes": True}
     north.say("Otto", "retrain acme")
     (question,) = [each for each in north.messages() if "approve_retrain" in each.actions]
-    assert "Four eyes" in shown(question.content)
+    assert "Four-eyes approval" in shown(question.content)
     north.click("Otto", question, "approve_retrain")
     assert "Not done" in shown(north.told("Otto")[-1].content)
     north.click("Olga", question, "approve_retrain")

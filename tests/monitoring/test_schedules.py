@@ -61,7 +61,7 @@ def test_the_basic_plan_monitors_and_proposes_nothing() -> None:
 
 
 def test_the_calendar_begins_with_the_first_deployment(session: TenantSession, version: AdapterVersion) -> None:
-    """The canary is due within the hour, to measure how many answers change by themselves."""
+    """The canary is due within the hour, to measure how many answers change from run to run."""
     tasks = calendar(session)
     assert {task: row.every_days for task, row in tasks.items()} == {
         ScheduledTask.READING: 7,

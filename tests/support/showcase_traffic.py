@@ -50,7 +50,7 @@ class Maker(Models):
         return monitor
 
     def readings(self, monitor: Monitor, levels: Sequence[float], *, labels: int, until: datetime) -> None:
-        """One reading a week of every stream; the chart decides where the alarm is."""
+        """One reading per week of every stream; the chart decides where the alarm is."""
         chart = DriftChart.from_dict(monitor.charts["labels"])
         for place, level in enumerate(levels):
             at = until - timedelta(weeks=len(levels) - 1 - place)

@@ -30,7 +30,7 @@ def pending(question: ApprovalQuestion) -> list[Block]:
     elif question.needed > 1:
         lines.append(f"Needs {question.needed} people to approve")
     if question.four_eyes:
-        lines.append(":lock: Four eyes: whoever proposed it cannot approve it")
+        lines.append(":lock: Four-eyes approval: whoever proposed it cannot approve it")
     return [context(*lines)]
 
 

@@ -245,7 +245,7 @@ def render_economics(found: dict[str, Any]) -> Group:
     head = facts(
         [
             ("Month", found["month"]),
-            ("Recurring a month", _money(found["mrr"], currency)),
+            ("Recurring per month", _money(found["mrr"], currency)),
             ("Clients who left", f"{churn['left']} of {churn['of']}"),
             ("Invoiced", _money(found["revenue"], currency)),
             ("Margin", _money(found["margin"], currency)),

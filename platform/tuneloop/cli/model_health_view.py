@@ -120,7 +120,7 @@ def sensitivity(found: Mapping[str, Any] | None) -> str | None:
     if found is None:
         return None
     drop, labels = found["smallest_drop"], found["labels_per_week"]
-    chance = f"{100 * found['probability']:.0f} % within {found['weeks']} weeks at {labels} labels a week"
+    chance = f"{100 * found['probability']:.0f} % within {found['weeks']} weeks at {labels} labels per week"
     return f"a fall of {100 * drop:.0f} points, with {chance}" if drop else f"no fall, with {chance}"
 
 

@@ -62,7 +62,7 @@ def ask(
 
 @command(monitor, "schedules")
 def schedules(terminal: Terminal, model: Model) -> None:
-    """What will happen by itself, the next first."""
+    """What will happen automatically, the next first."""
     terminal.out.show(terminal.api.get(f"{model_path(model.client, model.model)}/schedules"), render_tasks)
 
 
@@ -76,7 +76,7 @@ def schedule(
     pause: Annotated[bool | None, typer.Option("--pause/--go-on", help="Stop it for now, or go on.")] = None,
     suggested: Annotated[bool, typer.Option("--suggested", help="What plan and domain suggest.")] = False,
 ) -> None:
-    """Change when something happens by itself."""
+    """Change when something happens automatically."""
     body = {
         "task": task,
         "every_days": every,

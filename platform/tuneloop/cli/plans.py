@@ -20,7 +20,7 @@ Client = Annotated[str, typer.Argument(metavar="CLIENT", help="Short name, such 
 Price = Annotated[str | None, typer.Option(metavar="AMOUNT", help="A month, such as 1500.00.")]
 Includes = Annotated[
     list[str] | None,
-    typer.Option(metavar="KEY=VALUE", help="What is included a month, such as retrains=2. May be repeated."),
+    typer.Option(metavar="KEY=VALUE", help="What is included per month, such as retrains=2. May be repeated."),
 ]
 Extra = Annotated[
     list[str] | None,
@@ -196,7 +196,7 @@ def render_subscription(found: dict[str, Any]) -> Group:
     head = facts(
         [
             ("Client", found["client"]),
-            ("Plan", f"{found['plan_name']} ({found['plan']}), {_money(found['price'], found['currency'])} a month"),
+            ("Plan", f"{found['plan_name']} ({found['plan']}), {_money(found['price'], found['currency'])} per month"),
             ("Then", found["next_plan"]),
             ("State", f"{found['state']} since {figures.moment(found['state_since'])}{ends}"),
             ("Trial until", found["trial_ends_at"] and figures.moment(found["trial_ends_at"])),

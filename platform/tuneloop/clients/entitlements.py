@@ -51,7 +51,7 @@ class Entitlements(BaseModel):
     report_style: str = Field(default="summary", pattern="^(summary|full)$")
 
     def included(self, feature: Feature) -> int | None:
-        """Units a month; None for what isn't counted."""
+        """Units per month; None for what isn't counted."""
         counts = {
             Feature.RETRAIN: self.retrains,
             Feature.AB_TEST: self.ab_tests,

@@ -1,4 +1,4 @@
-"""Extras that a part of the product would need by itself: put to the operators, at the plan's price."""
+"""Extras that a part of the product would otherwise add automatically: put to the operators, at the plan's price."""
 
 from uuid import UUID
 

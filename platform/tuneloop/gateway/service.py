@@ -34,7 +34,7 @@ log = structlog.get_logger(__name__)
 class CompletionCall:
     """A question and the version that answers it, whatever the aliases do meanwhile. `began`: monotonic seconds.
 
-    `spare` asks production instead, where the version is a candidate under test and its engine fails.
+    `fallback` asks production instead, where the version is a candidate under test and its engine fails.
     """
 
     completion: Completion
@@ -44,7 +44,7 @@ class CompletionCall:
     at: datetime
     began: float
     assignment: Assignment | None = None
-    spare: "CompletionCall | None" = None
+    fallback: "CompletionCall | None" = None
 
     @classmethod
     def of(cls, asked: ChatRequest, named: Route) -> "CompletionCall":
@@ -52,7 +52,7 @@ class CompletionCall:
         moment, answer_id = now(), new_id()
         route, assignment = named.assigned(asked.user or str(answer_id), at=moment)
         call = cls._to(route, asked, answer_id, moment, assignment)
-        return call if route is named else replace(call, spare=cls._to(named, asked, answer_id, moment, None))
+        return call if route is named else replace(call, fallback=cls._to(named, asked, answer_id, moment, None))
 
     @classmethod
     def _to(
@@ -91,7 +91,7 @@ class Gateway:
         try:
             return await self._whole(call)
         except (EngineUnavailable, EngineFailed) as error:
-            return await self._whole(_spared(call, error))
+            return await self._whole(_fallback(call, error))
 
     async def events(self, call: CompletionCall) -> AsyncGenerator[bytes, None]:
         """Server-sent events. Nothing is yielded before the engine has begun to answer."""
@@ -104,7 +104,7 @@ class Gateway:
         except (EngineUnavailable, EngineFailed) as error:
             if begun:
                 raise
-            async with aclosing(self._events(_spared(call, error))) as events:
+            async with aclosing(self._events(_fallback(call, error))) as events:
                 async for event in events:
                     yield event
 
@@ -158,9 +158,9 @@ class Gateway:
         self.recorder.record(row, size=1000 + len(reply.text) + sum(len(message.content) for message in messages))
 
 
-def _spared(call: CompletionCall, error: EngineUnavailable | EngineFailed) -> CompletionCall:
+def _fallback(call: CompletionCall, error: EngineUnavailable | EngineFailed) -> CompletionCall:
     """The same question to production; raises the error where there is no test."""
-    if call.spare is None:
+    if call.fallback is None:
         raise error
     log.warning("candidate_under_test_failed", version=call.route.name, error=str(error))
-    return call.spare
+    return call.fallback

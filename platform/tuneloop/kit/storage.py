@@ -56,7 +56,7 @@ class Storage:
         return digest
 
     def put_folder(self, folder: Path, *, give: bool = False) -> str:
-        """Store every file of a folder by itself, hidden ones left out; returns the digest of the list of them."""
+        """Store each file of a folder as an object, hidden ones left out; returns the digest of the list of them."""
         files = {
             name.as_posix(): self.put_file(folder / name, give=give)
             for name in sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())

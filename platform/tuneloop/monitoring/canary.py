@@ -95,7 +95,7 @@ def record_canary(
     seen = check(len(flips), n, broken, fixed, noise, alpha)
     if monitor.noise is None and not seen.alarm:
         monitor.noise = {"flips": len(flips), "n": n}
-        reading.detail["note"] = "First run: measures how many answers change by themselves."
+        reading.detail["note"] = "First run: measures how many answers change from run to run."
         session.add_all([monitor, reading])
     else:
         reading.p_value, reading.alarm, reading.threshold = seen.p_value, seen.alarm, alpha

@@ -80,7 +80,7 @@ class OpenAlert:
 
 @dataclass(frozen=True)
 class UpcomingTask:
-    """Something that will happen by itself, unless `paused`."""
+    """Something that will happen automatically, unless `paused`."""
 
     task: ScheduledTask
     every_days: int

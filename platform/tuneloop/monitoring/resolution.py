@@ -1,4 +1,4 @@
-"""What ends by itself: alerts about an earlier version, and warnings that the next labels did not confirm."""
+"""What ends automatically: alerts about an earlier version, and warnings that the next labels did not confirm."""
 
 from collections.abc import Mapping
 from datetime import datetime

@@ -33,7 +33,7 @@ class ScheduleController(Controller):
     def index(
         self, session: NamedDependency[TenantSession], client: FromPath[str], model: FromPath[str]
     ) -> list[UpcomingTask]:
-        """What will happen by itself, the next first."""
+        """What will happen automatically, the next first."""
         return tasks_of(session, find_model(session, client=client, model=model).id)
 
     @patch(role=Role.OPERATOR, sync_to_thread=True)

@@ -1,4 +1,4 @@
-"""What happens by itself, across models: when each task runs next, how often, and when it last did."""
+"""What happens automatically, across models: when each task runs next, how often, and when it last did."""
 
 from datetime import datetime
 from typing import NamedTuple

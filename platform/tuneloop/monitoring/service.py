@@ -1,4 +1,4 @@
-"""Watch a version in production: a reading a week, and an alert when a stream has found something."""
+"""Watch a version in production: a reading per week, and an alert when a stream has found something."""
 
 from datetime import datetime
 from uuid import UUID

@@ -35,7 +35,7 @@ def read_reports(session: Session, period: Period) -> Reading:
 
 
 def _reporter() -> ColumnElement[str]:
-    """Whose answer it was, where the client's application says so; else each answer counts by itself."""
+    """Whose answer it was, where the client's application says so; else each answer counts as one person's."""
     return func.coalesce(col(Prediction.end_user), cast(Prediction.id, Text))
 
 

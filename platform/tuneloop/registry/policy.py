@@ -19,7 +19,7 @@ class Policy(Frozen):
     )
     significance: float = Field(default=0.05, gt=0, lt=0.5)
     false_alarm_rate: float = Field(default=0.05, gt=0, lt=0.5, description="chance of a false alarm in a year")
-    review_budget: int = Field(default=100, ge=10, le=500, description="answers put into the review queue a week")
+    review_budget: int = Field(default=100, ge=10, le=500, description="answers put into the review queue per week")
     double_label_share: float = Field(default=0.1, ge=0, le=1, description="share of answers labelled by two people")
     rolling_weeks: int = Field(default=8, ge=1, le=104, description="weeks a labelled answer measures before it trains")
     approval_hours: int = Field(default=72, ge=1, le=720)

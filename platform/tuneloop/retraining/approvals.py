@@ -78,7 +78,7 @@ def decide(
     Raises:
         Conflict: already decided (says by whom and when), approved by the same person before, expired, or about
             another digest.
-        NotAllowed: role too low, or one's own proposal where four eyes are on.
+        NotAllowed: role too low, or one's own proposal where four-eyes approval is on.
     """
     principal.require(Role.OPERATOR)
     query = select(Approval).where(Approval.cycle_id == cycle_id, Approval.kind == kind)
@@ -162,7 +162,10 @@ def voter_of(session: Session, principal: Principal) -> str:
 def _vote(session: Session, approval: Approval, principal: Principal, decision: Decision, note: str | None) -> None:
     voter = voter_of(session, principal)
     if decision is Decision.APPROVED and approval.four_eyes and voter == approval.requested_by:
-        raise NotAllowed("you proposed this, and four eyes are on: somebody else must approve it", needed="four eyes")
+        raise NotAllowed(
+            "you proposed this, and four-eyes approval is on: somebody else must approve it",
+            needed="four-eyes approval",
+        )
     known = next((vote for vote in votes(session, approval) if vote.voter == voter), None)
     if known is not None and decision is Decision.APPROVED:
         missing = approval.approvals_needed - len(votes(session, approval))

@@ -24,7 +24,7 @@ def further_in_words(attempts: int) -> str | None:
     """What an approval covers beyond the first candidate; None where it is nothing."""
     if not attempts:
         return None
-    runs = "attempt runs by itself" if attempts == 1 else "attempts run by themselves"
+    runs = "attempt runs automatically" if attempts == 1 else "attempts run automatically"
     return (
         f"If the gate turns the candidate down, up to {attempts} further {runs} where that can help, together at most "
         f"{FURTHER_COMPUTE:g} times as long as the first."

@@ -1,4 +1,4 @@
-"""Every model in production has one job a day that looks after its queue and its rolling set."""
+"""Every model in production has one job per day that looks after its queue and its rolling set."""
 
 from collections.abc import Sequence
 from datetime import timedelta

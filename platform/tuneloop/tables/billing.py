@@ -45,7 +45,7 @@ class BillingAccount(Tenant, table=True):
 
 
 class MaintenancePlan(Tenant, table=True):
-    """What an agency sells: a price a month and what it includes. `extras` are unit prices by feature."""
+    """What an agency sells: a price per month and what it includes. `extras` are unit prices by feature."""
 
     __tablename__ = "maintenance_plan"
     __table_args__ = (UniqueConstraint("agency_id", "slug"),)

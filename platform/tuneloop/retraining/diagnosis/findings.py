@@ -116,7 +116,7 @@ class NextStep(Frozen):
     """Something that could be done next.
 
     `minutes` are of compute, by the last run's time; None where none was measured. `expected` says what it should
-    bring, `because` from which measurement that follows. `helps`: it may run by itself within an approved plan.
+    bring, `because` from which measurement that follows. `helps`: it may run automatically within an approved plan.
     """
 
     key: str

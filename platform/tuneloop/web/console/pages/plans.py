@@ -22,11 +22,11 @@ from tuneloop_billing.plans.service import archive_plan, change_plan, clients_on
 from tuneloop_billing.plans.templates import TEMPLATES
 
 COUNTS = {
-    "retrains": "Retrains a month",
-    "ab_tests": "A/B tests a month",
-    "new_categories": "New categories a month",
-    "labels": "Labels a month",
-    "gpu_minutes": "GPU minutes a month",
+    "retrains": "Retrains per month",
+    "ab_tests": "A/B tests per month",
+    "new_categories": "New categories per month",
+    "labels": "Labels per month",
+    "gpu_minutes": "GPU minutes per month",
     "monitoring_every_days": "Days between checks",
     "quorum": "Approvals of a promotion",
 }
@@ -79,7 +79,7 @@ class PlansPage(Controller):
             name=optional(form, "name", longest=120) or None,
             price=parse(text, "usd").amount if text else None,
         )
-        return back_to("/plans", f"{plan.name} is on sale at {Money(plan.price, plan.currency)} a month.")
+        return back_to("/plans", f"{plan.name} is on sale at {Money(plan.price, plan.currency)} per month.")
 
     @post("/{plan:str}", role=Role.ADMIN, sync_to_thread=True)
     def change(
