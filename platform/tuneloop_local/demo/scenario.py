@@ -32,7 +32,7 @@ class Item:
 
 @dataclass(frozen=True)
 class WeeklyTraffic:
-    """Requests in a week before and after the change, the share of new kinds among the latter, answers sampled per week.
+    """Requests in a week before and after the change, share of new kinds among the latter, answers sampled per week.
 
     As many answers again are labelled because they teach. `weeks` counts those before the change; `meanwhile` are
     requests while a retrain waits for its approval.
