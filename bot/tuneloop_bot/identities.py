@@ -20,7 +20,7 @@ def principal_of(session: Session, installation: SlackInstallation, slack_user: 
     """The caller, with the role they have now.
 
     Raises:
-        NotAuthenticated: this Slack user is linked to nobody. NotAllowed: the person is no member (any more).
+        NotAuthenticated: this Slack user is linked to nobody. NotAllowed: the person is not a member (any more).
     """
     identity = _identity(session, installation, slack_user)
     if identity is None:
@@ -66,7 +66,7 @@ def use_identity_link(session: Session, *, principal: Principal, token: str) -> 
     """Link the signed-in person. A link of another agency does not exist for them.
 
     Raises:
-        NotFound, Conflict: no such link, used, or expired. NotAllowed: the caller is no person.
+        NotFound, Conflict: no such link, used, or expired. NotAllowed: the caller is not a person.
     """
     if principal.kind is not ActorKind.USER or principal.actor_id is None:
         raise NotAllowed("a Slack user is linked to a person: sign in, an API key is not enough")

@@ -46,7 +46,7 @@ def write_letter(
 
 
 def _plain(context: dict[str, object]) -> str:
-    """Plain text needs no escaping, so it is no template."""
+    """Plain text needs no escaping, so it is not a template."""
     say, content = context["say"], context["content"]
     assert isinstance(say, Translator)
     assert isinstance(content, ReportContent)

@@ -37,7 +37,7 @@ def prepare(session: Session, *, client: Client, month: Month | str, until: date
     A month that is closed early ends `until`, also when its draft is brought up to date later.
 
     Raises:
-        InvalidInput: the month is no month, or has not begun.
+        InvalidInput: that is not a month, or it has not begun.
     """
     month = Month.parse(month) if isinstance(month, str) else month
     report = _locked(session, client.id, month)

@@ -60,7 +60,7 @@ def read_logo(data: bytes) -> bytes:
     """A PNG of at most 800x240 pixels, decoded and written anew: nothing of the file itself survives.
 
     Raises:
-        InvalidInput: it is no PNG or JPEG, or too large.
+        InvalidInput: it is not a PNG or JPEG, or too large.
     """
     if len(data) > LARGEST_LOGO:
         raise InvalidInput(f"the logo has {len(data)} bytes; at most {LARGEST_LOGO} are allowed")

@@ -42,5 +42,5 @@ def test_a_library_that_wraps_the_full_disk_is_understood(tmp_path: Path) -> Non
 
 def test_other_errors_pass_and_leave_nothing(tmp_path: Path) -> None:
     with pytest.raises(IsADirectoryError), new_folder(tmp_path / "out") as draft:
-        draft.write_text("a folder is no file")
+        draft.write_text("a folder is not a file")
     assert list(tmp_path.iterdir()) == []

@@ -46,7 +46,7 @@ def test_the_alert_s_message_and_the_candidate_s_end_with_why_and_what_next(nort
     assert "`returns` → `order status`: 0 → *17* of n 30" in words
     assert "*What next*" in words
     assert "next_step:retrain" in alert.actions
-    assert "approve_retrain" not in alert.actions, "the same again is no next step"
+    assert "approve_retrain" not in alert.actions, "the same again is not a next step"
     candidate = about(north, "Candidate meadow/support@v1.3")
     words = shown(candidate.content)
     assert "Attempt 3 of up to 3: `trained again with" in words

@@ -64,7 +64,7 @@ def test_report_shows_the_month_s_report_with_its_state_and_sends_it_once(north:
         assert "Draft: waits for somebody to send it" in north.say("Vera", asked)
     assert north.told("Vera")[-1].actions == ["open_page:Preview", "send_report", "edit_note"]
     assert "no report yet" in north.say("Otto", "report 2025-12").replace("such ", "")
-    assert "is no month" in north.say("Otto", "report acme 2026-13")
+    assert "is not a month" in north.say("Otto", "report acme 2026-13")
     assert "no client nobody" in north.say("Otto", "report nobody")
 
     north.say("Otto", "report acme")

@@ -166,7 +166,7 @@ def test_a_reply_in_the_thread_or_the_shortcut_becomes_a_correction_to_review(
     assert "“repair” is in the review queue" in shown(north.told("Otto")[-1].content)
     north.client.act("say", user=north.people["Olga"], text="should be: nonsense", **say)
     north.work()
-    assert "is no label of this model" in shown(north.told("Olga")[-1].content)
+    assert "is not a label of this model" in shown(north.told("Olga")[-1].content)
     north.client.act(
         "shortcut",
         team=north.team,

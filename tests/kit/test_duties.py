@@ -70,7 +70,7 @@ def test_a_row_s_writes_are_its_own_transaction(database: Database, session: Ten
 def test_a_broker_that_is_down_keeps_no_duty_from_being_done(
     database: Database, session: TenantSession, agency: Agency
 ) -> None:
-    """Redis's errors are no ConnectionError of Python's."""
+    """Redis's errors are not Python's ConnectionError."""
     enqueue(session, Errand(subject=new_id()), agency_id=agency.id)
     acted: list[UUID] = []
 

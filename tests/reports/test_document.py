@@ -164,7 +164,7 @@ def test_text_of_people_and_models_is_shown_literally(renderer: Renderer) -> Non
 
 
 def test_a_renderer_reaches_nothing(renderer: Renderer) -> None:
-    """Its logo comes as bytes; what is no picture ends that report and no other."""
+    """Its logo comes as bytes; what is not a picture ends that report and no other."""
     renderer.render(content())
     assert not renderer.has_network
     assert renderer.render(content(), logo=b"no picture").pages > 0

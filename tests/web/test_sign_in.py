@@ -102,7 +102,7 @@ def test_after_signing_in_one_stays_here(address: str) -> None:
 
 
 def test_an_unknown_address_is_a_page_for_people_and_json_for_programs(http: TestClient[Litestar]) -> None:
-    assert "Not here" in http.get("/nothing/here").text
+    assert "Not found" in http.get("/nothing/here").text
     assert http.get("/api/v1/nothing").json()["error"]["code"] == "not_found"
     assert http.get("/nothing", headers={"Accept": "*/*"}).json()["error"]["code"] == "not_found"
 

@@ -20,12 +20,12 @@ class Artifacts:
         """The manifest that hashes to `digest`.
 
         Raises:
-            NotFound: no such version. CorruptArtifact: the stored bytes are no manifest.
+            NotFound: no such version. CorruptArtifact: the stored bytes are not a manifest.
         """
         data = self._storage.read(digest)
         manifest = Manifest.model_validate_json(data)
         if sha256(manifest.canonical()).hexdigest() != digest:
-            raise CorruptArtifact(f"{digest[:12]} is no manifest in its canonical form")
+            raise CorruptArtifact(f"{digest[:12]} is not a manifest in its canonical form")
         return manifest
 
     def path(self, digest: str) -> Path:

@@ -35,7 +35,7 @@ _WORD = r"(?u)\b[^\W\d_]{2,}\b"
 def find_clusters(traffic: Sequence[str], known: Sequence[str]) -> list[Cluster]:
     """Groups of new questions, the largest first. Both sides need more questions than there are neighbours.
 
-    Numbers are no news: orders and amounts differ every time. Neither is a text that shares nothing with any other.
+    Numbers are not news: orders and amounts differ every time. Neither is a text that shares nothing with any other.
     """
     if min(len(traffic), len(known)) <= NEIGHBOURS:
         return []
@@ -66,7 +66,7 @@ def find_clusters(traffic: Sequence[str], known: Sequence[str]) -> list[Cluster]
 
 
 def _likeness(rows: sparse.csr_matrix, everything: sparse.csr_matrix) -> Array:
-    """Cosines (n, N) of the traffic with everything; a question is no neighbour of itself."""
+    """Cosines (n, N) of the traffic with everything; a question is not its own neighbour."""
     likeness = _dense(rows @ everything.T)
     places = np.arange(rows.shape[0])
     likeness[places, everything.shape[0] - rows.shape[0] + places] = -1.0

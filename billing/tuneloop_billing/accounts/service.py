@@ -125,5 +125,5 @@ def check_key(key: str) -> str:
     """Raises InvalidInput unless it looks like a secret or restricted key of Stripe."""
     key = key.strip()
     if not key.startswith(("sk_live_", "sk_test_", "rk_live_", "rk_test_")):
-        raise InvalidInput("that is no secret key of Stripe; it begins with sk_live_, sk_test_, rk_live_ or rk_test_")
+        raise InvalidInput("that is not a Stripe secret key; those begin with sk_live_, sk_test_, rk_live_ or rk_test_")
     return key

@@ -133,7 +133,7 @@ def find_work(session: Session, principal: Principal, work_id: UUID) -> WorkEntr
 
 def _seconds(minutes: int) -> int:
     if not 0 < minutes * 60 <= _LONGEST:
-        raise InvalidInput(f"{minutes} minutes is no time for one entry; write 1 to {_LONGEST // 60}")
+        raise InvalidInput(f"{minutes} minutes are not one entry; an entry has 1 to {_LONGEST // 60} minutes")
     return minutes * 60
 
 

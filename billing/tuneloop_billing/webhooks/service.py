@@ -85,7 +85,7 @@ def _read(body: bytes, header: str, secret: str, *, live: bool, at: int) -> Enve
         envelope = _parse(body, header, secret, at)
     except (BadSignature, ValidationError, orjson.JSONDecodeError) as error:
         REFUSED.inc()
-        raise error if isinstance(error, BadSignature) else BadSignature("the body is no event") from error
+        raise error if isinstance(error, BadSignature) else BadSignature("the body is not a Stripe event") from error
     if envelope.livemode is not live:
         REFUSED.inc()
         raise BadSignature("an event of test mode at a live endpoint, or the other way round")

@@ -115,7 +115,10 @@ def _failure(response: httpx.Response) -> Failure:
         code, message, details = error["code"], error["message"], error.get("details")
     except (orjson.JSONDecodeError, KeyError, TypeError):
         code, details = "http_error", None
-        message = f"{response.request.url} answered {response.status_code}, which is no answer of Tuneloop; check --url"
+        message = (
+            f"{response.request.url} answered {response.status_code}, which does not look like a Tuneloop server; "
+            "check --url"
+        )
     exit_code = exit_code_of(response.status_code)
     if exit_code is ExitCode.NOT_AUTHENTICATED and "authorization" not in response.request.headers:
         message = "no API key; run 'tuneloop login', or set TUNELOOP_API_KEY"

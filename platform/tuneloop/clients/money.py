@@ -34,9 +34,9 @@ def parse(text: str, currency: str) -> Money:
     try:
         minor = Decimal(text.replace(",", "")).scaleb(places)
     except InvalidOperation as error:
-        raise InvalidInput(f"{text!r} is no amount; write it like 1500.00") from error
+        raise InvalidInput(f"{text!r} is not an amount; write it like 1500.00") from error
     if minor != minor.to_integral_value() or not 0 <= minor <= LARGEST:
         raise InvalidInput(
-            f"{text!r} is no amount of {currency.upper()}; it has {places} decimals, and is not negative"
+            f"{text!r} is not an amount in {currency.upper()}; it has {places} decimals, and is not negative"
         )
     return Money(int(minor), currency)

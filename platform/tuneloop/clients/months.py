@@ -29,7 +29,7 @@ class Month(NamedTuple):
         """Raises InvalidInput unless `text` is like 2026-11."""
         found = _TEXT.fullmatch(text)
         if found is None or found[1] == "0000":
-            raise InvalidInput(f"{text!r} is no month; write it like 2026-11")
+            raise InvalidInput(f"{text!r} is not a month; write it like 2026-11")
         return cls(int(found[1]), int(found[2]))
 
     @classmethod

@@ -48,12 +48,12 @@ def accept_correction(session: Session, *, principal: Principal, feedback_id: UU
     Raises:
         NotFound: there is no such feedback.
         Conflict: it was reviewed already, or the answer is kept for the gate and may not train yet.
-        InvalidInput: it is no correction, or the example does not belong into the pool.
+        InvalidInput: it is not a correction, or the example does not belong in the pool.
     """
     principal.require(Role.OPERATOR)
     feedback = _open_feedback(session, feedback_id)
     if feedback.kind is not FeedbackKind.CORRECTION or feedback.correction is None:
-        raise InvalidInput(f"feedback {feedback_id} is no correction; dismiss it or ask for the right answer")
+        raise InvalidInput(f"feedback {feedback_id} is not a correction; dismiss it or ask for the right answer")
     model = session.get_one(RegisteredModel, feedback.model_id)
     prediction = session.get_one(Prediction, feedback.prediction_id)
     if pool is Pool.ROLLING:

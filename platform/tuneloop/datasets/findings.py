@@ -125,7 +125,7 @@ def fix_finding(
     """Give the example another answer or, with none, delete it. A changed answer keeps the example's other findings.
 
     Raises:
-        InvalidInput: the answer is no label of the model.
+        InvalidInput: the answer is not a label of the model.
     """
     principal.require(Role.OPERATOR)
     finding = _open(session, finding_id)
@@ -140,7 +140,7 @@ def fix_finding(
     example = session.get_one(Example, finding.example_id)
     contract = contract_of(model)
     if contract.task is Task.CLASSIFY and expected not in contract.labels:
-        raise InvalidInput(f"{expected!r} is no label of this model", param="expected")
+        raise InvalidInput(f"{expected!r} is not a label of this model", param="expected")
     before = example.expected
     _rewrite(session, principal, finding, example, stored_messages(example), expected)
     return _settle(session, principal, finding, FindingState.FIXED, fix="answer", before=before, after=expected)

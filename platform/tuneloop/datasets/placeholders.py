@@ -37,7 +37,7 @@ def spans_of(detail: Mapping[str, Any]) -> list[TextSpan]:
 
 
 def texts_of(example: Example) -> dict[int, str]:
-    """All that people wrote, by place: the system's own prompt is no client's secret."""
+    """All that people wrote, by place: the system's own prompt is not any client's secret."""
     messages = {
         place: message.content for place, message in enumerate(stored_messages(example)) if message.role != "system"
     }

@@ -25,7 +25,7 @@ def retire_due(session: Session, *, principal: Principal, model: RegisteredModel
 def retire_free(
     session: Session, *, principal: Principal, model: RegisteredModel, examples: Sequence[Example]
 ) -> list[Example]:
-    """Move those rolling examples to training that are no near-duplicates of what goes on measuring."""
+    """Move those rolling examples to training that are not near-duplicates of what goes on measuring."""
     leaving = {example.id: example for example in examples}
     while leaving and (stuck := _near_to_measuring(session, model, list(leaving.values()))):
         for example_id in stuck:

@@ -28,12 +28,12 @@ def read_bounce(raw: bytes) -> Bounce:
     """What a delivery status notification says about one of our mails.
 
     Raises:
-        InvalidInput: it is no such notification, or not about a mail of ours.
+        InvalidInput: it is not such a notification, or not about a mail of ours.
     """
     message = email.message_from_bytes(raw, policy=email.policy.default)
     status = next((part for part in message.walk() if part.get_content_type() == "message/delivery-status"), None)
     if status is None:
-        raise InvalidInput("this is no delivery status notification (RFC 3464)")
+        raise InvalidInput("this is not a delivery status notification (RFC 3464)")
     fields: dict[str, str] = {}
     for block_ in status.get_payload():
         assert isinstance(block_, EmailMessage)

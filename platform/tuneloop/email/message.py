@@ -32,11 +32,11 @@ class Address:
         return self.email.rpartition("@")[2]
 
     def header(self) -> HeaderAddress:
-        """Raises InvalidInput when it is no address that mail can carry."""
+        """Raises InvalidInput when it is not an address that mail can carry."""
         try:
             return HeaderAddress(display_name=one_line(self.name), addr_spec=self.email)
         except (ValueError, IndexError) as error:
-            raise InvalidInput(f"{self.email!r} is no e-mail address: {error}") from error
+            raise InvalidInput(f"{self.email!r} is not an e-mail address: {error}") from error
 
 
 @dataclass(frozen=True)

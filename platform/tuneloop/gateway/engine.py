@@ -50,7 +50,7 @@ class Delta(NamedTuple):
 
 
 class EngineReply(NamedTuple):
-    """A complete answer; the space that some engines begin with is no part of it."""
+    """A complete answer; the space that some engines begin with is not part of it."""
 
     text: str
     finish_reason: str

@@ -171,14 +171,14 @@ def unpack_folder(archive: Path, target: Path) -> Path:
     """Unpack what `pack_folder` made; refuses links, devices and paths outside the target.
 
     Raises:
-        CorruptArtifact: the file is no such archive.
+        CorruptArtifact: the file is not such an archive.
     """
     target.mkdir(parents=True, exist_ok=True)
     try:
         with tarfile.open(archive, "r:") as opened:
             opened.extractall(target, filter="data")
     except tarfile.TarError as error:
-        raise CorruptArtifact(f"{archive.name} is no archive of ours: {error}") from error
+        raise CorruptArtifact(f"{archive.name} is not one of our archives: {error}") from error
     return target
 
 
@@ -194,7 +194,7 @@ def folder_files(listed: Path) -> dict[str, str] | None:
         try:
             files = TypeAdapter(dict[str, str]).validate_python(orjson.loads(_BEGINNING + file.read())[_FOLDER])
         except (orjson.JSONDecodeError, ValidationError) as error:
-            raise CorruptArtifact(f"{listed.name[:12]} is no list of files: {error}") from error
+            raise CorruptArtifact(f"{listed.name[:12]} is not a list of files: {error}") from error
     if any(PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts for name in files):
         raise CorruptArtifact(f"{listed.name[:12]} lists files outside of its folder")
     return files

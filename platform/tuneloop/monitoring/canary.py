@@ -1,7 +1,7 @@
 """The canary: production answers its golden set again. The same answers are expected, within the measured noise.
 
 The first run after a deployment measures that noise: how many answers differ between two runs of the same version. One
-that does harm is no noise; it alarms at once, and the next run measures.
+that does harm is not noise; it alarms at once, and the next run measures.
 Later ones are compared with the evaluation the version was deployed on, and say whether our own pipeline (engine,
 quantisation, template, server) has changed. They say nothing about the traffic.
 """

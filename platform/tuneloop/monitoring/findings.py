@@ -103,8 +103,8 @@ def reports_finding(session: Session, monitor: Monitor, readings: Readings) -> A
         kind=AlertKind.REPORTS,
         level=AlertLevel.WARN,
         summary=(
-            f"Users report more answers: {_shown(now, 1)}, where it was {_shown(before, 1)}. Who reports is no random "
-            "sample, so this says nothing about accuracy: look at what was reported, and label sampled answers."
+            f"Users report more answers: {_shown(now, 1)}, where it was {_shown(before, 1)}. Who reports is not a "
+            "random sample, so this says nothing about accuracy: look at what was reported, and label sampled answers."
         ),
         evidence={
             "baseline": before,

@@ -12,7 +12,7 @@ def completion_id(prediction_id: UUID) -> str:
 
 
 def prediction_id(completion: str) -> UUID:
-    """Raises NotFound for what is no completion id of ours."""
+    """Raises NotFound for what is not one of our completion ids."""
     try:
         return UUID(hex=completion.removeprefix(PREFIX))
     except ValueError:

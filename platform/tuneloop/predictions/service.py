@@ -103,7 +103,7 @@ def require_label(contract: Contract, text: str) -> str:
         shown = ", ".join(contract.labels[:NEAREST_SHOWN])
         more = len(contract.labels) - NEAREST_SHOWN
         raise InvalidInput(
-            f"{text!r} is no label of this model; it knows {shown}" + (f" and {more} more" if more > 0 else ""),
+            f"{text!r} is not a label of this model; it knows {shown}" + (f" and {more} more" if more > 0 else ""),
             param="correction",
         )
     return text

@@ -17,7 +17,7 @@ class ModelName(NamedTuple):
 def parse_name(text: str) -> ModelName:
     match = _NAME.fullmatch(text)
     if match is None:
-        raise InvalidInput(f"{text!r} is no model name; write client/model or client/model@v1.0", name=text)
+        raise InvalidInput(f"{text!r} is not a model name; write client/model or client/model@v1.0", name=text)
     return ModelName(*match.groups())
 
 

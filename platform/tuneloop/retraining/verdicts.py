@@ -118,7 +118,7 @@ def settled_items(session: Session, cycle_id: UUID) -> list[ReviewItem]:
     """The gate items of the present candidate that people have answered or skipped, in that order.
 
     The queue hands them out in random order, so they are a random sample of the disagreements. A label from an earlier
-    attempt counts once all that stand before it in the queue are settled: known ones first would be no random sample.
+    attempt counts once all that stand before it in the queue are settled: known ones first are not a random sample.
     """
     query = select(ReviewItem).where(ReviewItem.cycle_id == cycle_id, *_asked_by_gate())
     counted: list[tuple[datetime, int, ReviewItem]] = []

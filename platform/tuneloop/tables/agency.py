@@ -41,7 +41,7 @@ class Agency(Row, table=True):
 
 
 class User(Row, table=True):
-    """A person; may be a member of several agencies, so it is no tenant's row."""
+    """A person; may be a member of several agencies, so the row belongs to no tenant."""
 
     __tablename__ = "person"
 

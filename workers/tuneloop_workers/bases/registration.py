@@ -53,7 +53,7 @@ def add_base(
             pair = from_hub(PinnedRepository(repository, revision), file, folder / "base")
         else:
             raise InvalidInput(
-                f"{source!r} is no source; write package:NAME, folder:PATH or hub:OWNER/REPO@REVISION/FILE.gguf",
+                f"{source!r} is not a source; write package:NAME, folder:PATH or hub:OWNER/REPO@REVISION/FILE.gguf",
                 source=source,
             )
         base = _store(settings, pair, folder, name=name, source=source, revision=revision)

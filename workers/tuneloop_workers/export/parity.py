@@ -134,7 +134,7 @@ def parity(
     del reference
     sides = _Sides(*map(_centred, (trained, exact, trained_base, exact_base, again)))
     _require_same_base(sides)
-    # Written so that a figure that is no number is a failure.
+    # Written so that a figure that is not a number is a failure.
     if not sides.export_error <= sides.limit:
         raise _wrong_export(sides, tokenizer, prompts, trained, exact)
 

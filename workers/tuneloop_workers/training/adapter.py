@@ -65,7 +65,7 @@ def read_adapter(folder: Path) -> Adapter:
     factors = {}
     for name in tensors:
         if not name.endswith((_A, _B)):
-            raise CorruptArtifact(f"adapter {folder.name} has a tensor that is no LoRA factor: {name}", tensor=name)
+            raise CorruptArtifact(f"adapter {folder.name} has a tensor that is not a LoRA factor: {name}", tensor=name)
         module = name.removesuffix(_A).removesuffix(_B)
         a, b = tensors.get(module + _A), tensors.get(module + _B)
         if a is None or b is None:

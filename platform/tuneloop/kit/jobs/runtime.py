@@ -112,7 +112,7 @@ class JobContext:
             raise TimeoutError(f"took longer than {self.held.job.time_limit_seconds} s")
 
     def keep_alive(self, over: threading.Event, every: float = BEAT_SECONDS) -> None:
-        """Heartbeat until `over`; a database that is away for a moment is no reason to stop."""
+        """Heartbeat until `over`; a database that is away for a moment is not a reason to stop."""
         sent: dict[str, Any] = {}
         deadline = time.monotonic() + self.held.job.time_limit_seconds
         while not over.wait(every):

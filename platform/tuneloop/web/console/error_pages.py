@@ -62,6 +62,6 @@ def _came_from(request: HttpRequest) -> str | None:
 
 
 def _title(status: int) -> str:
-    return {404: "Not here", 403: "Not allowed", 401: "Please sign in again", 422: "That does not fit"}.get(
+    return {404: "Not found", 403: "Not allowed", 401: "Please sign in again", 422: "Invalid input"}.get(
         status, HTTPStatus(status).phrase
     )

@@ -27,7 +27,7 @@ class Handler:
         del server, session, rcpt_options
         local, _, domain = address.rpartition("@")
         if not local or not domain or parseaddr(address)[1] != address:
-            return "553 5.1.3 that is no address"
+            return "553 5.1.3 that is not an address"
         if (refusal := REFUSALS.get(local)) is not None:
             return refusal
         envelope.rcpt_tos.append(address)

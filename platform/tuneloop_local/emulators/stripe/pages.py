@@ -62,7 +62,7 @@ async def _form(request: Http) -> dict[str, str]:
 def _card(form: dict[str, str]) -> str:
     number = form.get("number", "").replace(" ", "")
     if number not in NUMBERS:
-        raise ApiError("That is no test card of the emulator; choose one from the list.", param="number")
+        raise ApiError("That is not one of the emulator's test cards; choose one from the list.", param="number")
     return NUMBERS[number]
 
 

@@ -225,7 +225,7 @@ class ClientBillingPage(Controller):
             return back_to(back, "Taken out; the audit log keeps it.")
         minutes = required(form, "minutes", "the time")
         if not minutes.isdigit():
-            raise InvalidInput(f"{minutes!r} is no number of minutes", field="minutes")
+            raise InvalidInput(f"{minutes!r} is not a number of minutes", field="minutes")
         if entry:
             change_work(session, principal=principal, work_id=_uuid(entry), minutes=int(minutes))
             return back_to(back, "Corrected.")
@@ -260,4 +260,4 @@ def _uuid(text: str) -> UUID:
     try:
         return UUID(text)
     except ValueError as error:
-        raise InvalidInput("that is no entry", field="entry") from error
+        raise InvalidInput("that is not a time entry", field="entry") from error

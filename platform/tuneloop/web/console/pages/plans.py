@@ -127,7 +127,7 @@ def _entitlements(form: FormMultiDict, plan: MaintenancePlan) -> Entitlements:
     for name, title in COUNTS.items():
         text = optional(form, name)
         if text and not text.isdigit():
-            raise InvalidInput(f"{title}: {text!r} is no whole number", field=name)
+            raise InvalidInput(f"{title}: {text!r} is not a whole number", field=name)
         if text:
             known[name] = int(text)
     try:

@@ -77,7 +77,7 @@ def _task(form: FormMultiDict) -> ScheduledTask:
 def _days(form: FormMultiDict) -> int | None:
     text = optional(form, "every_days", longest=10)
     if text and not text.isdecimal():
-        raise InvalidInput(f"{text!r} is no number of days", field="every_days")
+        raise InvalidInput(f"{text!r} is not a number of days", field="every_days")
     return int(text) if text else None
 
 
@@ -89,4 +89,4 @@ def _day(form: FormMultiDict) -> datetime | None:
     try:
         return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC) if text else None
     except ValueError:
-        raise InvalidInput(f"{text!r} is no date; write it as 2026-03-31", field="next") from None
+        raise InvalidInput(f"{text!r} is not a date; write it as 2026-03-31", field="next") from None

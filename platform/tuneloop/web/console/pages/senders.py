@@ -55,7 +55,7 @@ class SenderPage(Controller):
             )
         except ValidationError as error:
             field = str(error.errors()[0]["loc"][0])
-            raise InvalidInput(f"{optional(form, field)!r} is no e-mail address", field=field) from error
+            raise InvalidInput(f"{optional(form, field)!r} is not an e-mail address", field=field) from error
         set_sender(
             session,
             principal=principal,

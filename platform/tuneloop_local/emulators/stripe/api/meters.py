@@ -61,7 +61,9 @@ def create_meter_event(call: StripeRequest) -> Object:
     try:
         Decimal(payload.get(what, ""))
     except InvalidOperation as error:
-        raise ApiError("The value is no number.", code="meter_event_invalid_value", param=f"payload[{what}]") from error
+        raise ApiError(
+            "The value is not numeric.", code="meter_event_invalid_value", param=f"payload[{what}]"
+        ) from error
     moment = given.get("timestamp", at)
     if not at - _EARLIEST <= moment <= at + _LATEST:
         raise ApiError("The timestamp must be within the last 35 days and not in the future.", param="timestamp")
