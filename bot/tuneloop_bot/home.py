@@ -70,7 +70,7 @@ def _blocks(session: Session, principal: Principal, site: str) -> list[Block]:
 
 def _question(view: CycleView, *, may: bool) -> list[Block]:
     if view.promotion is not None and view.promotion.decision is None:
-        lines = [ours(f"*Promote {code(f'{view.model}@v{view.candidate}')}?*"), *_evidence(view), *_reasons(view)]
+        lines = [ours(f"*Promote {code(view.candidate or '')}?*"), *_evidence(view), *_reasons(view)]
         return [*lines, *pending(view.promotion), *(promotion_buttons(view) if may else [])]
     return [ours(f"*Retrain {code(view.model)}?*"), *cycle_lines(view), *(retrain_buttons(view) if may else [])]
 

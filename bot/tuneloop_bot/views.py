@@ -1,6 +1,6 @@
 """What messages show, read from the database: plain data that the block builders turn into words."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -8,7 +8,6 @@ from uuid import UUID
 from sqlmodel import Session, col, func, select
 
 from tuneloop.ab_tests.offers import AbOffer, ab_offer
-from tuneloop.kit.clock import now
 from tuneloop.kit.jobs import JobRow, JobState
 from tuneloop.monitoring.alert_chart import AlertChart, alert_charts
 from tuneloop.monitoring.alert_kinds import ALERT_KINDS
@@ -16,24 +15,17 @@ from tuneloop.monitoring.alert_series import series_of
 from tuneloop.monitoring.alerts import events_of
 from tuneloop.monitoring.proposal import new_examples
 from tuneloop.registry.service import aliases, contract_of, full_name
-from tuneloop.retraining.approvals import questions, votes
-from tuneloop.retraining.attempts import attempts_of, comparison_of
 from tuneloop.retraining.diagnosis.reading import DiagnosisRead, read_attempts
-from tuneloop.retraining.evidence import Evidence, evidence_of
 from tuneloop.retraining.jobs import EvaluateCandidate, TrainCandidate
-from tuneloop.retraining.recipe import Recipe
+from tuneloop.retraining.reading import read_cycle
+from tuneloop.retraining.schemas import CycleRead
 from tuneloop.retraining.service import has_newer
 from tuneloop.review.labels import same, waiting
 from tuneloop.tables import (
-    AdapterVersion,
     Alert,
     AlertEvent,
     Alias,
-    Approval,
-    ApprovalKind,
     Client,
-    CycleState,
-    Decision,
     Example,
     Pool,
     Prediction,
@@ -59,25 +51,6 @@ class WrongAnswer:
 
 
 @dataclass(frozen=True)
-class ApprovalQuestion:
-    kind: ApprovalKind
-    digest: str
-    needed: int
-    four_eyes: bool
-    approved_by: list[str]
-    expires_at: datetime
-    decision: Decision | None
-    decided_by: str | None
-    decided_at: datetime | None
-    decided_from: str | None
-    note: str | None
-
-    @property
-    def expired(self) -> bool:
-        return self.decision is None and self.expires_at <= now()
-
-
-@dataclass(frozen=True)
 class Effort:
     """What training took the last time, on this installation."""
 
@@ -94,55 +67,47 @@ class Data:
     waiting: int
 
 
-@dataclass(frozen=True)
-class CycleView:
-    id: UUID
-    model_id: UUID
-    model: str
-    client: str
-    state: CycleState
-    trigger: str
-    alert_id: UUID | None
-    created_at: datetime
-    updated_at: datetime
-    retrain: ApprovalQuestion | None
-    promotion: ApprovalQuestion | None
-    progress: dict[str, Any]
-    production: str | None
-    candidate: str | None
-    candidate_digest: str | None
-    table: dict[str, Any]
-    evidence: Evidence | None
-    outcome: str | None
-    reasons: list[str]
-    labels_needed: int | None
-    failure: str | None
-    asked: dict[str, str] = field(default_factory=dict)
-    """What the first few changed answers of `table` were asked, by example."""
+class CycleView(CycleRead):
+    """A cycle with what only its messages show. `client` is its name, `what` how the candidate came about."""
 
-    again: bool = False
+    model_id: UUID
+    client: str
+    progress: dict[str, Any]
+    asked: dict[str, str]
+    """What the first few changed answers of the comparison were asked, by example."""
+
+    again: bool
     """Whether the model has a newer cycle."""
 
-    attempt: int = 1
-    attempts: int = 1
-    """How many the plan covers."""
-
-    over: bool = False
+    over: bool
     """Whether the cycle has gone on to another candidate than the one that this view is about."""
 
-    what: str = ""
-    """How the candidate came about."""
-
-    diagnosis: DiagnosisRead | None = None
-    before: DiagnosisRead | None = None
+    what: str
+    diagnosis: DiagnosisRead | None
+    before: DiagnosisRead | None
     """Why this candidate was turned down, and the one of the attempt before."""
 
-    previous: tuple[str, str] | None = field(default=None)
-    ab_offer: AbOffer | None = None
+    previous: tuple[str, str] | None
+    """Number and digest of the version that a rollback would bring back."""
+
+    ab_offer: AbOffer | None
 
     @property
-    def open_question(self) -> ApprovalQuestion | None:
-        return next((each for each in (self.promotion, self.retrain) if each and each.decision is None), None)
+    def outcome(self) -> str | None:
+        return self.comparison.outcome if self.comparison else None
+
+    @property
+    def reasons(self) -> list[str]:
+        return self.comparison.reasons if self.comparison else []
+
+    @property
+    def labels_needed(self) -> int | None:
+        return self.comparison.labels_needed if self.comparison else None
+
+    @property
+    def candidate_number(self) -> str:
+        """ "v1.1"; empty before there is one."""
+        return (self.candidate or "").rpartition("@")[2]
 
 
 @dataclass(frozen=True)
@@ -161,55 +126,27 @@ class AlertView:
 
 def cycle_view(session: Session, cycle: RetrainingCycle, *, attempt: int | None = None) -> CycleView:
     """As it is now; with `attempt` as that one of its candidates has ended."""
-    number = attempt or cycle.attempt
-    over = number < cycle.attempt
-    model = session.get_one(RegisteredModel, cycle.model_id)
-    asked = {
-        each.kind: _question(session, each)
-        for each in questions(session, cycle.id)
-        if each.kind is ApprovalKind.RETRAIN or each.attempt == number
-    }
-    parent = session.get(AdapterVersion, cycle.parent_version_id) if cycle.parent_version_id else None
-    version_id = attempts_of(session, cycle.id)[number - 1].candidate_version_id if over else cycle.candidate_version_id
-    candidate = session.get(AdapterVersion, version_id) if version_id else None
-    verdict = comparison_of(session, cycle.id, number)
-    read = {each.number: each for each in read_attempts(session, cycle)}
+    found = read_cycle(session, cycle, attempt=attempt)
+    over = found.attempt < cycle.attempt
+    attempts = {each.number: each for each in read_attempts(session, cycle)}
+    mine, earlier = attempts.get(found.attempt), attempts.get(found.attempt - 1)
     job = session.get(JobRow, cycle.job_id) if cycle.job_id else None
-    named = aliases(session, model.id)
+    named = aliases(session, cycle.model_id)
     in_production, previous = named.get(Alias.PRODUCTION), named.get(Alias.PREVIOUS)
-    goes_back = in_production is not None and candidate is not None and in_production.id == candidate.id
+    goes_back = in_production is not None and in_production.digest == found.candidate_digest
     return CycleView(
-        id=cycle.id,
-        model_id=model.id,
-        model=full_name(session, model),
-        client=session.get_one(Client, model.client_id).name,
-        state=CycleState.REJECTED if over else cycle.state,
-        trigger=cycle.trigger,
-        alert_id=cycle.alert_id,
-        created_at=cycle.created_at,
-        updated_at=cycle.updated_at,
-        retrain=asked.get(ApprovalKind.RETRAIN),
-        promotion=asked.get(ApprovalKind.PROMOTION),
+        **dict(found),
+        model_id=cycle.model_id,
+        client=session.get_one(Client, cycle.client_id).name,
         progress=job.progress if job is not None and job.state is JobState.RUNNING and not over else {},
-        production=parent.number if parent else None,
-        candidate=candidate.number if candidate else None,
-        candidate_digest=candidate.digest if candidate else None,
-        table=verdict.table if verdict else {},
-        evidence=evidence_of(session, cycle, number),
-        outcome=verdict.outcome if verdict else None,
-        reasons=verdict.reasons if verdict else [],
-        labels_needed=verdict.labels_needed if verdict else None,
-        failure=cycle.failure,
-        asked=_asked(session, verdict.table) if verdict else {},
+        asked=_asked(session, found.comparison.table) if found.comparison else {},
         again=has_newer(session, cycle),
+        over=over,
+        what=mine.what if mine else "",
+        diagnosis=mine.diagnosis if mine else None,
+        before=earlier.diagnosis if earlier else None,
         previous=(previous.number, previous.digest) if goes_back and previous is not None else None,
         ab_offer=ab_offer(session, cycle),
-        attempt=number,
-        attempts=1 + Recipe.model_validate(cycle.recipe).further_attempts,
-        over=over,
-        what=read[number].what if number in read else "",
-        diagnosis=read[number].diagnosis if number in read else None,
-        before=read[number - 1].diagnosis if number - 1 in read else None,
     )
 
 
@@ -308,19 +245,3 @@ def last_effort(session: Session, model_id: UUID, *, hourly: float, currency: st
 
 def labels_of(model: RegisteredModel) -> tuple[str, ...]:
     return contract_of(model).labels
-
-
-def _question(session: Session, row: Approval) -> ApprovalQuestion:
-    return ApprovalQuestion(
-        kind=row.kind,
-        digest=row.subject_digest,
-        needed=row.approvals_needed,
-        four_eyes=row.four_eyes,
-        approved_by=[vote.name for vote in votes(session, row) if vote.decision is Decision.APPROVED],
-        expires_at=row.expires_at,
-        decision=row.decision,
-        decided_by=row.decided_by,
-        decided_at=row.decided_at,
-        decided_from=row.decided_from,
-        note=row.note,
-    )

@@ -30,10 +30,13 @@ def chromium() -> Iterator[Browser]:
 
 
 class Visitor:
-    """A person's browser at one site. `problems` are script errors, refused resources and failed requests."""
+    """A person's browser at one site. `problems` are script errors, refused resources and failed requests.
+
+    It asks for less motion: a busy machine gives up a transition between pages, and the browser calls that an error.
+    """
 
     def __init__(self, browser: Browser, site: str, **options: Any) -> None:
-        self.context = browser.new_context(base_url=site, **options)
+        self.context = browser.new_context(**{"base_url": site, "reduced_motion": "reduce", **options})
         self.context.set_default_timeout(30_000)
         self.page: Page = self.context.new_page()
         self.problems: list[str] = []

@@ -65,7 +65,7 @@ def retrain_message(view: CycleView, data: Data, effort: Effort) -> MessageConte
 
 def further(view: CycleView) -> list[Block]:
     """What the approval covers beyond the first candidate."""
-    words = further_in_words(view.attempts - 1) if view.production and view.state is CycleState.PROPOSED else None
+    words = further_in_words(view.attempts - 1) if view.parent and view.state is CycleState.PROPOSED else None
     return [context(words)] if words else []
 
 
@@ -93,15 +93,15 @@ def cycle_lines(view: CycleView) -> list[Block]:
     if view.state in RUNNING:
         lines += [*gone_on(view), ours(f":hourglass_flowing_sand: *{progress(view)}*")]
     elif view.state is CycleState.AWAITING_PROMOTION:
-        lines.append(context(f"Candidate {code(f'v{view.candidate}')} is ready; see the message below."))
+        lines.append(context(f"Candidate {code(view.candidate_number)} is ready; see the message below."))
     elif view.state is CycleState.FAILED:
         lines.append(context(":x: The cycle failed; see the message below."))
     elif view.state is CycleState.REJECTED and view.diagnosis is not None:
-        name = code(f"v{view.candidate}") if view.candidate else "The candidate"
+        name = code(view.candidate_number) if view.candidate else "The candidate"
         tried = f" after {counted(view.attempt, 'attempt')}" if view.attempt > 1 else ""
         lines += [ours(f":x: *{name} was turned down{tried}.*"), *why(view.diagnosis), *what_next(view)]
     elif view.state in (CycleState.DEPLOYED, CycleState.ROLLED_BACK):
-        lines.append(context(f"{code(f'v{view.candidate}')}: {view.state.value.replace('_', ' ')}"))
+        lines.append(context(f"{code(view.candidate_number)}: {view.state.value.replace('_', ' ')}"))
     return lines
 
 
@@ -120,7 +120,7 @@ def candidate_message(view: CycleView, *, site: str | None = None) -> MessageCon
 
     `site` is where links lead.
     """
-    name = f"{view.model}@v{view.candidate}"
+    name = view.candidate or view.model
     verdict = VERDICTS.get(view.outcome or "", "*The first version: there is nothing to compare it with*")
     lead = [
         header(f"Candidate {name}"),
@@ -219,7 +219,7 @@ def _telling(evidence: Evidence) -> list[Measured]:
 
 def _changed(view: CycleView, which: str, title: str) -> list[Block]:
     """The first few with what was asked, so that one can judge."""
-    items: list[dict[str, Any]] = view.table.get(which, [])
+    items: list[dict[str, Any]] = view.comparison.table.get(which, []) if view.comparison else []
     if not items:
         return []
     return [

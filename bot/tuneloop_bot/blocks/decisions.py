@@ -1,13 +1,14 @@
 """How a question stands: who has approved, who decided, when and from where; the buttons while it is open."""
 
 from tuneloop.ab_tests.service import DAYS, SHARE
+from tuneloop.retraining.schemas import QuestionRead
 from tuneloop.tables import CycleState, Decision
 from tuneloop_bot.action_ids import Act, Ref
 from tuneloop_bot.blocks.parts import Block, button, buttons, code, confirm, context, when
-from tuneloop_bot.views import ApprovalQuestion, CycleView
+from tuneloop_bot.views import CycleView
 
 
-def decided(question: ApprovalQuestion) -> list[Block]:
+def decided(question: QuestionRead) -> list[Block]:
     """One line once it is decided; nothing before."""
     if question.decision is None or question.decided_at is None:
         return []
@@ -17,18 +18,18 @@ def decided(question: ApprovalQuestion) -> list[Block]:
     return [context(f"{word} by {code(question.decided_by or '?')} {when(question.decided_at)}{origin}{note}")]
 
 
-def pending(question: ApprovalQuestion) -> list[Block]:
+def pending(question: QuestionRead) -> list[Block]:
     """What an open question still waits for."""
     if question.decision is not None:
         return []
     if question.expired:
         return [context(":hourglass_flowing_sand: This question has expired; reject it and propose the cycle again.")]
-    lines = [f"Bound to {code(question.digest[:12])} · answer by {when(question.expires_at)}"]
+    lines = [f"Bound to {code(question.subject_digest[:12])} · answer by {when(question.expires_at)}"]
     if question.approved_by:
         names = ", ".join(code(each) for each in question.approved_by)
-        lines.append(f"{len(question.approved_by)} of {question.needed} approvals: {names}")
-    elif question.needed > 1:
-        lines.append(f"Needs {question.needed} people to approve")
+        lines.append(f"{len(question.approved_by)} of {question.approvals_needed} approvals: {names}")
+    elif question.approvals_needed > 1:
+        lines.append(f"Needs {question.approvals_needed} people to approve")
     if question.four_eyes:
         lines.append(":lock: Four-eyes approval: whoever proposed it cannot approve it")
     return [context(*lines)]
@@ -38,7 +39,7 @@ def retrain_buttons(view: CycleView) -> list[Block]:
     question = view.retrain
     if question is None or question.decision is not None or view.state is not CycleState.PROPOSED:
         return []
-    ref = Ref(cycle=view.id, digest=question.digest)
+    ref = Ref(cycle=view.id, digest=question.subject_digest)
     return buttons(
         None if question.expired else _button("Approve retrain", Act.APPROVE_RETRAIN, ref, "primary"),
         _button("Reject", Act.REJECT, ref),
@@ -49,13 +50,13 @@ def promotion_buttons(view: CycleView) -> list[Block]:
     question = view.promotion
     if question is None or question.decision is not None or view.state is not CycleState.AWAITING_PROMOTION:
         return []
-    ref = Ref(cycle=view.id, digest=question.digest)
+    ref = Ref(cycle=view.id, digest=question.subject_digest)
     reject, test = _button("Reject", Act.REJECT, ref), _start_ab(view, ref)
     if question.expired:
         return buttons(reject)
     if view.outcome not in (None, "promote"):
         return buttons(test, reject, _button("Override …", Act.OVERRIDE, ref, "danger"))
-    name = f"{view.model}@v{view.candidate}"
+    name = view.candidate
     sure = confirm("Promote?", f"{name} will answer every request of {view.client}.", "Promote")
     return buttons(
         _button("Promote", Act.PROMOTE, ref, "primary", sure),
@@ -69,7 +70,7 @@ def _start_ab(view: CycleView, ref: Ref) -> Block | None:
     offer = view.ab_offer
     if offer is None:
         return None
-    what = f"v{view.candidate} will answer {SHARE:.0%} of the people of {view.client}, for {DAYS} days at most."
+    what = f"{view.candidate_number} will answer {SHARE:.0%} of the people of {view.client}, for {DAYS} days at most."
     if offer.price is None:
         return _button("Start A/B", Act.START_AB, ref, None, confirm("Start an A/B test?", what, "Start"))
     price = f"It is beyond the plan: {offer.price} on the next invoice."

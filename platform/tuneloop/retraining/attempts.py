@@ -65,6 +65,6 @@ def comparison_of(session: Session, cycle_id: UUID, attempt: int | None = None) 
 
 
 def candidates_of(session: Session, cycle_id: UUID) -> list[Candidate]:
-    """Everything that was tried, as trained."""
+    """Everything that was tried, attempt by attempt, in the order of methods and shares of the blend."""
     query = select(Candidate).where(Candidate.cycle_id == cycle_id)
-    return list(session.exec(query.order_by(col(Candidate.created_at), col(Candidate.id))))
+    return list(session.exec(query.order_by(col(Candidate.attempt), col(Candidate.method), col(Candidate.blend))))

@@ -16,13 +16,10 @@ from tuneloop.kit.db import Database
 from tuneloop.kit.errors import NotFound
 from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
-from tuneloop.registry.overrides import override_of
-from tuneloop.registry.service import contract_of, find_model, full_name, list_versions
-from tuneloop.retraining.approvals import questions
-from tuneloop.retraining.attempts import candidates_of, comparison_of
+from tuneloop.registry.service import contract_of, find_model, list_versions
 from tuneloop.retraining.diagnosis.reading import AttemptRead, read_attempts
 from tuneloop.retraining.events import Moment, moment_of
-from tuneloop.retraining.evidence import evidence_of
+from tuneloop.retraining.reading import read_cycle
 from tuneloop.retraining.schemas import (
     CycleCreate,
     CycleRead,
@@ -41,28 +38,10 @@ from tuneloop.retraining.service import (
     reject,
 )
 from tuneloop.retraining.verdicts import gate_state, settled_items
-from tuneloop.tables import AdapterVersion, EvalRun, RegisteredModel, RetrainingCycle, Role, Trigger
+from tuneloop.tables import EvalRun, Role, Trigger
 
 LOOK_SECONDS = 1.0
 KEEP_ALIVE_LOOKS = 15
-
-
-def read_cycle(session: TenantSession, cycle: RetrainingCycle) -> CycleRead:
-    name = full_name(session, session.get_one(RegisteredModel, cycle.model_id))
-    parent = session.get(AdapterVersion, cycle.parent_version_id) if cycle.parent_version_id else None
-    candidate = session.get(AdapterVersion, cycle.candidate_version_id) if cycle.candidate_version_id else None
-    return CycleRead.of(
-        cycle,
-        model=name,
-        parent=f"{name}@v{parent.number}" if parent else None,
-        candidate=f"{name}@v{candidate.number}" if candidate else None,
-        candidate_digest=candidate.digest if candidate else None,
-        candidates=candidates_of(session, cycle.id),
-        questions=questions(session, cycle.id),
-        comparison=comparison_of(session, cycle.id),
-        evidence=evidence_of(session, cycle),
-        override=override_of(session, cycle.id),
-    )
 
 
 async def stream_moments(

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from tuneloop.kit.clock import now
 from tuneloop.registry.contract import Sha256
 from tuneloop.registry.overrides import Override
 from tuneloop.retraining.evidence import Evidence
@@ -13,13 +14,9 @@ from tuneloop.retraining.recipe import Recipe
 from tuneloop.retraining.verdicts import GateState
 from tuneloop.stats.gate import Outcome
 from tuneloop.tables import (
-    Approval,
     ApprovalKind,
-    Candidate,
-    Comparison,
     CycleState,
     Decision,
-    RetrainingCycle,
     ReviewItem,
     Trigger,
 )
@@ -60,6 +57,8 @@ class DecisionCreate(BaseModel):
 
 
 class QuestionRead(BaseModel):
+    """`approved_by` names those who have approved so far; the last one needed decides."""
+
     model_config = ConfigDict(from_attributes=True)
 
     kind: ApprovalKind
@@ -73,7 +72,12 @@ class QuestionRead(BaseModel):
     decided_from: str | None
     note: str | None
     approvals_needed: int
+    approved_by: list[str] = []
     four_eyes: bool
+
+    @property
+    def expired(self) -> bool:
+        return self.decision is None and self.expires_at <= now()
 
 
 class ComparisonRead(BaseModel):
@@ -103,7 +107,8 @@ class CandidateRead(BaseModel):
 
 
 class CycleRead(BaseModel):
-    """`attempt` counts its candidates from 1; all others fields are of the present one, and of the plan."""
+    """What every edge shows of a cycle. `attempt` counts its candidates from 1; questions, comparison, evidence and
+    candidate are of that one, `candidates` of all."""
 
     id: UUID
     attempt: int
@@ -126,39 +131,27 @@ class CycleRead(BaseModel):
     created_at: datetime
     updated_at: datetime
 
-    @classmethod
-    def of(
-        cls,
-        cycle: RetrainingCycle,
-        *,
-        model: str,
-        parent: str | None,
-        candidate: str | None,
-        candidate_digest: str | None,
-        candidates: list[Candidate],
-        questions: list[Approval],
-        comparison: Comparison | None,
-        evidence: Evidence | None,
-        override: Override | None,
-    ) -> Self:
-        return cls(
-            **cycle.model_dump(
-                include={
-                    *("id", "attempt", "state", "trigger", "alert_id", "job_id", "failure"),
-                    *("quantisations", "created_at", "updated_at"),
-                }
-            ),
-            model=model,
-            parent=parent,
-            candidate=candidate,
-            candidate_digest=candidate_digest,
-            recipe=Recipe.model_validate(cycle.recipe),
-            questions=[QuestionRead.model_validate(question) for question in questions],
-            candidates=[CandidateRead.model_validate(each) for each in candidates],
-            comparison=ComparisonRead.model_validate(comparison) if comparison else None,
-            evidence=evidence,
-            override=override,
-        )
+    @property
+    def attempts(self) -> int:
+        """How many candidates the plan covers."""
+        return 1 + self.recipe.further_attempts
+
+    @property
+    def retrain(self) -> QuestionRead | None:
+        return self._newest(ApprovalKind.RETRAIN)
+
+    @property
+    def promotion(self) -> QuestionRead | None:
+        """Each attempt asks its own; the newest."""
+        return self._newest(ApprovalKind.PROMOTION)
+
+    @property
+    def open_question(self) -> QuestionRead | None:
+        """What people are being asked now."""
+        return next((each for each in reversed(self.questions) if each.decision is None), None)
+
+    def _newest(self, kind: ApprovalKind) -> QuestionRead | None:
+        return next((each for each in reversed(self.questions) if each.kind is kind), None)
 
 
 class LookRead(BaseModel):

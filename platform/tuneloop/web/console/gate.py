@@ -1,11 +1,11 @@
-"""The gate of a cycle for its pages: what was tried, and the traffic that both versions answer differently."""
+"""The gate of a cycle for its pages: the traffic that both versions answer differently."""
 
 from typing import Any, NamedTuple
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session
 
 from tuneloop.retraining.verdicts import settled_items
-from tuneloop.tables import Candidate, RetrainingCycle, ReviewItem
+from tuneloop.tables import RetrainingCycle, ReviewItem
 from tuneloop.web.console.side_by_side import asked
 from tuneloop.web.console.text_diff import Piece, differences
 
@@ -19,12 +19,6 @@ class Settled(NamedTuple):
     candidate: str
     pieces: list[Piece]
     right: str
-
-
-def ranked_candidates(session: Session, cycle: RetrainingCycle) -> list[Candidate]:
-    """What was tried on the dev split, in the order of trying."""
-    query = select(Candidate).where(Candidate.cycle_id == cycle.id)
-    return list(session.exec(query.order_by(col(Candidate.method), col(Candidate.blend))))
 
 
 def settled_disagreements(session: Session, cycle: RetrainingCycle) -> list[Settled]:

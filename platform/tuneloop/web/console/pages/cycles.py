@@ -14,17 +14,15 @@ from tuneloop.ab_tests.service import tests_of
 from tuneloop.charts.data import Loss
 from tuneloop.charts.training import loss
 from tuneloop.identity.request import HttpRequest
-from tuneloop.kit.clock import now
 from tuneloop.kit.jobs import JobRow
 from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
-from tuneloop.registry.overrides import override_of
 from tuneloop.registry.service import aliases, contract_of
-from tuneloop.retraining.approvals import latest_question, open_question, questions, votes
+from tuneloop.retraining.approvals import latest_question, votes
 from tuneloop.retraining.attempts import comparison_of
 from tuneloop.retraining.diagnosis.reading import read_attempts
-from tuneloop.retraining.evidence import evidence_of
-from tuneloop.retraining.recipe import Recipe, further_in_words
+from tuneloop.retraining.reading import read_cycle
+from tuneloop.retraining.recipe import further_in_words
 from tuneloop.retraining.service import approve_promotion, approve_retrain, cancel, find_cycle, has_newer, reject
 from tuneloop.retraining.states import ENDED
 from tuneloop.retraining.verdicts import gate_state
@@ -33,7 +31,7 @@ from tuneloop.tables import ApprovalKind, Client, RegisteredModel, Role, Snapsho
 from tuneloop.web.console.ab_tests import shown_test
 from tuneloop.web.console.flash import back_to
 from tuneloop.web.console.forms import optional, required
-from tuneloop.web.console.gate import ranked_candidates, settled_disagreements
+from tuneloop.web.console.gate import settled_disagreements
 from tuneloop.web.console.render import page
 from tuneloop.web.console.side_by_side import compared_versions, side_by_side
 from tuneloop.web.console.timeline import timeline
@@ -49,7 +47,7 @@ class CyclePage(Controller):
     ) -> Response[str]:
         cycle = find_cycle(session, cycle_id)
         model = session.get_one(RegisteredModel, cycle.model_id)
-        question = open_question(session, cycle.id)
+        read = read_cycle(session, cycle)
         production, candidate = compared_versions(session, cycle)
         job = session.get(JobRow, cycle.job_id) if cycle.job_id else None
         attempts = read_attempts(session, cycle)
@@ -66,21 +64,15 @@ class CyclePage(Controller):
             training=session.get(Snapshot, cycle.training_snapshot_id) if cycle.training_snapshot_id else None,
             golden=session.get(Snapshot, cycle.golden_snapshot_id) if cycle.golden_snapshot_id else None,
             job=job,
-            question=question,
-            expired=question is not None and question.expires_at <= now(),
-            given=votes(session, question) if question else [],
-            answered=[each for each in questions(session, cycle.id) if each.decision is not None],
-            comparison=comparison_of(session, cycle.id),
-            evidence=evidence_of(session, cycle),
+            read=read,
+            question=read.open_question,
             attempts=attempts,
             diagnosis=next((each.diagnosis for each in reversed(attempts) if each.diagnosis), None),
             doing=attempts[-1].step if attempts and attempts[-1].ended is None else None,
             may_propose=cycle.state in ENDED and not has_newer(session, cycle),
-            further=further_in_words(Recipe.model_validate(cycle.recipe).further_attempts),
+            further=further_in_words(read.recipe.further_attempts),
             losses=_losses(job),
-            override=override_of(session, cycle.id),
             gate=gate_state(session, cycle),
-            tried=ranked_candidates(session, cycle),
             steps=timeline(session, cycle),
             ab_tests=[shown_test(session, test) for test in tests_of(session, cycle.id)],
             ab_offer=ab_offer(session, cycle),
