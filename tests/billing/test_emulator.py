@@ -168,32 +168,6 @@ def test_coupons_and_credit_notes(shop: Shop) -> None:
     assert shop.invoices(customer)[-1].amount_due == 150_000
 
 
-def test_a_meter_counts_each_identifier_once(shop: Shop) -> None:
-    customer = shop.customer()
-    meter = shop.stripe.v1.billing.meters.create(
-        {"display_name": "GPU minutes", "event_name": "gpu", "default_aggregation": {"formula": "sum"}}
-    )
-    product = shop.stripe.v1.products.create({"name": "GPU minutes"})
-    metered = shop.stripe.v1.prices.create(
-        {
-            "product": product.id,
-            "currency": "usd",
-            "unit_amount": 50,
-            "recurring": {"interval": "month", "usage_type": "metered", "meter": meter.id},
-        }
-    )
-    subscribe(shop, customer, shop.price())
-    shop.stripe.v1.subscriptions.create({"customer": customer, "items": [{"price": metered.id}]})
-    event: Any = {"event_name": "gpu", "payload": {"stripe_customer_id": customer, "value": "30"}, "identifier": "a"}
-    shop.stripe.v1.billing.meter_events.create(event)
-    with pytest.raises(stripe.InvalidRequestError, match="already exists with identifier a"):
-        shop.stripe.v1.billing.meter_events.create(event)
-    shop.stripe.v1.billing.meter_events.create(event | {"identifier": "b"})
-    shop.advance(32)
-    lines = [line for invoice in shop.invoices(customer)[-2:] for line in invoice.lines.data]
-    assert sorted((line.amount, line.quantity) for line in lines) == [(3_000, 60), (200_000, 1)]
-
-
 def test_a_key_is_honoured_once_and_for_one_request_only(shop: Shop) -> None:
     made = [shop.stripe.v1.customers.create({"name": "Acme"}, {"idempotency_key": "k"}) for _ in range(3)]
     assert len({each.id for each in made}) == 1

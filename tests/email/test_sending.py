@@ -10,9 +10,9 @@ import pytest
 from pydantic import SecretStr
 
 from tests.email.server import certificate, check_login, smtp_server
-from tuneloop.email.dkim import new_dkim_key
+from tuneloop.email.dkim import DkimKey, new_dkim_key
 from tuneloop.email.message import Address, Attachment, Message, compose
-from tuneloop.email.smtp import MailRefused, MailServerDown, send
+from tuneloop.email.smtp import MailRefused, MailServerDown, Receipt, transmit
 from tuneloop.kit.errors import InvalidInput
 from tuneloop.kit.settings import Settings
 
@@ -29,6 +29,16 @@ def message(to: str = "ann@client.example", **changed: object) -> Message:
         "attachments": (Attachment("Bericht März.pdf", "application/pdf", bytes(range(256)) * 40),),
     }
     return Message(**(values | changed))  # type: ignore[arg-type]
+
+
+def send(settings: Settings, message: Message, *, dkim: DkimKey | None = None) -> Receipt:
+    raw = compose(message)
+    return transmit(
+        settings.smtp.get_secret_value(),
+        dkim.sign(raw) if dkim else raw,
+        sender=message.envelope_sender,
+        recipient=message.recipient.email,
+    )
 
 
 def at(port: int, rest: str = "?tls=off", user: str = "") -> Settings:

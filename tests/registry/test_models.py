@@ -10,7 +10,6 @@ from tuneloop.kit.errors import Conflict, InvalidInput, NotFound
 from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.registry.contract import Contract, Task
-from tuneloop.registry.names import parse_name
 from tuneloop.registry.policy import Policy
 from tuneloop.registry.service import (
     add_base,
@@ -25,7 +24,6 @@ from tuneloop.registry.service import (
     manifest_of,
     point,
     policy_of,
-    resolve,
 )
 from tuneloop.tables import AdapterVersion, Agency, Alias, BaseModel, Client, Pool, RegisteredModel, Snapshot
 
@@ -123,8 +121,6 @@ def test_a_version_is_found_by_alias_number_or_digest(
     assert find_version(session, model, "production") == second
     assert find_version(session, model, "v1.0") == first
     assert find_version(session, model, first.digest) == first
-    assert resolve(session, parse_name("acme/support"))[1] == second
-    assert resolve(session, parse_name("acme/support@v1.0"))[1] == first
     assert list_versions(session, model) == [first, second]
 
 

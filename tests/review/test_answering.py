@@ -19,7 +19,7 @@ from tuneloop.registry.templates import Message
 from tuneloop.retraining.jobs import RejudgeCandidate
 from tuneloop.review.active_sampling import flagged
 from tuneloop.review.items import put
-from tuneloop.review.labels import labeller_of, of_cycle, pairs, sampled
+from tuneloop.review.labels import labeller_of, pairs
 from tuneloop.review.queue import (
     GatePair,
     add_gate_items,
@@ -46,6 +46,12 @@ from tuneloop.tables import (
 )
 
 
+def done(session: TenantSession, purpose: ReviewPurpose) -> list[ReviewItem]:
+    """Settled items, in the order in which they were settled."""
+    rows = select(ReviewItem).where(ReviewItem.purpose == purpose, ReviewItem.state == ReviewState.DONE)
+    return list(session.exec(rows.order_by(col(ReviewItem.closed_at), col(ReviewItem.id))))
+
+
 @pytest.fixture
 def item(session: TenantSession, traffic: Traffic) -> ReviewItem:
     traffic.answers(session, 1)
@@ -59,8 +65,7 @@ def test_a_sampled_label_measures_and_does_not_train(
     example = session.get_one(Example, item.example_id)
     assert (item.state, item.expected, item.category) == (ReviewState.DONE, "refund", "refund")
     assert (example.pool, example.source, example.added_by) == (Pool.ROLLING, Source.SAMPLED, "Ann")
-    (settled,) = sampled(session, model_id=traffic.model.id)
-    assert (settled.item, settled.prediction.id) == (item, item.prediction_id)
+    assert done(session, ReviewPurpose.SAMPLE) == [item]
     label = session.exec(select(ReviewLabel)).one()
     assert (label.labeller, label.blind, label.seconds) == (labeller_of(ann), True, 12.5)
     with pytest.raises(Conflict, match="done already"):
@@ -176,7 +181,7 @@ def test_a_label_counts_though_its_text_may_not_be_stored(
     submit_label(session, principal=ann, item_id=item.id, expected="order")
     assert (item.state, item.example_id) == (ReviewState.DONE, None)
     assert "in training" in (item.outcome or "")
-    assert len(sampled(session, model_id=traffic.model.id)) == 1
+    assert done(session, ReviewPurpose.SAMPLE) == [item]
 
 
 def test_a_flagged_answer_trains_and_answers_the_user(session: TenantSession, traffic: Traffic, ann: Principal) -> None:
@@ -192,7 +197,7 @@ def test_a_flagged_answer_trains_and_answers_the_user(session: TenantSession, tr
     assert [row.state for row in said] == [FeedbackState.DISMISSED, FeedbackState.ACCEPTED]
     example = session.get_one(Example, by_answer[wrong.id].example_id)
     assert (example.pool, example.source) == (Pool.TRAINING, Source.CORRECTION)
-    assert sampled(session, model_id=traffic.model.id) == []
+    assert done(session, ReviewPurpose.SAMPLE) == []
 
 
 def test_a_label_answers_users_whatever_it_was_asked_for(
@@ -245,7 +250,7 @@ def test_the_last_label_of_a_gate_asks_for_a_verdict(session: TenantSession, tra
     submit_label(session, principal=ann, item_id=items[1].id, expected="refund")
     (job,) = asked()
     assert job.args == {"cycle_id": str(cycle.id)}
-    assert [settled.item.expected for settled in of_cycle(session, cycle.id)] == ["order", "refund"]
+    assert [item.expected for item in done(session, ReviewPurpose.GATE)] == ["order", "refund"]
     assert session.exec(select(Example).where(col(Example.prediction_id).is_not(None))).all() == []
 
 

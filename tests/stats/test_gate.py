@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.stats.labels import labelled
 from tuneloop.stats.evidence import Group
 from tuneloop.stats.gate import Disagreements, Outcome, Policy, decide
 from tuneloop.stats.gate_tests import CheckResult
 from tuneloop.stats.paired import PairedCounts
-from tuneloop.stats.sequential import DisagreementTest
 from tuneloop.stats.strata import Flags, Strata, stratify
 
 EQUAL = PairedCounts(460, 6, 6, 28)
@@ -101,8 +101,8 @@ def test_the_estimate_of_missing_labels_settles_the_question_with_the_promised_p
 
 def test_labelled_disagreements_prove_what_the_items_are_too_few_for() -> None:
     few = Strata(PairedCounts(84, 4, 3, 9), target=GAINED, strong=PairedCounts(80, 2, 2, 6))
-    kept = DisagreementTest(Group.plain(1500, 90)).observe(30, 25, 35)
-    strong = DisagreementTest(Group.plain(1500, 90), margin=0.03 * 0.9).observe(25, 24, 41)
+    kept = labelled(Group.plain(1500, 90), 30, 25, 35).decision
+    strong = labelled(Group.plain(1500, 90), 25, 24, 41, margin=0.03 * 0.9).decision
     assert decide(few).outcome is Outcome.NEED_MORE_LABELS
     assert decide(few, disagreement=kept).outcome is Outcome.NEED_MORE_LABELS
     verdict = decide(few, disagreement=Disagreements(kept, strong=strong))
@@ -114,22 +114,22 @@ def test_labelled_disagreements_prove_what_the_items_are_too_few_for() -> None:
 
 
 def test_a_gain_on_the_target_may_be_proven_by_disagreements() -> None:
-    gain = DisagreementTest(Group.plain(1500, 90)).observe(30, 4, 56)
+    gain = labelled(Group.plain(1500, 90), 30, 4, 56).decision
     verdict = decide(Strata(EQUAL, target=PairedCounts(3, 2, 1, 4)), disagreement=Disagreements(gain, target=gain))
     assert verdict.outcome is Outcome.PROMOTE
 
 
 def test_disagreements_that_prove_harm_reject_and_open_ones_ask_for_labels() -> None:
-    harmful = DisagreementTest(Group.plain(1000, 90)).observe(5, 70, 5)
+    harmful = labelled(Group.plain(1000, 90), 5, 70, 5).decision
     assert decide(Strata(EQUAL), disagreement=harmful).outcome is Outcome.REJECT
-    unsettled = DisagreementTest(Group.plain(1000, 90)).observe(5, 4, 6)
+    unsettled = labelled(Group.plain(1000, 90), 5, 4, 6).decision
     verdict = decide(Strata(EQUAL), disagreement=unsettled)
     assert (verdict.outcome, verdict.labels_needed) == (Outcome.NEED_MORE_LABELS, unsettled.labels_needed)
     assert "more labelled disagreements would tell" in verdict.reasons[0]
 
 
 def test_harm_that_the_items_prove_stands_whatever_the_disagreements_say() -> None:
-    kept = DisagreementTest(Group.plain(1500, 90)).observe(30, 25, 35)
+    kept = labelled(Group.plain(1500, 90), 30, 25, 35).decision
     assert decide(Strata(HARMED), disagreement=kept).outcome is Outcome.REJECT
 
 

@@ -10,7 +10,7 @@ from scipy import optimize, stats
 from tuneloop.stats.paired import (
     Alternative,
     PairedCounts,
-    compare,
+    compare_counts,
     count,
     holm,
     mcnemar_exact,
@@ -31,7 +31,7 @@ tables = st.builds(PairedCounts, *[st.integers(0, 60)] * 4).filter(lambda counts
 def test_counts_say_what_was_fixed_and_what_was_broken() -> None:
     production = np.array([True, True, False, False, True])
     candidate = np.array([True, False, True, True, True])
-    compared = compare(production, candidate)
+    compared = compare_counts(count(production, candidate))
     assert compared.counts == PairedCounts(both_right=2, fixed=2, broken=1, both_wrong=0)
     assert (compared.n, compared.fixed, compared.broken, compared.difference) == (5, 2, 1, 0.2)
     assert (compared.counts.production.value, compared.counts.candidate.value) == (0.6, 0.8)
@@ -117,7 +117,7 @@ def test_non_inferiority_is_accepted_at_the_margin_in_at_most_five_percent(n: in
 
 
 def test_no_items_say_nothing() -> None:
-    compared = compare(np.array([], dtype=bool), np.array([], dtype=bool))
+    compared = compare_counts(count(np.array([], dtype=bool), np.array([], dtype=bool)))
     assert (compared.interval, compared.p_value) == ((-1.0, 1.0), 1.0)
     assert math.isnan(compared.difference)
 

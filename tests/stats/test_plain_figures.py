@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.stats.labels import labelled
 from tuneloop.stats.agreement import cohen_kappa
 from tuneloop.stats.canary import check, noise_floor
 from tuneloop.stats.categories import CategoryCharts, pooled
@@ -15,8 +16,6 @@ from tuneloop.stats.estimates import best, hajek, prediction_powered
 from tuneloop.stats.evidence import Group
 from tuneloop.stats.impact import Answers, estimate
 from tuneloop.stats.intervals import Rate
-from tuneloop.stats.paired_scores import compare_scores
-from tuneloop.stats.sequential import DisagreementTest
 
 RIGHT = np.array([True, True, False, True] * 10)
 SURE = np.where(RIGHT, 0.9, 0.4) + np.linspace(0, 0.05, 40)
@@ -30,7 +29,7 @@ SEEN = Answers(SURE, RIGHT)
         pytest.param(lambda: CategoryCharts({"a": (9, 10)}).observe({"a": (5, 9)}), id="categories"),
         pytest.param(lambda: pooled({"a": (9, 10), "b": (1, 3)}), id="pooled"),
         pytest.param(lambda: fit_overdispersion([(80, 100), (95, 100), (70, 100), (99, 100)]), id="overdispersion"),
-        pytest.param(lambda: DisagreementTest(Group.plain(900, 60)).observe(20, 15, 5), id="disagreements"),
+        pytest.param(lambda: labelled(Group.plain(900, 60), 20, 15, 5).decision, id="disagreements"),
         pytest.param(lambda: hajek(RIGHT, np.full(40, 0.2)), id="hajek"),
         pytest.param(lambda: prediction_powered(RIGHT, SURE, np.tile(SURE, 5)), id="prediction powered"),
         pytest.param(lambda: best(RIGHT, SURE, np.tile(SURE, 5)), id="best"),
@@ -38,7 +37,6 @@ SEEN = Answers(SURE, RIGHT)
         pytest.param(lambda: check(5, 100, 2, 1, noise_floor(1, 100)), id="canary"),
         pytest.param(lambda: noise_floor(1, 100), id="noise"),
         pytest.param(lambda: cohen_kappa(["a", "b"], ["a", "a"]), id="agreement"),
-        pytest.param(lambda: compare_scores(SURE, SURE[::-1]), id="scores"),
     ],
 )
 def test_figures_are_plain(make: Callable[[], object]) -> None:

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from tuneloop.stats.alpha_spending import Spending, boundaries, spent
+from tests.stats.labels import labelled, plain
+from tuneloop.stats.alpha_spending import Spending, spent
 from tuneloop.stats.evidence import Evidence, Group, Label
 from tuneloop.stats.paired import PairedCounts, tango_interval, tango_score
 from tuneloop.stats.sequential import Decision, DisagreementTest
@@ -14,9 +15,15 @@ from tuneloop.stats.sequential import Decision, DisagreementTest
 MARGIN = 0.02
 
 
-def labelled(group: Group, labels: int, fixed: int, broken: int) -> Evidence:
+def evidence(group: Group, labels: int, fixed: int, broken: int) -> Evidence:
     settled = [(1, 0)] * fixed + [(0, 1)] * broken + [(0, 0)] * (labels - fixed - broken)
     return Evidence.before(group).after(*(Label(0, True, "", *each) for each in settled))
+
+
+def boundaries(planned: int, possible: int, alpha: float) -> list[float]:
+    """Of a test that looks after every label."""
+    spending = Spending(planned, possible, alpha)
+    return [spending.look(labels) for labels in range(1, possible + 1)]
 
 
 def test_the_chance_to_cross_by_each_look_is_what_the_spending_function_allows() -> None:
@@ -55,7 +62,7 @@ def test_a_twentieth_of_the_error_is_kept_for_labels_beyond_the_plan() -> None:
 
 
 def test_with_every_disagreement_labelled_the_score_is_tangos() -> None:
-    known = labelled(Group.plain(1000, 60), labels=60, fixed=25, broken=20)
+    known = evidence(Group.plain(1000, 60), labels=60, fixed=25, broken=20)
     counts = PairedCounts(940, 25, 20, 15)
     for difference in (-0.05, -0.02, 0.0, 0.03):
         assert known.score(difference) == pytest.approx(tango_score(counts, difference))
@@ -118,9 +125,10 @@ def test_so_few_disagreements_that_even_their_loss_is_within_the_margin_need_no_
 
 
 def test_a_proof_is_not_taken_back_by_later_labels() -> None:
-    test = DisagreementTest(Group.plain(1000, 80))
-    assert test.observe(40, 0).non_inferior
-    assert test.observe(0, 40).non_inferior
+    test = labelled(Group.plain(1000, 80), 40, 0)
+    assert test.decision.non_inferior
+    test.settle(*plain(0, 40))
+    assert test.decision.non_inferior
 
 
 @given(
@@ -132,14 +140,15 @@ def test_every_look_is_consistent_in_itself(looks: list[tuple[int, int, int]], s
     total = sum(map(sum, looks))
     test = DisagreementTest(Group.plain(10 * (total + spare) + 1, total + spare))
     for look in looks:
-        decision = test.observe(*look)
+        test.settle(*plain(*look))
+        decision = test.decision
         assert not (decision.non_inferior and decision.harmful)
         assert (decision.labels_needed > 0) == (not (decision.non_inferior or decision.harmful))
         assert decision.difference.low <= decision.estimate <= decision.difference.high
 
 
 def test_the_final_interval_is_tangos_at_the_level_that_is_left() -> None:
-    decision = DisagreementTest(Group.plain(1428, 100), margin=0.001).observe(52, 40, 8)
+    decision = labelled(Group.plain(1428, 100), 52, 40, 8, margin=0.001).decision
     fixed_sample = tango_interval(PairedCounts(1336, 52, 40, 0), 0.90)
     assert decision.difference.low == pytest.approx(fixed_sample.low, abs=0.0006)
     assert decision.difference.high == pytest.approx(fixed_sample.high, abs=0.0006)
@@ -151,9 +160,7 @@ def test_impossible_tests_and_labels_are_refused() -> None:
     with pytest.raises(ValueError, match="margin"):
         DisagreementTest(Group.plain(10, 1), margin=2)
     with pytest.raises(ValueError, match="only 5 answers differ"):
-        DisagreementTest(Group.plain(10, 5)).observe(3, 3)
-    with pytest.raises(ValueError, match="negative"):
-        DisagreementTest(Group.plain(10, 5)).observe(-1, 3)
+        labelled(Group.plain(10, 5), 3, 3)
 
 
 def _years(share: float, neither: float, queries: int, *, difference: float, runs: int = 400) -> list[Decision]:
@@ -169,6 +176,6 @@ def _years(share: float, neither: float, queries: int, *, difference: float, run
         while not test.settled and used < most:
             batch = min(10, most - used)
             used += batch
-            test.add(*(int(count) for count in generator.multinomial(batch, chances)))
+            test.settle(*plain(*generator.multinomial(batch, chances).tolist()))
         found.append(test.decision)
     return found

@@ -16,7 +16,6 @@ from tuneloop.tables import Activity, Client, Role, WorkEntry
 GUIDE_MINUTES = {Activity.COLLECT: 30, Activity.RETRAIN: 15, Activity.COMPARE: 30, Activity.DEPLOY: 15}
 """A month's work for a client, as an agency plans it."""
 
-BEAT_SECONDS = 30
 _PAUSE = timedelta(seconds=90)
 _LONGEST = 24 * 3600
 

@@ -1,10 +1,9 @@
 """Accuracy over time: the whole model, and one small chart a category."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from tuneloop.charts.data import Marker, Point
 from tuneloop.charts.marks import (
-    SCHEMA,
     TIME,
     Spec,
     Width,
@@ -64,17 +63,6 @@ def category(
     axis = share_axis(lowest)
     lines = baseline(level, axis) if level is not None else []
     return chart(width=width, height=height, layers=[*lines, *measured(points, axis, title="right", small=True)])
-
-
-def categories(
-    series: Mapping[str, tuple[float | None, Sequence[Point]]], *, columns: int = 3, width: int = 150
-) -> Spec:
-    """All categories in one picture, for paper: name to (baseline, points)."""
-    panels: list[Spec] = []
-    for name, (level, points) in series.items():
-        panel = category(points, level=level, width=width)
-        panels.append({**{key: panel[key] for key in ("width", "height", "layer")}, "title": name})
-    return {"$schema": SCHEMA, "columns": columns, "concat": panels}
 
 
 def reports_rate(

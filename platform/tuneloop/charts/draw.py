@@ -12,9 +12,5 @@ def themed(spec: Spec, theme: str = "light") -> Spec:
     return {**sized, "config": THEMES[theme]}
 
 
-def svg(spec: Spec, *, theme: str = "light") -> str:
-    return vl_convert.vegalite_to_svg(themed(spec, theme))
-
-
 def png(spec: Spec, *, theme: str = "light", scale: float = 2.0) -> bytes:
     return vl_convert.vegalite_to_png(themed(spec, theme), scale=scale)

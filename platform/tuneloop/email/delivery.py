@@ -28,8 +28,6 @@ from tuneloop.tables import AttemptOutcome, BlockReason, Mail, MailAttempt, Mail
 PAUSES = tuple(timedelta(minutes=minutes) for minutes in (1, 10, 60, 4 * 60, 12 * 60, 24 * 60))
 """How long to wait after the first, second, … attempt that the server put off; after the last one, it has failed."""
 
-BAD_ADDRESS = ("5.1.", "550", "551", "553")
-
 
 class Started(NamedTuple):
     mail: Mail

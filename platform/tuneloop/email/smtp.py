@@ -7,10 +7,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from tuneloop.email.dkim import DkimKey
-from tuneloop.email.message import Message, compose
 from tuneloop.kit.errors import InvalidInput, TuneloopError, Unavailable
-from tuneloop.kit.settings import Settings
 
 TIMEOUT_SECONDS = 30.0
 PORTS = {"smtp": 587, "smtps": 465}
@@ -66,21 +63,6 @@ class Server(NamedTuple):
             password=unquote(parts.password or ""),
             ca_file=options.get("ca", [None])[0],
         )
-
-
-def send(settings: Settings, message: Message, *, dkim: DkimKey | None = None) -> Receipt:
-    """Compose, sign and transmit one message. Not inside a transaction: it talks to the network.
-
-    Raises:
-        MailRefused: the server refuses for good. MailServerDown: try again later.
-    """
-    raw = compose(message)
-    return transmit(
-        settings.smtp.get_secret_value(),
-        dkim.sign(raw) if dkim else raw,
-        sender=message.envelope_sender,
-        recipient=message.recipient.email,
-    )
 
 
 def transmit(

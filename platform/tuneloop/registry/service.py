@@ -13,7 +13,6 @@ from tuneloop.kit.clock import now
 from tuneloop.kit.errors import Conflict, InvalidInput, NotFound
 from tuneloop.kit.principal import Principal
 from tuneloop.registry.contract import Contract, Manifest, Quantisation
-from tuneloop.registry.names import ModelName
 from tuneloop.registry.policy import Policy
 from tuneloop.tables import AdapterVersion, Alias, BaseModel, Client, Feature, RegisteredModel, Role, VersionAlias
 
@@ -172,12 +171,6 @@ def find_version(session: Session, model: RegisteredModel, version: str) -> Adap
     if found is None:
         raise NotFound("version", version)
     return found
-
-
-def resolve(session: Session, name: ModelName) -> tuple[RegisteredModel, AdapterVersion]:
-    """The model and the named version of it, or its production version."""
-    model = find_model(session, client=name.client, model=name.model)
-    return model, find_version(session, model, name.version or Alias.PRODUCTION)
 
 
 def aliases(session: Session, model_id: UUID) -> dict[Alias, AdapterVersion]:

@@ -131,17 +131,6 @@ def settle(
     return item
 
 
-def ask_again(session: Session, *, principal: Principal, item_id: UUID) -> ReviewItem:
-    """Want one more label of an item that is not settled."""
-    principal.require(Role.OPERATOR)
-    item = locked(session, item_id)
-    if item.state not in ASKED:
-        raise Conflict(f"this item is {item.state} already; take your label back first", item=str(item_id))
-    item.wanted_labels = max(item.wanted_labels, len(of_item(session, item_id)) + 2)
-    session.add(item)
-    return item
-
-
 def skip(session: Session, *, principal: Principal, item_id: UUID) -> ReviewItem:
     """Leave an item out for good: it can't be answered, or a proposal is not worth learning."""
     principal.require(Role.OPERATOR)

@@ -60,24 +60,17 @@ def of_item(session: Session, item_id: UUID) -> list[ReviewLabel]:
 
 def of_alert(session: Session, alert_id: UUID) -> list[Settled]:
     """Settled burst items of an alert: chosen, so they say how bad its region is and never how good the model."""
-    return _settled(session, ReviewItem.alert_id == alert_id, ReviewItem.purpose == ReviewPurpose.BURST)
-
-
-def of_cycle(session: Session, cycle_id: UUID) -> list[Settled]:
-    """Settled gate items of a cycle, in the order in which they were settled."""
-    return _settled(session, ReviewItem.cycle_id == cycle_id, ReviewItem.purpose == ReviewPurpose.GATE)
-
-
-def sampled(
-    session: Session, *, model_id: UUID, since: datetime | None = None, until: datetime | None = None
-) -> list[Settled]:
-    """Settled items of the random sample whose answers were given in (since, until]; this alone measures accuracy."""
-    conditions: list[object] = [ReviewItem.model_id == model_id, ReviewItem.purpose == ReviewPurpose.SAMPLE]
-    if since is not None:
-        conditions.append(col(Prediction.at) > since)
-    if until is not None:
-        conditions.append(col(Prediction.at) <= until)
-    return _settled(session, *conditions)
+    query = (
+        select(ReviewItem, Prediction)
+        .join(Prediction, col(Prediction.id) == ReviewItem.prediction_id)
+        .where(
+            ReviewItem.state == ReviewState.DONE,
+            ReviewItem.alert_id == alert_id,
+            ReviewItem.purpose == ReviewPurpose.BURST,
+        )
+        .order_by(col(ReviewItem.closed_at), col(ReviewItem.id))
+    )
+    return [Settled(item, prediction) for item, prediction in session.exec(query)]
 
 
 def waiting(session: Session, *conditions: object) -> int:
@@ -164,13 +157,3 @@ def verdict(model: RegisteredModel, labels: Sequence[ReviewLabel], wanted: int) 
         if 2 * sum(same(model, label.expected, other.expected) for other in labels) > len(labels):
             return ReviewState.DONE, index
     return (ReviewState.DISPUTED, 0) if len(labels) == 2 else (ReviewState.DONE, len(labels) - 1)
-
-
-def _settled(session: Session, *conditions: object) -> list[Settled]:
-    query = (
-        select(ReviewItem, Prediction)
-        .join(Prediction, col(Prediction.id) == ReviewItem.prediction_id)
-        .where(ReviewItem.state == ReviewState.DONE, *conditions)  # type: ignore[arg-type]
-        .order_by(col(ReviewItem.closed_at), col(ReviewItem.id))
-    )
-    return [Settled(item, prediction) for item, prediction in session.exec(query)]

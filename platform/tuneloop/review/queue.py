@@ -18,7 +18,7 @@ from tuneloop.review.active_sampling import (
     text_of,
     uncertain,
 )
-from tuneloop.review.answering import ask_again, next_item, settle, skip, submit_label, undo
+from tuneloop.review.answering import next_item, settle, skip, submit_label, undo
 from tuneloop.review.blinding import is_blind
 from tuneloop.review.items import item_of, put
 from tuneloop.review.sampling import add_sample
@@ -40,7 +40,6 @@ __all__ = [
     "add_burst",
     "add_gate_items",
     "add_sample",
-    "ask_again",
     "fill",
     "next_item",
     "settle",

@@ -65,13 +65,6 @@ class Spending:
         return self._alpha * (1 - kept_back * (self._possible - labels) / further)
 
 
-@lru_cache(maxsize=128)
-def boundaries(planned: int, possible: int, alpha: float) -> tuple[float, ...]:
-    """Of a test that looks after every label."""
-    spending = Spending(planned, possible, alpha)
-    return tuple(spending.look(labels) for labels in range(1, possible + 1))
-
-
 class _Look(NamedTuple):
     labels: int
     error: float

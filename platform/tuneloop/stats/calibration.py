@@ -1,7 +1,7 @@
 """From a model's confidence to the probability that its answer is right, fitted on labelled answers.
 
-Refit for every artifact: quantisation and fine-tuning change confidences. 100 to 500 labels are enough for these two
-parametric maps.
+Refit for every artifact: quantisation and fine-tuning change confidences. 100 to 500 labels are enough for a
+parametric map.
 """
 
 from dataclasses import dataclass
@@ -24,29 +24,9 @@ class Calibrator:
     intercept: float
     n: int
 
-    @property
-    def temperature(self) -> float:
-        return 1.0 / self.slope
-
     def apply(self, confidence: Array) -> Array:
         """Calibrated probabilities of the shape of `confidence`."""
         return np.asarray(special.expit(self.slope * _logit(confidence) + self.intercept), dtype=float)
-
-
-@dataclass(frozen=True)
-class CalibrationError:
-    """Expected calibration error as a share; it is biased upwards at small `n`, so compare only equal `n`."""
-
-    value: float
-    n: int
-
-
-def fit_temperature(confidence: Array, correct: NDArray[np.bool_]) -> Calibrator:
-    """One parameter, keeps the ranking and 0.5 (Guo et al. 2017, on the top answer's log-odds)."""
-    x, y = _checked(confidence, correct)
-    logits = _logit(x)
-    fit = optimize.minimize_scalar(lambda slope: _log_loss(slope * logits, y), bounds=_SLOPES, method="bounded")
-    return Calibrator(float(fit.x), 0.0, len(x))
 
 
 def fit_platt(confidence: Array, correct: NDArray[np.bool_]) -> Calibrator:
@@ -62,15 +42,6 @@ def fit_platt(confidence: Array, correct: NDArray[np.bool_]) -> Calibrator:
         bounds=[_SLOPES, (-20.0, 20.0)],
     )
     return Calibrator(float(fit.x[0]), float(fit.x[1]), len(x))
-
-
-def expected_calibration_error(confidence: Array, correct: NDArray[np.bool_], bins: int = 10) -> CalibrationError:
-    """Mean distance of confidence and accuracy over `bins` groups of equally many answers."""
-    x, y = _checked(confidence, correct)
-    order = np.argsort(x, kind="stable")
-    groups = [group for group in np.array_split(order, bins) if group.size]
-    error = sum(group.size * abs(float(x[group].mean() - y[group].mean())) for group in groups)
-    return CalibrationError(error / len(x), len(x))
 
 
 def _log_loss(logits: Array, target: Array) -> float:

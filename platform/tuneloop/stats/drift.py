@@ -56,7 +56,6 @@ class Shift:
     statistic: float
     p_value: float
     baseline_mean: float
-    current_mean: float
     n: int
 
 
@@ -120,7 +119,7 @@ def confidence_shift(baseline: Array, current: Array, bins: int = _BINS) -> Shif
         np.bincount(np.searchsorted(edges, old), minlength=len(edges) + 1),
         np.bincount(np.searchsorted(edges, new), minlength=len(edges) + 1),
     )
-    return Shift(statistic, p_value, float(old.mean()), float(new.mean()), len(new))
+    return Shift(statistic, p_value, float(old.mean()), len(new))
 
 
 def label_shift(baseline: Sequence[str], current: Sequence[str]) -> LabelShift:

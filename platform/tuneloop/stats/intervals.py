@@ -51,22 +51,18 @@ def wilson_of(share: float, n: float, level: float = 0.95) -> Interval:
     return Interval(low, high)
 
 
-def clopper_pearson(rate: Rate, level: float = 0.95) -> Interval:
-    """Exact interval (Clopper and Pearson 1934): covers with at least `level`, always."""
-    tail = (1 - level) / 2
-    return _beta_interval(rate, tail, below=(0.0, 1.0), above=(1.0, 0.0))
-
-
 def jeffreys(rate: Rate, level: float = 0.95) -> Interval:
     """Equal-tailed posterior interval under Beta(1/2, 1/2), with the ends closed at 0 and n correct."""
-    tail = (1 - level) / 2
-    return _beta_interval(rate, tail, below=(0.5, 0.5), above=(0.5, 0.5))
+    tail, wrong = (1 - level) / 2, rate.n - rate.correct
+    posterior = stats.beta(rate.correct + 0.5, wrong + 0.5)
+    low = posterior.ppf(tail) if rate.correct else 0.0
+    return Interval(float(low), float(posterior.ppf(1 - tail)) if wrong else 1.0)
 
 
 def newcombe_difference(production: Rate, candidate: Rate, level: float = 0.95) -> Interval:
     """Interval of candidate - production on *different* items (Newcombe 1998, method 10).
 
-    Versions that answered the same items are compared by `paired.compare`, which is far sharper.
+    Versions that answered the same items are compared by `paired.compare_counts`, which is far sharper.
     """
     if not (production.n and candidate.n):
         return Interval(-1.0, 1.0)
@@ -93,11 +89,3 @@ def normal_quantile(level: float) -> float:
     if not 0 < level < 1:
         raise ValueError(f"a confidence level lies between 0 and 1, got {level}")
     return float(stats.norm.ppf((1 + level) / 2))
-
-
-def _beta_interval(rate: Rate, tail: float, *, below: tuple[float, float], above: tuple[float, float]) -> Interval:
-    """Beta quantiles at `tail` and 1 - `tail`; `below` and `above` are added to (correct, wrong) of each end."""
-    wrong = rate.n - rate.correct
-    low = stats.beta.ppf(tail, rate.correct + below[0], wrong + below[1]) if rate.correct else 0.0
-    high = stats.beta.ppf(1 - tail, rate.correct + above[0], wrong + above[1]) if wrong else 1.0
-    return Interval(float(low), float(high))

@@ -89,11 +89,6 @@ def count(production: NDArray[np.bool_], candidate: NDArray[np.bool_]) -> Paired
     )
 
 
-def compare(production: NDArray[np.bool_], candidate: NDArray[np.bool_], level: float = 0.95) -> PairedComparison:
-    """Compares two boolean arrays (n,) of "was right" on the same items."""
-    return compare_counts(count(production, candidate), level)
-
-
 def compare_counts(counts: PairedCounts, level: float = 0.95) -> PairedComparison:
     return PairedComparison(counts, tango_interval(counts, level), mcnemar_mid_p(counts))
 

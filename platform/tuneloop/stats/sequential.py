@@ -9,7 +9,6 @@ import math
 from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import repeat
 
 import numpy as np
 from scipy import stats
@@ -109,25 +108,6 @@ class DisagreementTest:
             queries=round(known.queries),
             disagreements=int(known.group.differing.sum()),
             golden=known.group.golden,
-        )
-
-    def observe(self, fixed: int, broken: int, neither: int = 0) -> Decision:
-        """As `add`, with what is known then."""
-        self.add(fixed, broken, neither)
-        return self.decision
-
-    def add(self, fixed: int, broken: int, neither: int = 0) -> None:
-        """A look after new labels of a plain group: only the candidate right, only production right, both wrong.
-
-        Raises:
-            ValueError: a count is negative, or more labels than disagreements.
-        """
-        if min(fixed, broken, neither) < 0:
-            raise ValueError(f"counts can't be negative: {fixed}, {broken}, {neither}")
-        self.settle(
-            *repeat(Label(0, True, "", 1, 0), fixed),
-            *repeat(Label(0, True, "", 0, 1), broken),
-            *repeat(Label(0, True, "", 0, 0), neither),
         )
 
     def settle(self, *labels: Label) -> None:

@@ -107,10 +107,6 @@ def read_examples(path: Path) -> list[Example]:
     return examples
 
 
-def count(examples: Sequence[Encoded], group: Group) -> int:
-    return sum(example.group is group for example in examples)
-
-
 def _end(tokenizer: PreTrainedTokenizerBase, template: Template) -> int:
     text = end_of_answer(template)
     token = tokenizer.eos_token_id if text is None else tokenizer.convert_tokens_to_ids(text)

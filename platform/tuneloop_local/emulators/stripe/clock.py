@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from tuneloop_local.emulators.stripe.api.changes import change_items
-from tuneloop_local.emulators.stripe.api.meters import usage
 from tuneloop_local.emulators.stripe.api.schedules import release
 from tuneloop_local.emulators.stripe.api.subscriptions import end_subscription
 from tuneloop_local.emulators.stripe.calendar import add_months
@@ -106,13 +105,8 @@ def _renew(call: StripeRequest, subscription: Object) -> None:
     lines = []
     for item in subscription["items"]["data"]:
         name = account.get("product", item["price"]["product"])["name"]
-        if item["price"]["recurring"]["usage_type"] == "metered":
-            used = (item["current_period_start"], start)
-            count = usage(account, item["price"]["recurring"]["meter"], subscription["customer"], *used)
-            amount, period, quantity = round(count * item["price"]["unit_amount"]), used, int(count)
-        else:
-            quantity, period = item["quantity"], (start, end)
-            amount = quantity * item["price"]["unit_amount"]
+        quantity, period = item["quantity"], (start, end)
+        amount = quantity * item["price"]["unit_amount"]
         text = f"{quantity} x {name}"
         lines.append(
             subscription_line(

@@ -5,10 +5,9 @@ from tuneloop_local.emulators.stripe.api import (
     catalog,
     customers,
     invoices,
-    meters,
     schedules,
     sessions,
     subscriptions,
 )
 
-__all__ = ["accounts", "catalog", "customers", "invoices", "meters", "schedules", "sessions", "subscriptions"]
+__all__ = ["accounts", "catalog", "customers", "invoices", "schedules", "sessions", "subscriptions"]

@@ -54,7 +54,6 @@ def list_products(call: StripeRequest) -> Object:
     "recurring.interval",
     "recurring.interval_count",
     "recurring.usage_type",
-    "recurring.meter",
 )
 def create_price(call: StripeRequest) -> Object:
     given = dict(call.params)
@@ -89,13 +88,9 @@ def create_price(call: StripeRequest) -> Object:
 def _recurring(call: StripeRequest, given: Object) -> Object:
     if given["interval"] not in ("month", "year"):
         raise not_modelled(f"prices a {given['interval']}")
-    usage = given.get("usage_type", "licensed")
-    if (usage == "metered") != ("meter" in given):
-        raise ApiError("Metered prices need a meter, and licensed ones have none.", param="recurring[meter]")
-    if "meter" in given:
-        call.account.get("billing.meter", given["meter"], param="recurring[meter]")
-    made = call.spec.blank("recurring") | {"interval_count": 1, "usage_type": usage}
-    return made | given
+    if given.get("usage_type", "licensed") != "licensed":
+        raise not_modelled("metered prices")
+    return call.spec.blank("recurring") | {"interval_count": 1, "usage_type": "licensed"} | given
 
 
 @route("POST", "/v1/prices/{price}", "active", "nickname", "metadata", "lookup_key")

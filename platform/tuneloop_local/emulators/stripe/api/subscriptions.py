@@ -4,7 +4,6 @@ from tuneloop_local.emulators.stripe.api.catalog import PAGE
 from tuneloop_local.emulators.stripe.api.changes import change_items, prorate
 from tuneloop_local.emulators.stripe.api.terms import (
     discounts_of,
-    is_metered,
     months_of,
     new_item,
     price_of,
@@ -95,8 +94,6 @@ def _first_invoice(
     full = end - add_months(end, -months)
     lines = []
     for item in subscription["items"]["data"]:
-        if is_metered(item):
-            continue
         whole = item["price"]["unit_amount"] * item["quantity"]
         share = (end - start) / full if given.get("proration_behavior") != "none" or end - start == full else 0.0
         name = call.account.get("product", item["price"]["product"])["name"]

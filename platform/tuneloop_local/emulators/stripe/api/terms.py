@@ -42,10 +42,6 @@ def price_of(call: StripeRequest, given: Object) -> Object:
     return price
 
 
-def is_metered(item: Object) -> bool:
-    return bool(item["price"]["recurring"]["usage_type"] == "metered")
-
-
 def months_of(price: Object) -> int:
     recurring = price["recurring"]
     return int(recurring["interval_count"]) * (12 if recurring["interval"] == "year" else 1)
