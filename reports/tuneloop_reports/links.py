@@ -1,35 +1,20 @@
 """Links to a report for people without an account."""
 
 from datetime import timedelta
-from typing import NamedTuple
 
 from sqlalchemy.dialects.postgresql import insert
-from sqlmodel import Session, col, select, update
+from sqlmodel import Session, col, update
 
-from tuneloop.identity.secrets import new_token, token_digest
+from tuneloop.identity.links import NewLink, share, shared
+from tuneloop.identity.secrets import token_digest
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import NotFound
 from tuneloop.kit.ids import new_id
 from tuneloop.tables import Report, ReportLink
 
 
-class NewLink(NamedTuple):
-    row: ReportLink
-    token: str
-
-
-def new_link(session: Session, *, report: Report, created_by: str, days: int) -> NewLink:
-    made = new_token()
-    row = ReportLink(
-        client_id=report.client_id,
-        report_id=report.id,
-        token_hash=made.digest,
-        created_by=created_by,
-        expires_at=now() + timedelta(days=days),
-    )
-    session.add(row)
-    session.flush()
-    return NewLink(row, made.token)
+def new_link(session: Session, *, report: Report, created_by: str, days: int) -> NewLink[ReportLink]:
+    return share(session, ReportLink, created_by=created_by, days=days, client_id=report.client_id, report_id=report.id)
 
 
 def keep_link(session: Session, *, report: Report, token: str, created_by: str, days: int) -> None:
@@ -57,13 +42,7 @@ def open_link(session: Session, token: str, *, count: bool = True) -> tuple[Repo
     Raises:
         NotFound: there is no such link, or it has expired or was revoked: all answer alike.
     """
-    row = session.exec(
-        select(ReportLink).where(
-            ReportLink.token_hash == token_digest(token),
-            col(ReportLink.revoked_at).is_(None),
-            ReportLink.expires_at > now(),
-        )
-    ).one_or_none()
+    row = shared(session, ReportLink, token)
     if row is None:
         raise NotFound("report", "behind this link")
     if count:

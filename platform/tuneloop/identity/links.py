@@ -1,7 +1,10 @@
-"""Links that do one thing once, for whoever holds them: the token is random and only its hash is stored."""
+"""Links for whoever holds them: the token is random, shown once, and only its hash is stored.
+
+A one-time link does one thing once. A shared link opens something as often as one likes until it expires or is revoked.
+"""
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
 from sqlmodel import Session, select
@@ -9,7 +12,29 @@ from sqlmodel import Session, select
 from tuneloop.identity.secrets import new_token, token_digest
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import Conflict, NotFound
-from tuneloop.tables import OneTimeLink
+from tuneloop.tables import OneTimeLink, SharedLink
+
+L = TypeVar("L", bound=SharedLink)
+
+
+class NewLink(NamedTuple, Generic[L]):
+    row: L
+    token: str
+
+
+def share(session: Session, kind: type[L], *, created_by: str, days: int, prefix: str = "", **opens: Any) -> NewLink[L]:
+    """A new shared link; `opens` are the columns of its kind that say to what."""
+    token = new_token(prefix)
+    link = kind(token_hash=token.digest, created_by=created_by, expires_at=now() + timedelta(days=days), **opens)
+    session.add(link)
+    session.flush()
+    return NewLink(link, token.token)
+
+
+def shared(session: Session, kind: type[L], token: str) -> L | None:
+    """The link behind a token, unless it has expired or was revoked. Needs a session across agencies."""
+    link = session.exec(select(kind).where(kind.token_hash == token_digest(token))).one_or_none()
+    return link if link is not None and link.revoked_at is None and link.expires_at > now() else None
 
 
 def make_link(

@@ -2,14 +2,14 @@
 
 from datetime import timedelta
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func
 from sqlmodel import Session, col, select
 
 from tuneloop.audit.service import record
-from tuneloop.identity.secrets import new_token, token_digest
+from tuneloop.identity.links import NewLink, share, shared
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import InvalidInput, NotFound, TuneloopError
 from tuneloop.kit.principal import Principal
@@ -32,7 +32,7 @@ from tuneloop.tables import (
 
 PURPOSE = "correction"
 PREFIX = "fix_"
-LIFE = timedelta(days=30)
+LIFE_DAYS = 30
 LONGEST_LIFE_DAYS = 180
 AN_HOUR = timedelta(hours=1)
 MOST_AN_HOUR = 20
@@ -44,31 +44,25 @@ class TooManyCorrections(TuneloopError):
     code = "too_many_requests"
 
 
-class NewLink(NamedTuple):
-    """The token is shown once; only its hash is stored."""
-
-    link: ShareLink
-    token: str
-
-
-def create_link(session: Session, *, principal: Principal, model: RegisteredModel, days: int = LIFE.days) -> NewLink:
+def create_link(
+    session: Session, *, principal: Principal, model: RegisteredModel, days: int = LIFE_DAYS
+) -> NewLink[ShareLink]:
     """Raises InvalidInput for a life of less than a day or more than half a year."""
     principal.require(Role.OPERATOR)
     if not 1 <= days <= LONGEST_LIFE_DAYS:
         raise InvalidInput(f"a link lives 1 to {LONGEST_LIFE_DAYS} days", param="days")
-    token = new_token(PREFIX)
-    link = ShareLink(
+    made = share(
+        session,
+        ShareLink,
+        created_by=principal.name,
+        days=days,
+        prefix=PREFIX,
         client_id=model.client_id,
         model_id=model.id,
         purpose=PURPOSE,
-        token_hash=token.digest,
-        created_by=principal.name,
-        expires_at=now() + timedelta(days=days),
     )
-    session.add(link)
-    session.flush()
-    record(session, principal, "link.create", "link", link.id, client_id=link.client_id, days=days)
-    return NewLink(link, token.token)
+    record(session, principal, "link.create", "link", made.row.id, client_id=model.client_id, days=days)
+    return made
 
 
 def list_links(session: Session, model: RegisteredModel) -> list[ShareLink]:
@@ -92,10 +86,8 @@ def revoke_link(session: Session, *, principal: Principal, link_id: UUID) -> Sha
 
 def find_link(session: Session, token: str) -> ShareLink:
     """Needs a session across agencies. An expired, a revoked and an unknown link answer alike: NotFound."""
-    link = session.exec(
-        select(ShareLink).where(ShareLink.token_hash == token_digest(token), ShareLink.purpose == PURPOSE)
-    ).one_or_none()
-    if link is None or link.revoked_at is not None or link.expires_at <= now():
+    link = shared(session, ShareLink, token)
+    if link is None or link.purpose != PURPOSE:
         raise NotFound("link", "of this address; ask for a new one")
     return link
 

@@ -127,7 +127,7 @@ class SourcesController(Controller):
         found = find_model(session, client=client, model=model)
         made = create_link(session, principal=principal, model=found, days=data.days)
         url = f"{request.base_url}".rstrip("/") + f"/fix/{made.token}"
-        return NewLinkRead(link=LinkRead.model_validate(made.link), url=url)
+        return NewLinkRead(link=LinkRead.model_validate(made.row), url=url)
 
     @delete("/links/{link_id:uuid}", role=Role.OPERATOR, status_code=200, sync_to_thread=True)
     def revoke(

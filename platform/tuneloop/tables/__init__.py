@@ -27,6 +27,7 @@ from tuneloop.tables.datasets import Example, Pool, Snapshot, SnapshotItem, Sour
 from tuneloop.tables.deployment import AbState, AbTest
 from tuneloop.tables.evals import Comparison, EvalAnswer, EvalRun
 from tuneloop.tables.identity import ApiKey, WebSession
+from tuneloop.tables.links import OneTimeLink, SharedLink
 from tuneloop.tables.mail import AttemptOutcome, BlockReason, Mail, MailAttempt, MailBlock, MailSender, MailState
 from tuneloop.tables.monitoring import (
     Alert,
@@ -70,7 +71,6 @@ from tuneloop.tables.review import (
     ShareLink,
 )
 from tuneloop.tables.slack import (
-    OneTimeLink,
     SlackChannel,
     SlackIdentity,
     SlackInstallation,
@@ -161,6 +161,7 @@ __all__ = [
     "ScheduledTask",
     "ServiceUse",
     "ShareLink",
+    "SharedLink",
     "SlackChannel",
     "SlackIdentity",
     "SlackInstallation",

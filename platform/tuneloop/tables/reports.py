@@ -12,6 +12,7 @@ from sqlmodel import Field
 from tuneloop.kit.clock import now
 from tuneloop.kit.columns import text_enum
 from tuneloop.kit.tenancy import ClientOwned, Tenant
+from tuneloop.tables.links import SharedLink
 
 
 class ReportStyle(Tenant, table=True):
@@ -73,16 +74,9 @@ class ReportFile(ClientOwned, table=True):
     created_at: datetime = Field(default_factory=now)
 
 
-class ReportLink(ClientOwned, table=True):
-    """A link to a report for somebody without an account. Only the token's hash is stored."""
-
+class ReportLink(SharedLink, table=True):
     __tablename__ = "report_link"
 
     report_id: UUID = Field(foreign_key="report.id", index=True)
-    token_hash: str = Field(unique=True)
-    created_by: str
-    created_at: datetime = Field(default_factory=now)
-    expires_at: datetime
-    revoked_at: datetime | None = None
     opened: int = 0
     last_opened_at: datetime | None = None

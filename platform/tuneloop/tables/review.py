@@ -13,6 +13,7 @@ from tuneloop.kit.clock import now
 from tuneloop.kit.columns import text_enum
 from tuneloop.kit.tenancy import ClientOwned
 from tuneloop.tables.datasets import Source
+from tuneloop.tables.links import SharedLink
 
 
 class ReviewPurpose(StrEnum):
@@ -148,17 +149,10 @@ class DataFinding(ClientOwned, table=True):
     settled_at: datetime | None = None
 
 
-class ShareLink(ClientOwned, table=True):
-    """A link for somebody without an account. Only the token's hash is stored."""
-
+class ShareLink(SharedLink, table=True):
     __tablename__ = "share_link"
 
     model_id: UUID | None = Field(default=None, foreign_key="registered_model.id", index=True)
     purpose: str
-    token_hash: str = Field(unique=True)
-    created_by: str
-    created_at: datetime = Field(default_factory=now)
-    expires_at: datetime
     uses: int = 0
     used_at: datetime | None = None
-    revoked_at: datetime | None = None

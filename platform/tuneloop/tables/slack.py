@@ -112,18 +112,3 @@ class SlackMessage(Tenant, table=True):
     error: str | None = None
     created_at: datetime = Field(default_factory=now)
     updated_at: datetime = Field(default_factory=now)
-
-
-class OneTimeLink(Tenant, table=True):
-    """A link that does one thing once: install, link an identity, answer a question. Only the token's hash is kept."""
-
-    __tablename__ = "one_time_link"
-    client_key: ClassVar[str | None] = "client_id"
-
-    client_id: UUID | None = Field(default=None, foreign_key="client.id")
-    purpose: str
-    token_hash: str = Field(unique=True)
-    payload: dict[str, Any] = Field(sa_type=JSONB)
-    created_at: datetime = Field(default_factory=now)
-    expires_at: datetime
-    used_at: datetime | None = None

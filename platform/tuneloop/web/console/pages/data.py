@@ -187,7 +187,7 @@ class DataPage(Controller):
             url=url,
             client=find_client(session, client),
             model=found,
-            link=made.link,
+            link=made.row,
         )
 
     @post("/links/{link_id:uuid}/revoke", role=Role.OPERATOR, sync_to_thread=True)
