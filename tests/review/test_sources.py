@@ -134,7 +134,7 @@ def test_a_link_is_stored_as_a_hash_and_ends(
 
 @pytest.fixture
 def link(session: TenantSession, traffic: Traffic, ann: Principal) -> ShareLink:
-    return create_link(session, principal=ann, model=traffic.model).link
+    return create_link(session, principal=ann, model=traffic.model).row
 
 
 def test_a_client_s_word_waits_for_a_labeller(

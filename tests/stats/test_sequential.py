@@ -76,7 +76,7 @@ def test_the_variance_of_a_half_labelled_queue_is_that_of_simulated_queues() -> 
     for disagreements in generator.binomial(queries, share, 1500).tolist():
         labels = disagreements // 2
         f, b, _ = generator.multinomial(labels, [fixed, broken, 1 - fixed - broken])
-        scores.append(labelled(Group.plain(queries, disagreements), labels, int(f), int(b)).score(truth))
+        scores.append(evidence(Group.plain(queries, disagreements), labels, int(f), int(b)).score(truth))
     assert np.mean(scores) == pytest.approx(0.0, abs=0.06)
     assert np.std(scores) == pytest.approx(1.0, abs=0.05)
 
