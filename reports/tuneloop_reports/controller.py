@@ -101,7 +101,7 @@ class ReportController(Controller):
         return [_brief(report, client) for report, client in list_reports(session)]
 
     @post("/clients/{client:str}/reports/{month:str}", role=Role.OPERATOR, sync_to_thread=True)
-    def prepare(
+    def prepare_report(
         self, session: NamedDependency[TenantSession], client: FromPath[str], month: FromPath[str]
     ) -> ReportRead:
         """Draft a month's report, or bring the draft up to date."""
@@ -133,7 +133,7 @@ class ReportController(Controller):
         sync_to_thread=True,
         status_code=HTTP_200_OK,
     )
-    def approve(
+    def approve_report(
         self,
         session: NamedDependency[TenantSession],
         principal: NamedDependency[Principal],
@@ -201,7 +201,7 @@ class ReportController(Controller):
         return style_of(session, client_id_of(session, client))
 
     @patch("/report-style", role=Role.ADMIN, sync_to_thread=True)
-    def change_style(
+    def change_report_style(
         self,
         session: NamedDependency[TenantSession],
         principal: NamedDependency[Principal],

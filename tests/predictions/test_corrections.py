@@ -51,7 +51,7 @@ def test_dismissing_twice_is_once(session: TenantSession, principal: Principal, 
 
 def test_only_a_correction_can_become_an_example(session: TenantSession, principal: Principal, log: Log) -> None:
     report = report_feedback(session, answer_id=log.rows[0].id, kind=FeedbackKind.ERROR)
-    with pytest.raises(InvalidInput, match="no correction"):
+    with pytest.raises(InvalidInput, match="not a correction"):
         accept_correction(session, principal=principal, feedback_id=report.id, pool=Pool.TRAINING)
 
 

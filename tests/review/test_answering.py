@@ -255,7 +255,7 @@ def test_the_last_label_of_a_gate_asks_for_a_verdict(session: TenantSession, tra
 
 
 def test_an_answer_must_be_a_label(session: TenantSession, item: ReviewItem, ann: Principal, agency: Agency) -> None:
-    for said, problem in (("refnd", "no label of this model"), ("  ", "say what the right answer is")):
+    for said, problem in (("refnd", "not a label of this model"), ("  ", "say what the right answer is")):
         with pytest.raises(InvalidInput, match=problem):
             submit_label(session, principal=ann, item_id=item.id, expected=said)
     with pytest.raises(NotAllowed):

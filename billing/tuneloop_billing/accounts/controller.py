@@ -65,7 +65,9 @@ class BillingController(Controller):
         return AccountRead.model_validate(connect_with_key(request, principal, key))
 
     @delete("/connection", role=Role.OWNER, status_code=200, sync_to_thread=True)
-    def disconnect(self, session: NamedDependency[TenantSession], principal: NamedDependency[Principal]) -> AccountRead:
+    def disconnect_stripe(
+        self, session: NamedDependency[TenantSession], principal: NamedDependency[Principal]
+    ) -> AccountRead:
         """Forget the key. What is at Stripe stays there."""
         return AccountRead.model_validate(disconnect(session, principal=principal))
 
@@ -86,12 +88,14 @@ class PaymentLinkController(Controller):
     tags = ("billing",)
 
     @post("/card-link", role=Role.OPERATOR, sync_to_thread=True)
-    def card_link(self, request: HttpRequest, principal: NamedDependency[Principal], client: FromPath[str]) -> LinkRead:
+    def create_card_link(
+        self, request: HttpRequest, principal: NamedDependency[Principal], client: FromPath[str]
+    ) -> LinkRead:
         """A page of Stripe's where the client leaves a card; the next invoices are charged to it."""
         return LinkRead(url=card_link(request, principal, client))
 
     @post("/portal-link", role=Role.OPERATOR, sync_to_thread=True)
-    def portal_link(
+    def create_portal_link(
         self, request: HttpRequest, principal: NamedDependency[Principal], client: FromPath[str]
     ) -> LinkRead:
         """A page of Stripe's where the client sees its invoices, changes its card or cancels."""

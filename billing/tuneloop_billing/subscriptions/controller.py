@@ -37,21 +37,21 @@ class SubscriptionController(Controller):
         return view_of(session, choose_plan(session, principal=principal, client=client, **data.model_dump()))
 
     @post("/plan/pause", role=Role.ADMIN, status_code=200, sync_to_thread=True)
-    def pause(
+    def pause_subscription(
         self, session: NamedDependency[TenantSession], principal: NamedDependency[Principal], client: FromPath[str]
     ) -> SubscriptionRead:
         """Put maintenance on hold; models keep serving."""
         return view_of(session, pause(session, principal=principal, client=client))
 
     @post("/plan/resume", role=Role.ADMIN, status_code=200, sync_to_thread=True)
-    def resume(
+    def resume_subscription(
         self, session: NamedDependency[TenantSession], principal: NamedDependency[Principal], client: FromPath[str]
     ) -> SubscriptionRead:
         """End a pause, or take a coming cancellation back."""
         return view_of(session, resume(session, principal=principal, client=client))
 
     @post("/plan/cancel", role=Role.ADMIN, status_code=200, sync_to_thread=True)
-    def cancel(
+    def cancel_subscription(
         self,
         session: NamedDependency[TenantSession],
         principal: NamedDependency[Principal],

@@ -59,7 +59,7 @@ class WorkController(Controller):
         return WorkRead.model_validate(add_work(session, principal=principal, client=client, **dict(data)))
 
     @post("/beat", role=Role.OPERATOR, status_code=200, sync_to_thread=True)
-    def beat(
+    def beat_timer(
         self,
         session: NamedDependency[TenantSession],
         principal: NamedDependency[Principal],

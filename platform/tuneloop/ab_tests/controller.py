@@ -28,7 +28,7 @@ class AbTestController(Controller):
         return [_read(session, test) for test in tests_of(session, cycle_id)]
 
     @post("/cycles/{cycle_id:uuid}/ab-tests", role=Role.OPERATOR, sync_to_thread=True)
-    def start(
+    def start_test(
         self,
         session: NamedDependency[TenantSession],
         principal: NamedDependency[Principal],
@@ -48,7 +48,7 @@ class AbTestController(Controller):
         return _read(session, test)
 
     @post("/ab-tests/{ab_test_id:uuid}/readings", role=Role.OPERATOR, sync_to_thread=True)
-    def read_now(
+    def read_current(
         self,
         session: NamedDependency[TenantSession],
         principal: NamedDependency[Principal],
@@ -58,7 +58,7 @@ class AbTestController(Controller):
         return JobRead.model_validate(find_job(session, read_now(session, principal=principal, test_id=ab_test_id)))
 
     @post("/ab-tests/{ab_test_id:uuid}/stop", role=Role.OPERATOR, sync_to_thread=True)
-    def stop(
+    def stop_test(
         self,
         session: NamedDependency[TenantSession],
         principal: NamedDependency[Principal],

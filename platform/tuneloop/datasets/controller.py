@@ -93,7 +93,7 @@ class DatasetController(Controller):
         return [CountRead.model_validate(row) for row in counts(session, model=found)]
 
     @get("/examples/export", role=Role.VIEWER, sync_to_thread=True)
-    def download(
+    def download_dataset(
         self,
         session: NamedDependency[TenantSession],
         client: FromPath[str],
@@ -107,7 +107,7 @@ class DatasetController(Controller):
         return download(chunks, file_format, f"{client}-{model}-{pool}")
 
     @post("/examples/retire", role=Role.OPERATOR, status_code=200, sync_to_thread=True)
-    def retire(
+    def retire_dataset(
         self,
         session: NamedDependency[TenantSession],
         principal: NamedDependency[Principal],
@@ -121,7 +121,7 @@ class DatasetController(Controller):
         return [ExampleRead.model_validate(row) for row in moved]
 
     @delete("/examples/{example_id:uuid}", role=Role.OPERATOR, status_code=200, sync_to_thread=True)
-    def delete(
+    def delete_dataset(
         self,
         session: NamedDependency[TenantSession],
         principal: NamedDependency[Principal],

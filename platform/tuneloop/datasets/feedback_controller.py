@@ -100,7 +100,7 @@ class FeedbackController(Controller):
         return AcceptedRead(feedback_id=feedback_id, example_id=example.id, pool=example.pool)
 
     @post("/{feedback_id:uuid}/dismiss", role=Role.OPERATOR, status_code=200, sync_to_thread=True)
-    def dismiss(
+    def dismiss_feedback(
         self,
         session: NamedDependency[TenantSession],
         principal: NamedDependency[Principal],

@@ -88,14 +88,14 @@ class DataQualityController(Controller):
         return FindingRead.model_validate(row)
 
     @get("/models/{client:str}/{model:str}/growth", role=Role.VIEWER, sync_to_thread=True)
-    def growth(
+    def read_growth(
         self, session: NamedDependency[TenantSession], client: FromPath[str], model: FromPath[str]
     ) -> GrowthRead:
         """Training data by source and month against the guide, and by category."""
         return GrowthRead.model_validate(growth(session, find_model(session, client=client, model=model)))
 
     @get("/models/{client:str}/{model:str}/ledger", role=Role.VIEWER, sync_to_thread=True)
-    def ledger(
+    def read_ledger(
         self, session: NamedDependency[TenantSession], client: FromPath[str], model: FromPath[str]
     ) -> list[MoveRead]:
         """Every move of an example into, between and out of the sets, newest first."""

@@ -86,7 +86,7 @@ class AlertController(Controller):
         return [AlertEventRead.model_validate(row) for row in events_of(session, alert.id)]
 
     @post("/alerts/{alert_id:uuid}/snooze", role=Role.OPERATOR, sync_to_thread=True)
-    def snooze(
+    def snooze_alert(
         self,
         session: NamedDependency[TenantSession],
         principal: NamedDependency[Principal],
@@ -99,7 +99,7 @@ class AlertController(Controller):
         )
 
     @post("/alerts/{alert_id:uuid}/dismiss", role=Role.OPERATOR, sync_to_thread=True)
-    def dismiss(
+    def dismiss_alert(
         self,
         session: NamedDependency[TenantSession],
         principal: NamedDependency[Principal],
@@ -110,7 +110,7 @@ class AlertController(Controller):
         return AlertRead.model_validate(dismiss(session, principal=principal, alert_id=alert_id, reason=data.reason))
 
     @post("/alerts/{alert_id:uuid}/resolve", role=Role.OPERATOR, sync_to_thread=True)
-    def resolve(
+    def resolve_alert(
         self,
         session: NamedDependency[TenantSession],
         principal: NamedDependency[Principal],

@@ -33,7 +33,7 @@ class HealthController(Controller):
     tags = ("monitoring",)
 
     @get("/portfolio", role=Role.CLIENT_VIEWER, sync_to_thread=True)
-    def portfolio(self, session: NamedDependency[TenantSession]) -> list[PortfolioRow]:
+    def read_portfolio(self, session: NamedDependency[TenantSession]) -> list[PortfolioRow]:
         """Every model you may see, the most urgent first."""
         return portfolio(session)
 
@@ -45,7 +45,9 @@ class HealthController(Controller):
         return model_health(session, find_model(session, client=client, model=model))
 
     @get("/models/{client:str}/{model:str}/history", role=Role.CLIENT_VIEWER, sync_to_thread=True)
-    def history(self, session: NamedDependency[TenantSession], client: FromPath[str], model: FromPath[str]) -> History:
+    def read_history(
+        self, session: NamedDependency[TenantSession], client: FromPath[str], model: FromPath[str]
+    ) -> History:
         """Accuracy, categories, confidence and reports over the last year, with deployments and alerts."""
         return history(session, find_model(session, client=client, model=model))
 

@@ -75,7 +75,7 @@ class CycleController(Controller):
         return [read_cycle(session, cycle) for cycle in cycles_of(session, found)]
 
     @post("/models/{client:str}/{model:str}/cycles", role=Role.OPERATOR, sync_to_thread=True)
-    def propose(
+    def propose_cycle(
         self,
         session: NamedDependency[TenantSession],
         principal: NamedDependency[Principal],
@@ -151,7 +151,7 @@ class CycleController(Controller):
         return read_cycle(session, cycle)
 
     @post("/cycles/{cycle_id:uuid}/reject", role=Role.OPERATOR, sync_to_thread=True)
-    def reject(
+    def reject_cycle(
         self,
         session: NamedDependency[TenantSession],
         principal: NamedDependency[Principal],
@@ -163,7 +163,7 @@ class CycleController(Controller):
         return read_cycle(session, cycle)
 
     @post("/cycles/{cycle_id:uuid}/cancel", role=Role.OPERATOR, sync_to_thread=True)
-    def cancel(
+    def cancel_cycle(
         self,
         session: NamedDependency[TenantSession],
         principal: NamedDependency[Principal],

@@ -51,7 +51,7 @@ class ReviewController(Controller):
         )
 
     @post("/models/{client:str}/{model:str}/review/fill", role=Role.OPERATOR, status_code=200, sync_to_thread=True)
-    def fill(
+    def fill_queue(
         self,
         session: NamedDependency[TenantSession],
         client: FromPath[str],
@@ -100,7 +100,7 @@ class ReviewController(Controller):
         return SettledRead.of(session, item)
 
     @post("/review/{item_id:uuid}/skip", role=Role.OPERATOR, status_code=200, sync_to_thread=True)
-    def skip(
+    def skip_item(
         self,
         session: NamedDependency[TenantSession],
         principal: NamedDependency[Principal],
@@ -110,7 +110,7 @@ class ReviewController(Controller):
         return SettledRead.of(session, skip(session, principal=principal, item_id=item_id))
 
     @post("/review/{item_id:uuid}/undo", role=Role.OPERATOR, status_code=200, sync_to_thread=True)
-    def undo(
+    def undo_label(
         self,
         session: NamedDependency[TenantSession],
         principal: NamedDependency[Principal],
@@ -120,7 +120,7 @@ class ReviewController(Controller):
         return SettledRead.of(session, undo(session, principal=principal, item_id=item_id))
 
     @post("/review/{item_id:uuid}/settle", role=Role.ADMIN, status_code=200, sync_to_thread=True)
-    def settle(
+    def settle_item(
         self,
         session: NamedDependency[TenantSession],
         principal: NamedDependency[Principal],

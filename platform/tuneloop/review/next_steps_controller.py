@@ -21,7 +21,7 @@ class NextStepController(Controller):
     tags = ("cycles",)
 
     @post("/cycles/{cycle_id:uuid}/steps", role=Role.OPERATOR, sync_to_thread=True)
-    def take_step(
+    def take_next_step(
         self,
         session: NamedDependency[TenantSession],
         principal: NamedDependency[Principal],

@@ -68,7 +68,7 @@ class Office:
 
     def approve(self, cycle: dict[str, Any], *, activity: str) -> dict[str, Any]:
         """Click "Approve retrain" in Slack and follow the cycle to its next question."""
-        self.slack.click(Act.APPROVE_RETRAIN, cycle["questions"][0]["subject_digest"], activity=activity)
+        self.slack.click_newest(Act.APPROVE_RETRAIN, cycle["questions"][0]["subject_digest"], activity=activity)
         self.operator.until(f"/api/v1/cycles/{cycle['id']}", lambda found: found["state"] != "proposed")
         return self.follow(cycle)
 
@@ -90,7 +90,7 @@ class Office:
 
     def promote(self, cycle: dict[str, Any], *, activity: str) -> dict[str, Any]:
         """Click "Promote" in Slack."""
-        self.slack.click(Act.PROMOTE, cycle["candidate_digest"], activity=activity)
+        self.slack.click_newest(Act.PROMOTE, cycle["candidate_digest"], activity=activity)
         path = f"/api/v1/cycles/{cycle['id']}"
         promoted: dict[str, Any] = self.operator.until(path, lambda found: found["state"] != "awaiting_promotion")
         return promoted

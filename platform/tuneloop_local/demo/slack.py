@@ -36,7 +36,7 @@ class SlackRoom:
         self._emulator.act("invite", team=self._team, channel=channel)
         operator.put("/api/v1/slack/channel", {"channel": channel, "client": None, "team": self._team})
 
-    def click(self, action: Act, digest: str, *, activity: str) -> None:
+    def click_newest(self, action: Act, digest: str, *, activity: str) -> None:
         """Use the button of the message that asks about exactly this digest, as soon as it is there."""
 
         def clicked() -> bool:

@@ -24,7 +24,7 @@ class AbTestPage(Controller):
     include_in_schema = False
 
     @post("/cycles/{cycle_id:uuid}/ab-test", role=Role.OPERATOR, sync_to_thread=True)
-    def start(
+    def start_test(
         self,
         session: NamedDependency[TenantSession],
         principal: NamedDependency[Principal],
@@ -48,7 +48,7 @@ class AbTestPage(Controller):
         return back_to(f"/cycles/{cycle_id}", f"The candidate gets {test.share:.0%} of the people once it is loaded.")
 
     @post("/ab-tests/{ab_test_id:uuid}/stop", role=Role.OPERATOR, sync_to_thread=True)
-    def stop(
+    def stop_test(
         self,
         session: NamedDependency[TenantSession],
         principal: NamedDependency[Principal],

@@ -53,7 +53,7 @@ class AlertPage(Controller):
         )
 
     @post("/snooze", role=Role.OPERATOR, sync_to_thread=True)
-    def snooze(
+    def snooze_alert(
         self,
         session: NamedDependency[TenantSession],
         principal: NamedDependency[Principal],
@@ -69,7 +69,7 @@ class AlertPage(Controller):
         return back_to(f"/alerts/{alert_id}", f"Quiet until {until:%-d %B}, unless it gets worse.")
 
     @post("/dismiss", role=Role.OPERATOR, sync_to_thread=True)
-    def dismiss(
+    def dismiss_alert(
         self,
         session: NamedDependency[TenantSession],
         principal: NamedDependency[Principal],
@@ -80,7 +80,7 @@ class AlertPage(Controller):
         return back_to(f"/alerts/{alert_id}", "Dismissed. Evidence is collected anew from here.")
 
     @post("/resolve", role=Role.OPERATOR, sync_to_thread=True)
-    def resolve(
+    def resolve_alert(
         self,
         session: NamedDependency[TenantSession],
         principal: NamedDependency[Principal],

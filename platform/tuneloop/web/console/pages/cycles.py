@@ -139,7 +139,7 @@ class CyclePage(Controller):
         return _done(session, cycle_id, ApprovalKind.PROMOTION, "Promoted. The new version takes over in a moment.")
 
     @post("/reject", role=Role.OPERATOR, sync_to_thread=True)
-    def reject(
+    def reject_cycle(
         self,
         session: NamedDependency[TenantSession],
         principal: NamedDependency[Principal],
@@ -157,7 +157,7 @@ class CyclePage(Controller):
         return back_to(f"/cycles/{cycle_id}", "Rejected. Production stays as it is.")
 
     @post("/steps", role=Role.OPERATOR, sync_to_thread=True)
-    def take_step(
+    def take_next_step(
         self,
         session: NamedDependency[TenantSession],
         principal: NamedDependency[Principal],
@@ -169,7 +169,7 @@ class CyclePage(Controller):
         return back_to(f"/cycles/{taken.cycle.id if taken.cycle else cycle_id}", taken.words)
 
     @post("/cancel", role=Role.OPERATOR, sync_to_thread=True)
-    def cancel(
+    def cancel_cycle(
         self,
         session: NamedDependency[TenantSession],
         principal: NamedDependency[Principal],

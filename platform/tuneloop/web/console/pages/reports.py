@@ -59,7 +59,7 @@ class ReportPages(Controller):
         )
 
     @post(role=Role.OPERATOR, sync_to_thread=True)
-    def prepare(
+    def prepare_report(
         self, request: HttpRequest, session: NamedDependency[TenantSession], form: NamedDependency[FormMultiDict]
     ) -> Redirect:
         del request
@@ -84,7 +84,7 @@ class ReportPages(Controller):
         )
 
     @post("/style", role=Role.ADMIN, sync_to_thread=True)
-    def change_style(
+    def change_report_style(
         self,
         session: NamedDependency[TenantSession],
         principal: NamedDependency[Principal],
@@ -183,7 +183,7 @@ class ReportPages(Controller):
         return back_to(f"/reports/{client}/{month}", "The note is in the report.")
 
     @post("/{client:str}/{month:str}/approve", role=Role.OPERATOR, sync_to_thread=True)
-    def approve(
+    def approve_report(
         self,
         session: NamedDependency[TenantSession],
         principal: NamedDependency[Principal],

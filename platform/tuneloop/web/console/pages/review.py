@@ -91,7 +91,7 @@ class ReviewPage(Controller):
         return page(request, "review/queue.html", base=_address(client, model), budget=budget_of(found), **context)
 
     @post("/fill", role=Role.OPERATOR, sync_to_thread=True)
-    def fill(
+    def fill_queue(
         self, session: NamedDependency[TenantSession], client: FromPath[str], model: FromPath[str]
     ) -> Response[Any]:
         found = find_model(session, client=client, model=model)
@@ -126,7 +126,7 @@ class ReviewPage(Controller):
         return _next(request, session, principal, found, client, model, purpose, last=item, said=said)
 
     @post("/{item_id:uuid}/skip", role=Role.OPERATOR, sync_to_thread=True)
-    def skip(
+    def skip_item(
         self,
         request: HttpRequest,
         session: NamedDependency[TenantSession],
@@ -142,7 +142,7 @@ class ReviewPage(Controller):
         return _next(request, session, principal, found, client, model, purpose, last=item, said="Skipped.")
 
     @post("/{item_id:uuid}/undo", role=Role.OPERATOR, sync_to_thread=True)
-    def undo(
+    def undo_label(
         self,
         request: HttpRequest,
         session: NamedDependency[TenantSession],
@@ -160,7 +160,7 @@ class ReviewPage(Controller):
         )
 
     @post("/{item_id:uuid}/settle", role=Role.ADMIN, sync_to_thread=True)
-    def settle(
+    def settle_item(
         self,
         session: NamedDependency[TenantSession],
         principal: NamedDependency[Principal],
