@@ -79,7 +79,6 @@ class Office:
                     token=self.account().webhook_token or "",
                     body=each["body"].encode(),
                     header=each["headers"]["Stripe-Signature"],
-                    at=int(time.time()),
                 )
         return new
 

@@ -257,7 +257,7 @@ def test_bad_webhooks_are_refused_and_leave_nothing(north: Office, on_plan: OnPl
         (body, signature(body, "whsec_other", moment=at), account.webhook_token),
         (body + b" ", signature(body, secret, moment=at), account.webhook_token),
         (body, signature(body, secret, moment=at - 301), account.webhook_token),
-        (body, signature(body, secret, moment=at + 301), account.webhook_token),
+        (b"\xff", signature(b"\xff", secret, moment=at), account.webhook_token),
         (live, signature(live, secret, moment=at), account.webhook_token),
         (b"{}", signature(b"{}", secret, moment=at), account.webhook_token),
     ]

@@ -1,7 +1,5 @@
 """HTTP: Stripe's webhooks."""
 
-import time
-
 from litestar import Controller, post
 from litestar.concurrency import sync_to_thread
 from litestar.params import FromPath
@@ -19,14 +17,14 @@ class WebhookController(Controller):
     async def take_connected(self, request: HttpRequest) -> dict[str, bool]:
         """An event of an account that is connected to the platform."""
         body, header = await request.body(), request.headers.get("stripe-signature", "")
-        database, settings, at = database_of(request), settings_of(request), int(time.time())
-        new = await sync_to_thread(receive_connected, database, settings, body=body, header=header, at=at)
+        database, settings = database_of(request), settings_of(request)
+        new = await sync_to_thread(receive_connected, database, settings, body=body, header=header)
         return {"new": new}
 
     @post("/{token:str}", public=True, status_code=200)
     async def take(self, request: HttpRequest, token: FromPath[str]) -> dict[str, bool]:
         """An event of an agency's own account."""
         body, header = await request.body(), request.headers.get("stripe-signature", "")
-        database, settings, at = database_of(request), settings_of(request), int(time.time())
-        new = await sync_to_thread(receive, database, settings, token=token, body=body, header=header, at=at)
+        database, settings = database_of(request), settings_of(request)
+        new = await sync_to_thread(receive, database, settings, token=token, body=body, header=header)
         return {"new": new}

@@ -1,8 +1,10 @@
 """Store a webhook once; later look at Stripe again at what it was about."""
 
+from http import HTTPStatus
+from typing import ClassVar
 from uuid import UUID
 
-import orjson
+import stripe
 from prometheus_client import Counter
 from pydantic import BaseModel, ConfigDict, ValidationError
 from sqlalchemy.dialects.postgresql import insert
@@ -12,7 +14,7 @@ from tuneloop.clients.months import zone_of_agency
 from tuneloop.kit.clock import now
 from tuneloop.kit.crypto import Vault
 from tuneloop.kit.db import Database
-from tuneloop.kit.errors import NotFound
+from tuneloop.kit.errors import NotFound, TuneloopError
 from tuneloop.kit.jobs import enqueue
 from tuneloop.kit.jobs.runtime import JobContext
 from tuneloop.kit.settings import Settings
@@ -21,9 +23,14 @@ from tuneloop_billing.jobs import HandleStripeEvent
 from tuneloop_billing.month_end.service import awaited_month
 from tuneloop_billing.payment_provider.protocol import InvoiceFacts, PaymentGateway
 from tuneloop_billing.stripe_sync import gateway, keep_invoice, next_read, refresh_subscription
-from tuneloop_billing.webhooks.signature import BadSignature, verify
 
 REFUSED = Counter("tuneloop_stripe_webhooks_refused", "Webhooks with a bad signature or body")
+TOLERANCE_SECONDS = 300
+
+
+class BadSignature(TuneloopError):
+    status = HTTPStatus.BAD_REQUEST
+    code: ClassVar[str] = "bad_signature"
 
 
 class Subject(BaseModel):
@@ -51,7 +58,7 @@ class Envelope(BaseModel):
     data: Data
 
 
-def receive(database: Database, settings: Settings, *, token: str, body: bytes, header: str, at: int) -> bool:
+def receive(database: Database, settings: Settings, *, token: str, body: bytes, header: str) -> bool:
     """Take a webhook in. Returns whether it is a new one.
 
     Raises:
@@ -63,14 +70,14 @@ def receive(database: Database, settings: Settings, *, token: str, body: bytes, 
         raise NotFound("webhook endpoint", token)
     vault = Vault(settings.secret_key.get_secret_value())
     live = vault.open(account.sealed_key or "").startswith(("sk_live_", "rk_live_"))
-    envelope = _read(body, header, vault.open(account.sealed_webhook_secret), live=live, at=at)
+    envelope = _read(body, header, vault.open(account.sealed_webhook_secret), live=live)
     return _store(database, account.agency_id, envelope, body)
 
 
-def receive_connected(database: Database, settings: Settings, *, body: bytes, header: str, at: int) -> bool:
+def receive_connected(database: Database, settings: Settings, *, body: bytes, header: str) -> bool:
     """Take a webhook in that the platform gets about an account connected to it."""
     live = settings.stripe_platform_key.get_secret_value().startswith(("sk_live_", "rk_live_"))
-    envelope = _read(body, header, settings.stripe_webhook_secret.get_secret_value(), live=live, at=at)
+    envelope = _read(body, header, settings.stripe_webhook_secret.get_secret_value(), live=live)
     with database.all_agencies() as session:
         account = session.exec(
             select(BillingAccount).where(
@@ -80,23 +87,20 @@ def receive_connected(database: Database, settings: Settings, *, body: bytes, he
     return account is not None and _store(database, account.agency_id, envelope, body)
 
 
-def _read(body: bytes, header: str, secret: str, *, live: bool, at: int) -> Envelope:
+def _read(body: bytes, header: str, secret: str, *, live: bool) -> Envelope:
     try:
-        envelope = _parse(body, header, secret, at)
-    except (BadSignature, ValidationError, orjson.JSONDecodeError) as error:
+        stripe.WebhookSignature.verify_header(body, header, secret, TOLERANCE_SECONDS)
+        envelope = Envelope.model_validate_json(body)
+    except stripe.SignatureVerificationError as error:
         REFUSED.inc()
-        raise error if isinstance(error, BadSignature) else BadSignature("the body is not a Stripe event") from error
+        raise BadSignature(f"{error.user_message}; check the endpoint's secret and this machine's clock") from error
+    except (UnicodeDecodeError, ValidationError) as error:
+        REFUSED.inc()
+        raise BadSignature("the body is not a Stripe event") from error
     if envelope.livemode is not live:
         REFUSED.inc()
         raise BadSignature("an event of test mode at a live endpoint, or the other way round")
     return envelope
-
-
-def _parse(body: bytes, header: str, secret: str, at: int) -> Envelope:
-    if not secret:
-        raise BadSignature("this endpoint has no secret to check signatures with")
-    verify(body, header, secret, at=at)
-    return Envelope.model_validate(orjson.loads(body))
 
 
 def _store(database: Database, agency_id: UUID, envelope: Envelope, body: bytes) -> bool:
