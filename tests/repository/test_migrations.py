@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Constraint, Index, make_url, text
 from sqlmodel import SQLModel
 
 from tuneloop.kit.db import make_engine
+from tuneloop.kit.errors import Conflict
 from tuneloop.kit.migrations import alembic_config, migrate
 from tuneloop_local.engines import EngineUrls
 
@@ -41,6 +42,18 @@ def test_upgrading_again_changes_nothing(urls: EngineUrls, owner: Connection) ->
     migrate(urls.migration)
     assert owner.scalars(revisions).all() == before
     assert len(before) == 1
+
+
+def test_a_database_of_an_unknown_version_is_left_alone(empty: str) -> None:
+    migrate(empty)
+    engine = make_engine(empty, pool_size=1)
+    with engine.begin() as connection:
+        connection.execute(text("update alembic_version set version_num = '0018'"))
+    with pytest.raises(Conflict, match=r"schema 0018.*empty data folder"):
+        migrate(empty)
+    with engine.connect() as connection:
+        assert connection.scalar(text("select version_num from alembic_version")) == "0018"
+    engine.dispose()
 
 
 def test_the_migrations_are_one_line() -> None:

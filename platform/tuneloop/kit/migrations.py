@@ -4,8 +4,11 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
-from tuneloop.kit.errors import InvalidInput
+from tuneloop.kit.db import make_engine
+from tuneloop.kit.errors import Conflict, InvalidInput
 
 
 def migrations_folder() -> Path:
@@ -24,4 +27,17 @@ def alembic_config(url: str) -> Config:
 
 
 def migrate(url: str) -> None:
-    command.upgrade(alembic_config(url), "head")
+    """Raises Conflict where the schema is of a version that this one does not know."""
+    config = alembic_config(url)
+    known = {revision.revision for revision in ScriptDirectory.from_config(config).walk_revisions()}
+    engine = make_engine(url, pool_size=1)
+    with engine.connect() as connection:
+        present = MigrationContext.configure(connection).get_current_heads()
+    engine.dispose()
+    if unknown := sorted(set(present) - known):
+        raise Conflict(
+            f"this database was made by a version of Tuneloop that this one can't upgrade (schema {unknown[0]}); "
+            "start with an empty data folder or database, or run the version that made it",
+            schema=unknown[0],
+        )
+    command.upgrade(config, "head")
