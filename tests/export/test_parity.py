@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from tests.export.adapters import random_adapter
+from tests.export.adapters import random_adapter, write_adapter
 from tests.export.conftest import ARCHITECTURES
 from tests.support.tiny_models import ArchitectureName, build_tiny_pair
 from tuneloop.kit.errors import Conflict, InvalidInput
@@ -17,7 +17,7 @@ from tuneloop.registry.contract import Contract, Decoding, Quantisation, Task, T
 from tuneloop.registry.templates import Message
 from tuneloop_workers.bases.bake import bake
 from tuneloop_workers.bases.gguf_file import GgufFile
-from tuneloop_workers.export.adapter import Adapter, Factors, write_adapter
+from tuneloop_workers.export.adapter import Adapter, Factors
 from tuneloop_workers.export.decisions import compare
 from tuneloop_workers.export.lora import export_lora
 from tuneloop_workers.export.parity import AdapterPair, Bases, parity

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.export.adapters import random_adapter
+from tests.export.adapters import random_adapter, write_adapter
 from tuneloop.kit.errors import Conflict
 from tuneloop.registry.contract import Contract, Task
 from tuneloop.registry.templates import Message
 from tuneloop_workers.bases.gguf_file import GgufFile
 from tuneloop_workers.bases.sources import from_package
-from tuneloop_workers.export.adapter import Adapter, write_adapter
+from tuneloop_workers.export.adapter import Adapter
 from tuneloop_workers.export.lora import export_lora
 from tuneloop_workers.export.parity import AdapterPair, Bases, parity
 from tuneloop_workers.export.quantise import dequantised

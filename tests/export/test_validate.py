@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 from safetensors.torch import save_file as save_torch
 
+from tests.export.adapters import write_adapter
 from tests.export.conftest import Tuned
 from tests.support.tiny_models import ArchitectureName
 from tuneloop.kit.errors import CorruptArtifact
 from tuneloop_workers.bases.gguf_file import GgufFile
-from tuneloop_workers.export.adapter import CONFIG_FILE, WEIGHTS_FILE, write_adapter
+from tuneloop_workers.export.adapter import CONFIG_FILE, WEIGHTS_FILE
 from tuneloop_workers.export.lora import export_lora
 from tuneloop_workers.export.validate import read_adapter
 

@@ -2,15 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
-from safetensors.numpy import save_file
-
-from tuneloop_workers.files import new_folder
 
 CONFIG_FILE = "adapter_config.json"
 WEIGHTS_FILE = "adapter_model.safetensors"
@@ -35,26 +30,3 @@ class Adapter:
 def tensor_name(module: str, part: str) -> str:
     """Name in the file of factor "A" or "B"."""
     return f"base_model.model.{module}.lora_{part}.weight"
-
-
-def write_adapter(adapter: Adapter, out: Path, *, base_name: str) -> None:
-    """Writes a PEFT folder from checked values alone, so that nothing else of an upload survives."""
-    config = {
-        "peft_type": "LORA",
-        "task_type": "CAUSAL_LM",
-        "base_model_name_or_path": base_name,
-        "r": adapter.rank,
-        "lora_alpha": adapter.alpha,
-        "lora_dropout": 0.0,
-        "bias": "none",
-        "inference_mode": True,
-        "target_modules": sorted(adapter.factors),
-    }
-    tensors = {
-        tensor_name(module, part): np.ascontiguousarray(values)
-        for module, factors in adapter.factors.items()
-        for part, values in (("A", factors.a), ("B", factors.b))
-    }
-    with new_folder(out) as draft:
-        (draft / CONFIG_FILE).write_bytes(orjson.dumps(config, option=orjson.OPT_INDENT_2))
-        save_file(tensors, draft / WEIGHTS_FILE, metadata={"format": "pt"})

@@ -13,9 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from tuneloop.kit.errors import CorruptArtifact
 from tuneloop.kit.storage import digest_file
 from tuneloop.registry.contract import Frozen, Manifest, Quantisation, Sha256
 from tuneloop_workers.export.adapter import CONFIG_FILE, WEIGHTS_FILE
@@ -70,23 +69,6 @@ def write_bundle(out: Path, files: ReleaseFiles, version: Manifest, card: ModelC
         (draft / "README.md").write_text(render_card(card))
         manifest = ReleaseManifest(digest=version.digest, version=version, files=_entries(draft))
         (draft / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=2) + "\n")
-    return manifest
-
-
-def verify_bundle(folder: Path) -> ReleaseManifest:
-    """Raises CorruptArtifact unless every file is exactly as its manifest says, and no other file is there."""
-    try:
-        manifest = ReleaseManifest.model_validate_json((folder / MANIFEST_FILE).read_bytes())
-    except (OSError, ValidationError) as error:
-        raise CorruptArtifact(
-            f"{folder} has no readable {MANIFEST_FILE}; copy the release again", path=str(folder)
-        ) from error
-    expected = {entry.path: entry for entry in manifest.files}
-    found = {entry.path: entry for entry in _entries(folder)}
-    if wrong := sorted(path for path in expected.keys() | found.keys() if expected.get(path) != found.get(path)):
-        raise CorruptArtifact(
-            f"the release differs from its manifest, first at {wrong[0]}; copy it again", paths=wrong[:10]
-        )
     return manifest
 
 
