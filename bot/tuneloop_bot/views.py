@@ -14,7 +14,7 @@ from tuneloop.monitoring.alert_kinds import ALERT_KINDS
 from tuneloop.monitoring.alert_series import series_of
 from tuneloop.monitoring.alerts import events_of
 from tuneloop.monitoring.proposal import new_examples
-from tuneloop.registry.service import aliases, contract_of, full_name
+from tuneloop.registry.service import aliases, full_name
 from tuneloop.retraining.diagnosis.reading import DiagnosisRead, read_attempts
 from tuneloop.retraining.jobs import EvaluateCandidate, TrainCandidate
 from tuneloop.retraining.reading import read_cycle
@@ -241,7 +241,3 @@ def last_effort(session: Session, model_id: UUID, *, hourly: float, currency: st
     )
     minutes = seconds / 60 if jobs else None
     return Effort(minutes, minutes / 60 * hourly if minutes is not None and hourly else None, currency)
-
-
-def labels_of(model: RegisteredModel) -> tuple[str, ...]:
-    return contract_of(model).labels

@@ -41,18 +41,6 @@ def with_own_ports(settings: Settings) -> Settings:
     return with_kept_ports(settings)
 
 
-def on_free_ports(settings: Settings) -> Settings:
-    """With ports that are free just now, for an installation that nobody links to."""
-    ports = {name: free_port() for name in PORTS}
-    return settings.model_copy(update={**ports, SERVE: _local(free_port())})
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-    return port
-
-
 def require_free_ports(settings: Settings) -> None:
     """Raises Conflict, naming the setting, where another program has one of the ports."""
     ports = {f"TUNELOOP_{name.upper()}": getattr(settings, name) for name in PORTS if _needs(settings, name)}

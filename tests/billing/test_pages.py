@@ -15,11 +15,11 @@ from sqlmodel import select
 
 from tests.billing.emulator import Shop, client_of
 from tests.billing.office import Office
-from tests.gateway.server import free_port
 from tests.reports.january import January, make_january
 from tests.support.browser import Visitor, visitor
 from tests.support.committed import Committed, committed_agency
 from tests.support.looks import check_page
+from tests.support.ports import free_port
 from tests.support.site import PASSWORD, make_person, served
 from tuneloop.clients.offers import offer
 from tuneloop.kit.ids import new_id

@@ -18,13 +18,13 @@ from sqlmodel import select
 
 from tests.billing.office import Desk, Office
 from tests.billing.three import MONTH, PRICES, RENEWAL, answer, gpu_job, model_of, month_invoices
+from tests.support.ports import free_port
 from tuneloop.clients.months import Month, TimeSpan
 from tuneloop.tables import Activity, Client, Mail, MailState, MonthClose, Unit, WorkEntry
 from tuneloop_billing.month_end.service import _read, begin, close_month
 from tuneloop_billing.usage.metering import meter_month
 from tuneloop_local.emulators.smtp.box import Mailbox, ReceivedMail
 from tuneloop_local.emulators.smtp.server import mailbox_server
-from tuneloop_local.ports import free_port
 from tuneloop_reports.handlers import renderer
 from tuneloop_reports.month_end import MonthEnd
 

@@ -13,6 +13,7 @@ from litestar.datastructures import State
 
 from tests.gateway.own_database import OwnDatabase
 from tests.gateway.waiting import eventually
+from tests.support.ports import free_port
 from tuneloop.gateway.app import gateway_handlers, gateway_lifespan
 from tuneloop.kit.db import Database, make_engine
 from tuneloop.kit.settings import Settings
@@ -62,9 +63,3 @@ def _accepts(port: int) -> bool:
     except ConnectionRefusedError:
         return False
     return True
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -9,8 +9,9 @@ import pytest
 from openai import OpenAI
 
 from tests.gateway.own_database import OwnDatabase
-from tests.gateway.server import free_port, serving
+from tests.gateway.server import serving
 from tests.gateway.world import QUESTION, World
+from tests.support.ports import free_port
 from tests.support.upstream import Failure, ScriptedEngine
 from tuneloop.kit.settings import Settings
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from tests.support.ports import on_free_ports
 from tuneloop.kit.errors import Conflict
 from tuneloop.kit.settings import Settings
 from tuneloop_local.installation import environment_of, installation
-from tuneloop_local.ports import on_free_ports
 
 
 def test_a_taken_port_is_named_before_anything_starts(tmp_path: Path) -> None:

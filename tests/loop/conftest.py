@@ -6,13 +6,13 @@ from secrets import token_urlsafe
 
 import pytest
 
+from tests.support.ports import on_free_ports
 from tests.support.tiny_models import build_tiny_pair
 from tuneloop.cli.create_agency import create_agency
 from tuneloop.kit.settings import Settings
 from tuneloop_local.demo.api import App, Operator
 from tuneloop_local.demo.scenario import Item
 from tuneloop_local.installation import installation
-from tuneloop_local.ports import on_free_ports
 from tuneloop_local.supervisor import Supervisor
 from tuneloop_workers.bases.registration import add_base
 

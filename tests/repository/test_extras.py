@@ -16,9 +16,9 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tests.support.ports import free_port
 from tuneloop_local.engines import EngineUrls
 from tuneloop_local.installation import wait_ready
-from tuneloop_local.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

@@ -143,11 +143,6 @@ def latest_question(session: Session, cycle_id: UUID, kind: ApprovalKind) -> App
     return next((each for each in reversed(questions(session, cycle_id)) if each.kind is kind), None)
 
 
-def open_question(session: Session, cycle_id: UUID) -> Approval | None:
-    """What people are being asked about a cycle now."""
-    return next((each for each in reversed(questions(session, cycle_id)) if each.decision is None), None)
-
-
 def voter_of(session: Session, principal: Principal) -> str:
     """The person behind a caller: a key counts as whoever made it, so that nobody approves twice."""
     if principal.kind is ActorKind.API_KEY and principal.actor_id is not None:

@@ -51,12 +51,10 @@ class Region(NamedTuple):
 
 @dataclass(frozen=True)
 class Shift:
-    """Change of confidence; `n` counts the current answers."""
+    """Change of confidence."""
 
     statistic: float
     p_value: float
-    baseline_mean: float
-    n: int
 
 
 @dataclass(frozen=True)
@@ -70,10 +68,8 @@ class LabelMove:
 class LabelShift:
     """Change of the mix of predicted labels; `moves` are ordered by the size of the change."""
 
-    statistic: float
     p_value: float
     moves: tuple[LabelMove, ...]
-    n: int
 
 
 @dataclass(frozen=True)
@@ -119,7 +115,7 @@ def confidence_shift(baseline: Array, current: Array, bins: int = _BINS) -> Shif
         np.bincount(np.searchsorted(edges, old), minlength=len(edges) + 1),
         np.bincount(np.searchsorted(edges, new), minlength=len(edges) + 1),
     )
-    return Shift(statistic, p_value, float(old.mean()), len(new))
+    return Shift(statistic, p_value)
 
 
 def label_shift(baseline: Sequence[str], current: Sequence[str]) -> LabelShift:
@@ -129,13 +125,13 @@ def label_shift(baseline: Sequence[str], current: Sequence[str]) -> LabelShift:
     labels, codes = np.unique(np.array([*baseline, *current], dtype=str), return_inverse=True)
     old = np.bincount(codes[: len(baseline)], minlength=len(labels))
     new = np.bincount(codes[len(baseline) :], minlength=len(labels))
-    statistic, p_value = _permutation_test(old, new)
+    _, p_value = _permutation_test(old, new)
     moves = [
         LabelMove(str(label), float(before), float(after))
         for label, before, after in zip(labels, old / old.sum(), new / new.sum(), strict=True)
     ]
     moves.sort(key=lambda move: -abs(move.current_share - move.baseline_share))
-    return LabelShift(statistic, p_value, tuple(moves), len(current))
+    return LabelShift(p_value, tuple(moves))
 
 
 def either(*p_values: float) -> float:
