@@ -12,7 +12,7 @@ from tests.billing.conftest import OnPlan
 from tests.support.cycles import Workshop, make_workshop
 from tests.support.factories import SUPPORT, make_key
 from tuneloop.clients.dunning import STEPS
-from tuneloop.clients.entitlements import NotIncluded, OnHold, allowance, quorum, require
+from tuneloop.clients.entitlements import NotIncluded, Suspended, allowance, quorum, require
 from tuneloop.clients.offers import offer
 from tuneloop.kit.clock import now
 from tuneloop.kit.db import Database
@@ -169,7 +169,7 @@ def test_the_basic_plan_has_no_retrain_but_says_what_one_costs(api: Http, on_pla
         "used": 0,
         "left": 0,
         "price": 90_000,
-        "on_hold": None,
+        "suspension": None,
     }
     assert propose(api).status_code == 402
 
@@ -232,7 +232,7 @@ def test_pause_resume_and_cancel(api: Http, on_plan: OnPlan) -> None:
     on_plan("standard")
     assert api.post(f"{PLAN}/pause").json()["state"] == "paused"
     held = propose(api)
-    assert (held.status_code, held.json()["error"]["code"]) == (402, "on_hold")
+    assert (held.status_code, held.json()["error"]["code"]) == (402, "suspended")
     assert "models keep serving and data is kept" in held.json()["error"]["message"]
     assert api.post(f"{PLAN}/pause").status_code == 409
     assert api.post(f"{PLAN}/resume").json()["state"] == "active"
@@ -265,7 +265,7 @@ def test_an_unpaid_subscription_degrades_in_stated_steps(
         subscription.state_since = now() - timedelta(days=days, minutes=1)
     found = api.get(PLAN).json()
     assert found["dunning"]["step"] == step
-    assert {each["feature"] for each in found["allowances"] if each["on_hold"]} == held
+    assert {each["feature"] for each in found["allowances"] if each["suspension"]} == held
     assert (found["dunning"]["next_step"] is None) == (step == STEPS[-1].name)
     assert propose(api).status_code == (402 if "retrain" in held else 201)
 
@@ -311,7 +311,7 @@ def test_a_label_added_in_production_is_a_category_of_the_plan(
     assert (used["state"], used["subject"].split(":")[0]) == ("used", "category")
 
 
-def test_what_is_on_hold_can_t_be_bought(
+def test_what_is_suspended_can_t_be_bought(
     on_plan: OnPlan, workshop: Workshop, database: Database, agency: Agency
 ) -> None:
     on_plan("standard")
@@ -322,7 +322,7 @@ def test_what_is_on_hold_can_t_be_bought(
         subscription = session.exec(select(Subscription)).one()
         subscription.state = SubscriptionState.PAUSED
         session.flush()
-        with pytest.raises(OnHold):
+        with pytest.raises(Suspended):
             require(session, client_id=workshop.client.id, feature=Feature.RETRAIN, subject="x")
 
 

@@ -134,7 +134,7 @@ def test_a_card_is_left_at_checkout_and_pays(north: Office, on_plan: OnPlan) -> 
     assert (renewal.status, renewal.auto_advance) == ("draft", False)
 
 
-def test_an_unpaid_invoice_puts_work_on_hold_and_paying_it_ends_that(north: Office, on_plan: OnPlan) -> None:
+def test_an_unpaid_invoice_suspends_work_and_paying_it_ends_that(north: Office, on_plan: OnPlan) -> None:
     on_plan("standard")
     north.settle()
     north.shop.advance(15)

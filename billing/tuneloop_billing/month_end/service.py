@@ -124,11 +124,11 @@ def _meter(session: Session, close: MonthClose, facts: Facts) -> None:
 def _report(session: Session, close: MonthClose, facts: Facts, reports: MonthlyReports) -> None:
     if close.reported_at is not None:
         return
-    hold = allowance(session, facts.client.id, Feature.REPORT).hold
-    if hold is None:
+    suspension = allowance(session, facts.client.id, Feature.REPORT).suspension
+    if suspension is None:
         close.report_id = reports.prepare(session, client=facts.client, month=str(facts.month), until=facts.close.until)
     else:
-        close.problem, close.sent_at = f"no report: {hold}", now()
+        close.problem, close.sent_at = f"no report: {suspension}", now()
     close.reported_at = now()
 
 

@@ -22,7 +22,7 @@ class SubscriptionController(Controller):
 
     @get("/plan", role=Role.CLIENT_VIEWER, sync_to_thread=True)
     def read(self, session: NamedDependency[TenantSession], client: FromPath[str]) -> SubscriptionRead:
-        """The client's plan, what is left of it this month, and what is on hold."""
+        """The client's plan, what is left of it this month, and what is suspended."""
         return view_of(session, find_subscription(session, find_client(session, client)))
 
     @put("/plan", role=Role.ADMIN, sync_to_thread=True)
@@ -40,7 +40,7 @@ class SubscriptionController(Controller):
     def pause_subscription(
         self, session: NamedDependency[TenantSession], principal: NamedDependency[Principal], client: FromPath[str]
     ) -> SubscriptionRead:
-        """Put maintenance on hold; models keep serving."""
+        """Suspend maintenance; models keep serving."""
         return view_of(session, pause(session, principal=principal, client=client))
 
     @post("/plan/resume", role=Role.ADMIN, status_code=200, sync_to_thread=True)

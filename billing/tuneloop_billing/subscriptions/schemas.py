@@ -59,7 +59,7 @@ class AllowanceRead(BaseModel):
     used: int
     left: int | None
     price: int | None
-    on_hold: str | None
+    suspension: str | None
 
 
 class DunningRead(BaseModel):

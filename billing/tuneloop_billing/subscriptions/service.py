@@ -99,7 +99,7 @@ def _move(session: Session, subscription: Subscription, chosen: MaintenancePlan)
 
 
 def pause(session: Session, *, principal: Principal, client: str) -> Subscription:
-    """Put all maintenance on hold and invoice nothing. Models keep serving."""
+    """Suspend all maintenance and invoice nothing. Models keep serving."""
     subscription = _to_change(session, principal, client, (S.TRIAL, S.ACTIVE, S.PAST_DUE), "paused")
     _enter(subscription, S.PAUSED)
     return _changed(session, principal, subscription, "subscription.pause")

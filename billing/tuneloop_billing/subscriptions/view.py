@@ -52,5 +52,5 @@ def _read(found: Allowance) -> AllowanceRead:
         used=found.used,
         left=found.left,
         price=found.price.amount if found.price else None,
-        on_hold=found.hold,
+        suspension=found.suspension,
     )

@@ -18,10 +18,10 @@ class AbOffer:
 
 
 def ab_offer(session: Session, cycle: RetrainingCycle) -> AbOffer | None:
-    """None where no test may begin, the plan has neither one left nor a price, or its subscription is on hold."""
+    """None where no test may begin, the plan has neither one left nor a price, or its subscription is suspended."""
     if not may_start(session, cycle):
         return None
     found = allowance(session, cycle.client_id, Feature.AB_TEST)
     if found.allowed:
         return AbOffer(None)
-    return AbOffer(found.price) if found.hold is None and found.price is not None else None
+    return AbOffer(found.price) if found.suspension is None and found.price is not None else None

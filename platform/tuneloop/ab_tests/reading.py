@@ -105,7 +105,7 @@ def read(session: Session, *, principal: Principal, test_id: UUID, judge: JudgeA
 def ask_about(session: Session, model: RegisteredModel, test: AbTest) -> int:
     """Put answers into the queue, as many of either arm, spread over the test's time; returns how many were added."""
     found = allowance(session, test.client_id, Feature.LABELS)
-    if found.hold is not None or test.began_at is None:
+    if found.suspension is not None or test.began_at is None:
         return 0
     gone = (now() - test.began_at) / timedelta(days=test.days)
     wanted = min(test.labels, max(FEWEST_LABELS, ceil(test.labels * gone)))

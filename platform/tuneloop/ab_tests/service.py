@@ -58,7 +58,7 @@ def start(
         InvalidInput: share, days or labels out of range, or a first version, which there is nothing to compare with.
         Conflict: the candidate isn't what people are asked about (any more), the gate has found harm, production has
             changed since the comparison, or a test of the model runs.
-        NotIncluded, OnHold: the client's plan has no A/B test left, or its subscription is on hold.
+        NotIncluded, Suspended: the client's plan has no A/B test left, or its subscription is suspended.
     """
     principal.require(Role.OPERATOR)
     _check(share, days, labels)

@@ -90,7 +90,7 @@ def archive(terminal: Terminal, slug: Slug) -> None:
 
 @command(app, "show")
 def show(terminal: Terminal, client: Client) -> None:
-    """A client's plan: what is left of it this month, and what is on hold."""
+    """A client's plan: what is left of it this month, and what is suspended."""
     terminal.out.show(terminal.api.get(f"/clients/{client}/plan"), render_subscription)
 
 
@@ -109,7 +109,7 @@ def choose(
 
 @command(app, "pause")
 def pause(terminal: Terminal, client: Client) -> None:
-    """Put a client's maintenance on hold; its models keep serving."""
+    """Suspend a client's maintenance; its models keep serving."""
     terminal.out.show(terminal.api.post(f"/clients/{client}/plan/pause"), render_subscription)
 
 
@@ -201,7 +201,7 @@ def render_subscription(found: dict[str, Any]) -> Group:
             ("State", f"{found['state']} since {figures.moment(found['state_since'])}{ends}"),
             ("Trial until", found["trial_ends_at"] and figures.moment(found["trial_ends_at"])),
             ("Paid until", found["period_end"] and figures.moment(found["period_end"])),
-            ("On hold", f"{dunning['step']}: {dunning['what']}"),
+            ("Suspended", f"{dunning['step']}: {dunning['what']}"),
             ("Next", coming),
             ("Stripe", "in step" if found["in_step_with_stripe"] else "changes are on their way"),
         ]
@@ -217,7 +217,7 @@ def render_subscription(found: dict[str, Any]) -> Group:
                 each["feature"],
                 each["included"],
                 each["used"],
-                "on hold" if each["on_hold"] else each["left"],
+                "suspended" if each["suspension"] else each["left"],
                 None if each["price"] is None else _money(each["price"], found["currency"]),
             )
             for each in found["allowances"]

@@ -1,4 +1,4 @@
-"""What is on hold while a subscription is unpaid, paused or cancelled. Models keep serving and data is kept, always."""
+"""What is suspended while a subscription is unpaid, paused or cancelled. Models keep serving; data is kept, always."""
 
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -11,7 +11,7 @@ class Step(NamedTuple):
 
     after: timedelta
     name: str
-    on_hold: frozenset[Feature]
+    suspended: frozenset[Feature]
     sentence: str
 
 
@@ -19,19 +19,19 @@ _WORK = frozenset({Feature.RETRAIN, Feature.AB_TEST, Feature.NEW_CATEGORY})
 _EVERYTHING = frozenset(Feature)
 
 STEPS = (
-    Step(timedelta(), "grace", frozenset(), "nothing is on hold yet"),
-    Step(timedelta(days=7), "no new work", _WORK, "retrains, A/B tests and new categories are on hold"),
+    Step(timedelta(), "grace", frozenset(), "nothing is suspended yet"),
+    Step(timedelta(days=7), "no new work", _WORK, "retrains, A/B tests and new categories are suspended"),
     Step(
         timedelta(days=14),
         "alerts only",
         _WORK | {Feature.LABELS, Feature.REPORT},
-        "only monitoring goes on; new work, labelling and reports are on hold",
+        "only monitoring goes on; new work, labelling and reports are suspended",
     ),
-    Step(timedelta(days=28), "serving only", _EVERYTHING, "all maintenance is on hold"),
+    Step(timedelta(days=28), "serving only", _EVERYTHING, "all maintenance is suspended"),
 )
-PAUSED = Step(timedelta(), "paused", _EVERYTHING, "all maintenance is on hold until it is resumed")
+PAUSED = Step(timedelta(), "paused", _EVERYTHING, "all maintenance is suspended until it is resumed")
 CANCELLED = Step(timedelta(), "cancelled", _EVERYTHING, "maintenance has ended")
-IN_ORDER = Step(timedelta(), "in order", frozenset(), "nothing is on hold")
+IN_ORDER = Step(timedelta(), "in order", frozenset(), "nothing is suspended")
 
 
 def step_of(subscription: Subscription, *, moment: datetime) -> Step:

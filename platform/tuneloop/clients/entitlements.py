@@ -69,11 +69,11 @@ class NotIncluded(TuneloopError):
     code: ClassVar[str] = "not_included"
 
 
-class OnHold(TuneloopError):
+class Suspended(TuneloopError):
     """The subscription is unpaid, paused or cancelled."""
 
     status = HTTPStatus.PAYMENT_REQUIRED
-    code: ClassVar[str] = "on_hold"
+    code: ClassVar[str] = "suspended"
 
 
 class Allowance(NamedTuple):
@@ -84,7 +84,7 @@ class Allowance(NamedTuple):
     used: int
     ordered: int
     price: Money | None
-    hold: str | None
+    suspension: str | None
 
     @property
     def left(self) -> int | None:
@@ -92,7 +92,7 @@ class Allowance(NamedTuple):
 
     @property
     def allowed(self) -> bool:
-        return self.hold is None and self.left != 0
+        return self.suspension is None and self.left != 0
 
 
 class Contract(NamedTuple):
@@ -130,17 +130,17 @@ def allowance(session: Session, client_id: UUID, feature: Feature, *, moment: da
         _used(session, client_id, feature, at),
         sum(use.quantity for use in _ordered(session, client_id, feature)),
         None if price is None else Money(price, contract.plan.currency),
-        _hold(contract, step.sentence) if feature in step.on_hold else None,
+        _suspension(contract, step.sentence) if feature in step.suspended else None,
     )
 
 
-def hold_of(session: Session, client_id: UUID, feature: Feature, *, moment: datetime | None = None) -> str | None:
-    """Why this is on hold for the client; None when it isn't. Also for sessions across agencies."""
+def suspension_of(session: Session, client_id: UUID, feature: Feature, *, moment: datetime | None = None) -> str | None:
+    """Why this is suspended for the client; None when it isn't. Also for sessions across agencies."""
     contract = contract_of(session, client_id)
     if contract is None:
         return None
     step = step_of(contract.subscription, moment=moment or now())
-    return _hold(contract, step.sentence) if feature in step.on_hold else None
+    return _suspension(contract, step.sentence) if feature in step.suspended else None
 
 
 def require(
@@ -150,7 +150,7 @@ def require(
 
     Raises:
         NotIncluded: the month's units are used up or there are none; order an extra first.
-        OnHold: the subscription is unpaid, paused or cancelled.
+        Suspended: the subscription is unpaid, paused or cancelled.
     """
     at = moment or now()
     contract = contract_of(session, client_id)
@@ -170,8 +170,8 @@ def require(
     if taken is not None:
         return taken
     found = allowance(session, client_id, feature, moment=at)
-    if found.hold is not None:
-        raise OnHold(found.hold, client=contract.client.slug, feature=feature)
+    if found.suspension is not None:
+        raise Suspended(found.suspension, client=contract.client.slug, feature=feature)
     if found.included is None or found.used < found.included:
         use = ServiceUse(client_id=client_id, feature=feature, subject=subject, currency=contract.plan.currency, at=at)
     elif ordered := _ordered(session, client_id, feature):
@@ -258,7 +258,7 @@ def _ordered(session: Session, client_id: UUID, feature: Feature) -> list[Servic
     return list(session.exec(query.where(ServiceUse.state == UseState.ACCEPTED).order_by(col(ServiceUse.at))))
 
 
-def _hold(contract: Contract, sentence: str) -> str:
+def _suspension(contract: Contract, sentence: str) -> str:
     subscription = contract.subscription
     since = f"since {subscription.state_since:%Y-%m-%d}"
     state = subscription.state.value.replace("_", " ")

@@ -72,9 +72,11 @@ def _may(session: Session, principal: Principal, model: RegisteredModel, why: st
     found = allowance(session, model.client_id, Feature.RETRAIN)
     if found.allowed:
         return True
-    offered = None if found.hold else offer(session, client_id=model.client_id, feature=Feature.RETRAIN, reason=why)
+    offered = (
+        None if found.suspension else offer(session, client_id=model.client_id, feature=Feature.RETRAIN, reason=why)
+    )
     instead = f"an extra one is offered for {found.price}" if offered else "and it has no price for an extra one"
-    _note(session, principal, model, found.hold or f"the plan has no retrain left this month; {instead}")
+    _note(session, principal, model, found.suspension or f"the plan has no retrain left this month; {instead}")
     return False
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement
 from sqlmodel import Session, col, select
 
-from tuneloop.clients.entitlements import hold_of
+from tuneloop.clients.entitlements import suspension_of
 from tuneloop.kit.clock import now
 from tuneloop.kit.jobs import Duty, Job, enqueue_once
 from tuneloop.monitoring.drift_followup import traffic_to_settle
@@ -41,12 +41,12 @@ def _due_tasks(session: Session) -> Sequence[UUID]:
 
 
 def _start_task(session: Session, schedule_id: UUID) -> None:
-    """Enqueue it and set its next date. Checks of a client whose maintenance is on hold are left out until it isn't."""
+    """Enqueue it and set its next date. Checks of a client whose maintenance is suspended are left out."""
     query = select(Schedule).where(Schedule.id == schedule_id, *_is_due())
     row = session.exec(query.with_for_update(skip_locked=True)).one_or_none()
     if row is None:
         return
-    if not (row.task in CHECKS and hold_of(session, row.client_id, Feature.MONITORING)):
+    if not (row.task in CHECKS and suspension_of(session, row.client_id, Feature.MONITORING)):
         job: Job = JOBS[row.task](model_id=row.model_id)
         enqueue_once(session, job, row.model_id, owner=row)
     move_on(session, row, at=now())

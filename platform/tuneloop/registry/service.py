@@ -81,7 +81,7 @@ def change_model(
     """Change what the next version is built and judged with. Labels may be added, never taken away.
 
     Raises:
-        NotIncluded, OnHold: a label is new to a model in production, and the client's plan has no category left.
+        NotIncluded, Suspended: a label is new to a model in production, and the client's plan has no category left.
     """
     principal.require(Role.OPERATOR)
     changed: dict[str, Any] = {}

@@ -61,7 +61,7 @@ def propose(
         InvalidInput: no golden set, no training data, or an example longer than the base reads.
         FailedBefore: the same plan has failed, and `again` does not insist.
         Conflict: another cycle of the model is under way.
-        NotIncluded, OnHold: the client's plan has no retrain left, or its subscription is on hold.
+        NotIncluded, Suspended: the client's plan has no retrain left, or its subscription is suspended.
     """
     principal.require(Role.OPERATOR)
     lock_model(session, model)

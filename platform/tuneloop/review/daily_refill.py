@@ -38,5 +38,5 @@ def tend(session: Session, *, principal: Principal, model: RegisteredModel) -> N
     retire_due(session, principal=principal, model=model)
     found = allowance(session, model.client_id, Feature.LABELS)
     today = ceil(budget_of(model) / DAYS_A_WEEK)
-    if found.hold is None:
+    if found.suspension is None:
         fill(session, model, today if found.left is None else min(today, found.left))
