@@ -18,8 +18,9 @@ from tuneloop.kit.ids import new_id
 from tuneloop.kit.storage import Storage
 from tuneloop.tables import Agency
 from tuneloop_bot.app import make_app
+from tuneloop_local.emulators.slack.app import Emulator
 from tuneloop_local.emulators.slack.delivery import AppResponse, Signed
-from tuneloop_local.emulators.slack.server import Emulator, running
+from tuneloop_local.emulators.slack.server import free_port, running
 from tuneloop_local.emulators.slack.workspace import App
 from tuneloop_local.engines import EngineUrls
 
@@ -27,7 +28,7 @@ from tuneloop_local.engines import EngineUrls
 @pytest.fixture
 def emulator() -> Iterator[Emulator]:
     """Its triggers last: on a busy machine three seconds are soon over."""
-    with running(Emulator(app=App(trigger_seconds=60))) as started:
+    with running(Emulator(port=free_port(), app=App(trigger_seconds=60))) as started:
         yield started
 
 

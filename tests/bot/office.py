@@ -26,9 +26,9 @@ from tuneloop.web.app import create_app
 from tuneloop.web.slack import slack_handlers
 from tuneloop_bot.installations import begin_installation
 from tuneloop_bot.message_sync import refresh
+from tuneloop_local.emulators.slack.app import Emulator
 from tuneloop_local.emulators.slack.client import EmulatorClient, EmulatorMessage
 from tuneloop_local.emulators.slack.delivery import AppResponse, Signed
-from tuneloop_local.emulators.slack.server import Emulator
 
 
 def settings_for(emulator: Emulator, folder: Path) -> Settings:

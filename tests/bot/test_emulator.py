@@ -15,9 +15,10 @@ from slack_sdk.socket_mode import SocketModeClient
 from slack_sdk.socket_mode.response import SocketModeResponse
 
 from tests.bot.samples import BLOCKS, BROKEN, section
+from tuneloop_local.emulators.slack.app import Emulator
 from tuneloop_local.emulators.slack.delivery import AppResponse, Signed
 from tuneloop_local.emulators.slack.refusals import Refused, check_message
-from tuneloop_local.emulators.slack.server import Emulator, running
+from tuneloop_local.emulators.slack.server import free_port, running
 from tuneloop_local.emulators.slack.workspace import App
 
 SCOPES = "chat:write,users:read,users:read.email,files:write,channels:read,channels:history,im:write"
@@ -63,7 +64,7 @@ class Place:
 
 @pytest.fixture
 def place() -> Iterator[Place]:
-    with running(Emulator(app=App(request_url="http://127.0.0.1:1/slack/events"))) as emulator:
+    with running(Emulator(port=free_port(), app=App(request_url="http://127.0.0.1:1/slack/events"))) as emulator:
         yield Place(emulator)
 
 

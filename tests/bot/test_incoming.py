@@ -26,9 +26,9 @@ from tuneloop.tables import CycleState, RetrainingCycle, Role, SlackIdentity, Sl
 from tuneloop_bot.app import make_app
 from tuneloop_bot.installations import SCOPES, begin_installation
 from tuneloop_bot.token_rotation import renew_soon
+from tuneloop_local.emulators.slack.app import Emulator
 from tuneloop_local.emulators.slack.delivery import AppResponse, Signed, sign
 from tuneloop_local.emulators.slack.methods import METHODS
-from tuneloop_local.emulators.slack.server import Emulator
 
 
 def _receipts(north: Office) -> int:

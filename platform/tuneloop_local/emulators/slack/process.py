@@ -6,7 +6,8 @@ import threading
 import structlog
 
 from tuneloop.kit.settings import Settings
-from tuneloop_local.emulators.slack.server import Emulator, running
+from tuneloop_local.emulators.slack.app import Emulator
+from tuneloop_local.emulators.slack.server import running
 from tuneloop_local.emulators.slack.workspace import App
 
 log = structlog.get_logger(__name__)
