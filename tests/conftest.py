@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from litestar import Litestar
@@ -23,8 +24,16 @@ from tuneloop_local.engines import EngineUrls, engines
 
 
 @pytest.fixture(scope="session")
-def urls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineUrls]:
-    with engines(Settings(data_dir=tmp_path_factory.mktemp("engines"))) as started:
+def engines_folder() -> Iterator[Path]:
+    """Outside pytest's own folder: each new run on the machine makes that private to its user, and PostgreSQL runs as
+    another one if root started it."""
+    with TemporaryDirectory(prefix="tuneloop-tests-") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def urls(engines_folder: Path) -> Iterator[EngineUrls]:
+    with engines(Settings(data_dir=engines_folder / "shared")) as started:
         migrate(started.migration)
         yield started
 

@@ -70,8 +70,8 @@ def restart_postgres(folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[EngineUrls, ValkeyServer, Path]]:
-    folder = tmp_path_factory.mktemp("scheduler")
+def own(engines_folder: Path) -> Iterator[tuple[EngineUrls, ValkeyServer, Path]]:
+    folder = engines_folder / "scheduler"
     with TemporaryDirectory(prefix="valkey") as short:
         socket = Path(short) / "s"
         valkey = ValkeyServer(port=0, unix_socket_path=socket, data_dir=folder / "valkey", persist=True)
@@ -79,7 +79,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[EngineUrls, 
         with engines(Settings(data_dir=folder, broker_url=f"unix://{socket}")) as urls:
             migrate(urls.migration)
             yield urls, valkey, folder / "postgres"
-        if valkey.is_running:
+        if valkey.is_running():
             valkey.stop()
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from secrets import token_urlsafe
 
 import pytest
@@ -50,8 +51,8 @@ def items(labels: tuple[str, ...], numbers: range) -> list[Item]:
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    folder = tmp_path_factory.mktemp("installation")
+def running(engines_folder: Path) -> Iterator[Running]:
+    folder = engines_folder / "installation"
     pair = build_tiny_pair(folder / "pair", "llama")
     settings = on_free_ports(Settings(data_dir=folder / "data", threads=1))
     with installation(settings) as (started, supervisor):

@@ -48,8 +48,8 @@ class Told(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
-    folder = tmp_path_factory.mktemp("demo")
+def told(engines_folder: Path) -> Iterator[Told]:
+    folder = engines_folder / "demo"
     pair = build_tiny_pair(folder / "pair", "llama")
     source = folder / "source"
     source.mkdir()
