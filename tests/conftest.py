@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 
 from tests.support.browser import chromium
 from tests.support.factories import make_agency, make_client, make_key
+from tests.support.loopback import keep_to_loopback
 from tuneloop.kit.db import Database, make_engine
 from tuneloop.kit.migrations import migrate
 from tuneloop.kit.principal import Principal
@@ -21,6 +22,10 @@ from tuneloop.kit.tenancy import TenantSession
 from tuneloop.tables import Agency, Client
 from tuneloop.web.app import create_app
 from tuneloop_local.engines import EngineUrls, engines
+
+
+def pytest_configure() -> None:
+    keep_to_loopback()
 
 
 @pytest.fixture(scope="session")
