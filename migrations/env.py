@@ -21,13 +21,15 @@ def run() -> None:
     url = context.config.get_main_option("sqlalchemy.url")
     if not url:
         raise SystemExit("migrations need a database URL: run them with `tuneloop migrate`")
-    with make_engine(url, pool_size=1).connect() as connection:
+    engine = make_engine(url, pool_size=1)
+    with engine.connect() as connection:
         context.configure(connection=connection, target_metadata=SQLModel.metadata, compare_type=differs)
         with context.begin_transaction():
             connection.execute(text("set local lock_timeout = '10s'"))
             connection.execute(text("set local statement_timeout = '15min'"))
             connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
             context.run_migrations()
+    engine.dispose()
 
 
 run()

@@ -28,9 +28,7 @@ def source(tmp_path: Path) -> TinyPair:
 
 @pytest.fixture
 def settings(urls: EngineUrls, tmp_path: Path) -> Iterator[Settings]:
-    yield Settings(
-        data_dir=tmp_path / "data", storage=(tmp_path / "data" / "objects").as_uri(), database_url=urls.database
-    )
+    yield Settings(data_dir=tmp_path / "data", database_url=urls.database)
     _execute(urls, "DELETE FROM base_model WHERE name = :name")
 
 
@@ -40,8 +38,10 @@ def _add(settings: Settings, source: Path) -> dict[str, str]:
 
 def _execute(urls: EngineUrls, statement: str, **values: str) -> None:
     """As the owner of the schema: a registered base never changes otherwise."""
-    with make_engine(urls.migration, pool_size=1).begin() as connection:
+    engine = make_engine(urls.migration, pool_size=1)
+    with engine.begin() as connection:
         connection.execute(text(statement), {"name": NAME, **values})
+    engine.dispose()
 
 
 def _artifacts(settings: Settings) -> Artifacts:

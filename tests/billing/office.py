@@ -1,8 +1,9 @@
 """An agency connected to the emulator, whose jobs run when a test says so."""
 
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
@@ -12,28 +13,16 @@ from sqlmodel import select
 
 from tests.billing.emulator import Shop, client_of
 from tests.support.runtime import silent_runtime
+from tests.support.sample_jobs import Errand
 from tuneloop.kit.db import Database
-from tuneloop.kit.jobs import JobRow, JobState
+from tuneloop.kit.ids import new_id
+from tuneloop.kit.jobs import JobRow, JobState, claim, enqueue
+from tuneloop.kit.jobs.runtime import JobContext
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.storage import Storage
-from tuneloop.kit.tenancy import TenantSession
 from tuneloop.tables import Agency, BillingAccount, Invoice, Subscription
 from tuneloop_billing.webhooks.service import receive
 from tuneloop_local.emulators.stripe.process import Running
-
-
-@dataclass(frozen=True)
-class Desk:
-    """What a job works with, without a job."""
-
-    database: Database
-    agency_id: UUID
-    settings: Settings
-
-    def reading(self) -> AbstractContextManager[TenantSession]:
-        return self.database.unit(self.agency_id)
-
-    unit = reading
 
 
 @dataclass(frozen=True)
@@ -55,6 +44,15 @@ class Office:
                 runtime.run(job_id)
                 ran.append(name)
         return ran
+
+    def at_work(self) -> JobContext:
+        """What a handler works with: the context of a job that is claimed, for a test that calls the service itself."""
+        with self.database.all_agencies() as session:
+            job_id = enqueue(session, Errand(subject=new_id()), agency_id=self.agency.id)
+            assert job_id is not None
+            held = claim(session, job_id, worker="test")
+        assert held is not None
+        return JobContext(self.database, self.storage, self.settings, held, threading.Event())
 
     def _due(self, kind: str) -> list[tuple[UUID, str]]:
         with self.database.unit(self.agency.id) as session:

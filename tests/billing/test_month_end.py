@@ -1,7 +1,8 @@
 """The end of a month: every unit in one month, every step once, whatever dies in between."""
 
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -11,11 +12,12 @@ import httpx
 import pytest
 from sqlmodel import Session, col, select
 
-from tests.billing.office import Desk, Office
+from tests.billing.office import Office
 from tests.billing.three import MONTH, RENEWAL, SPAN, answer, gpu_job, model_of, month_invoices
 from tuneloop.clients.months import Month, TimeSpan
 from tuneloop.kit.ids import new_id
 from tuneloop.kit.jobs import JobRow
+from tuneloop.kit.jobs.runtime import JobContext
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.tables import (
     Activity,
@@ -43,25 +45,33 @@ class Killed(BaseException):
     """The worker is gone."""
 
 
-@dataclass(frozen=True)
-class MortalDesk(Desk):
-    """A desk whose worker dies at its `lives`-th transaction: before it, or just after its commit."""
+@dataclass
+class MortalContext(JobContext):
+    """Its worker dies at its `lives`-th transaction: before it, or just after its commit."""
 
     lives: int = 10_000
     after_commit: bool = False
-    used: list[int] = field(default_factory=lambda: [0])
+    used: int = 0
+
+    @contextmanager
+    def unit(self) -> Iterator[TenantSession]:
+        with self._perhaps_the_last(super().unit()) as session:
+            yield session
 
     @contextmanager
     def reading(self) -> Iterator[TenantSession]:
-        self.used[0] += 1
-        if self.used[0] >= self.lives and not self.after_commit:
-            raise Killed
-        with self.database.unit(self.agency_id) as session:
+        with self._perhaps_the_last(super().reading()) as session:
             yield session
-        if self.used[0] >= self.lives:
-            raise Killed
 
-    unit = reading
+    @contextmanager
+    def _perhaps_the_last(self, transaction: AbstractContextManager[TenantSession]) -> Iterator[TenantSession]:
+        self.used += 1
+        if self.used >= self.lives and not self.after_commit:
+            raise Killed
+        with transaction as session:
+            yield session
+        if self.used >= self.lives:
+            raise Killed
 
 
 @dataclass
@@ -118,15 +128,23 @@ def test_a_month_ends_for_clients_on_all_plans_though_its_workers_die(
         close = close_of(north, client)
         after_commit, lives = patterns[tier]
         for _ in range(40):
-            desk = MortalDesk(north.database, north.agency.id, north.settings, lives=lives, after_commit=after_commit)
+            held = north.at_work().held
+            mortal = MortalContext(
+                north.database,
+                north.storage,
+                north.settings,
+                held,
+                threading.Event(),
+                lives=lives,
+                after_commit=after_commit,
+            )
             try:
-                close_month(desk, close.id, reports)
+                close_month(mortal, close.id, reports)
                 break
             except Killed:
                 deaths += 1
                 lives += 0 if after_commit and close_is_moving(north, close) else 1
-        again = Desk(north.database, north.agency.id, north.settings)
-        close_month(again, close.id, reports)
+        close_month(north.at_work(), close.id, reports)
     assert deaths > 15
 
     totals = {"basic": 75_000 + 30 * 50, "standard": 200_000, "premium": 400_000 + 10 * 100}
@@ -273,17 +291,17 @@ def test_there_is_one_round_a_day_also_when_the_clocks_change(zone: str) -> None
 
 
 def test_reconciling_says_what_differs_and_takes_it_over(north: Office, agency_of_three: dict[str, Client]) -> None:
-    desk = Desk(north.database, north.agency.id, north.settings)
-    first = reconcile(desk)
+    context = north.at_work()
+    first = reconcile(context)
     assert {each.key.split(":")[0] for each in first} == {"invoice", "subscription"}
-    assert reconcile(desk) == []
+    assert reconcile(context) == []
     with north.database.unit(north.agency.id) as session:
         assert all(row.settled_at for row in session.exec(select(ReconcileFinding)))
     client = agency_of_three["basic"]
     with north.database.unit(north.agency.id) as session:
         there = session.exec(select(Subscription).where(Subscription.client_id == client.id)).one()
     north.shop.stripe.v1.subscriptions.cancel(there.stripe_subscription or "")
-    (found,) = reconcile(desk)
+    (found,) = reconcile(context)
     assert "state differ" in found.summary
     assert north.http.get("/api/v1/clients/client-basic/plan").json()["state"] == "cancelled"
     assert [each["settled_at"] is None for each in north.http.get("/api/v1/billing/findings").json()].count(True) == 1

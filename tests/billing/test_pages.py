@@ -167,10 +167,11 @@ def test_from_a_plan_to_a_paid_invoice_and_an_end_on_a_phone(owner: Visitor, sit
 
 def test_pages_count_the_time_they_are_worked_on(owner: Visitor, site: Site) -> None:
     """A beat at the first use, one each half minute while it is used, and none while nobody is there."""
-    page, beats = owner.page, []
+    page = owner.page
+    beats: list[str] = []
 
     def note(route: Route) -> None:
-        beats.append(route.request.post_data_json["activity"])
+        beats.append((route.request.post_data_json or {})["activity"])
         route.continue_()
 
     page.route("**/work/beat", note)

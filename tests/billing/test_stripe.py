@@ -14,7 +14,7 @@ from sqlmodel import col, select
 
 from tests.billing.conftest import OnPlan
 from tests.billing.emulator import Shop, client_of
-from tests.billing.office import Desk, Office
+from tests.billing.office import Office
 from tuneloop.tables import BillingAccount, Client, StripeEvent, Subscription, SubscriptionState
 from tuneloop_billing.payment_provider.stripe_gateway import gateway_of
 from tuneloop_billing.stripe_sync import first_noon, take_over
@@ -206,7 +206,7 @@ def _follow(north: Office, left: list[dict[str, Any]], ends: list[tuple[Any, ...
             assert north.take_webhooks([event], copies=1 + len(left) % 2) == 1
             with north.database.unit(north.agency.id) as session:
                 (waiting,) = session.exec(select(StripeEvent.id).where(col(StripeEvent.handled_at).is_(None))).all()
-            handle(Desk(north.database, north.agency.id, north.settings), waiting)
+            handle(north.at_work(), waiting)
             _follow(north, [each for each in left if each is not event], ends)
             savepoint.rollback()
 
@@ -215,7 +215,7 @@ def test_one_question_to_stripe_answers_all_events_about_an_object(north: Office
     on_plan("standard")
     north.work()
     north.take_webhooks(north.shop.deliveries())
-    desk = Desk(north.database, north.agency.id, north.settings)
+    context = north.at_work()
 
     def waiting() -> dict[str, set[UUID]]:
         found: dict[str, set[UUID]] = defaultdict(set)
@@ -227,11 +227,11 @@ def test_one_question_to_stripe_answers_all_events_about_an_object(north: Office
     before = waiting()
     invoice = max(before, key=lambda each: len(before[each]))
     assert len(before[invoice]) > 1
-    handle(desk, min(before[invoice]))
+    handle(context, min(before[invoice]))
     assert waiting() == {name: ids for name, ids in before.items() if name != invoice}
     reads = north.account().reads
     for event_id in before[invoice]:
-        handle(desk, event_id)
+        handle(context, event_id)
     assert north.account().reads == reads
 
 

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from pypdfium2 import PdfDocument
 from sqlmodel import select
 
-from tests.billing.office import Desk, Office
+from tests.billing.office import Office
 from tests.billing.three import MONTH, PRICES, RENEWAL, answer, gpu_job, model_of, month_invoices
 from tests.support.ports import free_port
 from tuneloop.clients.months import Month, TimeSpan
@@ -127,7 +127,7 @@ def test_what_follows_an_early_close_goes_with_the_next_month(north: Office, cli
     assert first["until"] == again["until"]
     with north.database.unit(north.agency.id) as session:
         close = begin(session, client=client_row, month=month, early=True)
-    close_month(Desk(north.database, north.agency.id, north.settings), close.id, MonthEnd(north.settings))
+    close_month(north.at_work(), close.id, MonthEnd(north.settings))
     report = north.http.post(f"/api/v1/clients/{client_row.slug}/reports/{month}").json()
     assert (report["content"]["end"], report["content"]["models"][0]["answers"]) == (first["until"], 1)
     with north.database.unit(north.agency.id) as session:
@@ -138,5 +138,5 @@ def test_what_follows_an_early_close_goes_with_the_next_month(north: Office, cli
         session.flush()
         counted = [meter_month(session, client_row.id, each)[Unit.ANSWERS] for each in (month, month.next)]
     assert [(each.quantity, each.late) for each in counted] == [(1, 0), (0, 1)]
-    facts = _read(Desk(north.database, north.agency.id, north.settings), following.id)
+    facts = _read(north.at_work(), following.id)
     assert facts.closed == TimeSpan(close.until or span.end, month.next.span(ZoneInfo("UTC")).end)

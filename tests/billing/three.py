@@ -43,14 +43,13 @@ def make_three(north: Office) -> dict[str, Client]:
         price_id = shop.price(price, name=f"{tier} plan", product_id=f"tl_{plan_id.hex}")
         customer = shop.customer("pm_card_visa" if tier == "premium" else None)
         how: dict[str, Any] = {} if tier == "premium" else {"collection_method": "send_invoice", "days_until_due": 30}
-        there = shop.stripe.v1.subscriptions.create(
-            {
-                "customer": customer,
-                "items": [{"price": price_id}],
-                "billing_cycle_anchor": int(RENEWAL.timestamp()),
-                **how,  # type: ignore[typeddict-item]
-            }
-        )
+        params: Any = {
+            "customer": customer,
+            "items": [{"price": price_id}],
+            "billing_cycle_anchor": int(RENEWAL.timestamp()),
+            **how,
+        }
+        there = shop.stripe.v1.subscriptions.create(params)
         with north.database.unit(north.agency.id) as session:
             row = session.exec(select(Subscription).where(Subscription.client_id == client.id)).one()
             row.stripe_customer, row.stripe_subscription = customer, there.id

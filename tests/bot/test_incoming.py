@@ -151,14 +151,14 @@ def test_socket_mode_serves_the_same_listeners(north: Office) -> None:
     app = make_app(north.settings, north.database)
     token = north.emulator.slack.state.app.app_token
     socket = SocketModeHandler(app, token, web_client=app.client)
-    socket.connect()
+    socket.connect()  # type: ignore[no-untyped-call]
     try:
         eventually(lambda: bool(north.emulator.delivery.sockets))
         before = len(north.emulator.delivery.sent)
         assert "How your models are" in north.say("Otto", "status")
         assert len(north.emulator.delivery.sent) == before
     finally:
-        socket.close()
+        socket.close()  # type: ignore[no-untyped-call]
 
 
 def test_a_token_is_exchanged_before_it_expires(north: Office) -> None:

@@ -22,8 +22,11 @@ def exam(database: Database, contract: Contract, texts: list[str], known: dict[s
         number="1.0",
         digest="a" * 64,
         manifest=made.model_dump(mode="json"),
+        parts=[],
         files=[],
-        cycle_id=new_id(),
+        parity={},
+        snapshot_id=new_id(),
+        training={},
     )
     keys = [cache_key(version.digest, (Message(role="user", content=text),)) for text in texts]
     return Exam(version, "acme/support@v1.0", made, keys, known)

@@ -62,9 +62,11 @@ def test_later_looks_of_a_cycle_use_the_same_items(session: TenantSession, works
 def test_worn_out_items_prove_nothing_and_the_verdict_says_so(session: TenantSession, workshop: Workshop) -> None:
     right = [True] * 40
     runs = [workshop.run(session, workshop.version(session, number), right) for number in ("1.0", "1.1")]
-    kinds = {"production": runs[0], "candidate": runs[1], "target": [], "policy": Policy()}
     cycles = [ended(session, workshop) for _ in range(2)]
-    first, second = (compare_runs(session, cycle=cycle, **kinds) for cycle in cycles)
+    first, second = (
+        compare_runs(session, cycle=cycle, production=runs[0], candidate=runs[1], target=[], policy=Policy())
+        for cycle in cycles
+    )
     assert first.table["rows"][0]["n"] == 40
     assert second.table["renewal"] == {"items": 40, "used": 0, "seen": 40, "missing": 40}
     assert second.outcome == Outcome.NEED_MORE_LABELS

@@ -1,5 +1,6 @@
 import math
 from collections.abc import Callable
+from typing import Any
 
 import httpx
 import orjson
@@ -49,7 +50,7 @@ def test_chat_answers_keep_order_confidence_and_margin() -> None:
 
 
 def test_the_system_prompt_the_facts_and_the_decoding_are_sent() -> None:
-    seen: list[dict[str, object]] = []
+    seen: list[dict[str, Any]] = []
 
     def handler(request: httpx.Request) -> httpx.Response:
         assert request.url == "http://vllm:8000/v1/chat/completions"
@@ -62,7 +63,7 @@ def test_the_system_prompt_the_facts_and_the_decoding_are_sent() -> None:
 
 
 def test_plain_prompts_go_as_text_with_the_labels_as_the_only_choices() -> None:
-    seen: list[dict[str, object]] = []
+    seen: list[dict[str, Any]] = []
 
     def handler(request: httpx.Request) -> httpx.Response:
         assert request.url.path == "/v1/completions"

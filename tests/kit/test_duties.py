@@ -46,7 +46,13 @@ def test_a_broken_row_keeps_no_other_waiting_and_is_tried_less_and_less_often(da
     tried: list[UUID] = []
     clock = Clock()
     aside = SetAside(clock)
-    duty = counting(acted, rows, lambda row: row == rows[0] and not tried.append(row))
+
+    def first_is_broken(row: UUID) -> bool:
+        if row == rows[0]:
+            tried.append(row)
+        return row == rows[0]
+
+    duty = counting(acted, rows, first_is_broken)
     for seconds in (0.0, FIRST_PAUSE - 1, FIRST_PAUSE + 1, 2 * FIRST_PAUSE, 3 * FIRST_PAUSE + 2):
         clock.now = seconds
         perform(database, duty, aside)

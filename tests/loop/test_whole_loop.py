@@ -5,6 +5,7 @@ import os
 import signal
 import threading
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -14,13 +15,13 @@ from tuneloop_local.demo.api import LiveTraffic
 pytestmark = pytest.mark.slow
 
 
-def approved(running: Running, cycle: dict[str, object]) -> dict[str, object]:
-    digest = cycle["questions"][0]["subject_digest"]  # type: ignore[index]
+def approved(running: Running, cycle: dict[str, Any]) -> dict[str, Any]:
+    digest = cycle["questions"][0]["subject_digest"]
     running.operator.post(f"/api/v1/cycles/{cycle['id']}/approve", {"digest": digest})
     return running.operator.follow(str(cycle["id"]), lambda *_: None)
 
 
-def promoted(running: Running, cycle: dict[str, object]) -> dict[str, object]:
+def promoted(running: Running, cycle: dict[str, Any]) -> dict[str, Any]:
     body = {"digest": cycle["candidate_digest"], "note": "the test promotes whatever the gate says"}
     running.operator.post(f"/api/v1/cycles/{cycle['id']}/promote", body)
     return running.operator.follow(str(cycle["id"]), lambda *_: None)
@@ -62,7 +63,7 @@ def test_a_model_is_trained_served_retrained_promoted_and_rolled_back(running: R
             },
         ),
     )
-    tried = {(each["method"], each["blend"]): each for each in second["candidates"]}  # type: ignore[union-attr]
+    tried = {(each["method"], each["blend"]): each for each in second["candidates"]}
     assert set(tried) == {("continue", 0.5), ("continue", 1.0), ("from_base", 1.0)}, second
     (chosen,) = [each for each in tried.values() if each["chosen"]]
     assert chosen["dev"]["strong"]["n"] == chosen["dev"]["strong"]["production"]["n"] > 0
@@ -72,7 +73,7 @@ def test_a_model_is_trained_served_retrained_promoted_and_rolled_back(running: R
     if second["state"] == "awaiting_promotion":
         assert 20 <= gate["queries"] <= 28
         assert gate["disagreements"] == gate["open"] + gate["labels"]
-    assert second["comparison"]["table"]["rows"][0]["n"] == 36  # type: ignore[index]
+    assert second["comparison"]["table"]["rows"][0]["n"] == 36
 
     with LiveTraffic(running.app, items(LABELS, range(60, 70))) as traffic:
         traffic.wait_for("acme/support@v1.0")

@@ -29,7 +29,7 @@ def row(text: str, answer: str, number: int = 0) -> Row:
 
 @pytest.fixture(scope="module")
 def clean() -> list[Row]:
-    rows = []
+    rows: list[Row] = []
     for label, words in INTENTS.items():
         for word in words:
             for frame in FRAMES:

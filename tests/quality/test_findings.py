@@ -170,9 +170,9 @@ def test_what_a_snapshot_holds_is_replaced_by_another_row_and_never_edited(
     detail = {"spans": [[0, 11, 31, "EMAIL_ADDRESS"]], "content": text_digest(example)}
     found = [Found(example.id, kind, "", detail) for kind in (FindingKind.PERSONAL_DATA, FindingKind.CONFLICT)]
     store_findings(session, model=workshop.model, found=found, examined=[])
-    for each in list_findings(session, model=workshop.model):
-        if each.finding.kind is FindingKind.PERSONAL_DATA:
-            take_out_personal_data(session, principal=principal, finding_id=each.finding.id)
+    for suspect in list_findings(session, model=workshop.model):
+        if suspect.finding.kind is FindingKind.PERSONAL_DATA:
+            take_out_personal_data(session, principal=principal, finding_id=suspect.finding.id)
     assert list_findings(session, model=workshop.model) == []
     assert example.deleted_at is not None
     assert before.size == 4

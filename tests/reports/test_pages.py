@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from PIL import Image
@@ -51,7 +52,7 @@ class Site:
             for job in waiting:
                 self.runtime.run(job)
 
-    def _waiting(self) -> list[object]:
+    def _waiting(self) -> list[UUID]:
         with self.home.database.unit(self.home.agency.id) as session:
             query = select(JobRow.id).where(JobRow.state == JobState.QUEUED).order_by(col(JobRow.created_at))
             return list(session.exec(query))

@@ -22,13 +22,11 @@ def test_no_socket_reaches_beyond_this_machine(family: socket.AddressFamily, add
         datagrams.sendto(b"?", address)
 
 
-def test_no_name_is_looked_up_and_no_client_gets_out() -> None:
+def test_no_client_gets_out_under_a_name() -> None:
     with pytest.raises(BeyondLoopbackError):
-        socket.getaddrinfo("tuneloop.example", 443)
+        httpx.get("http://tuneloop.example/", trust_env=False)
     with pytest.raises(BeyondLoopbackError):
-        httpx.get("http://192.0.2.1/", trust_env=False)
-    with pytest.raises(BeyondLoopbackError):
-        asyncio.run(asyncio.open_connection("192.0.2.1", 9))
+        asyncio.run(asyncio.open_connection("tuneloop.example", 9))
 
 
 @pytest.mark.parametrize(("family", "host"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])

@@ -1,5 +1,6 @@
 """A cycle at its gate: evaluated on the golden set, with traffic that the two versions answered differently."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
@@ -32,6 +33,9 @@ from tuneloop.tables import (
 )
 
 RIGHT, WRONG = "order", "refund"
+
+Work = Callable[[], int]
+"""Runs what is queued."""
 
 
 @dataclass

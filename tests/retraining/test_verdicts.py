@@ -1,14 +1,12 @@
 """The gate looks at labelled disagreements as they come, and stops as soon as it can."""
 
-from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlmodel import col, select
 
-from tests.retraining.gating import Gate, make_gate, reload, work
+from tests.retraining.gating import Gate, Work, make_gate, reload
 from tests.support.cycles import Workshop, make_workshop
 from tuneloop.kit.clock import now
 from tuneloop.kit.db import Database
@@ -35,21 +33,14 @@ from tuneloop.tables import (
     Source,
 )
 
-Work = Callable[[], int]
-
 
 @pytest.fixture
 def workshop(database: Database, agency: Agency) -> Workshop:
     return make_workshop(database, agency, ["order"] * 120)
 
 
-@pytest.fixture
-def at_work(database: Database, session: TenantSession, tmp_path: Path) -> Work:
-    return lambda: work(database, session, tmp_path)
-
-
 def states(session: TenantSession, gate: Gate) -> set[ReviewState]:
-    return set(session.exec(select(ReviewItem.state).where(ReviewItem.cycle_id == gate.cycle_id)))
+    return {item.state for item in session.exec(select(ReviewItem).where(ReviewItem.cycle_id == gate.cycle_id))}
 
 
 def test_labels_turn_an_open_verdict_into_a_promotion(

@@ -11,6 +11,11 @@ from tuneloop.review.queue import add_sample
 from tuneloop.tables import ReviewItem
 
 
+def chance(item: ReviewItem) -> float:
+    assert item.inclusion_probability is not None
+    return item.inclusion_probability
+
+
 def test_weighing_by_the_stored_chance_counts_the_traffic(
     session: TenantSession, traffic: Traffic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -21,12 +26,10 @@ def test_weighing_by_the_stored_chance_counts_the_traffic(
         monkeypatch.setattr(sampling, "SEED", seed)
         with session.begin_nested() as savepoint:
             drawn = add_sample(session, traffic.model, 10)
-            traffic_before = [item.inclusion_probability for item in drawn]
+            before = [chance(item) for item in drawn]
             drawn += add_sample(session, traffic.model, 5)
-            assert all(
-                before <= after.inclusion_probability for before, after in zip(traffic_before, drawn, strict=False)
-            )
-            estimates.append(sum(1 / (item.inclusion_probability or 0) for item in drawn))
+            assert all(once <= chance(item) for once, item in zip(before, drawn, strict=False))
+            estimates.append(sum(1 / chance(item) for item in drawn))
             savepoint.rollback()
     error = np.std(estimates) / np.sqrt(len(estimates))
     assert abs(np.mean(estimates) - 60) < 3 * error

@@ -153,13 +153,14 @@ def test_a_client_s_word_waits_for_a_labeller(
 def test_corrections_of_one_answer_are_one_item(session: TenantSession, traffic: Traffic, link: ShareLink) -> None:
     traffic.change(session, policy={"gate_share": 0.0})
     (answer,) = traffic.answers(session, 1)
-    said = [
+    first, second = (
         correct_by_link(session, link_id=link.id, answer_id=answer.id, expected="refund", name=name)
         for name in ("Mia", "Tom")
-    ]
-    assert said[0] is said[1] is not None
-    assert len(said[0].answers["feedback"]) == 2
-    assert said[0].answers["production"] == "order"
+    )
+    assert first is not None
+    assert first is second
+    assert len(first.answers["feedback"]) == 2
+    assert first.answers["production"] == "order"
 
 
 def test_an_answer_kept_for_the_gate_waits_as_feedback(

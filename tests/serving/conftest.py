@@ -1,5 +1,6 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 import pytest
 
@@ -7,7 +8,9 @@ from tests.serving.lora_files import write_adapter
 from tests.support.tiny_models import TinyPair, build_tiny_pair
 from tuneloop.registry.contract import Contract, Decoding, Task, Template
 from tuneloop.registry.templates import Message
+from tuneloop_workers.serving.answer import EngineAnswer
 from tuneloop_workers.serving.engine import Engine
+from tuneloop_workers.serving.request_state import Finished
 from tuneloop_workers.serving.servable import Adapter
 
 LABELS = ("delivery", "delivery late", "delete", "refund", "refusal", "re", "account")
@@ -44,13 +47,36 @@ def adapters(pair: TinyPair, tmp_path_factory: pytest.TempPathFactory) -> list[A
 MakeEngine = Callable[..., Engine]
 
 
+class EngineSettings(TypedDict, total=False):
+    threads: int
+    context_tokens: int
+    sequences: int
+    batch_tokens: int
+    adapters: int
+    prefixes: int
+
+
+SMALL: EngineSettings = {"threads": 1, "context_tokens": 2048, "batch_tokens": 64}
+
+
+def answer_of(finished: Finished) -> EngineAnswer:
+    assert isinstance(finished.outcome, EngineAnswer)
+    return finished.outcome
+
+
+def probabilities_of(answer: EngineAnswer) -> dict[str, float]:
+    assert answer.probabilities is not None
+    return dict(answer.probabilities)
+
+
 @pytest.fixture
 def make_engine(pair: TinyPair) -> Iterator[MakeEngine]:
     """Engines of the tiny base that are closed after the test."""
     engines: list[Engine] = []
 
-    def make(base: Path = pair.gguf, **settings: int) -> Engine:
-        engines.append(Engine(base, **{"threads": 1, "context_tokens": 2048, "batch_tokens": 64, **settings}))
+    def make(base: Path = pair.gguf, **settings: Unpack[EngineSettings]) -> Engine:
+        chosen: EngineSettings = {**SMALL, **settings}
+        engines.append(Engine(base, **chosen))
         return engines[-1]
 
     yield make

@@ -5,12 +5,14 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from hashlib import sha256
 from pathlib import Path
+from typing import Unpack
 
 import httpx
 from granian.constants import Interfaces
 from granian.server.embed import Server
 from litestar import Litestar
 
+from tests.serving.conftest import SMALL, EngineSettings
 from tuneloop.kit.errors import CorruptArtifact, NotFound
 from tuneloop.registry.contract import AdapterPart, BaseRef, Contract, Manifest
 from tuneloop_workers.serving.app import create_app
@@ -52,8 +54,10 @@ class FolderSource:
 class Host:
     """A dispatcher with its source; `publish` makes versions that it can serve."""
 
-    def __init__(self, folder: Path, base: Path, *, queue: int = 64, token: str = "", **engine: int) -> None:
-        settings = {"threads": 1, "context_tokens": 2048, "batch_tokens": 64, **engine}
+    def __init__(
+        self, folder: Path, base: Path, *, queue: int = 64, token: str = "", **engine: Unpack[EngineSettings]
+    ) -> None:
+        settings: EngineSettings = {**SMALL, **engine}
         self.source = FolderSource(folder)
         self.base_sha256 = self.source.add_file(base)
         self.dispatcher = Dispatcher(lambda: Engine(base, **settings), limit=queue)
@@ -76,7 +80,7 @@ class Host:
     @asynccontextmanager
     async def client(self) -> AsyncIterator[httpx.AsyncClient]:
         """Asks the application in this event loop; requests may overlap."""
-        transport = httpx.ASGITransport(self.app)
+        transport = httpx.ASGITransport(self.app)  # type: ignore[arg-type]  # Litestar types ASGI's messages more closely
         async with self.app.lifespan(), httpx.AsyncClient(transport=transport, base_url="http://host") as http:
             yield http
 
@@ -88,7 +92,7 @@ class Host:
         transport = httpx.AsyncHTTPTransport(uds=str(socket), retries=5)
         async with httpx.AsyncClient(transport=transport, base_url="http://host", timeout=30) as http:
             yield http
-        server.stop()
+        server.stop()  # type: ignore[no-untyped-call]
         await serving
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.serving.conftest import REPLYING, SORTING, MakeEngine, ask
+from tests.serving.conftest import REPLYING, SORTING, MakeEngine, answer_of, ask, probabilities_of
 from tests.serving.lora_files import write_adapter
 from tests.support.tiny_models import TinyPair
 from tuneloop.kit.errors import CorruptArtifact, InvalidInput
@@ -20,9 +20,7 @@ TEXTS = [f"message {number}: where is order {number * 37}?" for number in range(
 
 
 def answers(engine: Engine) -> dict[int, EngineAnswer]:
-    finished = engine.run()
-    assert all(isinstance(each.outcome, EngineAnswer) for each in finished)
-    return {each.ticket: each.outcome for each in finished}
+    return {each.ticket: answer_of(each) for each in engine.run()}
 
 
 def answer_alone(engine: Engine, contract: Contract, adapters: list[Adapter], text: str) -> EngineAnswer:
@@ -58,7 +56,7 @@ def test_64_requests_over_8_adapters_answer_as_if_alone_whoever_cancels(
     finished = [each for _ in range(4) for each in busy.step()]
     for ticket in dropped:
         busy.cancel(ticket)
-    together = {each.ticket: each.outcome for each in finished + busy.run()}
+    together = {each.ticket: answer_of(each) for each in finished + busy.run()}
     assert set(together) == set(tickets)
     alone = {ticket: answer_alone(quiet, contract, [adapter], text) for ticket, (adapter, text) in tickets.items()}
     for ticket, expected in alone.items():
@@ -134,7 +132,7 @@ def test_the_same_evaluation_after_a_reset_is_identical(engine: Engine, adapters
         engine.reset()
         tickets = [engine.submit(version, ask(text)) for text in TEXTS * 3]
         done = answers(engine)
-        return [dict(done[ticket].probabilities) for ticket in tickets]
+        return [probabilities_of(done[ticket]) for ticket in tickets]
 
     first = evaluate()
     answer_alone(engine, REPLYING, adapters[1:2], TEXTS[1])
@@ -158,9 +156,9 @@ def test_a_corrupt_adapter_is_refused_while_the_others_keep_serving(
     broken.write_bytes(adapters[1].path.read_bytes()[:-100] + bytes(100))
     good = engine.submit(engine.prepare(SORTING, adapters[:1]), ask(TEXTS[0]))
     bad = engine.submit(engine.prepare(SORTING, [Adapter(adapters[1].sha256, broken)]), ask(TEXTS[0]))
-    outcomes = {finished.ticket: finished.outcome for finished in engine.run()}
-    assert isinstance(outcomes[bad], CorruptArtifact)
-    assert outcomes[good].probabilities == pytest.approx(before.probabilities, abs=1e-3)
+    finished = {each.ticket: each for each in engine.run()}
+    assert isinstance(finished[bad].outcome, CorruptArtifact)
+    assert answer_of(finished[good]).probabilities == pytest.approx(before.probabilities, abs=1e-3)
 
 
 @pytest.mark.parametrize("flaw", ["architecture", "not gguf", "truncated", "missing"])

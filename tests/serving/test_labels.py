@@ -8,7 +8,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from tests.serving.conftest import LABELS, SORTING, MakeEngine, ask
+from tests.serving.conftest import LABELS, SORTING, MakeEngine, answer_of, ask, probabilities_of
 from tests.support.tiny_models import TinyPair
 from tuneloop.registry.contract import Contract, Task
 from tuneloop_workers.serving.engine import Engine
@@ -42,25 +42,27 @@ def test_label_probabilities_equal_brute_force(
 ) -> None:
     base: TinyPair = request.getfixturevalue(family)
     engine = make_engine(base.gguf)
-    reference = AutoModelForCausalLM.from_pretrained(base.weights, dtype=torch.float32).eval()
+    reference = AutoModelForCausalLM.from_pretrained(base.weights, dtype=torch.float32).eval()  # type: ignore[no-untyped-call]
     version = engine.prepare(SORTING, [])
     closed = [(*version.labels[label], version.end) for label in LABELS]
     for message in MESSAGES:
         engine.submit(version, ask(message))
         [finished] = engine.run()
+        answer = answer_of(finished)
         expected = brute_force(reference, prompt_tokens(engine, version, message), closed)
-        assert list(finished.outcome.probabilities) == list(LABELS)
-        assert list(finished.outcome.probabilities.values()) == pytest.approx(expected, abs=4e-3)
-        assert finished.outcome.text == LABELS[int(np.argmax(expected))]
+        assert list(probabilities_of(answer)) == list(LABELS)
+        assert list(probabilities_of(answer).values()) == pytest.approx(expected, abs=4e-3)
+        assert answer.text == LABELS[int(np.argmax(expected))]
 
 
 def test_probabilities_sum_to_one_and_confidence_is_the_largest(engine: Engine) -> None:
     engine.submit(engine.prepare(SORTING, []), ask(MESSAGES[0]))
     [finished] = engine.run()
-    ranked = sorted(finished.outcome.probabilities.values(), reverse=True)
+    answer = answer_of(finished)
+    ranked = sorted(probabilities_of(answer).values(), reverse=True)
     assert sum(ranked) == pytest.approx(1.0)
-    assert finished.outcome.confidence == ranked[0]
-    assert finished.outcome.margin == pytest.approx(ranked[0] - ranked[1])
+    assert answer.confidence == ranked[0]
+    assert answer.margin == pytest.approx(ranked[0] - ranked[1])
 
 
 def test_labels_with_distinct_first_tokens_take_one_decode_after_the_prefix(engine: Engine) -> None:
@@ -70,4 +72,4 @@ def test_labels_with_distinct_first_tokens_take_one_decode_after_the_prefix(engi
     engine.warm(version)
     engine.run()
     engine.submit(version, ask("red and round"))
-    assert [finished.outcome.text in contract.labels for finished in engine.step()] == [True]
+    assert [answer_of(finished).text in contract.labels for finished in engine.step()] == [True]

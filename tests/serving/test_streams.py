@@ -5,6 +5,7 @@ from pathlib import Path
 
 import openai
 import pytest
+from openai.types.chat import ChatCompletionMessageParam
 
 from tests.serving.conftest import REPLYING
 from tests.serving.host import Host, running
@@ -68,15 +69,18 @@ def test_openais_client_reads_answers_and_streams(pair: TinyPair, adapters: list
     async def scenario(host: Host) -> None:
         digest = host.publish(REPLYING, adapters[1])
         async with host.listening(tmp_path / "socket") as http:
-            client = openai.AsyncOpenAI(api_key="none", base_url="http://host/v1", http_client=http)
-            messages = [{"role": "user", "content": "where is it?"}]
+            # Typed for httpx2, and as content with httpx.
+            client = openai.AsyncOpenAI(api_key="none", base_url="http://host/v1", http_client=http)  # type: ignore[arg-type]
+            messages: list[ChatCompletionMessageParam] = [{"role": "user", "content": "where is it?"}]
             whole = await client.chat.completions.create(model=digest, messages=messages, logprobs=True)
             stream = await client.chat.completions.create(model=digest, messages=messages, stream=True)
             chunks = [chunk async for chunk in stream]
             assert [model.id async for model in client.models.list()] == [digest]
+        assert whole.choices[0].logprobs is not None
         assert whole.choices[0].logprobs.content
         text = "".join(choice.delta.content or "" for chunk in chunks for choice in chunk.choices)
         assert text == whole.choices[0].message.content
+        assert chunks[-1].model_extra is not None
         assert chunks[-1].model_extra["tuneloop"]["digest"] == digest
 
     with running(Host(tmp_path, pair.gguf)) as host:

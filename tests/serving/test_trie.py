@@ -24,7 +24,9 @@ def test_a_label_that_begins_another_competes_with_it_by_the_end_token() -> None
 def test_a_single_continuation_is_followed_without_a_decision() -> None:
     choice = build({"a b c": (1, 2, 3), "a b d": (1, 2, 4), "z": (5, 6, 7)}, END)
     assert choice.tokens.tolist() == [1, 5]
-    assert choice.branches[0].next.path == (1, 2)
+    further = choice.branches[0].next
+    assert further is not None
+    assert further.path == (1, 2)
     assert choice.branches[1] == ((2,), None)
 
 
@@ -40,5 +42,6 @@ def test_a_negligible_branch_is_not_looked_into_and_its_labels_share_its_mass() 
     logits[1] = 12.0
     assert scoring.advance(logits) is None
     probabilities = scoring.answer(3, 1.0).probabilities
+    assert probabilities is not None
     assert probabilities["y one"] == probabilities["y two"]
     assert sum(probabilities.values()) == pytest.approx(1.0)

@@ -51,7 +51,7 @@ def test_pooling_agrees_with_integrating_over_mean_and_strength() -> None:
 
     def weight(log_strength: float, mean: float) -> float:
         a, b = mean * math.exp(log_strength), (1 - mean) * math.exp(log_strength)
-        return math.prod(stats.betabinom.pmf(k, n, a, b) for k, n in counts.values())
+        return math.prod(float(stats.betabinom.pmf(k, n, a, b)) for k, n in counts.values())
 
     def weighted_mean(log_strength: float, mean: float) -> float:
         strength = math.exp(log_strength)

@@ -33,11 +33,10 @@ MONTH = "2026-10"
 
 def billing_rows(session: Session, agency: Agency, client: Client) -> list[Row]:
     """In the order of their references. Rows that an agency has once are made with its first client."""
-    ours, mine = {"agency_id": agency.id}, {"agency_id": agency.id, "client_id": client.id}
     template = TEMPLATES[Plan.STANDARD]
     account = session.exec(select(BillingAccount).where(BillingAccount.agency_id == agency.id)).one_or_none()
     plan = MaintenancePlan(
-        **ours,
+        agency_id=agency.id,
         slug=f"{client.slug}-plan",
         name=template.name,
         tier=Plan.STANDARD,
@@ -47,16 +46,26 @@ def billing_rows(session: Session, agency: Agency, client: Client) -> list[Row]:
         extras={feature.value: price for feature, price in template.extras.items()},
     )
     return [
-        account or BillingAccount(**ours, webhook_token=new_token().token),
+        account or BillingAccount(agency_id=agency.id, webhook_token=new_token().token),
         plan,
-        Subscription(**mine, plan_id=plan.id, state=SubscriptionState.ACTIVE),
-        ServiceUse(**mine, feature=Feature.RETRAIN, state=UseState.OFFERED, extra=True, unit_price=70_000),
-        WorkEntry(**mine, person="Ann", activity=Activity.COLLECT, seconds=1800),
-        UsageRecord(**mine, month=MONTH, unit=Unit.ANSWERS, quantity=1),
-        StripeLink(**ours, kind="product", key=client.slug, stripe_id=f"prod_{client.slug}"),
-        StripeEvent(**ours, stripe_id=f"evt_{client.slug}", kind="invoice.paid", object_id="in_1", body="{}"),
+        Subscription(agency_id=agency.id, client_id=client.id, plan_id=plan.id, state=SubscriptionState.ACTIVE),
+        ServiceUse(
+            agency_id=agency.id,
+            client_id=client.id,
+            feature=Feature.RETRAIN,
+            state=UseState.OFFERED,
+            extra=True,
+            unit_price=70_000,
+        ),
+        WorkEntry(agency_id=agency.id, client_id=client.id, person="Ann", activity=Activity.COLLECT, seconds=1800),
+        UsageRecord(agency_id=agency.id, client_id=client.id, month=MONTH, unit=Unit.ANSWERS, quantity=1),
+        StripeLink(agency_id=agency.id, kind="product", key=client.slug, stripe_id=f"prod_{client.slug}"),
+        StripeEvent(
+            agency_id=agency.id, stripe_id=f"evt_{client.slug}", kind="invoice.paid", object_id="in_1", body="{}"
+        ),
         Invoice(
-            **mine,
+            agency_id=agency.id,
+            client_id=client.id,
             stripe_id=f"in_{client.slug}",
             month=MONTH,
             status="open",
@@ -66,6 +75,6 @@ def billing_rows(session: Session, agency: Agency, client: Client) -> list[Row]:
             amount_remaining=200_000,
             issued_at=now(),
         ),
-        MonthClose(**mine, month=MONTH),
-        ReconcileFinding(**ours, key=f"invoice:in_{client.slug}", summary="It differs."),
+        MonthClose(agency_id=agency.id, client_id=client.id, month=MONTH),
+        ReconcileFinding(agency_id=agency.id, key=f"invoice:in_{client.slug}", summary="It differs."),
     ]

@@ -120,15 +120,30 @@ class Workshop:
         version = self.version(session, "1.0")
         point(session, self.model, Alias.PRODUCTION, version.id)
         run = self.run(session, version, [True] * len(self.examples))
-        owned = {"client_id": self.client.id, "model_id": self.model.id}
-        monitor = Monitor(**owned, version_id=version.id, baseline_run_id=run.id, charts={}, read_until=now())
+        client_id, model_id = self.client.id, self.model.id
+        monitor = Monitor(
+            client_id=client_id,
+            model_id=model_id,
+            version_id=version.id,
+            baseline_run_id=run.id,
+            charts={},
+            read_until=now(),
+        )
         session.add(monitor)
         session.flush()
-        alert = Alert(**owned, monitor_id=monitor.id, summary="It fell.", evidence={})
+        alert = Alert(client_id=client_id, model_id=model_id, monitor_id=monitor.id, summary="It fell.", evidence={})
         session.add(alert)
         session.flush()
-        happened = {"client_id": alert.client_id, "alert_id": alert.id, "level": alert.level, "summary": alert.summary}
-        session.add(AlertEvent(**happened, change=AlertChange.OPENED, actor="monitor"))
+        session.add(
+            AlertEvent(
+                client_id=client_id,
+                alert_id=alert.id,
+                level=alert.level,
+                summary=alert.summary,
+                change=AlertChange.OPENED,
+                actor="monitor",
+            )
+        )
         return alert.id
 
     def first(self, session: Session, correct: list[bool]) -> UUID:

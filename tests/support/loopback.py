@@ -1,10 +1,12 @@
 """No test reaches beyond this machine."""
 
+import socket
 import sys
 from ipaddress import ip_address
 
 _SENDING = ("socket.connect", "socket.sendto", "socket.sendmsg")
 _LOOKING_UP = ("socket.getaddrinfo", "socket.gethostbyname")
+_OWN_NAMES = ("localhost", b"localhost", socket.gethostname())
 _UNSPECIFIED = (None, "", b"")
 
 
@@ -26,11 +28,11 @@ def _refuse_beyond(event: str, arguments: tuple[object, ...]) -> None:
     elif event in _LOOKING_UP:
         host = arguments[0]
         if not (host in _UNSPECIFIED or _is_here(host) or _is_address(host)):
-            raise BeyondLoopbackError(f"a test may not look up {host!r}: only localhost is known here")
+            raise BeyondLoopbackError(f"a test may not look up {host!r}: only this machine's names are known here")
 
 
 def _is_here(host: object) -> bool:
-    return host in ("localhost", b"localhost") or (_is_address(host) and ip_address(str(host)).is_loopback)
+    return host in _OWN_NAMES or (_is_address(host) and ip_address(str(host)).is_loopback)
 
 
 def _is_address(host: object) -> bool:

@@ -212,7 +212,7 @@ def test_states_of_the_frozen_layers_leave_losses_and_gradients_as_they_are(
     fuse(model)
     loss = CompletionLoss(model, shared, label_set(LABELS, END))
 
-    parameters = trainable(model).values()
+    parameters = tuple(trainable(model).values())
 
     def both() -> list[tuple[Tensor, list[Tensor]]]:
         values = [loss.label_loss(examples[:3]), loss.vocabulary_loss(examples[1:])]

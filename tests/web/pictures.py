@@ -3,6 +3,7 @@
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from tests.support.browser import Visitor, chromium
 from tests.support.committed import Committed
@@ -15,7 +16,7 @@ from tuneloop.kit.settings import Settings
 from tuneloop.tables import Role
 from tuneloop_local.engines import engines
 
-LOOKS = {
+LOOKS: dict[str, dict[str, Any]] = {
     "light": {"color_scheme": "light", "viewport": {"width": 1280, "height": 860}},
     "dark": {"color_scheme": "dark", "viewport": {"width": 1280, "height": 860}},
     "phone": {"color_scheme": "light", "viewport": {"width": 390, "height": 844}, "device_scale_factor": 1},

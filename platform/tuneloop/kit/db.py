@@ -72,6 +72,16 @@ class Database:
         return TenantSession(self.engine, expire_on_commit=False, join_transaction_mode=joined)
 
 
+@contextmanager
+def opened_database(url: str, *, pool_size: int = 1) -> Iterator[Database]:
+    """For a command: its connections are closed at the end."""
+    engine = make_engine(url, pool_size=pool_size)
+    try:
+        yield Database(engine)
+    finally:
+        engine.dispose()
+
+
 @event.listens_for(TenantSession, "after_begin")
 def arm_row_level_security(session: TenantSession, _transaction: SessionTransaction, connection: Connection) -> None:
     if session.all_agencies:

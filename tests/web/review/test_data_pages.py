@@ -145,9 +145,9 @@ def test_a_link_is_made_used_without_an_account_and_ended(
     expect(page.get_by_text("used 2 times")).to_be_visible()
     page.get_by_role("button", name="End").click()
     with visitor(browser, address) as late:
-        answer = late.page.goto(url)
-        assert answer is not None
-        assert answer.status == 404
+        ended = late.page.goto(url)
+        assert ended is not None
+        assert ended.status == 404
         expect(late.page.get_by_role("heading", name="This link has ended")).to_be_visible()
         late.problems.clear()
 

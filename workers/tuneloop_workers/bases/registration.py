@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlmodel import Session
 
-from tuneloop.kit.db import Database, make_engine
+from tuneloop.kit.db import opened_database
 from tuneloop.kit.errors import InvalidInput
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.storage import Storage, digest_file, pack_folder
@@ -60,7 +60,7 @@ def add_base(
         base.context_length = min(pair.context_length, context_tokens)
         base.licence = licence or base.licence
         base.upstream_url = upstream_url
-        with Database(make_engine(settings.database_url)).all_agencies() as session:
+        with opened_database(settings.database_url) as database, database.all_agencies() as session:
             _keep_archive(session, base, pair.weights, folder / "weights.tar")
             registered = register_base(session, base)
             tokenizer = pair.weights / "tokenizer.json"
