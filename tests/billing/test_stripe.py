@@ -15,6 +15,7 @@ from sqlmodel import col, select
 from tests.billing.conftest import OnPlan
 from tests.billing.emulator import Shop, client_of
 from tests.billing.office import Office
+from tuneloop.kit.jobs.runtime import JobContext
 from tuneloop.tables import BillingAccount, Client, StripeEvent, Subscription, SubscriptionState
 from tuneloop_billing.payment_provider.stripe_gateway import gateway_of
 from tuneloop_billing.stripe_sync import first_noon, take_over
@@ -189,13 +190,13 @@ def test_five_events_in_every_order_end_in_the_same_state(north: Office, on_plan
     events = _five_events(north)
     assert len({each["event"] for each in events}) == 5
     ends: list[tuple[Any, ...]] = []
-    _follow(north, events, ends)
+    _follow(north, north.at_work(), events, ends)
     assert len(ends) == 120
     assert len(set(ends)) == 1
     assert ends[0][0] is SubscriptionState.CANCELLED
 
 
-def _follow(north: Office, left: list[dict[str, Any]], ends: list[tuple[Any, ...]]) -> None:
+def _follow(north: Office, context: JobContext, left: list[dict[str, Any]], ends: list[tuple[Any, ...]]) -> None:
     if not left:
         found = north.subscription()
         invoices = ((each.stripe_id, each.status, each.amount_paid) for each in north.invoices())
@@ -206,8 +207,8 @@ def _follow(north: Office, left: list[dict[str, Any]], ends: list[tuple[Any, ...
             assert north.take_webhooks([event], copies=1 + len(left) % 2) == 1
             with north.database.unit(north.agency.id) as session:
                 (waiting,) = session.exec(select(StripeEvent.id).where(col(StripeEvent.handled_at).is_(None))).all()
-            handle(north.at_work(), waiting)
-            _follow(north, [each for each in left if each is not event], ends)
+            handle(context, waiting)
+            _follow(north, context, [each for each in left if each is not event], ends)
             savepoint.rollback()
 
 
