@@ -82,7 +82,7 @@ class ApproveReport(BaseModel):
     digest: str
 
 
-class LinkRead(BaseModel):
+class ReportLinkRead(BaseModel):
     url: str
     expires_at: datetime
 
@@ -176,12 +176,12 @@ class ReportController(Controller):
         principal: NamedDependency[Principal],
         client: FromPath[str],
         month: FromPath[str],
-    ) -> LinkRead:
+    ) -> ReportLinkRead:
         """A new link for reading the report without an account."""
         report = find_report(session, client=client, month=month)
         days = report_content(session, report).style.link_days
         made = new_link(session, report=report, created_by=principal.name, days=days)
-        return LinkRead(url=f"{settings_of(request).site_url}/r/{made.token}", expires_at=made.row.expires_at)
+        return ReportLinkRead(url=f"{settings_of(request).site_url}/r/{made.token}", expires_at=made.row.expires_at)
 
     @delete(
         "/clients/{client:str}/reports/{month:str}/links",

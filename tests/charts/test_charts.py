@@ -8,7 +8,7 @@ import vl_convert
 from tuneloop.charts.accuracy import accuracy_over_time, category, reports_rate
 from tuneloop.charts.confidence import confidence_then_and_now
 from tuneloop.charts.data import Distribution, Loss, Marker, Point
-from tuneloop.charts.dataset import Month, dataset_growth
+from tuneloop.charts.dataset import GrowthBar, dataset_growth
 from tuneloop.charts.draw import png, themed
 from tuneloop.charts.marks import Spec, floor_of
 from tuneloop.charts.themes import DARK, LIGHT
@@ -31,7 +31,7 @@ CHARTS: dict[str, Spec] = {
     "category": category(WEEKS, level=0.9),
     "confidence": confidence_then_and_now(Distribution("then", [0.1] * 10, 200), Distribution("now", [0.1] * 10, 900)),
     "dataset growth": dataset_growth(
-        [Month("2026-09", {"import": 240}, 240), Month("2026-10", {"client_link": 30}, 270)], guide=(200, 500)
+        [GrowthBar("2026-09", {"import": 240}, 240), GrowthBar("2026-10", {"client_link": 30}, 270)], guide=(200, 500)
     ),
     "loss": loss([Loss(1, 2.5, "training"), Loss(2, 1.5, "training"), Loss(2, 1.7, "held out")]),
     "reports": reports_rate([Point(START, 0.01, 0.005, 0.02, 900), Point(WEEKS[2].at, 0.03, 0.02, 0.05, 900)]),

@@ -11,7 +11,7 @@ from tuneloop.registry.contract import AdapterPart, BaseRef, Contract, Manifest,
 from tuneloop.registry.templates import Message
 from tuneloop_workers.evaluation.runner import LocalRunner, cache_key
 from tuneloop_workers.serving.engine import Engine
-from tuneloop_workers.serving.servable import Adapter
+from tuneloop_workers.serving.servable import LoraFile
 
 SORTING = Contract(task=Task.CLASSIFY, system_prompt="Sort.", labels=("delivery", "refund", "account"))
 
@@ -32,30 +32,30 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 
 
 @pytest.fixture(scope="module")
-def adapter(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Adapter:
+def adapter(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> LoraFile:
     folder = tmp_path_factory.mktemp("base")
     pair = build_tiny_pair(folder, "qwen3")
     return write_adapter(folder / "adapter.gguf", pair.gguf, seed=1)
 
 
-def manifest(engine: Engine, *adapters: Adapter) -> Manifest:
+def manifest(engine: Engine, *adapters: LoraFile) -> Manifest:
     parts = tuple(AdapterPart(sha256=adapter.sha256, scale=adapter.scale) for adapter in adapters)
     base = BaseRef(architecture="qwen3", quantisation="F32", gguf_sha256="0" * 64, weights_sha256="1" * 64)
     return Manifest(contract=SORTING, base=base, adapters=parts, engine=engine.identity)
 
 
-def runner(engine: Engine, adapter: Adapter) -> LocalRunner:
+def runner(engine: Engine, adapter: LoraFile) -> LocalRunner:
     return LocalRunner(engine, manifest(engine, adapter), {adapter.sha256: adapter.path})
 
 
-def test_the_same_set_twice_gives_identical_numbers(engine: Engine, adapter: Adapter) -> None:
+def test_the_same_set_twice_gives_identical_numbers(engine: Engine, adapter: LoraFile) -> None:
     first = runner(engine, adapter).answer(QUESTIONS, lambda done, total: None)
     runner(engine, adapter._replace(scale=0.5)).answer(QUESTIONS[:7], lambda done, total: None)
     again = runner(engine, adapter).answer(QUESTIONS, lambda done, total: None)
     assert [answer.probabilities for answer in again] == [answer.probabilities for answer in first]
 
 
-def test_answers_come_in_the_order_of_the_conversations(engine: Engine, adapter: Adapter) -> None:
+def test_answers_come_in_the_order_of_the_conversations(engine: Engine, adapter: LoraFile) -> None:
     steps: list[tuple[int, int]] = []
     together = runner(engine, adapter).answer(QUESTIONS[:20], lambda done, total: steps.append((done, total)))
     assert steps == [(done, 20) for done in range(1, 21)]
@@ -65,7 +65,7 @@ def test_answers_come_in_the_order_of_the_conversations(engine: Engine, adapter:
 
 
 def test_a_conversation_beyond_the_context_is_unanswered_with_the_reason_and_the_others_are_answered(
-    engine: Engine, adapter: Adapter
+    engine: Engine, adapter: LoraFile
 ) -> None:
     asked = [QUESTIONS[0], ask("too long " * 900), QUESTIONS[1]]
     first, long, last = runner(engine, adapter).answer(asked, lambda done, total: None)
@@ -76,7 +76,7 @@ def test_a_conversation_beyond_the_context_is_unanswered_with_the_reason_and_the
     assert engine.unfinished == 0
 
 
-def test_a_run_can_be_ended_from_its_progress(engine: Engine, adapter: Adapter) -> None:
+def test_a_run_can_be_ended_from_its_progress(engine: Engine, adapter: LoraFile) -> None:
     def stop(done: int, total: int) -> None:
         raise KeyboardInterrupt
 
@@ -85,12 +85,12 @@ def test_a_run_can_be_ended_from_its_progress(engine: Engine, adapter: Adapter) 
     assert engine.unfinished == 0
 
 
-def test_a_corrupt_adapter_ends_the_run(engine: Engine, adapter: Adapter, tmp_path: Path) -> None:
+def test_a_corrupt_adapter_ends_the_run(engine: Engine, adapter: LoraFile, tmp_path: Path) -> None:
     broken = tmp_path / "broken.gguf"
     broken.write_bytes(adapter.path.read_bytes()[:-1] + b"x")
     digest = sha256(b"what the manifest says").hexdigest()
     with pytest.raises(CorruptArtifact):
-        runner(engine, Adapter(digest, broken)).answer(QUESTIONS[:2], lambda done, total: None)
+        runner(engine, LoraFile(digest, broken)).answer(QUESTIONS[:2], lambda done, total: None)
 
 
 def test_the_cache_key_changes_with_the_version_and_with_every_turn() -> None:

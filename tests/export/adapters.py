@@ -10,7 +10,7 @@ from safetensors.numpy import save_file
 from transformers import AutoModelForCausalLM
 
 from tuneloop_workers.bases.architectures import LINEAR_MODULES
-from tuneloop_workers.export.adapter import CONFIG_FILE, WEIGHTS_FILE, Adapter, tensor_name
+from tuneloop_workers.export.adapter import CONFIG_FILE, WEIGHTS_FILE, AdapterTensors, tensor_name
 from tuneloop_workers.files import new_folder
 
 
@@ -30,7 +30,7 @@ def random_adapter(
     return folder
 
 
-def write_adapter(adapter: Adapter, out: Path, *, base_name: str) -> None:
+def write_adapter(adapter: AdapterTensors, out: Path, *, base_name: str) -> None:
     """Writes a PEFT folder."""
     config = {
         "peft_type": "LORA",

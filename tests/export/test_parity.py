@@ -17,7 +17,7 @@ from tuneloop.registry.contract import Contract, Decoding, Quantisation, Task, T
 from tuneloop.registry.templates import Message
 from tuneloop_workers.bases.bake import bake
 from tuneloop_workers.bases.gguf_file import GgufFile
-from tuneloop_workers.export.adapter import Adapter, Factors
+from tuneloop_workers.export.adapter import AdapterTensors, Factors
 from tuneloop_workers.export.decisions import compare
 from tuneloop_workers.export.lora import export_lora
 from tuneloop_workers.export.parity import AdapterPair, Bases, parity
@@ -98,25 +98,25 @@ def test_a_blend_that_writes_text_passes_in_every_template(quantised: Build, tem
     assert found.sure_same == found.sure
 
 
-def _times(factor: float) -> Callable[[Adapter], Adapter]:
+def _times(factor: float) -> Callable[[AdapterTensors], AdapterTensors]:
     return lambda adapter: replace(adapter, alpha=adapter.alpha * factor)
 
 
-def _without(part: str) -> Callable[[Adapter], Adapter]:
-    def change(adapter: Adapter) -> Adapter:
+def _without(part: str) -> Callable[[AdapterTensors], AdapterTensors]:
+    def change(adapter: AdapterTensors) -> AdapterTensors:
         return replace(adapter, factors={name: both for name, both in adapter.factors.items() if part not in name})
 
     return change
 
 
-def _without_last_rank(adapter: Adapter) -> Adapter:
+def _without_last_rank(adapter: AdapterTensors) -> AdapterTensors:
     def cut(both: Factors) -> Factors:
         return Factors(np.concatenate([both.a[:-1], np.zeros_like(both.a[-1:])]), both.b)
 
     return replace(adapter, factors={name: cut(both) for name, both in adapter.factors.items()})
 
 
-def _exchanged(adapter: Adapter) -> Adapter:
+def _exchanged(adapter: AdapterTensors) -> AdapterTensors:
     """One layer's first factor belongs to another layer."""
     one, other = (adapter.factors[f"model.layers.{layer}.self_attn.q_proj"] for layer in (0, 1))
     mixed = {"model.layers.0.self_attn.q_proj": Factors(other.a, one.b)}

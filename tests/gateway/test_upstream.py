@@ -8,7 +8,7 @@ from tuneloop.gateway.engine import Ask, Certainty
 from tuneloop.gateway.errors import EngineFailed
 from tuneloop.gateway.routes import Route
 from tuneloop.gateway.upstream import LocalEngine, OpenAIServer
-from tuneloop.gateway.upstream_schemas import Choice, Extra, TokenEntry
+from tuneloop.gateway.upstream_schemas import Extra, TokenEntry, UpstreamChoice
 from tuneloop.kit.clock import now
 from tuneloop.kit.ids import new_id
 from tuneloop.registry.contract import Contract, Decoding, Task, Template
@@ -101,7 +101,7 @@ def test_upstream_confidence_is_the_mean_token_and_its_margin_the_closest() -> N
 
 
 def test_text_completion_is_read_like_a_chat() -> None:
-    choice = Choice.model_validate(
+    choice = UpstreamChoice.model_validate(
         {
             "text": " refund",
             "logprobs": {

@@ -12,7 +12,7 @@ from tests.support.tiny_models import build_tiny_pair
 from tuneloop.cli.create_agency import create_agency
 from tuneloop.kit.settings import Settings
 from tuneloop_local.demo.api import App, Operator
-from tuneloop_local.demo.scenario import Item
+from tuneloop_local.demo.scenario import CustomerMessage
 from tuneloop_local.installation import installation
 from tuneloop_local.supervisor import Supervisor
 from tuneloop_workers.bases.registration import add_base
@@ -41,10 +41,12 @@ class Running:
     path: str = "/api/v1/models/acme/support"
 
 
-def items(labels: tuple[str, ...], numbers: range) -> list[Item]:
+def items(labels: tuple[str, ...], numbers: range) -> list[CustomerMessage]:
     """Messages whose words differ enough not to be near-duplicates of each other."""
     return [
-        Item(f"{WORDS[n % 16]} {WORDS[n // 16]} {MESSAGES[label].format(n)} {WORDS[(7 * n + 3) % 16]}", label, label)
+        CustomerMessage(
+            f"{WORDS[n % 16]} {WORDS[n // 16]} {MESSAGES[label].format(n)} {WORDS[(7 * n + 3) % 16]}", label, label
+        )
         for label in labels
         for n in numbers
     ]

@@ -11,7 +11,7 @@ from tuneloop.registry.templates import Message
 from tuneloop_workers.serving.answer import EngineAnswer
 from tuneloop_workers.serving.engine import Engine
 from tuneloop_workers.serving.request_state import Finished
-from tuneloop_workers.serving.servable import Adapter
+from tuneloop_workers.serving.servable import LoraFile
 
 LABELS = ("delivery", "delivery late", "delete", "refund", "refusal", "re", "account")
 SORTING = Contract(task=Task.CLASSIFY, system_prompt="Sort the message by topic.", labels=LABELS)
@@ -39,7 +39,7 @@ def gemma(tmp_path_factory: pytest.TempPathFactory) -> TinyPair:
 
 
 @pytest.fixture(scope="session")
-def adapters(pair: TinyPair, tmp_path_factory: pytest.TempPathFactory) -> list[Adapter]:
+def adapters(pair: TinyPair, tmp_path_factory: pytest.TempPathFactory) -> list[LoraFile]:
     folder = tmp_path_factory.mktemp("adapters")
     return [write_adapter(folder / f"{seed}.gguf", pair.gguf, seed=seed) for seed in range(8)]
 

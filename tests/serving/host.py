@@ -18,7 +18,7 @@ from tuneloop.registry.contract import AdapterPart, BaseRef, Contract, Manifest
 from tuneloop_workers.serving.app import create_app
 from tuneloop_workers.serving.engine import Engine
 from tuneloop_workers.serving.engine_thread import Dispatcher
-from tuneloop_workers.serving.servable import Adapter
+from tuneloop_workers.serving.servable import LoraFile
 
 
 class FolderSource:
@@ -64,7 +64,7 @@ class Host:
         self.dispatcher.start()
         self.app: Litestar = create_app(self.dispatcher, self.source, base_sha256=self.base_sha256, token=token)
 
-    def publish(self, contract: Contract, *adapters: Adapter, base_sha256: str = "") -> str:
+    def publish(self, contract: Contract, *adapters: LoraFile, base_sha256: str = "") -> str:
         for adapter in adapters:
             self.source.add_file(adapter.path)
         base = BaseRef(

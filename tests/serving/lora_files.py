@@ -6,13 +6,13 @@ from pathlib import Path
 import gguf
 import numpy as np
 
-from tuneloop_workers.serving.servable import Adapter
+from tuneloop_workers.serving.servable import LoraFile
 
 RANK = 4
 _TARGETS = ("attn_q.weight", "attn_v.weight", "ffn_down.weight")
 
 
-def write_adapter(path: Path, base: Path, *, seed: int, strength: float = 0.3, architecture: str = "") -> Adapter:
+def write_adapter(path: Path, base: Path, *, seed: int, strength: float = 0.3, architecture: str = "") -> LoraFile:
     """An adapter that visibly changes the base's answers; `architecture` lies about the base when given."""
     random = np.random.default_rng(seed)
     reader = gguf.GGUFReader(base)
@@ -31,4 +31,4 @@ def write_adapter(path: Path, base: Path, *, seed: int, strength: float = 0.3, a
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-    return Adapter(sha256(path.read_bytes()).hexdigest(), path)
+    return LoraFile(sha256(path.read_bytes()).hexdigest(), path)

@@ -13,7 +13,7 @@ from tests.serving.conftest import LABELS, REPLYING, SORTING
 from tests.serving.host import Host, running
 from tests.support.tiny_models import TinyPair
 from tuneloop.registry.contract import Decoding
-from tuneloop_workers.serving.servable import Adapter
+from tuneloop_workers.serving.servable import LoraFile
 
 MakeHost = Callable[..., Host]
 CHAT = "/v1/chat/completions"
@@ -44,7 +44,9 @@ def run(scenario: Any) -> Any:
     return asyncio.run(scenario)
 
 
-def test_a_label_comes_with_digest_confidence_margin_and_all_probabilities(host: Host, adapters: list[Adapter]) -> None:
+def test_a_label_comes_with_digest_confidence_margin_and_all_probabilities(
+    host: Host, adapters: list[LoraFile]
+) -> None:
     async def scenario() -> None:
         digest = host.publish(SORTING, adapters[0])
         async with host.client() as http:
@@ -63,7 +65,7 @@ def test_a_label_comes_with_digest_confidence_margin_and_all_probabilities(host:
 
 
 @pytest.mark.parametrize("contract", [SORTING, REPLYING], ids=["classify", "generate"])
-def test_a_streamed_answer_equals_the_whole_one(host: Host, adapters: list[Adapter], contract: Any) -> None:
+def test_a_streamed_answer_equals_the_whole_one(host: Host, adapters: list[LoraFile], contract: Any) -> None:
     async def scenario() -> None:
         digest = host.publish(contract, adapters[1])
         request = body(digest, logprobs=True, stream_options={"include_usage": True})
@@ -85,7 +87,7 @@ def test_a_streamed_answer_equals_the_whole_one(host: Host, adapters: list[Adapt
     run(scenario())
 
 
-def test_a_loaded_version_is_listed_and_answers(host: Host, adapters: list[Adapter]) -> None:
+def test_a_loaded_version_is_listed_and_answers(host: Host, adapters: list[LoraFile]) -> None:
     async def scenario() -> None:
         digest = host.publish(SORTING, adapters[0]._replace(scale=0.5), adapters[1]._replace(scale=0.5))
         async with host.client() as http:
@@ -122,7 +124,7 @@ def test_a_version_of_another_base_is_refused(host: Host) -> None:
 
 
 def test_a_corrupt_adapter_is_refused_at_load_and_the_previous_version_keeps_serving(
-    host: Host, adapters: list[Adapter], tmp_path: Path
+    host: Host, adapters: list[LoraFile], tmp_path: Path
 ) -> None:
     async def scenario() -> None:
         good, bad = host.publish(SORTING, adapters[0]), host.publish(SORTING, adapters[1])
@@ -140,7 +142,7 @@ def test_a_corrupt_adapter_is_refused_at_load_and_the_previous_version_keeps_ser
     run(scenario())
 
 
-def test_concurrent_requests_to_many_versions_each_get_their_own_version(host: Host, adapters: list[Adapter]) -> None:
+def test_concurrent_requests_to_many_versions_each_get_their_own_version(host: Host, adapters: list[LoraFile]) -> None:
     async def scenario() -> None:
         digests = [host.publish(SORTING, adapter) for adapter in adapters]
         async with host.client() as http:

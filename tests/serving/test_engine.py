@@ -14,7 +14,7 @@ from tuneloop.registry.contract import Contract, Decoding
 from tuneloop_workers.serving.answer import Delta, EngineAnswer
 from tuneloop_workers.serving.decoding import Options
 from tuneloop_workers.serving.engine import Engine
-from tuneloop_workers.serving.servable import Adapter
+from tuneloop_workers.serving.servable import LoraFile
 
 TEXTS = [f"message {number}: where is order {number * 37}?" for number in range(8)]
 
@@ -23,7 +23,7 @@ def answers(engine: Engine) -> dict[int, EngineAnswer]:
     return {each.ticket: answer_of(each) for each in engine.run()}
 
 
-def answer_alone(engine: Engine, contract: Contract, adapters: list[Adapter], text: str) -> EngineAnswer:
+def answer_alone(engine: Engine, contract: Contract, adapters: list[LoraFile], text: str) -> EngineAnswer:
     engine.submit(engine.prepare(contract, adapters), ask(text))
     [answer] = answers(engine).values()
     return answer
@@ -44,7 +44,7 @@ def assert_same(answer: EngineAnswer, expected: EngineAnswer) -> None:
 
 @pytest.mark.parametrize("contract", [SORTING, REPLYING], ids=["classify", "generate"])
 def test_64_requests_over_8_adapters_answer_as_if_alone_whoever_cancels(
-    make_engine: MakeEngine, adapters: list[Adapter], contract: Contract
+    make_engine: MakeEngine, adapters: list[LoraFile], contract: Contract
 ) -> None:
     busy, quiet = make_engine(adapters=3), make_engine(sequences=1)
     tickets = {
@@ -65,7 +65,7 @@ def test_64_requests_over_8_adapters_answer_as_if_alone_whoever_cancels(
     assert len({answer.confidence for answer in alone.values()}) > 32
 
 
-def test_a_version_applies_several_adapters_with_their_scales(engine: Engine, adapters: list[Adapter]) -> None:
+def test_a_version_applies_several_adapters_with_their_scales(engine: Engine, adapters: list[LoraFile]) -> None:
     first, second = adapters[:2]
     base = answer_alone(engine, SORTING, [], TEXTS[0])
     full = answer_alone(engine, SORTING, [first], TEXTS[0])
@@ -90,7 +90,7 @@ def test_a_reused_prefix_changes_no_answer(
         assert_same(answer_alone(reusing, long, [], text), answer_alone(plain, long, [], text))
 
 
-def test_a_prefix_is_not_shared_between_adapter_sets(engine: Engine, adapters: list[Adapter]) -> None:
+def test_a_prefix_is_not_shared_between_adapter_sets(engine: Engine, adapters: list[LoraFile]) -> None:
     contract = SORTING.model_copy(update={"facts": "We ship to Portugal within 5 days. " * 4})
     first = answer_alone(engine, contract, adapters[:1], TEXTS[0])
     answer_alone(engine, contract, adapters[1:2], TEXTS[0])
@@ -98,7 +98,7 @@ def test_a_prefix_is_not_shared_between_adapter_sets(engine: Engine, adapters: l
     assert again.probabilities == pytest.approx(first.probabilities, abs=1e-3)
 
 
-def test_streamed_text_and_tokens_equal_the_answer(engine: Engine, adapters: list[Adapter]) -> None:
+def test_streamed_text_and_tokens_equal_the_answer(engine: Engine, adapters: list[LoraFile]) -> None:
     deltas: list[Delta] = []
     version = engine.prepare(REPLYING, adapters[:1])
     engine.submit(version, ask(TEXTS[0]), on_delta=deltas.append)
@@ -125,7 +125,7 @@ def test_sampling_repeats_with_the_seed_and_greedy_takes_the_likeliest(engine: E
     assert greedy.min_logprob == min(token.logprob for token in greedy.tokens)
 
 
-def test_the_same_evaluation_after_a_reset_is_identical(engine: Engine, adapters: list[Adapter]) -> None:
+def test_the_same_evaluation_after_a_reset_is_identical(engine: Engine, adapters: list[LoraFile]) -> None:
     version = engine.prepare(SORTING, adapters[:1])
 
     def evaluate() -> list[dict[str, float]]:
@@ -139,7 +139,7 @@ def test_the_same_evaluation_after_a_reset_is_identical(engine: Engine, adapters
     assert evaluate() == first
 
 
-def test_least_recently_used_adapters_leave_and_come_back(make_engine: MakeEngine, adapters: list[Adapter]) -> None:
+def test_least_recently_used_adapters_leave_and_come_back(make_engine: MakeEngine, adapters: list[LoraFile]) -> None:
     engine = make_engine(adapters=2)
     first = answer_alone(engine, SORTING, adapters[:1], TEXTS[0])
     for adapter in adapters[1:3]:
@@ -149,13 +149,13 @@ def test_least_recently_used_adapters_leave_and_come_back(make_engine: MakeEngin
 
 
 def test_a_corrupt_adapter_is_refused_while_the_others_keep_serving(
-    engine: Engine, adapters: list[Adapter], tmp_path: Path
+    engine: Engine, adapters: list[LoraFile], tmp_path: Path
 ) -> None:
     before = answer_alone(engine, SORTING, adapters[:1], TEXTS[0])
     broken = tmp_path / "broken.gguf"
     broken.write_bytes(adapters[1].path.read_bytes()[:-100] + bytes(100))
     good = engine.submit(engine.prepare(SORTING, adapters[:1]), ask(TEXTS[0]))
-    bad = engine.submit(engine.prepare(SORTING, [Adapter(adapters[1].sha256, broken)]), ask(TEXTS[0]))
+    bad = engine.submit(engine.prepare(SORTING, [LoraFile(adapters[1].sha256, broken)]), ask(TEXTS[0]))
     finished = {each.ticket: each for each in engine.run()}
     assert isinstance(finished[bad].outcome, CorruptArtifact)
     assert answer_of(finished[good]).probabilities == pytest.approx(before.probabilities, abs=1e-3)
@@ -174,7 +174,7 @@ def test_a_foreign_or_unreadable_adapter_is_a_corrupt_artifact(
     if flaw == "missing":
         path.unlink()
     else:
-        adapter = Adapter(sha256(path.read_bytes()).hexdigest(), path)
+        adapter = LoraFile(sha256(path.read_bytes()).hexdigest(), path)
     engine.warm(engine.prepare(SORTING, [adapter]))
     [finished] = engine.run()
     assert isinstance(finished.outcome, CorruptArtifact)
@@ -201,7 +201,7 @@ def test_a_prompt_longer_than_the_context_is_refused_with_counts(engine: Engine)
     assert refused.value.details["prompt_tokens"] > 1024
 
 
-def test_requests_beyond_the_memory_wait_for_their_turn(make_engine: MakeEngine, adapters: list[Adapter]) -> None:
+def test_requests_beyond_the_memory_wait_for_their_turn(make_engine: MakeEngine, adapters: list[LoraFile]) -> None:
     engine = make_engine(context_tokens=256, sequences=8)
     contract = REPLYING.model_copy(update={"decoding": Decoding(max_tokens=48)})
     tickets = [
@@ -219,7 +219,7 @@ def test_a_stop_string_ends_the_answer_before_it(engine: Engine) -> None:
     assert cut.finish_reason == "stop"
 
 
-def test_a_busy_version_does_not_starve_another(make_engine: MakeEngine, adapters: list[Adapter]) -> None:
+def test_a_busy_version_does_not_starve_another(make_engine: MakeEngine, adapters: list[LoraFile]) -> None:
     engine = make_engine(sequences=2)
     busy, quiet = (engine.prepare(REPLYING, [adapter]) for adapter in adapters[:2])
     for _ in range(20):

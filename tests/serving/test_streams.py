@@ -12,7 +12,7 @@ from tests.serving.host import Host, running
 from tests.support.tiny_models import TinyPair
 from tuneloop.registry.contract import Decoding
 from tuneloop_workers.serving.engine_thread import Event
-from tuneloop_workers.serving.servable import Adapter
+from tuneloop_workers.serving.servable import LoraFile
 
 CHAT = "/v1/chat/completions"
 LONG = REPLYING.model_copy(update={"decoding": Decoding(max_tokens=900)})
@@ -29,7 +29,7 @@ async def idle(host: Host) -> None:
 
 
 def test_a_caller_that_leaves_a_stream_frees_its_sequence(
-    pair: TinyPair, adapters: list[Adapter], tmp_path: Path
+    pair: TinyPair, adapters: list[LoraFile], tmp_path: Path
 ) -> None:
     async def scenario(host: Host) -> None:
         digest = host.publish(LONG, adapters[4])
@@ -65,7 +65,7 @@ def test_a_caller_that_leaves_before_the_answer_frees_its_sequence(pair: TinyPai
         asyncio.run(scenario(host))
 
 
-def test_openais_client_reads_answers_and_streams(pair: TinyPair, adapters: list[Adapter], tmp_path: Path) -> None:
+def test_openais_client_reads_answers_and_streams(pair: TinyPair, adapters: list[LoraFile], tmp_path: Path) -> None:
     async def scenario(host: Host) -> None:
         digest = host.publish(REPLYING, adapters[1])
         async with host.listening(tmp_path / "socket") as http:

@@ -37,7 +37,7 @@ from tuneloop_workers.bases.pair import BakedBase
 from tuneloop_workers.bases.sources import from_package
 from tuneloop_workers.evaluation.runner import LocalRunner
 from tuneloop_workers.export.lora import export_lora
-from tuneloop_workers.handlers.candidate_selection import Part
+from tuneloop_workers.handlers.candidate_selection import TrainedAdapter
 from tuneloop_workers.llama import identity
 from tuneloop_workers.serving.answer import EngineAnswer
 from tuneloop_workers.serving.engine import Engine
@@ -65,11 +65,13 @@ class Lab:
             task=Task.CLASSIFY, system_prompt="Sort the customer's message into one category.", labels=tuple(labels)
         )
 
-    def first(self, draw: Draw, seed: int) -> Part:
+    def first(self, draw: Draw, seed: int) -> TrainedAdapter:
         spec = self._spec(f"parent {draw.known} {seed}", draw.known, draw.first, draw.first[::10], seed=seed)
         return self._trained(spec)
 
-    def retrained(self, draw: Draw, parent: Part, answers: Sequence[str], seed: int, changes: dict[str, Any]) -> Part:
+    def retrained(
+        self, draw: Draw, parent: TrainedAdapter, answers: Sequence[str], seed: int, changes: dict[str, Any]
+    ) -> TrainedAdapter:
         """`answers` are the parent's to the unlabelled messages."""
         labels = [*draw.known, *draw.new]
         name = f"retrain {draw.known} {draw.new} {seed} {changes}"
@@ -89,7 +91,9 @@ class Lab:
         )
         return self._trained(spec)
 
-    def answer(self, labels: Sequence[str], parts: Sequence[Part], items: Sequence[Item]) -> list[EngineAnswer]:
+    def answer(
+        self, labels: Sequence[str], parts: Sequence[TrainedAdapter], items: Sequence[Item]
+    ) -> list[EngineAnswer]:
         """Of the parts together; what they were asked before is not asked again."""
         manifest = Manifest(
             contract=self.contract(labels),
@@ -151,16 +155,18 @@ class Lab:
         path.write_text("\n".join(json.dumps(row) for row in rows))
         return path
 
-    def _trained(self, spec: TrainSpec) -> Part:
+    def _trained(self, spec: TrainSpec) -> TrainedAdapter:
         done = train(spec, lambda _: None, lambda: False)
         assert isinstance(done, Done)
         gguf = spec.output / "adapter.gguf"
         if not gguf.exists():
             export_lora(done.adapter, self.base.gguf, gguf)
-        return Part(done.adapter, gguf, digest_file(gguf), 1.0)
+        return TrainedAdapter(done.adapter, gguf, digest_file(gguf), 1.0)
 
 
-def choice(lab: Lab, draw: Draw, parent: Part, new: Part, blends: Sequence[float]) -> tuple[Part, ...]:
+def choice(
+    lab: Lab, draw: Draw, parent: TrainedAdapter, new: TrainedAdapter, blends: Sequence[float]
+) -> tuple[TrainedAdapter, ...]:
     """The blend that the product would send to the gate, by the dev items."""
     labels = [*draw.known, *draw.new]
     tried = [(parent.at(1 - share), new) if share < 1 else (new,) for share in blends]

@@ -35,7 +35,7 @@ def connect_with_key(request: HttpRequest, principal: Principal, key: str) -> Bi
     """The agency's own Stripe account, and a webhook endpoint there that leads to us.
 
     Raises:
-        InvalidInput: not a secret key. Refused: Stripe doesn't know it. Conflict: connected with invoices already.
+        InvalidInput: not a secret key. PaymentRefused: Stripe doesn't know it. Conflict: connected with invoices.
     """
     key, settings = check_key(key), settings_of(request)
     _may_connect(request, principal)

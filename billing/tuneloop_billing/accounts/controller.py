@@ -22,8 +22,8 @@ from tuneloop_billing.accounts.schemas import (
     AccountRead,
     ConnectOrder,
     EventRead,
-    FindingRead,
-    LinkRead,
+    PaymentLinkRead,
+    ReconcileFindingRead,
 )
 from tuneloop_billing.accounts.service import Change, change_account, disconnect, find_account
 from tuneloop_billing.webhooks.service import events_of
@@ -72,10 +72,10 @@ class BillingController(Controller):
         return AccountRead.model_validate(disconnect(session, principal=principal))
 
     @get("/findings", role=Role.ADMIN, sync_to_thread=True)
-    def findings(self, session: NamedDependency[TenantSession]) -> list[FindingRead]:
+    def findings(self, session: NamedDependency[TenantSession]) -> list[ReconcileFindingRead]:
         """What differed between here and Stripe, newest first."""
         query = select(ReconcileFinding).order_by(col(ReconcileFinding.found_at).desc()).limit(200)
-        return [FindingRead.model_validate(each) for each in session.exec(query)]
+        return [ReconcileFindingRead.model_validate(each) for each in session.exec(query)]
 
     @get("/events", role=Role.ADMIN, sync_to_thread=True)
     def events(self, session: NamedDependency[TenantSession], limit: FromQuery[int] = 100) -> list[EventRead]:
@@ -90,13 +90,13 @@ class PaymentLinkController(Controller):
     @post("/card-link", role=Role.OPERATOR, sync_to_thread=True)
     def create_card_link(
         self, request: HttpRequest, principal: NamedDependency[Principal], client: FromPath[str]
-    ) -> LinkRead:
+    ) -> PaymentLinkRead:
         """A page of Stripe's where the client leaves a card; the next invoices are charged to it."""
-        return LinkRead(url=card_link(request, principal, client))
+        return PaymentLinkRead(url=card_link(request, principal, client))
 
     @post("/portal-link", role=Role.OPERATOR, sync_to_thread=True)
     def create_portal_link(
         self, request: HttpRequest, principal: NamedDependency[Principal], client: FromPath[str]
-    ) -> LinkRead:
+    ) -> PaymentLinkRead:
         """A page of Stripe's where the client sees its invoices, changes its card or cancels."""
-        return LinkRead(url=portal_link(request, principal, client))
+        return PaymentLinkRead(url=portal_link(request, principal, client))

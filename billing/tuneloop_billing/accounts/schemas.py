@@ -41,13 +41,13 @@ class AccountRead(BaseModel):
     onboarding_url: str | None = None
 
 
-class LinkRead(BaseModel):
+class PaymentLinkRead(BaseModel):
     """A page of Stripe's, for the client."""
 
     url: str
 
 
-class FindingRead(BaseModel):
+class ReconcileFindingRead(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
     id: UUID

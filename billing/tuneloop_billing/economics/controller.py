@@ -19,7 +19,7 @@ class ShownRead(BaseModel):
     after: dict[str, Any]
 
 
-class ClientRead(BaseModel):
+class ClientEconomicsRead(BaseModel):
     """`hourly` is null while no time is written down; `value` is what retrains of the month did for accuracy."""
 
     client: str
@@ -64,8 +64,8 @@ class EconomicsRead(BaseModel):
     seconds: int
     hourly: int | None
     plans: list[PlanFiguresRead]
-    clients: list[ClientRead]
-    elsewhere: list[ClientRead]
+    clients: list[ClientEconomicsRead]
+    elsewhere: list[ClientEconomicsRead]
 
 
 class EconomicsController(Controller):
@@ -92,8 +92,8 @@ class EconomicsController(Controller):
         )
 
 
-def _read(each: ClientFigures) -> ClientRead:
-    return ClientRead(
+def _read(each: ClientFigures) -> ClientEconomicsRead:
+    return ClientEconomicsRead(
         client=each.client,
         plan=each.plan,
         currency=each.currency,

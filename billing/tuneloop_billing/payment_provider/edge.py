@@ -7,7 +7,7 @@ from typing import Any
 
 import stripe
 
-from tuneloop_billing.payment_provider.protocol import Refused
+from tuneloop_billing.payment_provider.protocol import PaymentRefused
 
 VERSION = "2026-05-27.dahlia"
 """Pinned: an answer keeps its shape until we have read a newer version's changes."""
@@ -18,7 +18,7 @@ Client = Any
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """Stripe's final answers as `Refused`. What may pass (network, rate limit, their fault) goes through as it is."""
+    """Stripe's final answers as `PaymentRefused`. What may pass (network, rate limit, their fault) goes through."""
     try:
         yield
     except (stripe.APIConnectionError, stripe.RateLimitError):
@@ -26,7 +26,7 @@ def refusals() -> Iterator[None]:
     except stripe.StripeError as error:
         if error.http_status and error.http_status >= 500 and error.code != "not_modelled":
             raise
-        raise Refused(f"Stripe refused: {error.user_message or error}", stripe_code=error.code) from error
+        raise PaymentRefused(f"Stripe refused: {error.user_message or error}", stripe_code=error.code) from error
 
 
 def moment(seconds: int) -> datetime:

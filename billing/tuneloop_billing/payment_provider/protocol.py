@@ -11,7 +11,7 @@ from tuneloop.kit.errors import TuneloopError
 from tuneloop.tables import SubscriptionState
 
 
-class Refused(TuneloopError):
+class PaymentRefused(TuneloopError):
     """The provider says no; trying the same again won't help."""
 
     status = HTTPStatus.BAD_GATEWAY
@@ -133,7 +133,7 @@ class PaymentGateway(Protocol):
     """One agency's account. Everything may be asked again after a crash: what is there already isn't made twice.
 
     Raises:
-        Refused: for good. Other errors are of the network, and worth another try.
+        PaymentRefused: for good. Other errors are of the network, and worth another try.
     """
 
     def account(self) -> AccountFacts: ...

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from tuneloop.charts.marks import Spec, Width, chart
 
 
-class Month(NamedTuple):
+class GrowthBar(NamedTuple):
     """`name` is such as 2026-03; `added` by source; `total` is the size at the month's end."""
 
     name: str
@@ -15,7 +15,7 @@ class Month(NamedTuple):
 
 
 def dataset_growth(
-    months: Sequence[Month], *, guide: tuple[int, int], width: Width = "container", height: int = 210
+    months: Sequence[GrowthBar], *, guide: tuple[int, int], width: Width = "container", height: int = 210
 ) -> Spec:
     """The size so far, stacked by source; two lines mark what the guide suggests by now."""
     sources = sorted({source for month in months for source in month.added})

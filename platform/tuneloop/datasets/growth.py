@@ -19,7 +19,7 @@ GUIDE: Final = ((0, 200, 500), (3, 300, 600), (6, 400, 800), (12, 600, 1200))
 SMALL_CATEGORY = 10
 
 
-class Month(NamedTuple):
+class MonthlyGrowth(NamedTuple):
     """`added` by source; `total` is the size of the training data at the month's end."""
 
     month: str
@@ -49,7 +49,7 @@ class Growth(NamedTuple):
     total: int
     blocked: int
     unchecked: int
-    months: list[Month]
+    months: list[MonthlyGrowth]
     guide: Expected
     categories: list[CategorySize]
     advice: str
@@ -88,14 +88,14 @@ def guide_at(months: float) -> Expected:
     return Expected(*GUIDE[-1][1:])
 
 
-def _months(added: Sequence[tuple[str, Source, int]]) -> list[Month]:
+def _months(added: Sequence[tuple[str, Source, int]]) -> list[MonthlyGrowth]:
     by_month: dict[str, dict[Source, int]] = defaultdict(dict)
     for name, source, n in added:
         by_month[name][source] = n
     months, total = [], 0
     for name in sorted(by_month):
         total += sum(by_month[name].values())
-        months.append(Month(name, by_month[name], total))
+        months.append(MonthlyGrowth(name, by_month[name], total))
     return months
 
 

@@ -38,7 +38,7 @@ class MailRead(BaseModel):
     sent_at: datetime | None
 
 
-class AttemptRead(BaseModel):
+class DeliveryAttemptRead(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
     number: int
@@ -54,7 +54,7 @@ class AttemptRead(BaseModel):
 
 class MailDetail(MailRead):
     text: str
-    tries: list[AttemptRead]
+    tries: list[DeliveryAttemptRead]
 
 
 class BlockRead(BaseModel):
@@ -120,7 +120,7 @@ class MailController(Controller):
     def read(self, session: NamedDependency[TenantSession], mail_id: FromPath[UUID]) -> MailDetail:
         """One mail with every attempt to deliver it."""
         mail = find_mail(session, mail_id)
-        tries = [AttemptRead.model_validate(row) for row in attempts_of(session, mail.id)]
+        tries = [DeliveryAttemptRead.model_validate(row) for row in attempts_of(session, mail.id)]
         return MailDetail(**MailRead.model_validate(mail).model_dump(), text=mail.text, tries=tries)
 
     @get("/blocks", role=Role.VIEWER, sync_to_thread=True)

@@ -30,7 +30,7 @@ from tuneloop.tables import (
 
 
 @dataclass(frozen=True)
-class Measured:
+class GoldenResults:
     """Both versions on the golden items that this cycle may use."""
 
     strata: Strata
@@ -41,7 +41,7 @@ class Measured:
 
 def measure(
     session: Session, *, cycle: RetrainingCycle, production: EvalRun, candidate: EvalRun, target: Collection[str]
-) -> Measured:
+) -> GoldenResults:
     """Count what was fixed and broken.
 
     Raises:
@@ -61,11 +61,11 @@ def measure(
         target=target,
         hallucinated=Flags(_flags(old, "hallucinated"), _flags(new, "hallucinated")),
     )
-    return Measured(strata, old, new, renewal)
+    return GoldenResults(strata, old, new, renewal)
 
 
 def judge(
-    measured: Measured,
+    measured: GoldenResults,
     *,
     target: Collection[str],
     policy: Policy,
@@ -82,7 +82,7 @@ def judge(
     return decide(measured.strata, gate, found), found
 
 
-def golden_objects(measured: Measured, *, policy: Policy, attempt: int = 1) -> bool:
+def golden_objects(measured: GoldenResults, *, policy: Policy, attempt: int = 1) -> bool:
     """Whether golden items prove a loss by themselves, so that traffic need not be asked. `attempt` as in `judge`."""
     return objected(measured.strata, gate_policy(policy, attempt=attempt))
 

@@ -56,7 +56,7 @@ class AnsweredRead(BaseModel):
     latency_ms: float
 
 
-class Tried(BaseModel):
+class PromptComparison(BaseModel):
     """`same` when all versions gave the same text."""
 
     answers: list[AnsweredRead]
@@ -75,7 +75,7 @@ class PromptController(Controller):
         client: FromPath[str],
         model: FromPath[str],
         data: JSONBody[TryCreate],
-    ) -> Tried:
+    ) -> PromptComparison:
         """One prompt, answered by production and candidate, or by the versions named. It is not logged."""
         database, settings = state.database, state.settings
         assert isinstance(database, Database)
@@ -88,7 +88,7 @@ class PromptController(Controller):
 
         routes = await asyncio.to_thread(look_up)
         answers = await ask_all(settings, routes, asked=data.versions, messages=data.conversation)
-        return Tried(
+        return PromptComparison(
             answers=[AnsweredRead.model_validate(each) for each in answers],
             same=len({each.text for each in answers}) == 1,
         )

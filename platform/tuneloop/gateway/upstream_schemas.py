@@ -49,15 +49,15 @@ class TextLogprobs(BaseModel):
         ]
 
 
-class Part(BaseModel):
+class UpstreamContent(BaseModel):
     content: str | None = None
 
 
-class Choice(BaseModel):
+class UpstreamChoice(BaseModel):
     """`message`: a whole chat answer, `delta`: a piece of one, `content`: either of a text completion."""
 
-    message: Part | None = None
-    delta: Part | None = None
+    message: UpstreamContent | None = None
+    delta: UpstreamContent | None = None
     content: str | None = Field(default=None, alias="text")
     logprobs: TextLogprobs | ChatLogprobs | None = None
     finish_reason: str | None = None
@@ -80,7 +80,7 @@ class Usage(BaseModel):
 class Body(BaseModel):
     """A whole answer, one chunk of it, or an error."""
 
-    choices: list[Choice] = Field(default_factory=list)
+    choices: list[UpstreamChoice] = Field(default_factory=list)
     usage: Usage | None = None
     tuneloop: Extra | None = None
     error: dict[str, Any] | None = None

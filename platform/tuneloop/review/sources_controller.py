@@ -52,7 +52,7 @@ class LinkCreate(BaseModel):
     days: int = Field(default=30, ge=1, le=LONGEST_LIFE_DAYS)
 
 
-class LinkRead(BaseModel):
+class CorrectionLinkRead(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
     id: UUID
@@ -67,7 +67,7 @@ class LinkRead(BaseModel):
 class NewLinkRead(BaseModel):
     """`url` is shown once."""
 
-    link: LinkRead
+    link: CorrectionLinkRead
     url: str
 
 
@@ -108,10 +108,10 @@ class SourcesController(Controller):
     @get("/models/{client:str}/{model:str}/links", role=Role.OPERATOR, sync_to_thread=True)
     def links(
         self, session: NamedDependency[TenantSession], client: FromPath[str], model: FromPath[str]
-    ) -> list[LinkRead]:
+    ) -> list[CorrectionLinkRead]:
         """Links for the client, newest first."""
         found = find_model(session, client=client, model=model)
-        return [LinkRead.model_validate(link) for link in list_links(session, found)]
+        return [CorrectionLinkRead.model_validate(link) for link in list_links(session, found)]
 
     @post("/models/{client:str}/{model:str}/links", role=Role.OPERATOR, sync_to_thread=True)
     def create(
@@ -127,7 +127,7 @@ class SourcesController(Controller):
         found = find_model(session, client=client, model=model)
         made = create_link(session, principal=principal, model=found, days=data.days)
         url = f"{request.base_url}".rstrip("/") + f"/fix/{made.token}"
-        return NewLinkRead(link=LinkRead.model_validate(made.row), url=url)
+        return NewLinkRead(link=CorrectionLinkRead.model_validate(made.row), url=url)
 
     @delete("/links/{link_id:uuid}", role=Role.OPERATOR, status_code=200, sync_to_thread=True)
     def revoke(
@@ -135,6 +135,6 @@ class SourcesController(Controller):
         session: NamedDependency[TenantSession],
         principal: NamedDependency[Principal],
         link_id: FromPath[UUID],
-    ) -> LinkRead:
+    ) -> CorrectionLinkRead:
         """End a link."""
-        return LinkRead.model_validate(revoke_link(session, principal=principal, link_id=link_id))
+        return CorrectionLinkRead.model_validate(revoke_link(session, principal=principal, link_id=link_id))

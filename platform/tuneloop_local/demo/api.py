@@ -12,7 +12,7 @@ import httpx
 from openai import OpenAI, OpenAIError, omit
 
 from tuneloop.kit.errors import TuneloopError
-from tuneloop_local.demo.scenario import Item
+from tuneloop_local.demo.scenario import CustomerMessage
 
 POLL_SECONDS = 0.4
 FOLLOW_SECONDS = 1.5
@@ -34,7 +34,7 @@ class TooLate(DemoFailed):
 class Served(NamedTuple):
     """One answered message of the stream."""
 
-    item: Item
+    item: CustomerMessage
     completion_id: str
     version: str
     text: str
@@ -88,7 +88,7 @@ class Operator:
     def delete(self, path: str) -> None:
         self._checked(self._http.delete(path))
 
-    def upload(self, path: str, items: list[Item], **params: Any) -> Any:
+    def upload(self, path: str, items: list[CustomerMessage], **params: Any) -> Any:
         lines = "".join(json.dumps(item.row()) + "\n" for item in items)
         headers = {"Content-Type": "application/x-ndjson"}
         return self._checked(self._http.post(path, content=lines.encode(), params=params, headers=headers))
@@ -155,7 +155,7 @@ class App:
         self._model = model
         self._parallel = parallel
 
-    def ask(self, item: Item, person: str | None = None) -> Served:
+    def ask(self, item: CustomerMessage, person: str | None = None) -> Served:
         """As a request of this person, or of nobody in particular."""
         answer = self._openai.chat.completions.create(
             model=self._model,
@@ -166,7 +166,7 @@ class App:
         text = answer.choices[0].message.content or ""
         return Served(item, answer.id, answer.model, text, float(extra.get("confidence") or 0.0))
 
-    def ask_all(self, items: list[Item], *, people: int = 0) -> Iterator[Served]:
+    def ask_all(self, items: list[CustomerMessage], *, people: int = 0) -> Iterator[Served]:
         """With `people`, each request is one of so many people's."""
         asking = [f"person-{number % people}" if people else None for number in range(len(items))]
         with ThreadPoolExecutor(self._parallel) as pool:
@@ -176,7 +176,7 @@ class App:
 class LiveTraffic:
     """Keeps asking in the background and notes every answer's version, and every failure."""
 
-    def __init__(self, app: App, items: list[Item]) -> None:
+    def __init__(self, app: App, items: list[CustomerMessage]) -> None:
         self._app = app
         self._items = items
         self._stop = threading.Event()

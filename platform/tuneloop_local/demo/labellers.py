@@ -7,7 +7,7 @@ from typing import Any
 
 from tuneloop_local.demo.api import Operator, TooLate
 from tuneloop_local.demo.human import COLLECT, COMPARE, HumanEffort, label
-from tuneloop_local.demo.scenario import Item
+from tuneloop_local.demo.scenario import CustomerMessage
 
 GATE = "gate"
 ONE_KEY = 1
@@ -19,10 +19,10 @@ class Labellers:
     def __init__(self, first: Operator, second: Operator, path: str) -> None:
         self._both = (first, second)
         self._path = path
-        self._truth: dict[str, Item] = {}
+        self._truth: dict[str, CustomerMessage] = {}
         self._done: dict[str, HumanEffort] = defaultdict(HumanEffort)
 
-    def know(self, items: Iterable[Item]) -> None:
+    def know(self, items: Iterable[CustomerMessage]) -> None:
         self._truth |= {item.text: item for item in items}
 
     def empty_queue(self) -> int:
@@ -52,7 +52,7 @@ class Labellers:
         return given
 
 
-def work_of(item: dict[str, Any], known: Item) -> HumanEffort:
+def work_of(item: dict[str, Any], known: CustomerMessage) -> HumanEffort:
     """A label, or a text that is offered, is one key; any other answer is typed."""
     offered = known.answer in (*item["labels"], *item["choices"])
     return label(" ".join([known.text, *item["choices"]]), typed=ONE_KEY if offered else len(known.answer))

@@ -13,7 +13,7 @@ from tuneloop_bot.action_ids import Act
 from tuneloop_local.demo.api import App, DemoFailed, Operator
 from tuneloop_local.demo.human import Ledger
 from tuneloop_local.demo.labellers import Labellers
-from tuneloop_local.demo.scenario import Item, Scenario
+from tuneloop_local.demo.scenario import CustomerMessage, Scenario
 from tuneloop_local.demo.show import Show
 from tuneloop_local.demo.slack import SlackRoom
 from tuneloop_local.installation import environment_of
@@ -57,7 +57,7 @@ class Office:
     name: str
     path: str
 
-    def upload(self, pool: str, items: list[Item]) -> dict[str, Any]:
+    def upload(self, pool: str, items: list[CustomerMessage]) -> dict[str, Any]:
         """Items too close to one in another pool are left out and counted, never stored."""
         report: dict[str, Any] = self.operator.upload(f"{self.path}/examples", items, pool=pool, partial=True)
         return report

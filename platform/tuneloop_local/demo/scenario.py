@@ -18,7 +18,7 @@ WEEKS_COLLECTED = 3
 
 
 @dataclass(frozen=True)
-class Item:
+class CustomerMessage:
     """A customer's message, the right answer and its category."""
 
     text: str
@@ -58,11 +58,11 @@ class Scenario:
     title: str
     contract: dict[str, Any]
     contract_late: dict[str, Any]
-    train: list[Item]
-    golden: list[Item]
-    stream: list[Item]
-    golden_late: list[Item]
-    late: list[Item]
+    train: list[CustomerMessage]
+    golden: list[CustomerMessage]
+    stream: list[CustomerMessage]
+    golden_late: list[CustomerMessage]
+    late: list[CustomerMessage]
     stale: frozenset[str]
     traffic: WeeklyTraffic
 
@@ -70,7 +70,7 @@ class Scenario:
 def support() -> Scenario:
     """Sort customer messages; two new kinds of request appear and some wording shifts."""
     rows = _rows((DATA / "support.jsonl").read_text())
-    parts = _by_part(rows, lambda row: Item(row["text"], row["label"], row["label"]))
+    parts = _by_part(rows, lambda row: CustomerMessage(row["text"], row["label"], row["label"]))
     labels = sorted({item.answer for item in parts["train"]})
     late_labels = sorted({item.answer for item in parts["stream_late"]} - set(labels))
     contract = {
@@ -107,8 +107,10 @@ def answers() -> Scenario:
     rows = _rows((DATA / "answers.jsonl").read_text())
     changed = set(json.loads((DATA / "changed_facts.json").read_text()))
 
-    def item(row: dict[str, str]) -> Item:
-        return Item(row["question"], row["answer"], CHANGED if row["part"].endswith("_changed") else topic(row["fact"]))
+    def item(row: dict[str, str]) -> CustomerMessage:
+        return CustomerMessage(
+            row["question"], row["answer"], CHANGED if row["part"].endswith("_changed") else topic(row["fact"])
+        )
 
     parts = _by_part(rows, item)
     contract = {
@@ -211,29 +213,31 @@ def from_folder(
     )
 
 
-def _answered_anew(items: Iterable[Item], moved: dict[str, str]) -> list[Item]:
-    return [Item(item.text, moved[item.answer], moved[item.answer]) for item in items]
+def _answered_anew(items: Iterable[CustomerMessage], moved: dict[str, str]) -> list[CustomerMessage]:
+    return [CustomerMessage(item.text, moved[item.answer], moved[item.answer]) for item in items]
 
 
 def _rows(text: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines() if line.strip()]
 
 
-def _by_part(rows: Iterable[dict[str, Any]], make: Any) -> dict[str, list[Item]]:
-    parts: dict[str, list[Item]] = defaultdict(list)
+def _by_part(rows: Iterable[dict[str, Any]], make: Any) -> dict[str, list[CustomerMessage]]:
+    parts: dict[str, list[CustomerMessage]] = defaultdict(list)
     for row in rows:
         parts[row["part"]].append(make(row))
     return parts
 
 
-def _by_label(rows: Iterable[dict[str, Any]], shuffled: random.Random) -> dict[str, list[Item]]:
-    found: dict[str, list[Item]] = defaultdict(list)
+def _by_label(rows: Iterable[dict[str, Any]], shuffled: random.Random) -> dict[str, list[CustomerMessage]]:
+    found: dict[str, list[CustomerMessage]] = defaultdict(list)
     for row in rows:
-        found[row["label"]].append(Item(row["text"], row["label"], row["label"]))
+        found[row["label"]].append(CustomerMessage(row["text"], row["label"], row["label"]))
     for items in found.values():
         shuffled.shuffle(items)
     return found
 
 
-def _take(pool: dict[str, list[Item]], labels: Iterable[str], first: int, last: int | None) -> list[Item]:
+def _take(
+    pool: dict[str, list[CustomerMessage]], labels: Iterable[str], first: int, last: int | None
+) -> list[CustomerMessage]:
     return [item for label in labels for item in pool[label][first:last]]

@@ -5,7 +5,7 @@ from typing import Any
 
 from tuneloop_local.demo.api import DemoFailed, Served
 from tuneloop_local.demo.office import Office
-from tuneloop_local.demo.scenario import WEEKS_COLLECTED, Item
+from tuneloop_local.demo.scenario import WEEKS_COLLECTED, CustomerMessage
 from tuneloop_local.demo.show import rate_n
 
 CORRECTED_SHARE = 0.8
@@ -20,7 +20,7 @@ class Weeks:
         self._office = office
         self._random = random.Random(7)  # noqa: S311  (reproducible traffic)
         self._usual, self._late = list(office.scenario.stream), list(office.scenario.late)
-        self._asked: list[Item] = []
+        self._asked: list[CustomerMessage] = []
         self._random.shuffle(self._usual)
         self._random.shuffle(self._late)
         self.told: list[dict[str, Any]] = []
@@ -42,7 +42,7 @@ class Weeks:
                 return dict(alert)
         raise DemoFailed("the monitor raised no alert about accuracy although the traffic changed")
 
-    def messages(self, count: int, *, changed: bool) -> list[Item]:
+    def messages(self, count: int, *, changed: bool) -> list[CustomerMessage]:
         """The next requests, none of them asked before."""
         many = round(count * self._office.scenario.traffic.late_share) if changed else 0
         messages = _draw(self._late, many) + _draw(self._usual, count - many)
@@ -50,7 +50,7 @@ class Weeks:
         self._asked += messages
         return messages
 
-    def again(self, count: int) -> list[Item]:
+    def again(self, count: int) -> list[CustomerMessage]:
         """Requests as they come now; where no new ones are left, some that were asked since the change."""
         messages = self.messages(count, changed=True)
         missing = min(count - len(messages), len(self._asked))
@@ -62,7 +62,7 @@ class Weeks:
         if count:
             self.serve("traffic goes on", self.messages(count, changed=True))
 
-    def serve(self, title: str, messages: list[Item], *, people: int = 0) -> list[Served]:
+    def serve(self, title: str, messages: list[CustomerMessage], *, people: int = 0) -> list[Served]:
         """Ask; with `people`, as that many different ones."""
         office, served = self._office, list[Served]()
         with office.show.bar(f"{title}: {len(messages)} requests", len(messages)) as bar:
@@ -82,7 +82,7 @@ class Weeks:
                 corrections += 1
         return corrections
 
-    def _week(self, number: int, messages: list[Item]) -> None:
+    def _week(self, number: int, messages: list[CustomerMessage]) -> None:
         office = self._office
         reported = self.report_errors(self.serve(f"week {number}", messages))
         office.operator.post(f"{office.path}/review/fill", {"budget": 2 * office.scenario.traffic.labels})
@@ -106,7 +106,7 @@ class Weeks:
         self._office.operator.finished(self._office.operator.post(f"{self._office.path}/readings")["id"])
 
 
-def _draw(items: list[Item], count: int) -> list[Item]:
+def _draw(items: list[CustomerMessage], count: int) -> list[CustomerMessage]:
     """The first `count` items, which are not drawn again."""
     drawn, items[:] = items[:count], items[count:]
     return drawn

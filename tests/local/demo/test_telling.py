@@ -12,12 +12,12 @@ from tuneloop_local.demo.collect import Collected
 from tuneloop_local.demo.ending import addresses, up_command
 from tuneloop_local.demo.labellers import work_of
 from tuneloop_local.demo.pace import Pace
-from tuneloop_local.demo.scenario import Item
+from tuneloop_local.demo.scenario import CustomerMessage
 from tuneloop_local.demo.show import Show
 
 
 def test_a_label_is_one_key_and_another_answer_is_typed() -> None:
-    known = Item("may I rent a tent", "Yes, for $35.", "offers")
+    known = CustomerMessage("may I rent a tent", "Yes, for $35.", "offers")
     blind = work_of({"labels": ["Yes, for $35."], "choices": []}, known)
     offered = work_of({"labels": [], "choices": ["No.", "Yes, for $35."]}, known)
     typed = work_of({"labels": [], "choices": ["No."]}, known)

@@ -13,7 +13,7 @@ from tuneloop.registry.contract import Manifest
 from tuneloop.registry.templates import Message
 from tuneloop_workers.serving.answer import EngineAnswer
 from tuneloop_workers.serving.engine import Engine
-from tuneloop_workers.serving.servable import Adapter
+from tuneloop_workers.serving.servable import LoraFile
 
 Conversation = Sequence[Message]
 Progress = Callable[[int, int], None]
@@ -46,7 +46,7 @@ class LocalRunner:
     def __init__(self, engine: Engine, manifest: Manifest, files: Mapping[str, Path]) -> None:
         """`files`: local path by sha256 of every adapter of the manifest."""
         self._engine = engine
-        adapters = [Adapter(part.sha256, files[part.sha256], part.scale) for part in manifest.adapters]
+        adapters = [LoraFile(part.sha256, files[part.sha256], part.scale) for part in manifest.adapters]
         self._version = engine.prepare(manifest.contract, adapters)
 
     def answer(self, conversations: Sequence[Conversation], progress: Progress) -> list[EngineAnswer]:

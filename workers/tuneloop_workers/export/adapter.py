@@ -19,7 +19,7 @@ class Factors(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Adapter:
+class AdapterTensors:
     """Factors by Hugging Face module name, like `model.layers.0.self_attn.q_proj`."""
 
     alpha: float

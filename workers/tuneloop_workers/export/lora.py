@@ -8,12 +8,12 @@ import numpy as np
 from tuneloop_workers.bases.architectures import gguf_modules, values_to_gguf
 from tuneloop_workers.bases.gguf_file import GgufFile
 from tuneloop_workers.bases.hf_config import architecture_of, heads_of, layers_of
-from tuneloop_workers.export.adapter import Adapter
+from tuneloop_workers.export.adapter import AdapterTensors
 from tuneloop_workers.export.validate import read_adapter
 from tuneloop_workers.files import new_file
 
 
-def export_lora(folder: Path, base_gguf: Path, out: Path, *, half: bool = True) -> Adapter:
+def export_lora(folder: Path, base_gguf: Path, out: Path, *, half: bool = True) -> AdapterTensors:
     """Writes `out` (factors in F16, or F32 without `half`) from a PEFT folder; returns the checked adapter.
 
     Raises CorruptArtifact when the adapter is damaged or belongs to another base, OutOfSpace on a full disk.
@@ -25,7 +25,7 @@ def export_lora(folder: Path, base_gguf: Path, out: Path, *, half: bool = True) 
     return adapter
 
 
-def _write(adapter: Adapter, base: GgufFile, path: Path, dtype: np.dtype[np.floating]) -> None:
+def _write(adapter: AdapterTensors, base: GgufFile, path: Path, dtype: np.dtype[np.floating]) -> None:
     architecture, heads = architecture_of(base), heads_of(base)
     names = gguf_modules(architecture, layers_of(base))
     writer = gguf.GGUFWriter(path, architecture.value)

@@ -38,11 +38,11 @@ from tuneloop.kit.errors import Conflict, InvalidInput
 from tuneloop.kit.storage import digest_file
 from tuneloop.registry.contract import CONTEXT_TOKENS, Contract
 from tuneloop_workers.export.decisions import Decisions, compare, decide
-from tuneloop_workers.export.reading import SHOWN, Prompt, Reading, read, require_same
+from tuneloop_workers.export.reading import SHOWN, Prompt, TokenizedPrompts, read, require_same
 from tuneloop_workers.export.reference import Reference
 from tuneloop_workers.export.served import ScaledAdapter, served_logprobs
 from tuneloop_workers.serving.engine import Engine
-from tuneloop_workers.serving.servable import Adapter, Servable
+from tuneloop_workers.serving.servable import LoraFile, Servable
 
 BASE_PROMPTS = 8
 """Prompts on which the base is measured without adapters; the figures are means over the whole vocabulary."""
@@ -191,10 +191,10 @@ class _Sides(NamedTuple):
 
 
 def _prepared(engine: Engine, contract: Contract, adapters: Sequence[AdapterPair]) -> Servable:
-    return engine.prepare(contract, [Adapter(digest_file(pair.gguf), pair.gguf, pair.scale) for pair in adapters])
+    return engine.prepare(contract, [LoraFile(digest_file(pair.gguf), pair.gguf, pair.scale) for pair in adapters])
 
 
-def _affordable(reading: Reading, room: int) -> list[int]:
+def _affordable(reading: TokenizedPrompts, room: int) -> list[int]:
     """Places of the prompts that are asked: in their order while there are tokens left, and the two shortest anyway.
 
     Prompts longer than `room` can be asked nowhere.

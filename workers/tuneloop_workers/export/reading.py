@@ -23,7 +23,7 @@ class Prompt(NamedTuple):
     messages: Sequence[Message]
 
 
-class Reading(NamedTuple):
+class TokenizedPrompts(NamedTuple):
     """Token ids; each suffix ends where the first decision is taken: labels with a common beginning part behind it."""
 
     prefix: list[int]
@@ -31,13 +31,13 @@ class Reading(NamedTuple):
     labels: dict[str, list[int]]
 
 
-def read(tokenizer: PreTrainedTokenizerBase, contract: Contract, prompts: Sequence[Prompt]) -> Reading:
+def read(tokenizer: PreTrainedTokenizerBase, contract: Contract, prompts: Sequence[Prompt]) -> TokenizedPrompts:
     def ours(text: str, special: bool) -> list[int]:
         return encode(tokenizer, text, special)
 
     labels = {label: tokenise(render_answer(contract, label), ours) for label in contract.labels}
     opening = _shared(list(labels.values()))
-    return Reading(
+    return TokenizedPrompts(
         beginning(tokenizer) + tokenise(render(contract, ()).prefix, ours),
         [tokenise(render(contract, prompt.messages).suffix, ours) + opening for prompt in prompts],
         labels,
@@ -45,7 +45,11 @@ def read(tokenizer: PreTrainedTokenizerBase, contract: Contract, prompts: Sequen
 
 
 def require_same(
-    reading: Reading, model: Model, version: Servable, tokenizer: PreTrainedTokenizerBase, prompts: Sequence[Prompt]
+    reading: TokenizedPrompts,
+    model: Model,
+    version: Servable,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Sequence[Prompt],
 ) -> None:
     """Raises Conflict with the first token that the served version reads otherwise."""
     opening = version.first_choice.path if version.first_choice else ()

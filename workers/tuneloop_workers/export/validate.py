@@ -13,7 +13,7 @@ from tuneloop.kit.errors import CorruptArtifact
 from tuneloop_workers.bases.architectures import LINEAR_MODULES, gguf_modules
 from tuneloop_workers.bases.gguf_file import GgufFile
 from tuneloop_workers.bases.hf_config import architecture_of, layers_of
-from tuneloop_workers.export.adapter import CONFIG_FILE, WEIGHTS_FILE, Adapter, Factors, tensor_name
+from tuneloop_workers.export.adapter import CONFIG_FILE, WEIGHTS_FILE, AdapterTensors, Factors, tensor_name
 from tuneloop_workers.export.safetensors_file import read_safetensors
 
 MAX_RANK = 256
@@ -48,7 +48,7 @@ class _Config(BaseModel):
     use_rslora: bool = False
 
 
-def read_adapter(folder: Path, base: GgufFile) -> Adapter:
+def read_adapter(folder: Path, base: GgufFile) -> AdapterTensors:
     """Raises CorruptArtifact, naming the first fault, unless the folder is a plain LoRA that fits this base."""
     config = _read_config(folder)
     if not (folder / WEIGHTS_FILE).is_file():
@@ -58,7 +58,7 @@ def read_adapter(folder: Path, base: GgufFile) -> Adapter:
         )
     tensors = read_safetensors(folder / WEIGHTS_FILE)
     alpha = config.lora_alpha * (config.r**0.5 if config.use_rslora else 1.0)
-    return Adapter(alpha, config.r, _factors(tensors, config.r, base))
+    return AdapterTensors(alpha, config.r, _factors(tensors, config.r, base))
 
 
 def _read_config(folder: Path) -> _Config:

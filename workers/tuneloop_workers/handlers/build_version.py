@@ -19,7 +19,7 @@ from tuneloop_workers.export.parity import AdapterPair, Bases, Parity, parity
 from tuneloop_workers.export.quantise import dequantised, quantise
 from tuneloop_workers.export.reading import Prompt
 from tuneloop_workers.export.validate import read_adapter as read_checked
-from tuneloop_workers.handlers.candidate_selection import Part, Trial
+from tuneloop_workers.handlers.candidate_selection import TrainedAdapter, Trial
 from tuneloop_workers.handlers.training_inputs import Order
 from tuneloop_workers.llama import identity
 from tuneloop_workers.training.adapter import read_adapter, write_adapter
@@ -109,7 +109,7 @@ def _parity(context: JobContext, trial: Trial, order: Order) -> Parity:
     )
 
 
-def _stored(context: JobContext, folder: Path, part: Part) -> dict[str, Any]:
+def _stored(context: JobContext, folder: Path, part: TrainedAdapter) -> dict[str, Any]:
     packed = pack_folder(part.folder, folder / "part.tar")
     return {
         "peft_sha256": context.storage.put_file(packed),
@@ -119,7 +119,7 @@ def _stored(context: JobContext, folder: Path, part: Part) -> dict[str, Any]:
 
 
 def _bundle(
-    context: JobContext, folder: Path, parts: Sequence[Part], manifest: Manifest, number: str, order: Order
+    context: JobContext, folder: Path, parts: Sequence[TrainedAdapter], manifest: Manifest, number: str, order: Order
 ) -> Path:
     """Files for use elsewhere: a blend becomes one adapter of the summed rank, which is the same update."""
     adapter, gguf = parts[0].folder, parts[0].gguf

@@ -25,7 +25,7 @@ from tuneloop_workers.training.spec import TrainSpec
 
 
 @dataclass(frozen=True)
-class Part:
+class TrainedAdapter:
     """One adapter in both forms, and the scale it is applied with."""
 
     folder: Path
@@ -33,8 +33,8 @@ class Part:
     gguf_sha256: str
     scale: float
 
-    def at(self, scale: float) -> "Part":
-        return Part(self.folder, self.gguf, self.gguf_sha256, scale)
+    def at(self, scale: float) -> "TrainedAdapter":
+        return TrainedAdapter(self.folder, self.gguf, self.gguf_sha256, scale)
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Trial:
 
     method: Method
     blend: float
-    parts: tuple[Part, ...]
+    parts: tuple[TrainedAdapter, ...]
     trained: Path
 
 
@@ -75,7 +75,7 @@ def try_all(context: JobContext, trials: Sequence[Trial], order: Order, split: S
     return (found[0], found[1:]) if order.parent is not None else ({}, found)
 
 
-def _manifest(order: Order, parts: Sequence[Part]) -> Manifest:
+def _manifest(order: Order, parts: Sequence[TrainedAdapter]) -> Manifest:
     adapters = tuple(AdapterPart(sha256=part.gguf_sha256, scale=part.scale) for part in parts)
     return Manifest(contract=order.contract, base=order.base_ref, adapters=adapters, engine=identity())
 
@@ -112,10 +112,10 @@ def _fine(order: Order, example: Example, answer: EngineAnswer, value: float) ->
     return value
 
 
-def _part(folder: Path, name: str, adapter: Path, base_gguf: Path) -> Part:
+def _part(folder: Path, name: str, adapter: Path, base_gguf: Path) -> TrainedAdapter:
     gguf = folder / f"{name}.gguf"
     export_lora(adapter, base_gguf, gguf)
-    return Part(adapter, gguf, digest_file(gguf), 1.0)
+    return TrainedAdapter(adapter, gguf, digest_file(gguf), 1.0)
 
 
 def _start(spec: TrainSpec, folder: Path) -> Path:

@@ -15,7 +15,7 @@ from tuneloop.retraining.states import advance
 from tuneloop.tables import AdapterVersion, Alias, Candidate, CycleState, RegisteredModel
 from tuneloop_workers.artifacts import Artifacts
 from tuneloop_workers.handlers.build_version import make_release
-from tuneloop_workers.handlers.candidate_selection import Part, Trial
+from tuneloop_workers.handlers.candidate_selection import TrainedAdapter, Trial
 from tuneloop_workers.handlers.training_inputs import Order, read_order
 from tuneloop_workers.training.record import read_record
 
@@ -35,7 +35,9 @@ def release_candidate(context: JobContext, job: ReleaseCandidate) -> None:
 def trial_of(source: Candidate, artifacts: Artifacts) -> Trial:
     """What an earlier attempt trained, as it was tried then."""
     parts = tuple(
-        Part(artifacts.folder(part["peft_sha256"]), artifacts.path(gguf := part["gguf_sha256"]), gguf, part["scale"])
+        TrainedAdapter(
+            artifacts.folder(part["peft_sha256"]), artifacts.path(gguf := part["gguf_sha256"]), gguf, part["scale"]
+        )
         for part in source.parts
     )
     return Trial(Method(source.method), source.blend, parts, parts[-1].folder)

@@ -32,7 +32,7 @@ HIGHEST_RANK = 256
 
 
 @dataclass(frozen=True)
-class Tried:
+class ScoredTrial:
     """A trial and how it did; `dev` is empty where there was nothing to choose between."""
 
     trial: Trial
@@ -43,7 +43,7 @@ class Tried:
 class TrainingResult:
     """What the training step found: all that was tried, production's own scores, and why a method gave nothing."""
 
-    tried: list[Tried]
+    tried: list[ScoredTrial]
     production: Dev
     chosen: int
     failures: dict[Method, str]
@@ -109,9 +109,9 @@ def _choose(
     context: JobContext, trials: list[Trial], failures: dict[Method, str], order: Order, parts: Split
 ) -> TrainingResult:
     if len(trials) == 1:
-        return TrainingResult([Tried(trials[0], {})], {}, 0, failures)
+        return TrainingResult([ScoredTrial(trials[0], {})], {}, 0, failures)
     production, scores = try_all(context, trials, order, parts)
-    tried = [Tried(trial, dev) for trial, dev in zip(trials, scores, strict=True)]
+    tried = [ScoredTrial(trial, dev) for trial, dev in zip(trials, scores, strict=True)]
     chosen = choose(production, scores, [trial.blend for trial in trials], order.policy)
     return TrainingResult(tried, production, chosen, failures)
 

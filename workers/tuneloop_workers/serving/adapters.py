@@ -8,7 +8,7 @@ from gguf import GGUFReader
 from tuneloop.kit.errors import CorruptArtifact
 from tuneloop.kit.storage import digest_file
 from tuneloop_workers.llama import AdapterHandle, Context, Model
-from tuneloop_workers.serving.servable import Adapter
+from tuneloop_workers.serving.servable import LoraFile
 
 
 class AdapterCache:
@@ -23,10 +23,10 @@ class AdapterCache:
     def __contains__(self, sha256: str) -> bool:
         return sha256 in self._loaded
 
-    def apply(self, adapters: Iterable[Adapter]) -> None:
+    def apply(self, adapters: Iterable[LoraFile]) -> None:
         self._context.apply([(self._loaded[adapter.sha256], adapter.scale) for adapter in adapters])
 
-    def require(self, adapters: Iterable[Adapter], in_use: Collection[str]) -> None:
+    def require(self, adapters: Iterable[LoraFile], in_use: Collection[str]) -> None:
         """Loads what is missing. Raises CorruptArtifact before the context is touched."""
         for adapter in adapters:
             handle = self._loaded.pop(adapter.sha256, None)
@@ -38,7 +38,7 @@ class AdapterCache:
         while self._loaded:
             self._model.free_adapter(self._loaded.popitem()[1])
 
-    def _load(self, adapter: Adapter) -> AdapterHandle:
+    def _load(self, adapter: LoraFile) -> AdapterHandle:
         _verify(adapter, self._model.architecture)
         return self._model.load_adapter(adapter.path)
 
@@ -52,7 +52,7 @@ class AdapterCache:
             self._model.free_adapter(self._loaded.pop(sha256))
 
 
-def _verify(adapter: Adapter, architecture: str) -> None:
+def _verify(adapter: LoraFile, architecture: str) -> None:
     found = _digest(adapter.path)
     if found != adapter.sha256:
         raise CorruptArtifact(

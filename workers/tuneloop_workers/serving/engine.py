@@ -19,7 +19,7 @@ from tuneloop_workers.serving.generation import Generation
 from tuneloop_workers.serving.labels import LabelScoring
 from tuneloop_workers.serving.prefix import Prefix, PrefixCache
 from tuneloop_workers.serving.request_state import Finished, Run
-from tuneloop_workers.serving.servable import Adapter, AdapterKey, Servable
+from tuneloop_workers.serving.servable import AdapterKey, LoraFile, Servable
 
 OnDelta = Callable[[Delta], None]
 
@@ -69,7 +69,7 @@ class Engine:
         """Requests that are not finished yet."""
         return sum(map(len, self._waiting.values())) + sum(map(len, self._active.values()))
 
-    def prepare(self, contract: Contract, adapters: Sequence[Adapter]) -> Servable:
+    def prepare(self, contract: Contract, adapters: Sequence[LoraFile]) -> Servable:
         """Raises InvalidInput when the prompt prefix leaves no room or labels can't be told apart."""
         version = servable.prepare(self.model, contract, adapters)
         self._check_room(len(version.prefix))

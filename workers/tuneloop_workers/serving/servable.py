@@ -13,7 +13,7 @@ from tuneloop_workers.serving import trie
 from tuneloop_workers.serving.decoding import Options
 
 
-class Adapter(NamedTuple):
+class LoraFile(NamedTuple):
     """A GGUF LoRA file, its expected digest, and the scale it is applied with."""
 
     sha256: str
@@ -27,7 +27,7 @@ AdapterKey = tuple[tuple[str, float], ...]
 @dataclass(frozen=True)
 class Servable:
     contract: Contract
-    adapters: tuple[Adapter, ...]
+    adapters: tuple[LoraFile, ...]
     prefix: tuple[int, ...]
     end: int
     labels: Mapping[str, tuple[int, ...]]
@@ -47,7 +47,7 @@ class Servable:
         return Options(max_tokens=decoding.max_tokens, temperature=decoding.temperature, stop=decoding.stop)
 
 
-def prepare(model: Model, contract: Contract, adapters: Sequence[Adapter]) -> Servable:
+def prepare(model: Model, contract: Contract, adapters: Sequence[LoraFile]) -> Servable:
     """Raises InvalidInput when the base can't tell two labels apart or does not know the template's end token."""
     end = _end_token(model, contract)
     labels = {label: tuple(tokenise(render_answer(contract, label), model.encode)) for label in contract.labels}
@@ -74,9 +74,9 @@ def _end_token(model: Model, contract: Contract) -> int:
     return tokens[0]
 
 
-def _merged(adapters: Sequence[Adapter]) -> tuple[Adapter, ...]:
+def _merged(adapters: Sequence[LoraFile]) -> tuple[LoraFile, ...]:
     """In one order whatever the manifest's, a file that is named twice with its scales added."""
-    by_digest: dict[str, Adapter] = {}
+    by_digest: dict[str, LoraFile] = {}
     for adapter in sorted(adapters):
         before = by_digest.get(adapter.sha256)
         by_digest[adapter.sha256] = adapter._replace(scale=adapter.scale + (before.scale if before else 0.0))

@@ -8,7 +8,7 @@ from typing import Protocol
 from tuneloop.kit.errors import Conflict, CorruptArtifact, TuneloopError
 from tuneloop.registry.contract import Manifest
 from tuneloop_workers.serving.engine_thread import Dispatcher, Event
-from tuneloop_workers.serving.servable import Adapter, Servable
+from tuneloop_workers.serving.servable import LoraFile, Servable
 
 
 class ArtifactSource(Protocol):
@@ -76,7 +76,7 @@ class Versions:
                 base=manifest.base.gguf_sha256,
             )
         adapters = [
-            Adapter(part.sha256, await asyncio.to_thread(self._source.path, part.sha256), part.scale)
+            LoraFile(part.sha256, await asyncio.to_thread(self._source.path, part.sha256), part.scale)
             for part in manifest.adapters
         ]
         prepared = self._dispatcher.call(lambda engine: engine.prepare(manifest.contract, adapters))

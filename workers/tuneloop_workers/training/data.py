@@ -10,7 +10,7 @@ from transformers import PreTrainedTokenizerBase
 from tuneloop.kit.errors import InvalidInput
 from tuneloop.registry.contract import Contract, Frozen, Task, Template
 from tuneloop.registry.templates import Message, end_of_answer, render, render_answer, tokenise
-from tuneloop_workers.training.label_set import Decision, LabelSet, label_set
+from tuneloop_workers.training.label_set import LabelDecision, LabelSet, label_set
 from tuneloop_workers.training.spec import Group
 
 LISTED = 20
@@ -39,7 +39,7 @@ class Encoded(NamedTuple):
     group: Group
     tokens: tuple[int, ...]
     answer_length: int
-    decisions: tuple[Decision, ...] = ()
+    decisions: tuple[LabelDecision, ...] = ()
 
 
 class Encoder(NamedTuple):

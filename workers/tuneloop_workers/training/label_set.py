@@ -10,7 +10,7 @@ from typing import NamedTuple
 from tuneloop_workers.serving.trie import Choice, build
 
 
-class Decision(NamedTuple):
+class LabelDecision(NamedTuple):
     """Taken after the tokens `path` of the answer: which of the `allowed` comes next, as places in the vocabulary.
 
     The path tells decisions apart: `card lost`, `card blocked` and `phone lost`, `phone blocked` allow the same twice.
@@ -25,7 +25,7 @@ class LabelSet(NamedTuple):
     """`vocabulary` are the tokens that any choice is between; `decisions` lead to each label."""
 
     vocabulary: tuple[int, ...] = ()
-    decisions: Mapping[str, tuple[Decision, ...]] = {}
+    decisions: Mapping[str, tuple[LabelDecision, ...]] = {}
 
     def leading_to(self, labels: Collection[str]) -> Mapping[tuple[int, ...], tuple[int, ...]]:
         """By the path of a decision, those allowed there by which one of these labels can still be reached."""
@@ -55,10 +55,10 @@ def _choices(choice: Choice) -> Iterator[Choice]:
             yield from _choices(branch.next)
 
 
-def _path(choice: Choice, label: int, places: Mapping[int, int]) -> Iterator[Decision]:
+def _path(choice: Choice, label: int, places: Mapping[int, int]) -> Iterator[LabelDecision]:
     allowed = tuple(places[int(token)] for token in choice.tokens)
     for place, branch in zip(allowed, choice.branches, strict=True):
         if label in branch.labels:
-            yield Decision(tuple(map(int, choice.path)), place, allowed)
+            yield LabelDecision(tuple(map(int, choice.path)), place, allowed)
             if branch.next:
                 yield from _path(branch.next, label, places)

@@ -19,7 +19,7 @@ from tuneloop_workers.training.base import output_head
 from tuneloop_workers.training.chunked_cross_entropy import completion_nll
 from tuneloop_workers.training.data import Encoded
 from tuneloop_workers.training.decoder import PackedDecoder
-from tuneloop_workers.training.label_set import Decision, LabelSet
+from tuneloop_workers.training.label_set import LabelDecision, LabelSet
 
 VERIFIED = frozenset({"gemma3_text", "llama", "qwen2", "qwen3"})
 """Architectures for which tests prove that the savings leave loss and gradients as they are."""
@@ -131,7 +131,7 @@ class CompletionLoss:
             forbidden[row, list(decision.allowed)] = False
         return logits.float().masked_fill(forbidden.to(logits.device), -torch.inf)
 
-    def _spread(self, decisions: Sequence[Decision], offsets: Mapping[tuple[int, ...], Tensor]) -> Tensor:
+    def _spread(self, decisions: Sequence[LabelDecision], offsets: Mapping[tuple[int, ...], Tensor]) -> Tensor:
         """The offsets of each decision in its row [P, U]."""
         spread = torch.zeros(len(decisions), len(self._labels.vocabulary))
         for row, decision in enumerate(decisions):

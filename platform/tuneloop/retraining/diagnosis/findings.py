@@ -82,7 +82,7 @@ class TrainingData(Frozen):
     traffic_by: TrafficBy | None
 
 
-class Tried(Frozen):
+class BlendResult(Frozen):
     """What the dev split said of one thing that was tried: of each stratum n, right answers, and production's."""
 
     method: str
@@ -145,7 +145,7 @@ class Diagnosis(Frozen):
     losses: tuple[Loss, ...]
     pairs: tuple[Pair, ...]
     data: TrainingData | None
-    tried: tuple[Tried, ...]
+    tried: tuple[BlendResult, ...]
     failure: Failure | None
     steps: tuple[NextStep, ...]
     made_at: datetime

@@ -12,6 +12,7 @@ from tuneloop.datasets.leakage import stored_text
 from tuneloop.registry.service import full_name
 from tuneloop.retraining.attempts import attempts_of
 from tuneloop.retraining.diagnosis.findings import (
+    BlendResult,
     Diagnosis,
     Failure,
     Loss,
@@ -19,7 +20,6 @@ from tuneloop.retraining.diagnosis.findings import (
     Pair,
     StepKind,
     TrainingData,
-    Tried,
 )
 from tuneloop.retraining.diagnosis.service import stored_diagnosis
 from tuneloop.retraining.recipe import Recipe, blend_in_words
@@ -53,7 +53,7 @@ class DiagnosisRead(BaseModel):
     losses: tuple[Loss, ...]
     pairs: tuple[PairRead, ...]
     data: TrainingData | None
-    tried: tuple[Tried, ...]
+    tried: tuple[BlendResult, ...]
     failure: Failure | None
     steps: tuple[NextStep, ...]
     made_at: datetime

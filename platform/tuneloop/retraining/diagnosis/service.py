@@ -11,7 +11,7 @@ from tuneloop.kit.jobs import JobRow
 from tuneloop.registry.service import policy_of
 from tuneloop.retraining.attempts import attempt_of, attempts_of, candidates_of, comparison_of
 from tuneloop.retraining.diagnosis.data import training_data
-from tuneloop.retraining.diagnosis.findings import Diagnosis, Failure, Loss, Pair, Tried
+from tuneloop.retraining.diagnosis.findings import BlendResult, Diagnosis, Failure, Loss, Pair
 from tuneloop.retraining.diagnosis.losses import losses_of, pairs_of
 from tuneloop.retraining.diagnosis.steps import Case, next_steps
 from tuneloop.retraining.evidence import rate_in_words
@@ -108,8 +108,8 @@ def _options(everything: Sequence[Candidate], attempts: Sequence[CycleAttempt]) 
     return tuple(each for each in everything if each.parts and not each.chosen and each.id not in spent)
 
 
-def _tried(candidate: Candidate, chosen: Candidate | None) -> Tried:
-    return Tried(
+def _tried(candidate: Candidate, chosen: Candidate | None) -> BlendResult:
+    return BlendResult(
         method=candidate.method,
         blend=candidate.blend,
         chosen=chosen is not None and candidate.id == chosen.id,

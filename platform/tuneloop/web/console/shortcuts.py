@@ -7,14 +7,14 @@ COMMANDS: Final = "gosu"
 KEYS: Final = "123456789" + "".join(letter for letter in "abcdefghijklmnopqrstuvwxyz" if letter not in COMMANDS)
 
 
-class Choice(NamedTuple):
+class AnswerChoice(NamedTuple):
     """`key` is None for all when there are too many for keys; the page then filters by what is typed."""
 
     text: str
     key: str | None
 
 
-def choices(texts: Sequence[str]) -> list[Choice]:
+def choices(texts: Sequence[str]) -> list[AnswerChoice]:
     if len(texts) > len(KEYS):
-        return [Choice(text, None) for text in texts]
-    return [Choice(text, key) for text, key in zip(texts, KEYS, strict=False)]
+        return [AnswerChoice(text, None) for text in texts]
+    return [AnswerChoice(text, key) for text, key in zip(texts, KEYS, strict=False)]

@@ -10,7 +10,7 @@ from tuneloop.tables import AdapterVersion, Comparison, Example, RetrainingCycle
 from tuneloop.web.console.text_diff import Piece, differences
 
 
-class Item(NamedTuple):
+class ComparedAnswer(NamedTuple):
     """`question` is what was asked; `pieces` what the candidate changed in production's answer."""
 
     question: str
@@ -24,8 +24,8 @@ class Item(NamedTuple):
 class SideBySide(NamedTuple):
     rows: list[dict[str, Any]]
     categories: list[dict[str, Any]]
-    fixed: list[Item]
-    broken: list[Item]
+    fixed: list[ComparedAnswer]
+    broken: list[ComparedAnswer]
 
 
 def side_by_side(session: Session, comparison: Comparison) -> SideBySide:
@@ -58,8 +58,8 @@ def asked(messages: Sequence[dict[str, Any]]) -> str:
     return str(said[-1]) if said else ""
 
 
-def _item(item: dict[str, Any], asked: dict[str, str]) -> Item:
-    return Item(
+def _item(item: dict[str, Any], asked: dict[str, str]) -> ComparedAnswer:
+    return ComparedAnswer(
         question=asked.get(str(item.get("example_id")), "(the example was deleted)"),
         expected=item["expected"],
         category=item["category"],

@@ -12,7 +12,7 @@ from tuneloop_local.emulators.slack.workspace import File, Slack, Team, new_id
 UPDATE_TEXT = 4_000
 
 
-class Method(NamedTuple):
+class ApiMethod(NamedTuple):
     run: Callable[[SlackRequest], dict[str, Any]]
     scopes: frozenset[str]
     args: frozenset[str]
@@ -229,12 +229,12 @@ def _user(call: SlackRequest, user: str) -> dict[str, Any]:
     }
 
 
-def _method(run: Callable[[SlackRequest], dict[str, Any]], scopes: str = "", args: str = "") -> Method:
-    return Method(run, frozenset(scopes.split()), frozenset(args.split()))
+def _method(run: Callable[[SlackRequest], dict[str, Any]], scopes: str = "", args: str = "") -> ApiMethod:
+    return ApiMethod(run, frozenset(scopes.split()), frozenset(args.split()))
 
 
 _POST = "channel text blocks metadata mrkdwn unfurl_links unfurl_media"
-METHODS: dict[str, Method] = {
+METHODS: dict[str, ApiMethod] = {
     "auth.test": _method(auth_test),
     "auth.revoke": _method(revoke, args="test"),
     "chat.postMessage": _method(post_message, "chat:write", f"{_POST} thread_ts reply_broadcast"),

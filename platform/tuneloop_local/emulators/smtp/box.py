@@ -14,7 +14,7 @@ from typing import NamedTuple
 from tuneloop.kit.errors import NotFound
 
 
-class Part(NamedTuple):
+class MailAttachment(NamedTuple):
     filename: str
     media_type: str
     data: bytes
@@ -34,7 +34,7 @@ class ReceivedMail:
     headers: list[tuple[str, str]]
     text: str
     html: str | None
-    attachments: list[Part]
+    attachments: list[MailAttachment]
     size: int
 
 
@@ -99,6 +99,8 @@ def _body(message: EmailMessage, kind: str) -> str | None:
     return str(part.get_content()) if part is not None else None
 
 
-def _part(part: EmailMessage) -> Part:
+def _part(part: EmailMessage) -> MailAttachment:
     data = part.get_payload(decode=True)
-    return Part(part.get_filename() or "unnamed", part.get_content_type(), data if isinstance(data, bytes) else b"")
+    return MailAttachment(
+        part.get_filename() or "unnamed", part.get_content_type(), data if isinstance(data, bytes) else b""
+    )

@@ -8,7 +8,7 @@ from litestar.datastructures import FormMultiDict
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery
 
-from tuneloop.charts.dataset import Month, dataset_growth
+from tuneloop.charts.dataset import GrowthBar, dataset_growth
 from tuneloop.charts.marks import Spec
 from tuneloop.clients.service import find_client
 from tuneloop.datasets.deletion import delete_example
@@ -208,7 +208,8 @@ def _chart(grown: Growth) -> Spec | None:
     if not grown.months:
         return None
     months = [
-        Month(month.month, {str(source): n for source, n in month.added.items()}, month.total) for month in grown.months
+        GrowthBar(month.month, {str(source): n for source, n in month.added.items()}, month.total)
+        for month in grown.months
     ]
     return dataset_growth(months, guide=(grown.guide.low, grown.guide.high))
 

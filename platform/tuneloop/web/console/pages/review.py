@@ -25,7 +25,7 @@ from tuneloop.review.queue import budget_of, fill, next_item, settle, skip, subm
 from tuneloop.tables import RegisteredModel, ReviewItem, ReviewPurpose, ReviewState, Role
 from tuneloop.web.console.flash import back_to
 from tuneloop.web.console.render import page, part
-from tuneloop.web.console.shortcuts import Choice, choices
+from tuneloop.web.console.shortcuts import AnswerChoice, choices
 
 DAY = timedelta(hours=16)
 USUAL_SECONDS = 20.0
@@ -62,9 +62,9 @@ class Card(NamedTuple):
     item: ReviewItem
     why: str
     question: list[dict[str, Any]]
-    choices: list[Choice]
+    choices: list[AnswerChoice]
     filtered: bool
-    answers: list[Choice]
+    answers: list[AnswerChoice]
     neighbours: list[Neighbour]
     label_set: list[str]
 
