@@ -58,17 +58,17 @@ def reconcile(context: JobContext) -> list[Difference]:
     with context.reading() as session:
         known = session.exec(select(Subscription).where(col(Subscription.stripe_customer).is_not(None))).all()
         unsent = [each for each in session.exec(select(Subscription)) if each.sent_revision < each.revision]
-    found: list[Difference] = []
+    differences: list[Difference] = []
     for subscription in known:
         number = next_read(context)
         assert subscription.stripe_customer is not None
         facts = service.subscription(subscription.stripe_subscription) if subscription.stripe_subscription else None
         invoices = list(service.invoices(subscription.stripe_customer))
         with context.unit() as session:
-            found += _compare(session, subscription.id, facts, invoices, number)
+            differences += _compare(session, subscription.id, facts, invoices, number)
     with context.unit() as session:
         for each in unsent:
-            found.append(
+            differences.append(
                 Difference(
                     f"subscription:{each.id}:unsent",
                     f"A change of a plan has not reached Stripe: {each.problem or 'it is on its way'}",
@@ -83,14 +83,14 @@ def reconcile(context: JobContext) -> list[Difference]:
                 client_id=each.client_id,
                 dedupe_key=f"billing.sync:{each.id}:{each.revision}",
             )
-        _keep(session, found)
-    return found
+        _keep(session, differences)
+    return differences
 
 
 def _compare(
     session: Session, subscription_id: UUID, facts: SubscriptionFacts | None, invoices: list[InvoiceFacts], number: int
 ) -> list[Difference]:
-    found: list[Difference] = []
+    differences: list[Difference] = []
     subscription = session.get_one(Subscription, subscription_id)
     client = session.get_one(Client, subscription.client_id)
     if facts is not None and subscription.sent_revision >= subscription.revision:
@@ -98,7 +98,7 @@ def _compare(
         there = {name: getattr(facts, name) for name in _COMPARED}
         if here != there and number > subscription.read:
             names = ", ".join(name for name in _COMPARED if here[name] != there[name])
-            found.append(
+            differences.append(
                 Difference(
                     f"subscription:{facts.id}", f"{client.name}: {names} differ at Stripe", _plain(here), _plain(there)
                 )
@@ -111,28 +111,28 @@ def _compare(
         there_ = {"status": invoice.status, "amount_paid": invoice.amount_paid, "total": invoice.total}
         if here_ != there_:
             what = "differs" if row else "was not known here"
-            found.append(
+            differences.append(
                 Difference(f"invoice:{invoice.id}", f"{client.name}: invoice {invoice.number} {what}", here_, there_)
             )
         keep_invoice(session, invoice, number=number)
-    found.extend(
+    differences.extend(
         Difference(f"invoice:{gone}", f"{client.name}: an invoice is no longer at Stripe", {"id": gone}, {})
         for gone in sorted(set(kept) - {invoice.id for invoice in invoices})
     )
-    return found
+    return differences
 
 
-def _keep(session: Session, found: list[Difference]) -> None:
+def _keep(session: Session, differences: list[Difference]) -> None:
     """New differences become findings; findings that no longer differ are settled."""
     open_ = {
         row.key: row for row in session.exec(select(ReconcileFinding).where(col(ReconcileFinding.settled_at).is_(None)))
     }
-    keys = {each.key for each in found}
+    keys = {each.key for each in differences}
     for key, row in open_.items():
         if key not in keys:
             row.settled_at = now()
             session.add(row)
-    for each in found:
+    for each in differences:
         if each.key not in open_:
             session.add(ReconcileFinding(key=each.key, summary=each.summary, here=each.here, there=each.there))
 

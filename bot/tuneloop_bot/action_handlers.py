@@ -92,9 +92,9 @@ def insist(action: ActionContext) -> EphemeralReply:
 
 
 def insist_on(refused: FailedBefore, ref: Ref) -> EphemeralReply:
-    said = f"{refused.message[0].upper()}{refused.message[1:]}."
+    sentence = f"{refused.message[0].upper()}{refused.message[1:]}."
     return EphemeralReply(
-        said, [theirs(said), *buttons(button("Try it all the same", Act.INSIST, ref, style="danger"))]
+        sentence, [theirs(sentence), *buttons(button("Try it all the same", Act.INSIST, ref, style="danger"))]
     )
 
 

@@ -117,14 +117,14 @@ def report(action: ActionContext, rest: str) -> EphemeralReply:
     client = " ".join(words) or None
     if client is not None:
         _client(action.session, client)
-    found = reports_asked_for(action.session, client=client, month=month)
-    if not found:
+    reports = reports_asked_for(action.session, client=client, month=month)
+    if not reports:
         raise InvalidInput(
             "there is no such report yet; reports are prepared when a month ends, or on the page Reports"
         )
-    views = [report_view(action.session, each, action.settings.site_url) for each in found[:MOST_REPORTS]]
+    views = [report_view(action.session, each, action.settings.site_url) for each in reports[:MOST_REPORTS]]
     blocks = [block for view in views for block in report_message(view).blocks]
-    left = len(found) - len(views)
+    left = len(reports) - len(views)
     more = [context(f"… and {left} more; name the client: `/tuneloop report client`")] if left else []
     return EphemeralReply("Reports", [*blocks, *more])
 

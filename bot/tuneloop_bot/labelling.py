@@ -31,10 +31,10 @@ def ask_next(session: Session, principal: Principal, model: RegisteredModel, *, 
 
 def question(model: RegisteredModel, name: str, item: ReviewItem, left: int) -> list[Block]:
     """The item without what any version answered: who labels must not be led."""
-    said = "\n".join(f"{message['role']}: {message['content']}" for message in item.messages)
+    conversation = "\n".join(f"{message['role']}: {message['content']}" for message in item.messages)
     return [
         header("What is the right answer?"),
-        theirs(said, 2500),
+        theirs(conversation, 2500),
         *_choices(model, item),
         context(f"{code(name)} · {code(item.reason, 200)} · {left} waiting"),
     ]

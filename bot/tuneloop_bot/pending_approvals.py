@@ -87,8 +87,8 @@ def evidence_about(session: Session, approval: Approval) -> str | None:
     """What was measured of the candidate that a question is about, in words."""
     if approval.kind is not ApprovalKind.PROMOTION:
         return None
-    found = evidence_of(session, session.get_one(RetrainingCycle, approval.cycle_id))
-    return in_words(found) if found is not None else None
+    evidence = evidence_of(session, session.get_one(RetrainingCycle, approval.cycle_id))
+    return in_words(evidence) if evidence is not None else None
 
 
 def call_about(session: Session, event_id: UUID) -> AlertCall | None:

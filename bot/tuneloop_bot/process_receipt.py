@@ -116,8 +116,8 @@ def _done(action: ActionContext) -> EphemeralReply | None:
 
 def _reply(action: ActionContext) -> EphemeralReply | None:
     """`should be: …` in the thread of a message that shows answers; other talk is none of our business."""
-    said = SHOULD_BE.match(action.incoming.value)
-    if said is None or action.incoming.thread_ts is None:
+    correction = SHOULD_BE.match(action.incoming.value)
+    if correction is None or action.incoming.thread_ts is None:
         return None
     query = select(SlackMessage).where(
         SlackMessage.posted_in == action.incoming.channel, SlackMessage.ts == action.incoming.thread_ts
@@ -126,10 +126,10 @@ def _reply(action: ActionContext) -> EphemeralReply | None:
     if message is None or not message.answers:
         return None
     action.principal.require(Role.OPERATOR)
-    place = int(said.group(1) or (1 if len(message.answers) == 1 else 0))
+    place = int(correction.group(1) or (1 if len(message.answers) == 1 else 0))
     if not 1 <= place <= len(message.answers):
         raise InvalidInput(f"say which of the answers: '1 should be: …' up to {len(message.answers)}")
-    return correct(action, UUID(message.answers[place - 1]), said.group(2).strip())
+    return correct(action, UUID(message.answers[place - 1]), correction.group(2).strip())
 
 
 def _remove(session: Session, installation: SlackInstallation) -> None:

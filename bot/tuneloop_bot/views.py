@@ -201,8 +201,8 @@ def failures(session: Session, model: RegisteredModel, *, before: datetime, fall
 
 
 def last_words(messages: list[dict[str, Any]]) -> str:
-    said = [message["content"] for message in messages if message["role"] == "user"]
-    return str(said[-1]) if said else ""
+    questions = [message["content"] for message in messages if message["role"] == "user"]
+    return str(questions[-1]) if questions else ""
 
 
 def data_at_hand(session: Session, model: RegisteredModel) -> Data:

@@ -50,12 +50,12 @@ def _rows(model: ModelReport, month: str) -> Iterator[Row]:
             yield _figure(name, measure, f"v{test.candidate}", month, each.candidate)
 
 
-def _figure(model: str, measure: str, name: str, month: str, found: ReportRate | Average) -> Row:
-    return model, measure, name, month, found.value, found.low, found.high, found.n
+def _figure(model: str, measure: str, name: str, month: str, rate: ReportRate | Average) -> Row:
+    return model, measure, name, month, rate.value, rate.low, rate.high, rate.n
 
 
-def _difference(model: str, measure: str, name: str, month: str, found: Difference, n: int) -> Row:
-    return model, measure, name, month, found.value, found.low, found.high, n
+def _difference(model: str, measure: str, name: str, month: str, difference: Difference, n: int) -> Row:
+    return model, measure, name, month, difference.value, difference.low, difference.high, n
 
 
 def _number(value: float | None) -> str:

@@ -78,9 +78,9 @@ class Translator:
         before = "+" if rounded > 0 else MINUS if rounded < 0 else PLUS_MINUS
         return before + text if sign else text
 
-    def difference(self, found: Difference, digits: int = 0) -> str:
-        span = self("figure.range", low=self.points(found.low, digits), high=self.points(found.high, digits))
-        return f"{self.points(found.value, digits)} ({span})"
+    def difference(self, difference: Difference, digits: int = 0) -> str:
+        span = self("figure.range", low=self.points(difference.low, digits), high=self.points(difference.high, digits))
+        return f"{self.points(difference.value, digits)} ({span})"
 
     def day(self, moment: datetime | date) -> str:
         local = moment.astimezone(self._zone).date() if isinstance(moment, datetime) else moment

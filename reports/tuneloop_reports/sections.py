@@ -52,10 +52,10 @@ def model_headline(say: Translator, model: ModelReport) -> str:
         return say("headline.preparing")
     if now.value is None:
         return say("headline.none")
-    said = {"value": say.share(now), "range": say.range(now), "n": now.n}
+    values = {"value": say.share(now), "range": say.range(now), "n": now.n}
     if model.change is None or model.before_month is None:
-        return say("headline.first", **said)
-    known = said | {"before": say.share(model.before), "month": say.month(model.before_month)}
+        return say("headline.first", **values)
+    known = values | {"before": say.share(model.before), "month": say.month(model.before_month)}
     if not model.change.clear:
         return say("headline.same", **known)
     return say("headline.up" if model.change.value > 0 else "headline.down", **known)
@@ -116,22 +116,22 @@ def tiles(say: Translator, model: ModelReport, earlier: str) -> list[Tile]:
 
 def done(say: Translator, model: ModelReport) -> list[str]:
     work = model.work
-    found: list[str] = []
+    sentences: list[str] = []
     if n := sum(work.examples.values()):
         sources = say.list([say(f"source.{source}", n=each) for source, each in work.examples.items()])
-        found.append(say.counted("done.examples", n, sources=sources))
+        sentences.append(say.counted("done.examples", n, sources=sources))
     if work.labels:
-        found.append(say.counted("done.labels", work.labels))
-    found += [
+        sentences.append(say.counted("done.labels", work.labels))
+    sentences += [
         say("done.retrained", why=say(f"trigger.{each.trigger}"), result=state(say, each)) for each in model.retrains
     ]
-    found += [say("done.live_test", **_tested(say, each)) for each in model.live_tests]
+    sentences += [say("done.live_test", **_tested(say, each)) for each in model.live_tests]
     released = list(dict.fromkeys(work.deployed))
     if released:
-        found.append(say("done.deployed", versions=say.list([f"v{number}" for number in released])))
+        sentences.append(say("done.deployed", versions=say.list([f"v{number}" for number in released])))
     if work.rollbacks:
-        found.append(say("done.rollback", count=work.rollbacks))
-    return found or [say("done.nothing" if model.in_service else "done.prepared")]
+        sentences.append(say("done.rollback", count=work.rollbacks))
+    return sentences or [say("done.nothing" if model.in_service else "done.prepared")]
 
 
 def state(say: Translator, retrain: Retrain) -> str:
@@ -148,14 +148,14 @@ def retrain_title(say: Translator, retrain: Retrain) -> str:
 
 
 def retrain_facts(say: Translator, retrain: Retrain) -> list[str]:
-    found = [say("retrain.why", why=say(f"trigger.{retrain.trigger}"))]
+    sentences = [say("retrain.why", why=say(f"trigger.{retrain.trigger}"))]
     if retrain.examples is not None and retrain.new_examples:
-        found.append(say("retrain.data_new", n=retrain.examples, new=retrain.new_examples))
+        sentences.append(say("retrain.data_new", n=retrain.examples, new=retrain.new_examples))
     elif retrain.examples is not None:
-        found.append(say("retrain.data", n=retrain.examples))
+        sentences.append(say("retrain.data", n=retrain.examples))
     if retrain.rows:
-        found.append(say("retrain.same_questions", n=retrain.rows[0].n, fixed=retrain.fixed, broken=retrain.broken))
-    return [*found, *([turned_down(say, retrain)] if retrain.turned_down else [])]
+        sentences.append(say("retrain.same_questions", n=retrain.rows[0].n, fixed=retrain.fixed, broken=retrain.broken))
+    return [*sentences, *([turned_down(say, retrain)] if retrain.turned_down else [])]
 
 
 def turned_down(say: Translator, retrain: Retrain) -> str:
@@ -207,7 +207,7 @@ def alert(say: Translator, entry: AlertEntry) -> str:
     if not entry.falls:
         return entry.summary
     key, digits = ("alerts.reported", 1) if entry.kind is AlertKind.REPORTS else ("alerts.fell", 0)
-    said = [
+    sentences = [
         say(
             "alerts.fell_in" if each.name else key,
             name=each.name,
@@ -216,7 +216,7 @@ def alert(say: Translator, entry: AlertEntry) -> str:
         )
         for each in entry.falls
     ]
-    return " ".join([*said, *([say("alerts.most", names=say.list(list(entry.named)))] if entry.named else [])])
+    return " ".join([*sentences, *([say("alerts.most", names=say.list(list(entry.named)))] if entry.named else [])])
 
 
 def rank(categories: tuple[Category, ...]) -> Ranking:
@@ -235,13 +235,13 @@ def rank(categories: tuple[Category, ...]) -> Ranking:
 def next_steps(say: Translator, model: ModelReport) -> list[str]:
     if not model.in_service:
         return [say("next.first")]
-    found = [say(f"next.{task.task}", date=say.day(task.next_at), days=task.every_days) for task in model.tasks]
+    sentences = [say(f"next.{task.task}", date=say.day(task.next_at), days=task.every_days) for task in model.tasks]
     waiting = [each for each in model.retrains if each.state is CycleState.AWAITING_PROMOTION]
-    found += [f"{state(say, each)[0].upper()}{state(say, each)[1:]}." for each in waiting]
+    sentences += [f"{state(say, each)[0].upper()}{state(say, each)[1:]}." for each in waiting]
     if model.labels_due:
-        found.append(say.counted("next.labels", model.labels_due))
+        sentences.append(say.counted("next.labels", model.labels_due))
     if model.smallest_drop is not None and model.labels_per_week:
-        found.append(
+        sentences.append(
             say("next.power", labels=model.labels_per_week, points=say.points(model.smallest_drop, sign=False))
         )
-    return found or [say("next.nothing")]
+    return sentences or [say("next.nothing")]

@@ -204,8 +204,8 @@ def _worked(session: Session, client_id: UUID, span: TimeSpan) -> dict[Activity,
         .where(col(WorkEntry.deleted_at).is_(None))
         .group_by(col(WorkEntry.activity))
     )
-    found = {activity: int(seconds) for activity, seconds in session.exec(query)}
-    return {activity: found.get(activity, 0) for activity in Activity}
+    seconds_by_activity = {activity: int(seconds) for activity, seconds in session.exec(query)}
+    return {activity: seconds_by_activity.get(activity, 0) for activity in Activity}
 
 
 def _value(session: Session, client_id: UUID, span: TimeSpan) -> list[Shown]:

@@ -63,13 +63,13 @@ def begin(session: Session, *, client: Client, month: Month, early: bool = False
     if span.end > moment and not (early and span.start < moment):
         raise InvalidInput(f"{month} is not over in the agency's time zone; close it afterwards, or say early")
     query = select(MonthClose).where(MonthClose.client_id == client.id, MonthClose.month == str(month))
-    found = session.exec(query.with_for_update()).one_or_none()
-    if found is None:
+    close = session.exec(query.with_for_update()).one_or_none()
+    if close is None:
         until = moment if span.end > moment else None
-        found = MonthClose(client_id=client.id, month=str(month), until=until)
-        session.add(found)
+        close = MonthClose(client_id=client.id, month=str(month), until=until)
+        session.add(close)
         session.flush()
-    return found
+    return close
 
 
 def close_month(context: JobContext, close_id: UUID, reports: MonthlyReports) -> None:
@@ -181,10 +181,10 @@ def _draft_of(service: PaymentGateway, subscription: Subscription, facts: Facts)
         if invoice.issued_at < facts.span.start:
             break
     if subscription.stripe_subscription is not None:
-        there = service.subscription(subscription.stripe_subscription)
-        coming = there.state in _RENEWING and not there.cancel_at_period_end
-        if coming and now() < there.period_end < facts.span.end + _AFTER:
-            raise NotYet(there.period_end + timedelta(minutes=2))
+        facts_at_stripe = service.subscription(subscription.stripe_subscription)
+        coming = facts_at_stripe.state in _RENEWING and not facts_at_stripe.cancel_at_period_end
+        if coming and now() < facts_at_stripe.period_end < facts.span.end + _AFTER:
+            raise NotYet(facts_at_stripe.period_end + timedelta(minutes=2))
     return None
 
 
@@ -213,14 +213,14 @@ def _statement(
     draft: str | None,
     link: str | None,
 ) -> Statement:
-    said = f"Maintenance by {facts.agency}, with the work of {facts.month}."
+    description = f"Maintenance by {facts.agency}, with the work of {facts.month}."
     return Statement(
         client_id=facts.client.id,
         month=str(facts.month),
         customer=subscription.stripe_customer or "",
         currency=currency,
         lines=[*content.charged, *content.included][:200],
-        description=said[:1500],
+        description=description[:1500],
         footer=f"Report of {facts.month}: {link}" if link else f"There is no report of {facts.month}.",
         draft=draft,
         subscription=subscription.stripe_subscription,

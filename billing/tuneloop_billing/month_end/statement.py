@@ -137,10 +137,10 @@ def _cycle_name(session: Session, cycle: RetrainingCycle) -> str:
 
 
 def _counts(client: Client, month: Month, usage: dict[Unit, UsageRecord]) -> list[Line]:
-    found = Counter({unit: record.quantity + record.late for unit, record in usage.items()})
-    said = {Unit.ANSWERS: "answers served and watched", Unit.LABELS: "answers checked by hand"}
+    counts = Counter({unit: record.quantity + record.late for unit, record in usage.items()})
+    labels = {Unit.ANSWERS: "answers served and watched", Unit.LABELS: "answers checked by hand"}
     return [
-        Line(f"Done: {found[unit]:,} {what}", 0, f"done:{client.id}:{month}:{unit.value}")
-        for unit, what in said.items()
-        if found[unit] > 0
+        Line(f"Done: {counts[unit]:,} {what}", 0, f"done:{client.id}:{month}:{unit.value}")
+        for unit, what in labels.items()
+        if counts[unit] > 0
     ]

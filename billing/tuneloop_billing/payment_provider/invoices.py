@@ -47,19 +47,20 @@ def issue(client: Client, statement: Statement) -> InvoiceFacts:
     It is looked for first: a month that was issued already is answered with its invoice. Lines are known by their
     references, so that one that is there isn't put on again.
     """
-    there = _of_month(client, statement)
-    if there is None:
-        there = _begin(client, statement)
-    if there.status == "draft":
-        present = {line.reference for line in facts_of(client, there).lines}
+    invoice = _of_month(client, statement)
+    if invoice is None:
+        invoice = _begin(client, statement)
+    if invoice.status == "draft":
+        present = {line.reference for line in facts_of(client, invoice).lines}
         for line in statement.lines:
             if line.reference not in present:
-                _put_on(client, there.id, statement, line)
+                _put_on(client, invoice.id, statement, line)
         client.invoices.update(
-            there.id, {"description": statement.description, "footer": statement.footer, "metadata": _marks(statement)}
+            invoice.id,
+            {"description": statement.description, "footer": statement.footer, "metadata": _marks(statement)},
         )
-        client.invoices.finalize_invoice(there.id, {"auto_advance": True})
-    return facts_of(client, client.invoices.retrieve(there.id))
+        client.invoices.finalize_invoice(invoice.id, {"auto_advance": True})
+    return facts_of(client, client.invoices.retrieve(invoice.id))
 
 
 def _of_month(client: Client, statement: Statement) -> Any | None:

@@ -58,8 +58,8 @@ class StripeGateway:
 
     def account(self) -> AccountFacts:
         with refusals():
-            there = self._v1.accounts.retrieve_current()
-            return AccountFacts(there.id, get(there, "business_profile", "name"), False)
+            account = self._v1.accounts.retrieve_current()
+            return AccountFacts(account.id, get(account, "business_profile", "name"), False)
 
     def listen(self, url: str) -> Endpoint:
         """A new endpoint: an older one at the same address is removed, for its secret can't be read again."""
@@ -99,8 +99,8 @@ class StripeGateway:
     def hold(self, invoice_id: str) -> None:
         """Keep a renewal's draft until the month's lines are on it."""
         with refusals():
-            there = found(lambda: self._v1.invoices.retrieve(invoice_id))
-            if there is not None and there.status == "draft" and there.auto_advance:
+            invoice = found(lambda: self._v1.invoices.retrieve(invoice_id))
+            if invoice is not None and invoice.status == "draft" and invoice.auto_advance:
                 self._v1.invoices.update(invoice_id, {"auto_advance": False})
 
     def issue(self, statement: Statement) -> InvoiceFacts:
@@ -110,9 +110,9 @@ class StripeGateway:
     def credit(self, invoice_id: str, *, amount: int, reason: str, key: str) -> None:
         """An open invoice is lowered; for a paid one the amount goes to the customer's balance."""
         with refusals():
-            there = self._v1.invoices.retrieve(invoice_id)
+            invoice = self._v1.invoices.retrieve(invoice_id)
             order: dict[str, Any] = {"invoice": invoice_id, "amount": amount, "memo": reason}
-            if there.status == "paid":
+            if invoice.status == "paid":
                 order["credit_amount"] = amount
             self._v1.credit_notes.create(order, {"idempotency_key": key})
 

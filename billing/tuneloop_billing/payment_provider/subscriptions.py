@@ -59,22 +59,22 @@ def ensure_customer(client: Client, payer: Payer) -> Any:
 
 def apply(client: Client, wanted: Wanted) -> SubscriptionFacts | None:
     """Bring the subscription to what is wanted; None when it is cancelled and never was at Stripe."""
-    there = client.subscriptions.retrieve(wanted.subscription) if wanted.subscription else None
+    subscription = client.subscriptions.retrieve(wanted.subscription) if wanted.subscription else None
     if wanted.state is S.CANCELLED:
-        if there is not None and there.status != "canceled":
-            there = client.subscriptions.cancel(there.id, {})
-        return facts_of(client, there) if there is not None else None
+        if subscription is not None and subscription.status != "canceled":
+            subscription = client.subscriptions.cancel(subscription.id, {})
+        return facts_of(client, subscription) if subscription is not None else None
     customer = ensure_customer(client, wanted.payer)
     price = ensure_price(client, wanted.price)
-    if there is None or there.status in ("canceled", "incomplete_expired"):
-        there = client.subscriptions.create(
+    if subscription is None or subscription.status in ("canceled", "incomplete_expired"):
+        subscription = client.subscriptions.create(
             _order(wanted, customer, price),
             {"idempotency_key": f"{wanted.subscription_id}:{seconds(wanted.started_at)}:subscription"},
         )
     else:
-        _change(client, wanted, there, price)
-    _schedule(client, wanted, client.subscriptions.retrieve(there.id), price)
-    return facts_of(client, client.subscriptions.retrieve(there.id))
+        _change(client, wanted, subscription, price)
+    _schedule(client, wanted, client.subscriptions.retrieve(subscription.id), price)
+    return facts_of(client, client.subscriptions.retrieve(subscription.id))
 
 
 def _order(wanted: Wanted, customer: Any, price: str) -> dict[str, Any]:

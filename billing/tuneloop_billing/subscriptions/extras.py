@@ -42,10 +42,10 @@ def order_agreed(session: Session, *, principal: Principal, client_id: UUID, fea
     Raises:
         Conflict: the price is another by now.
     """
-    found = allowance(session, client_id, feature)
-    if found.allowed:
+    allowed = allowance(session, client_id, feature)
+    if allowed.allowed:
         return
-    if found.price is None or found.price.amount != price:
+    if allowed.price is None or allowed.price.amount != price:
         raise Conflict(f"the price of an extra {feature.value.replace('_', ' ')} has changed; look again")
     client = session.get_one(Client, client_id)
     order_extra(session, principal=principal, client=client.slug, feature=feature)

@@ -128,10 +128,10 @@ def cancel(session: Session, *, principal: Principal, client: str, at_once: bool
 
 
 def find_subscription(session: Session, client: Client) -> Subscription:
-    found = session.exec(select(Subscription).where(Subscription.client_id == client.id)).one_or_none()
-    if found is None:
+    subscription = session.exec(select(Subscription).where(Subscription.client_id == client.id)).one_or_none()
+    if subscription is None:
         raise NotFound("subscription of client", client.slug)
-    return found
+    return subscription
 
 
 def _to_change(

@@ -58,10 +58,10 @@ def _state(test: AbView) -> list[Block]:
         return [ours(":hourglass_flowing_sand: *The serving host loads the candidate*")]
     if test.live:
         return [] if test.says else [ours(":hourglass_flowing_sand: *It runs; the first reading comes in ten minutes*")]
-    told = [ours(f"{ENDINGS[test.state]}.")]
+    blocks = [ours(f"{ENDINGS[test.state]}.")]
     if test.ended_at is not None:
-        told.append(context(f"By {code(test.ended_by or '?')} {when(test.ended_at)}: {code(test.reason or '?')}"))
-    return told
+        blocks.append(context(f"By {code(test.ended_by or '?')} {when(test.ended_at)}: {code(test.reason or '?')}"))
+    return blocks
 
 
 def _arms(arms: dict[str, Any]) -> list[Block]:

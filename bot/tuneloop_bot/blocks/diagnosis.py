@@ -14,11 +14,11 @@ ENDED = (CycleState.REJECTED, CycleState.FAILED)
 def why(diagnosis: DiagnosisRead) -> list[Block]:
     """The summary, what is taken for what, and one message as an example."""
     lines = [_pair(pair) for pair in diagnosis.pairs[:MOST_PAIRS]]
-    said = next((pair.questions[0] for pair in diagnosis.pairs if pair.questions), None)
+    example = next((pair.questions[0] for pair in diagnosis.pairs if pair.questions), None)
     return [
         theirs(diagnosis.summary, 1000),
         *([ours("*What is taken for what now*\n" + "\n".join(lines))] if lines else []),
-        *([theirs(f"“{cut(said, 300)}”")] if said else []),
+        *([theirs(f"“{cut(example, 300)}”")] if example else []),
     ]
 
 

@@ -36,9 +36,9 @@ def call_message(call: AlertCall) -> MessageContent:
 
 def _message(asked: Asked, text: str, notice: str) -> MessageContent:
     approval = asked.approval
-    said = answered(approval)
-    blocks: list[Block] = [ours(said or f"{text}\nIt expires {when(approval.expires_at)}.")]
-    if said is None and asked.evidence is not None:
+    decided = answered(approval)
+    blocks: list[Block] = [ours(decided or f"{text}\nIt expires {when(approval.expires_at)}.")]
+    if decided is None and asked.evidence is not None:
         blocks.append(theirs(asked.evidence))
     return MessageContent(notice, blocks)
 

@@ -101,28 +101,28 @@ def _power(production: ArmCounts, pairs: int, alpha: float) -> dict[str, Any] | 
 
 def in_words(reading: dict[str, Any]) -> list[str]:
     """The same sentences on every page, in Slack and at the command line."""
-    said = []
+    sentences = []
     found, power = reading["difference"], reading["power"]
     if found["n"]:
         value, low, high = (100 * found[key] for key in ("value", "low", "high"))
-        said.append(
+        sentences.append(
             f"The candidate is {value:+.0f} points from production ({low:+.0f} to {high:+.0f}, {found['n']} labels an "
             f"arm); the interval holds however often one looks. {_meaning(low, high)}"
         )
     else:
-        said.append("No labels of both arms yet: nothing is known about accuracy.")
+        sentences.append("No labels of both arms yet: nothing is known about accuracy.")
     if power is not None:
-        said.append(_power_in_words(found["n"], power))
-    said += [f"Harm is proven: {GUARDRAILS[name]}." for name in reading["harm"]]
+        sentences.append(_power_in_words(found["n"], power))
+    sentences += [f"Harm is proven: {GUARDRAILS[name]}." for name in reading["harm"]]
     if reading["split"]["mismatch"]:
         split = reading["split"]
         seen = split["candidate"]
-        said.append(
+        sentences.append(
             f"The split is not as planned: {100 * seen['value']:.1f} % of {seen['n']} people are the candidate's, "
             f"{100 * split['planned']:.0f} % were meant to be (p = {split['p']:.1g}). Answers of one arm are missing "
             "from the log; find out why before you trust the figures."
         )
-    return said
+    return sentences
 
 
 def _meaning(low: float, high: float) -> str:

@@ -37,8 +37,8 @@ def accuracy_over_time(
     axis = share_axis(floor_of([*points, *estimate], known))
     layers: list[Spec] = [*markers(happened)]
     if level is not None:
-        said = f"baseline {100 * level:.0f} %" if level_text is None else level_text
-        layers += baseline(level, axis, said)
+        label = f"baseline {100 * level:.0f} %" if level_text is None else level_text
+        layers += baseline(level, axis, label)
     if estimate:
         layers.append(
             {

@@ -33,8 +33,12 @@ def render_gate(gate: dict[str, Any]) -> Group:
 def render_tried(tried: dict[str, Any]) -> Group:
     parts = []
     for answer in tried["answers"]:
-        told = f"{answer['asked']}, confidence {figures.share(answer['confidence'])}, {answer['latency_ms']:.0f} ms"
-        parts += [Text.assemble((answer["version"], "bold"), (f"  {told}", "dim")), Text(plain(answer["text"])), Text()]
+        summary = f"{answer['asked']}, confidence {figures.share(answer['confidence'])}, {answer['latency_ms']:.0f} ms"
+        parts += [
+            Text.assemble((answer["version"], "bold"), (f"  {summary}", "dim")),
+            Text(plain(answer["text"])),
+            Text(),
+        ]
     return stack(*parts, Text("Same answer." if tried["same"] else "The answers differ.", "dim"))
 
 
@@ -49,11 +53,11 @@ def _difference(decision: dict[str, Any] | None) -> str | None:
     if decision is None:
         return None
     fixed = f"{decision['fixed']} fixed, {decision['broken']} broken"
-    told = f"{figures.points(decision['overall']['difference'])} points of all traffic"
+    summary = f"{figures.points(decision['overall']['difference'])} points of all traffic"
     strong = decision.get("strong")
     if strong and "golden" in strong:  # looks from before count strong categories in points of all traffic
-        told += f", {figures.points(strong['difference'])} points of strong traffic"
-    return f"{told}; labels: {fixed}"
+        summary += f", {figures.points(strong['difference'])} points of strong traffic"
+    return f"{summary}; labels: {fixed}"
 
 
 def _looks(looks: list[dict[str, Any]]) -> Table:

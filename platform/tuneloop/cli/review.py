@@ -133,8 +133,10 @@ def render_item(item: dict[str, Any]) -> Group:
             ("Note", item["outcome"]),
         ]
     )
-    said = table(whole("Labeller"), "Answer", rows=[(label["labeller"], label["expected"]) for label in item["labels"]])
-    return stack(head, said if item["labels"] else None)
+    labels = table(
+        whole("Labeller"), "Answer", rows=[(label["labeller"], label["expected"]) for label in item["labels"]]
+    )
+    return stack(head, labels if item["labels"] else None)
 
 
 def _agreement(found: dict[str, Any]) -> str:

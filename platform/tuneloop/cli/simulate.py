@@ -29,11 +29,11 @@ def simulate(subject: Subject, out: Output) -> None:
 def tell(chosen: Sequence[Simulation], subject: str, out: Output) -> None:
     found = _run(chosen, out)
     if out.json:
-        told = [
+        columns = [
             {"title": simulation.title, "findings": [finding.as_json() for finding in findings]}
             for simulation, findings in found
         ]
-        out.write(orjson.dumps({"subject": subject, "simulations": told}))
+        out.write(orjson.dumps({"subject": subject, "simulations": columns}))
     else:
         out.people.print(render(found))
 

@@ -28,8 +28,8 @@ def _waiting(session: Session) -> Sequence[UUID]:
     Also those that came while a scan was reading.
     """
     moment = now()
-    came = func.coalesce(Example.retired_at, Example.added_at)
-    oldest, newest = func.min(came), func.max(came)
+    since = func.coalesce(Example.retired_at, Example.added_at)
+    oldest, newest = func.min(since), func.max(since)
     query = (
         select(Example.model_id)
         .where(_is_unchecked(), ~is_planned(ScanExamples, col(Example.model_id)))

@@ -147,23 +147,23 @@ def _judge(
     baseline = _before(session, monitor, alert.opened_at)
     impact = impact_of(compared, confidence, right, calibrator, baseline)
     evidence = _evidence(impact, baseline, asked.region, labels, right)
-    told = _told(impact, asked.region)
+    description = _told(impact, asked.region)
     if impact.alarm:
         raise_alert(
             session,
             monitor,
-            AlertFinding(AlertKind.TRAFFIC, AlertLevel.ALERT, f"Changed traffic does harm. {told}", evidence),
+            AlertFinding(AlertKind.TRAFFIC, AlertLevel.ALERT, f"Changed traffic does harm. {description}", evidence),
         )
     elif impact.harmless:
         keep_reference(monitor, asked.since, asked.until)
         resolve_by_monitor(
             session,
             alert,
-            f"The change does no harm that matters. {told} Later traffic is compared with this.",
+            f"The change does no harm that matters. {description} Later traffic is compared with this.",
             evidence=evidence,
         )
     else:
-        _say_open(session, monitor, f"Shown neither to do harm nor to do none. {told} {_more(impact)}", evidence)
+        _say_open(session, monitor, f"Shown neither to do harm nor to do none. {description} {_more(impact)}", evidence)
     return impact
 
 

@@ -32,7 +32,7 @@ def accuracy_finding(session: Session, model: RegisteredModel, monitor: Monitor,
     named = sorted({*fallen, *labels.detail.get("category_alarms", ())})
     rate = policy_of(model).false_alarm_rate
     doubts = doubts_about(labels, one_week=rests_on_one_week(chart), confirmed=_confirmed(readings))
-    said = [
+    sentences = [
         f"Accuracy on sampled traffic fell from {describe(chart.baseline)} to {_shown(current)}.",
         f"A model that had not changed would raise such an alarm in less than {100 * rate:.0f} % of years.",
         *([f"Most of it: {', '.join(fallen)}."] if fallen else []),
@@ -41,7 +41,7 @@ def accuracy_finding(session: Session, model: RegisteredModel, monitor: Monitor,
     return AlertFinding(
         kind=AlertKind.ACCURACY,
         level=AlertLevel.WARN if doubts else AlertLevel.ALERT,
-        summary=" ".join(said),
+        summary=" ".join(sentences),
         evidence={
             "baseline": rate_of(chart.baseline),
             "current": current,
@@ -70,16 +70,16 @@ def category_finding(session: Session, model: RegisteredModel, monitor: Monitor,
     before = {name: Rate(run.categories[name]["correct"], run.categories[name]["n"]) for name in names}
     rate = policy_of(model).false_alarm_rate
     doubts = doubts_about(labels, one_week=not _alarmed_before(session, monitor, names), confirmed=_confirmed(readings))
-    told = "; ".join(f"{name} from {describe(before[name])} to {describe(recent[name])}" for name in names)
-    said = [
-        f"Accuracy on sampled traffic fell in {told}.",
+    moves = "; ".join(f"{name} from {describe(before[name])} to {describe(recent[name])}" for name in names)
+    sentences = [
+        f"Accuracy on sampled traffic fell in {moves}.",
         f"Unchanged, any category would raise such an alarm in less than {100 * rate:.0f} % of years.",
         *doubts,
     ]
     return AlertFinding(
         kind=AlertKind.CATEGORY,
         level=AlertLevel.WARN if doubts else AlertLevel.ALERT,
-        summary=" ".join(said),
+        summary=" ".join(sentences),
         evidence={
             "fallen": names,
             "before": _before(session, monitor, names),

@@ -47,13 +47,13 @@ def evidence_of(session: Session, cycle: RetrainingCycle, attempt: int | None = 
 def in_words(evidence: Evidence) -> str:
     """Two sentences that fit a mail or a reminder."""
     (overall, *_), weakest = evidence.rows, evidence.categories[:WEAKEST]
-    said = f"Right on golden examples: {rate_in_words(overall.candidate)}"
+    sentence = f"Right on golden examples: {rate_in_words(overall.candidate)}"
     if overall.production is not None:
-        said += f", production {rate_in_words(overall.production)}"
+        sentence += f", production {rate_in_words(overall.production)}"
     if len(evidence.categories) < 2:
-        return f"{said}."
+        return f"{sentence}."
     listed = ", ".join(f"{each.title} {rate_in_words(each.candidate)}" for each in weakest)
-    return f"{said}. Weakest of {len(evidence.categories)} categories: {listed}."
+    return f"{sentence}. Weakest of {len(evidence.categories)} categories: {listed}."
 
 
 def _compared(table: dict[str, Any]) -> Evidence | None:

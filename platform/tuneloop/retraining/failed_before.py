@@ -58,9 +58,9 @@ def failures_of(
 def refuse(session: Session, found: Failures) -> None:
     """Raises FailedBefore, with what came of it."""
     diagnosis = latest_diagnosis(session, found.cycle.id)
-    said = diagnosis.summary if diagnosis is not None else "It ended without a version"
+    why = diagnosis.summary if diagnosis is not None else "It ended without a version"
     raise FailedBefore(
-        f"the same data and recipe were tried on {found.cycle.created_at:%-d %B %Y}. {said.rstrip('. ')}. "
+        f"the same data and recipe were tried on {found.cycle.created_at:%-d %B %Y}. {why.rstrip('. ')}. "
         "Change the data or the recipe, or try it all the same with another seed",
         cycle=str(found.cycle.id),
         insist={"again": True},

@@ -19,7 +19,7 @@ def unlabelled_traffic(
     Left out is what people said something about, what became an example, what waits for the gate, and what is nearly
     the same as an example that measures.
     """
-    said = select(Feedback.id).where(Feedback.prediction_id == Prediction.id)
+    feedback = select(Feedback.id).where(Feedback.prediction_id == Prediction.id)
     example = select(Example.id).where(Example.prediction_id == Prediction.id)
     found = latest_distinct(
         session,
@@ -27,7 +27,7 @@ def unlabelled_traffic(
         Prediction.version_id == cycle.parent_version_id,
         Prediction.at < cycle.created_at,
         ~reserved(session, model),
-        ~said.exists(),
+        ~feedback.exists(),
         ~example.exists(),
         limit=limit,
     )

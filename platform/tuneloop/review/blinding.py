@@ -25,5 +25,5 @@ def shown(contract: Contract, item: ReviewItem) -> Shown:
     if item.purpose is ReviewPurpose.GATE:
         pair = [answers["production"], answers["candidate"]]
         return Shown(pair if item.id.int % 2 else pair[::-1], blind=False)
-    said = [*answers.get("users", []), answers.get("client"), answers.get("proposed"), answers.get("production")]
-    return Shown(list(dict.fromkeys(text for text in said if text)), blind=False)
+    texts = [*answers.get("users", []), answers.get("client"), answers.get("proposed"), answers.get("production")]
+    return Shown(list(dict.fromkeys(text for text in texts if text)), blind=False)

@@ -102,7 +102,7 @@ def in_words(month: dict[str, HumanEffort]) -> list[str]:
     whole = total(month)
     apart = ", ".join(f"{activity} {work.seconds / 60:.1f}" for activity, work in month.items())
     least, most = (minutes // 60 for minutes in ARTICLE_MINUTES)
-    told = (
+    summary = (
         f"People's work for this client in a month: {whole.labels} labels and {whole.clicks} clicks, "
         f"{whole.seconds / 60:.0f} minutes ({apart}). By hand it is {least} to {most} hours; the aim is "
         f"{AIM_MINUTES} minutes."
@@ -111,7 +111,7 @@ def in_words(month: dict[str, HumanEffort]) -> list[str]:
         f"Counted: {whole.words:,} words read at {WORDS_A_MINUTE:.0f} a minute, {DECISION} s a decision, "
         f"{KEY} s a key, {CLICK} s to point and click."
     )
-    return [told, counted]
+    return [summary, counted]
 
 
 def _scaled(work: HumanEffort, share: float) -> HumanEffort:

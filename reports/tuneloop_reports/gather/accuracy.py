@@ -27,10 +27,10 @@ def by_month(session: Session, model: RegisteredModel, month: Month, zone: ZoneI
         .where(col(Reading.at) >= start, col(Reading.at) < end)
         .order_by(col(Reading.at))
     )
-    found: dict[Month, list[Reading]] = defaultdict(list)
+    readings: dict[Month, list[Reading]] = defaultdict(list)
     for row in rows:
-        found[Month.of(row.at, zone)].append(row)
-    return found
+        readings[Month.of(row.at, zone)].append(row)
+    return readings
 
 
 def points(readings: Mapping[Month, Sequence[Reading]]) -> tuple[MonthPoint, ...]:
@@ -63,8 +63,8 @@ def figure(rate: Rate) -> ReportRate:
     return ReportRate(value=rate.value if rate.n else None, n=rate.n, low=low, high=high)
 
 
-def rate_of(found: ReportRate) -> Rate:
-    return Rate(min(found.n, round((found.value or 0.0) * found.n)), found.n)
+def rate_of(rate: ReportRate) -> Rate:
+    return Rate(min(rate.n, round((rate.value or 0.0) * rate.n)), rate.n)
 
 
 def difference(before: ReportRate, after: ReportRate) -> Difference | None:

@@ -88,17 +88,17 @@ def retrains(session: Session, model: RegisteredModel, span: TimeSpan) -> list[t
 
 def fixed_examples(session: Session, cycles: list[RetrainingCycle], versions: set[UUID]) -> tuple[FixedExample, ...]:
     """Questions that production got wrong and the version which replaced it gets right, with personal data removed."""
-    found: list[FixedExample] = []
+    fixed: list[FixedExample] = []
     for cycle in reversed(cycles):
         comparison = _comparison(session, cycle)
         if comparison is None or cycle.candidate_version_id not in versions:
             continue
         for item in comparison.table.get("fixed", []):
             example = session.get(Example, UUID(item["example_id"]))
-            if example is None or example.deleted_at is not None or len(found) == MOST_EXAMPLES:
+            if example is None or example.deleted_at is not None or len(fixed) == MOST_EXAMPLES:
                 continue
             asked = next((m["content"] for m in reversed(example.messages) if m["role"] == "user"), "")
-            found.append(
+            fixed.append(
                 FixedExample(
                     category=item["category"],
                     question=_safe(asked),
@@ -107,7 +107,7 @@ def fixed_examples(session: Session, cycles: list[RetrainingCycle], versions: se
                     after=_safe(item["candidate"]),
                 )
             )
-    return tuple(found)
+    return tuple(fixed)
 
 
 def _safe(text: str) -> str:

@@ -47,8 +47,8 @@ def _measures(arms: dict[str, Any]) -> tuple[MetricByArm, ...]:
     )
 
 
-def _difference(found: dict[str, Any]) -> Difference | None:
+def _difference(difference: dict[str, Any]) -> Difference | None:
     """None before any label."""
-    if found["value"] is None:
+    if difference["value"] is None:
         return None
-    return Difference(value=found["value"], low=found["low"], high=found["high"])
+    return Difference(value=difference["value"], low=difference["low"], high=difference["high"])

@@ -95,8 +95,8 @@ def traffic_mix(session: Session, cycle: RetrainingCycle) -> Mix:
     run = disagreement_run(session, cycle.id)
     if run is not None:
         differing = Counter(str(item.answers["candidate"]).strip() for item in gate_items(session, cycle.id))
-        said = Counter(run.agreed) + differing
-        return Mix(said, TrafficBy.CANDIDATE)
+        answers = Counter(run.agreed) + differing
+        return Mix(answers, TrafficBy.CANDIDATE)
     answered = session.exec(
         select(func.trim(Prediction.answer), func.count(col(Prediction.id)))
         .where(Prediction.model_id == model.id, col(Prediction.at) > since)

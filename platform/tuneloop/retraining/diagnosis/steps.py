@@ -72,13 +72,13 @@ def _blend(case: Case) -> NextStep | None:
     fresh = found.method == Method.FROM_BASE
     what = "the adapter that was trained afresh" if fresh else blend_in_words(found.blend)
     alone = case.recipe.model_copy(update={"methods": (Method(found.method),), "blends": (found.blend,)})
-    told = [f"{_dev(found, name)} {words}" for name, words in _STRATA if found.dev.get(name)]
+    sentences = [f"{_dev(found, name)} {words}" for name, words in _STRATA if found.dev.get(name)]
     return NextStep(
         key="blend",
         kind=StepKind.BLEND,
         title=f"Try {what}",
         minutes=_minutes(case, "release", "evaluate", "disagree"),
-        expected=f"On the dev examples {' and '.join(told)}.",
+        expected=f"On the dev examples {' and '.join(sentences)}.",
         because="Measured on the dev examples, which chose among the candidates and which the gate does not use. The "
         "approved plan releases it as it is; proposed by somebody, it is trained once more, to the same weights.",
         helps=not case.blended

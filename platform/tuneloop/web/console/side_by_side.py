@@ -54,8 +54,8 @@ def _questions(session: Session, ids: Sequence[UUID]) -> dict[str, str]:
 
 def asked(messages: Sequence[dict[str, Any]]) -> str:
     """The last thing that the user said."""
-    said = [message.get("content", "") for message in messages if message.get("role") == "user"]
-    return str(said[-1]) if said else ""
+    questions = [message.get("content", "") for message in messages if message.get("role") == "user"]
+    return str(questions[-1]) if questions else ""
 
 
 def _item(item: dict[str, Any], asked: dict[str, str]) -> ComparedAnswer:

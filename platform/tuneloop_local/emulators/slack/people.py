@@ -77,8 +77,8 @@ class People:
             }
         answer = self.delivery.command(fields)
         if answer.good and answer.body:
-            said = answer.json() or {"text": answer.body}
-            self._show(home, user, channel, said)
+            reply = answer.json() or {"text": answer.body}
+            self._show(home, user, channel, reply)
         return self._told(team, user, answer)
 
     def shortcut(self, team: str, user: str, channel: str, ts: str, callback: str) -> AppResponse:

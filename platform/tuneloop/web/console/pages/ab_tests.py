@@ -55,8 +55,8 @@ class AbTestPage(Controller):
         ab_test_id: FromPath[UUID],
     ) -> Redirect:
         test = stop(session, principal=principal, test_id=ab_test_id)
-        said = "Stopped. Production answers everybody; the candidate still waits."
-        return back_to(f"/cycles/{test.cycle_id}", said)
+        message = "Stopped. Production answers everybody; the candidate still waits."
+        return back_to(f"/cycles/{test.cycle_id}", message)
 
 
 def _whole(text: str, what: str) -> int:

@@ -46,26 +46,26 @@ class CorrectionPage(Controller):
         token: FromPath[str],
         answer: FromQuery[str] = "",
     ) -> Response[str]:
-        said = {name: _text(form, name) for name in LONGEST}
+        values = {name: _text(form, name) for name in LONGEST}
         try:
             with _of(request, token) as (session, link):
-                _check_lengths(said)
+                _check_lengths(values)
                 correct_by_link(
                     session,
                     link_id=link.id,
-                    expected=said["other"] if said["expected"] in ("", OTHER) else said["expected"],
-                    question=said["question"],
+                    expected=values["other"] if values["expected"] in ("", OTHER) else values["expected"],
+                    question=values["question"],
                     answer_id=prediction_id(answer) if answer else None,
-                    comment=said["comment"],
-                    name=said["name"],
+                    comment=values["comment"],
+                    name=values["name"],
                 )
-                return _form(request, session, link, done=True, said={"name": said["name"]})
+                return _form(request, session, link, done=True, said={"name": values["name"]})
         except NotFound:
             return _unknown(request)
         except TuneloopError as refused:
             with _of(request, token) as (session, link):
                 problem, status = refused.message, refused.status
-                return _form(request, session, link, answer=answer, said=said, problem=problem, status=status)
+                return _form(request, session, link, answer=answer, said=values, problem=problem, status=status)
 
 
 @contextmanager

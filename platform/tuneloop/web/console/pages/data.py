@@ -134,21 +134,21 @@ class DataPage(Controller):
         match _text(form, "decision"):
             case "keep":
                 dismiss_finding(session, principal=principal, finding_id=finding_id, reason=_text(form, "reason"))
-                said = "The example trains as it is."
+                message = "The example trains as it is."
             case "change":
                 fix_finding(session, principal=principal, finding_id=finding_id, expected=_text(form, "expected"))
-                said = "The example has its new answer."
+                message = "The example has its new answer."
             case "placeholders":
                 take_out_personal_data(session, principal=principal, finding_id=finding_id)
-                said = "Placeholders stand where the personal data was; the example is checked again."
+                message = "Placeholders stand where the personal data was; the example is checked again."
             case "delete":
                 fix_finding(session, principal=principal, finding_id=finding_id)
-                said = "The example's text is gone."
+                message = "The example's text is gone."
             case _:
                 raise InvalidInput(
                     "choose to keep, change or delete the example, or to put placeholders into it", param="decision"
                 )
-        return back_to(f"{_address(client, model)}#findings", said)
+        return back_to(f"{_address(client, model)}#findings", message)
 
     @post("/documents", role=Role.OPERATOR, sync_to_thread=True)
     def document(

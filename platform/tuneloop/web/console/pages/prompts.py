@@ -45,12 +45,12 @@ class PromptPage(Controller):
         prompt = required(form, "prompt", "the prompt", longest=LONGEST)
         routes = await asyncio.to_thread(look_up)
         try:
-            said = await ask_all(
+            answers = await ask_all(
                 settings_of(request), routes, asked=VERSIONS, messages=[Message(role="user", content=prompt)]
             )
         except TuneloopError as problem:
             return part(request, "answers.html", answers=[], pieces=[], same=False, problem=problem.message)
-        return _answers(request, said)
+        return _answers(request, answers)
 
 
 def _answers(request: HttpRequest, said: list[PromptAnswer]) -> Response[str]:

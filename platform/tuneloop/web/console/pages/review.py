@@ -96,8 +96,8 @@ class ReviewPage(Controller):
     ) -> Response[Any]:
         found = find_model(session, client=client, model=model)
         filled = fill(session, found, budget_of(found))
-        said = f"{filled.added} answers are in the queue, {filled.sample} of them a random sample."
-        return back_to(_address(client, model), said if filled.added else "There are no new answers to label.")
+        message = f"{filled.added} answers are in the queue, {filled.sample} of them a random sample."
+        return back_to(_address(client, model), message if filled.added else "There are no new answers to label.")
 
     @post("/{item_id:uuid}/label", role=Role.OPERATOR, sync_to_thread=True)
     def label(
@@ -122,8 +122,10 @@ class ReviewPage(Controller):
             seconds=_seconds(form),
             second_opinion=bool(form.get("second_opinion")),
         )
-        said = f"Labelled “{_text(form, 'expected')[:60]}”." + (" Somebody else is asked too." if _open(item) else "")
-        return _next(request, session, principal, found, client, model, purpose, last=item, said=said)
+        message = f"Labelled “{_text(form, 'expected')[:60]}”." + (
+            " Somebody else is asked too." if _open(item) else ""
+        )
+        return _next(request, session, principal, found, client, model, purpose, last=item, said=message)
 
     @post("/{item_id:uuid}/skip", role=Role.OPERATOR, sync_to_thread=True)
     def skip_item(

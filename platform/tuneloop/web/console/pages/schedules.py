@@ -62,9 +62,9 @@ class SchedulePage(Controller):
             paused={"pause": True, "resume": False}.get(do),
             suggested_again=do == "suggested",
         )
-        said = SAID[do] if do == "pause" or not row.paused else "The {task} is paused, as plan and field suggest."
+        message = SAID[do] if do == "pause" or not row.paused else "The {task} is paused, as plan and field suggest."
         when = f"{row.next_at:%-d %b %Y}"
-        return back_to("/schedules", said.format(task=task.value, when=when, days=row.every_days))
+        return back_to("/schedules", message.format(task=task.value, when=when, days=row.every_days))
 
 
 def _task(form: FormMultiDict) -> ScheduledTask:
