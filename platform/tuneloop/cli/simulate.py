@@ -29,11 +29,11 @@ def simulate(subject: Subject, out: Output) -> None:
 def tell(chosen: Sequence[Simulation], subject: str, out: Output) -> None:
     found = _run(chosen, out)
     if out.json:
-        columns = [
+        results = [
             {"title": simulation.title, "findings": [finding.as_json() for finding in findings]}
             for simulation, findings in found
         ]
-        out.write(orjson.dumps({"subject": subject, "simulations": columns}))
+        out.write(orjson.dumps({"subject": subject, "simulations": results}))
     else:
         out.people.print(render(found))
 

@@ -18,12 +18,12 @@ BASELINE_ANSWERS = 100
 def read_reports(session: Session, period: Period) -> Reading:
     """Share of answers that were reported or corrected; the chart counts each person once a period."""
     answers = session.exec(select(func.count(col(Prediction.id))).where(*period.answered)).one()
-    user = (
+    query = (
         select(func.count(func.distinct(Feedback.prediction_id)), func.count(func.distinct(_reporter())))
         .join(Prediction, col(Prediction.id) == Feedback.prediction_id)
         .where(*period.answered, col(Feedback.kind).in_([FeedbackKind.ERROR, FeedbackKind.CORRECTION]))
     )
-    reported, reporters = session.exec(user).one()
+    reported, reporters = session.exec(query).one()
     rate = Rate(reported, answers)
     reading = new_reading(
         period, "reports", answers, reported=rate_of(rate), reporters=reporters, per_thousand=_per_thousand(rate)
