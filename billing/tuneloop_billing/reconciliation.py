@@ -18,7 +18,7 @@ from tuneloop_billing.stripe_sync import gateway, keep_invoice, next_read, take_
 _COMPARED = ("state", "plan_id", "cancel_at_period_end", "period_end")
 
 
-class Difference(NamedTuple):
+class StripeDifference(NamedTuple):
     key: str
     summary: str
     here: dict[str, Any]
@@ -47,7 +47,7 @@ def begin_months(session: Session) -> list[UUID]:
     return [close.id for close in left]
 
 
-def reconcile(context: JobContext) -> list[Difference]:
+def reconcile(context: JobContext) -> list[StripeDifference]:
     """Compare every subscription and its invoices with Stripe. What differs is said, and then taken over.
 
     A change made here that Stripe refused is sent again: the cause may have gone.
@@ -58,7 +58,7 @@ def reconcile(context: JobContext) -> list[Difference]:
     with context.reading() as session:
         known = session.exec(select(Subscription).where(col(Subscription.stripe_customer).is_not(None))).all()
         unsent = [each for each in session.exec(select(Subscription)) if each.sent_revision < each.revision]
-    differences: list[Difference] = []
+    differences: list[StripeDifference] = []
     for subscription in known:
         number = next_read(context)
         assert subscription.stripe_customer is not None
@@ -69,7 +69,7 @@ def reconcile(context: JobContext) -> list[Difference]:
     with context.unit() as session:
         for each in unsent:
             differences.append(
-                Difference(
+                StripeDifference(
                     f"subscription:{each.id}:unsent",
                     f"A change of a plan has not reached Stripe: {each.problem or 'it is on its way'}",
                     {"revision": each.revision},
@@ -89,8 +89,8 @@ def reconcile(context: JobContext) -> list[Difference]:
 
 def _compare(
     session: Session, subscription_id: UUID, facts: SubscriptionFacts | None, invoices: list[InvoiceFacts], number: int
-) -> list[Difference]:
-    differences: list[Difference] = []
+) -> list[StripeDifference]:
+    differences: list[StripeDifference] = []
     subscription = session.get_one(Subscription, subscription_id)
     client = session.get_one(Client, subscription.client_id)
     if facts is not None and subscription.sent_revision >= subscription.revision:
@@ -99,7 +99,7 @@ def _compare(
         if here != there and number > subscription.read:
             names = ", ".join(name for name in _COMPARED if here[name] != there[name])
             differences.append(
-                Difference(
+                StripeDifference(
                     f"subscription:{facts.id}", f"{client.name}: {names} differ at Stripe", _plain(here), _plain(there)
                 )
             )
@@ -112,17 +112,19 @@ def _compare(
         if here_ != there_:
             what = "differs" if row else "was not known here"
             differences.append(
-                Difference(f"invoice:{invoice.id}", f"{client.name}: invoice {invoice.number} {what}", here_, there_)
+                StripeDifference(
+                    f"invoice:{invoice.id}", f"{client.name}: invoice {invoice.number} {what}", here_, there_
+                )
             )
         keep_invoice(session, invoice, number=number)
     differences.extend(
-        Difference(f"invoice:{gone}", f"{client.name}: an invoice is no longer at Stripe", {"id": gone}, {})
+        StripeDifference(f"invoice:{gone}", f"{client.name}: an invoice is no longer at Stripe", {"id": gone}, {})
         for gone in sorted(set(kept) - {invoice.id for invoice in invoices})
     )
     return differences
 
 
-def _keep(session: Session, differences: list[Difference]) -> None:
+def _keep(session: Session, differences: list[StripeDifference]) -> None:
     """New differences become findings; findings that no longer differ are settled."""
     open_ = {
         row.key: row for row in session.exec(select(ReconcileFinding).where(col(ReconcileFinding.settled_at).is_(None)))

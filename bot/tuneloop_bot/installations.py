@@ -36,7 +36,7 @@ SCOPES = (
 
 
 @dataclass(frozen=True)
-class Grant:
+class SlackGrant:
     """What Slack gave for a workspace."""
 
     team_id: str
@@ -58,7 +58,7 @@ def begin_installation(session: Session, *, principal: Principal) -> str:
     return make_link(session, INSTALL, valid_for=INSTALL_WITHIN, by=principal.name, user_id=person)
 
 
-def complete_installation(session: Session, *, state: str, grant: Grant, vault: Vault) -> SlackInstallation:
+def complete_installation(session: Session, *, state: str, grant: SlackGrant, vault: Vault) -> SlackInstallation:
     """Needs a session across agencies.
 
     Raises:

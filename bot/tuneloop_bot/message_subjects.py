@@ -21,7 +21,7 @@ from tuneloop_bot.report_view import report_view
 from tuneloop_bot.views import alert_view, cycle_view, data_at_hand, last_effort
 
 
-class Subject(StrEnum):
+class MessageSubject(StrEnum):
     ALERT = "alert"
     AGAIN = "again"
     RETRAIN = "retrain"
@@ -34,30 +34,32 @@ class Subject(StrEnum):
     ESCALATION = "escalation"
 
 
-def message_content(session: Session, kind: Subject, subject_id: UUID, settings: Settings) -> MessageContent | None:
+def message_content(
+    session: Session, kind: MessageSubject, subject_id: UUID, settings: Settings
+) -> MessageContent | None:
     """None when there is nothing to show (any more)."""
-    if kind is Subject.ALERT:
+    if kind is MessageSubject.ALERT:
         alert = session.get(Alert, subject_id)
         return _alert(session, alert, settings) if alert is not None else None
-    if kind is Subject.AGAIN:
+    if kind is MessageSubject.AGAIN:
         called = call_about(session, subject_id)
         return call_message(called) if called is not None else None
-    if kind is Subject.REPORT:
+    if kind is MessageSubject.REPORT:
         report = session.get(Report, subject_id)
         return report_message(report_view(session, report, settings.site_url)) if report is not None else None
-    if kind is Subject.AB_TEST:
+    if kind is MessageSubject.AB_TEST:
         return _ab_test(session, session.get(AbTest, subject_id))
-    if kind is Subject.DIGEST:
+    if kind is MessageSubject.DIGEST:
         return digest_message(session)
-    if kind in (Subject.REMINDER, Subject.ESCALATION):
+    if kind in (MessageSubject.REMINDER, MessageSubject.ESCALATION):
         return _asked_again(session, kind, subject_id)
-    if kind is Subject.CANDIDATE:
+    if kind is MessageSubject.CANDIDATE:
         return _candidate(session, subject_id, settings)
     cycle = session.get(RetrainingCycle, subject_id)
     if cycle is None:
         return None
     view = cycle_view(session, cycle)
-    if kind is Subject.FAILURE:
+    if kind is MessageSubject.FAILURE:
         return failed_message(view, site=settings.site_url)
     model = session.get_one(RegisteredModel, cycle.model_id)
     effort = last_effort(session, model.id, hourly=settings.compute_hourly, currency=settings.currency)
@@ -65,7 +67,7 @@ def message_content(session: Session, kind: Subject, subject_id: UUID, settings:
 
 
 def content_of_message(session: Session, message: SlackMessage, settings: Settings) -> MessageContent | None:
-    return message_content(session, Subject(message.subject_kind), message.subject_id, settings)
+    return message_content(session, MessageSubject(message.subject_kind), message.subject_id, settings)
 
 
 def _candidate(session: Session, subject_id: UUID, settings: Settings) -> MessageContent | None:
@@ -81,11 +83,11 @@ def _ab_test(session: Session, test: AbTest | None) -> MessageContent | None:
     return ab_message(ab_view(session, test), cycle_view(session, session.get_one(RetrainingCycle, test.cycle_id)))
 
 
-def _asked_again(session: Session, kind: Subject, approval_id: UUID) -> MessageContent | None:
+def _asked_again(session: Session, kind: MessageSubject, approval_id: UUID) -> MessageContent | None:
     asked = question_of(session, approval_id)
     if asked is None:
         return None
-    return reminder_message(asked) if kind is Subject.REMINDER else escalation_message(asked)
+    return reminder_message(asked) if kind is MessageSubject.REMINDER else escalation_message(asked)
 
 
 def _alert(session: Session, alert: Alert, settings: Settings) -> MessageContent:

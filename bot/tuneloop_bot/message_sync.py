@@ -35,7 +35,7 @@ from tuneloop_bot.approval_email import question_letter
 from tuneloop_bot.attempts import attempt_about, candidate_subject, earlier_subjects
 from tuneloop_bot.channels import place_for
 from tuneloop_bot.installations import installations
-from tuneloop_bot.message_subjects import Subject, message_content
+from tuneloop_bot.message_subjects import MessageSubject, message_content
 from tuneloop_bot.pending_approvals import evidence_about, open_questions, time_left
 from tuneloop_bot.post_message import due, send_soon
 from tuneloop_bot.report_view import ready_reports
@@ -47,7 +47,7 @@ OVERLAP = timedelta(minutes=10)
 REMIND_AT, ESCALATE_AT = 2 / 3, 1 / 3
 DIGEST_DAY, DIGEST_HOUR = 0, 7
 
-Topic = tuple[Subject, UUID, UUID | None]
+Topic = tuple[MessageSubject, UUID, UUID | None]
 
 
 def refresh(session: Session, settings: Settings, *, at: datetime | None = None, at_once: bool = False) -> int:
@@ -84,22 +84,22 @@ def topics(session: Session, *, since: datetime, at: datetime) -> Iterator[Topic
     alerts = set(session.exec(select(AlertEvent.alert_id).where(AlertEvent.at > since)))
     alerts |= {cycle.alert_id for cycle in cycles if cycle.alert_id is not None}
     for alert in session.exec(select(Alert).where(col(Alert.id).in_(alerts))):
-        yield Subject.ALERT, alert.id, alert.client_id
+        yield MessageSubject.ALERT, alert.id, alert.client_id
     for cycle in cycles:
         if cycle.alert_id is None:
-            yield Subject.RETRAIN, cycle.id, cycle.client_id
+            yield MessageSubject.RETRAIN, cycle.id, cycle.client_id
     for cycle in (*cycles, *_overtaken(session, cycles)):
         for subject_id in earlier_subjects(session, cycle):
-            yield Subject.CANDIDATE, subject_id, cycle.client_id
+            yield MessageSubject.CANDIDATE, subject_id, cycle.client_id
         if cycle.candidate_version_id is not None and cycle.state in _WITH_CANDIDATE:
-            yield Subject.CANDIDATE, candidate_subject(session, cycle), cycle.client_id
+            yield MessageSubject.CANDIDATE, candidate_subject(session, cycle), cycle.client_id
         if cycle.state is CycleState.FAILED:
-            yield Subject.FAILURE, cycle.id, cycle.client_id
+            yield MessageSubject.FAILURE, cycle.id, cycle.client_id
     yield from _calls_about(session, alerts, since=since)
     yield from _other_topics(session, since=since)
     if at.weekday() == DIGEST_DAY and at.hour >= DIGEST_HOUR:
         agency = session.exec(select(Agency)).one()
-        yield Subject.DIGEST, digest_id(agency.id, at), None
+        yield MessageSubject.DIGEST, digest_id(agency.id, at), None
 
 
 def _overtaken(session: Session, cycles: Sequence[RetrainingCycle]) -> Iterator[RetrainingCycle]:
@@ -115,27 +115,27 @@ def _overtaken(session: Session, cycles: Sequence[RetrainingCycle]) -> Iterator[
 
 def _calls_about(session: Session, alerts: set[UUID], *, since: datetime) -> Iterator[Topic]:
     """An alert that is open for long, or got worse, calls people anew; the call says so once the alert is closed."""
-    posted = select(SlackMessage.subject_id).where(SlackMessage.subject_kind == Subject.AGAIN)
+    posted = select(SlackMessage.subject_id).where(SlackMessage.subject_kind == MessageSubject.AGAIN)
     query = select(AlertEvent).where(
         col(AlertEvent.alert_id).in_(alerts),
         col(AlertEvent.change).in_((AlertChange.NOTIFIED, AlertChange.RAISED)),
         or_(col(AlertEvent.at) > since, col(AlertEvent.id).in_(posted)),
     )
     for event in session.exec(query.order_by(col(AlertEvent.at))):
-        yield Subject.AGAIN, event.id, event.client_id
+        yield MessageSubject.AGAIN, event.id, event.client_id
 
 
 def _other_topics(session: Session, *, since: datetime) -> Iterator[Topic]:
     for test in session.exec(select(AbTest).where(or_(col(AbTest.state).in_(LIVE), col(AbTest.ended_at) > since))):
-        yield Subject.AB_TEST, test.id, test.client_id
+        yield MessageSubject.AB_TEST, test.id, test.client_id
     for report in ready_reports(session, since=since):
-        yield Subject.REPORT, report.id, report.client_id
+        yield MessageSubject.REPORT, report.id, report.client_id
     decided = session.exec(select(Approval).where(col(Approval.decided_at) > since)).all()
     for approval in (*open_questions(session), *decided):
         if approval.reminded_at is not None:
-            yield Subject.REMINDER, approval.id, approval.client_id
+            yield MessageSubject.REMINDER, approval.id, approval.client_id
         if approval.escalated_at is not None:
-            yield Subject.ESCALATION, approval.id, approval.client_id
+            yield MessageSubject.ESCALATION, approval.id, approval.client_id
 
 
 _WITH_CANDIDATE = {
@@ -208,7 +208,7 @@ def _covered(approval: Approval, cycle: RetrainingCycle) -> str | None:
 def _want(
     session: Session,
     settings: Settings,
-    kind: Subject,
+    kind: MessageSubject,
     subject_id: UUID,
     client_id: UUID | None,
     *,
@@ -217,7 +217,7 @@ def _want(
 ) -> None:
     query = select(SlackMessage).where(SlackMessage.subject_kind == kind, SlackMessage.subject_id == subject_id)
     message = session.exec(query.with_for_update()).first()
-    if kind is Subject.DIGEST and message is not None:
+    if kind is MessageSubject.DIGEST and message is not None:
         return
     content = message_content(session, kind, subject_id, settings)
     if content is None:
@@ -246,21 +246,21 @@ def _want(
 
 
 def _worth_a_first_message(
-    session: Session, kind: Subject, subject_id: UUID, *, at: datetime, installed_at: datetime
+    session: Session, kind: MessageSubject, subject_id: UUID, *, at: datetime, installed_at: datetime
 ) -> bool:
     """What ended before the workspace was connected is history, and so is the week before."""
-    if kind is Subject.DIGEST:
+    if kind is MessageSubject.DIGEST:
         return installed_at.isocalendar()[:2] != at.isocalendar()[:2]
-    if kind is Subject.ALERT:
+    if kind is MessageSubject.ALERT:
         alert = session.get_one(Alert, subject_id)
         return alert.resolved_at is None or alert.resolved_at > installed_at
-    if kind is Subject.AB_TEST:
+    if kind is MessageSubject.AB_TEST:
         test = session.get_one(AbTest, subject_id)
         return test.ended_at is None or test.ended_at > installed_at
-    if kind is Subject.CANDIDATE:
+    if kind is MessageSubject.CANDIDATE:
         about = attempt_about(session, subject_id)
         return about is not None and not about.over and _is_news(about.cycle, installed_at)
-    if kind in (Subject.RETRAIN, Subject.FAILURE):
+    if kind in (MessageSubject.RETRAIN, MessageSubject.FAILURE):
         return _is_news(session.get_one(RetrainingCycle, subject_id), installed_at)
     return True
 

@@ -24,7 +24,7 @@ from tuneloop_bot.identities import slack_users_of
 
 
 @dataclass(frozen=True)
-class Asked:
+class PendingApproval:
     """An open question. `people` are Slack users who may answer, `admins` those to whom it escalates.
 
     `posted` is the channel of the message that it stands in, and that message's ts. `evidence` is what was measured.
@@ -64,7 +64,7 @@ def open_questions(session: Session) -> list[Approval]:
     return list(session.exec(query.order_by(col(Approval.requested_at))))
 
 
-def question_of(session: Session, approval_id: UUID) -> Asked | None:
+def question_of(session: Session, approval_id: UUID) -> PendingApproval | None:
     approval = session.get(Approval, approval_id)
     if approval is None:
         return None
@@ -72,7 +72,7 @@ def question_of(session: Session, approval_id: UUID) -> Asked | None:
     place = place_for(session, cycle.client_id)
     linked = slack_users_of(session, place.installation, least=Role.OPERATOR) if place else []
     root = message_about(session, cycle, approval.kind)
-    return Asked(
+    return PendingApproval(
         approval=approval,
         cycle=cycle,
         model=full_name(session, session.get_one(RegisteredModel, cycle.model_id)),

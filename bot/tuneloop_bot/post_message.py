@@ -15,8 +15,8 @@ from tuneloop.kit.jobs.runtime import JobContext
 from tuneloop.tables import SlackInstallation, SlackMessage
 from tuneloop_bot.blocks.content import MessageContent
 from tuneloop_bot.jobs import DeliverMessage
-from tuneloop_bot.message_subjects import Subject, content_of_message
-from tuneloop_bot.pending_approvals import AlertCall, Asked, call_about, question_of
+from tuneloop_bot.message_subjects import MessageSubject, content_of_message
+from tuneloop_bot.pending_approvals import AlertCall, PendingApproval, call_about, question_of
 from tuneloop_bot.web_api import GONE, NO_PLACE, Calls, Later, Refusal
 
 log = structlog.get_logger(__name__)
@@ -93,9 +93,9 @@ def _begin(context: JobContext, message_id: UUID) -> Sending | None:
 
 def _thread(session: Session, message: SlackMessage) -> str | None:
     """What calls people is a reply to the message that it is about, where that stands in the same channel."""
-    if message.subject_kind == Subject.REMINDER:
-        about: Asked | AlertCall | None = question_of(session, message.subject_id)
-    elif message.subject_kind == Subject.AGAIN:
+    if message.subject_kind == MessageSubject.REMINDER:
+        about: PendingApproval | AlertCall | None = question_of(session, message.subject_id)
+    elif message.subject_kind == MessageSubject.AGAIN:
         about = call_about(session, message.subject_id)
     else:
         return None

@@ -24,7 +24,7 @@ from tuneloop_reports.jobs import DeliverReport, RenderReport
 from tuneloop_reports.style_service import style_of
 
 
-class Recipient(NamedTuple):
+class ReportRecipient(NamedTuple):
     """The first contact always gets the report; the others may unsubscribe."""
 
     address: Address
@@ -147,7 +147,7 @@ def deliver(session: Session, *, report: Report) -> bool:
     return True
 
 
-def recipients(session: Session, report: Report) -> list[Recipient]:
+def recipients(session: Session, report: Report) -> list[ReportRecipient]:
     """Each address once: the client's contacts, then those of the style."""
     client = session.get_one(Client, report.client_id)
     style = report_content(session, report).style
@@ -155,7 +155,7 @@ def recipients(session: Session, report: Report) -> list[Recipient]:
     named += [Address(each.email, each.name) for each in style.further_recipients]
     unique = {address.email.lower(): address for address in reversed(named)}
     ordered = [unique[key] for key in dict.fromkeys(address.email.lower() for address in named)]
-    return [Recipient(address, may_leave=place > 0) for place, address in enumerate(ordered)]
+    return [ReportRecipient(address, may_leave=place > 0) for place, address in enumerate(ordered)]
 
 
 def find_report(session: Session, *, client: str, month: str) -> Report:

@@ -21,7 +21,7 @@ from tuneloop.registry.templates import Message
 from tuneloop.retraining.recipe import Recipe
 from tuneloop.retraining.service import propose
 from tuneloop.tables import BaseModel, Client, Example, Pool, RegisteredModel, Source
-from tuneloop_workers.training.data import Example as Trained
+from tuneloop_workers.training.data import TrainingExample as Trained
 from tuneloop_workers.training.data import encoder
 
 LONG = ("parcel " * 700, "order")

@@ -6,7 +6,7 @@ import pytest
 from tuneloop_workers.quality.label_errors import find_suspected, out_of_fold
 from tuneloop_workers.quality.near_duplicates import find_alike
 from tuneloop_workers.quality.pii import Detector, find_personal
-from tuneloop_workers.quality.record import Row
+from tuneloop_workers.quality.record import ScanRow
 
 INTENTS = {
     "card_lost": ["lost", "stolen", "missing", "misplaced", "vanished"],
@@ -23,13 +23,13 @@ FRAMES = [
 PLACES = ["Leeds", "Turin", "Lyon", "Ghent"]
 
 
-def row(text: str, answer: str, number: int = 0) -> Row:
-    return Row(id=str(number), text=text, answer=answer, label=answer, texts={0: text, -1: answer})
+def row(text: str, answer: str, number: int = 0) -> ScanRow:
+    return ScanRow(id=str(number), text=text, answer=answer, label=answer, texts={0: text, -1: answer})
 
 
 @pytest.fixture(scope="module")
-def clean() -> list[Row]:
-    rows: list[Row] = []
+def clean() -> list[ScanRow]:
+    rows: list[ScanRow] = []
     for label, words in INTENTS.items():
         for word in words:
             for frame in FRAMES:
@@ -38,7 +38,7 @@ def clean() -> list[Row]:
     return rows
 
 
-def test_flipped_labels_are_ranked_first(clean: list[Row]) -> None:
+def test_flipped_labels_are_ranked_first(clean: list[ScanRow]) -> None:
     """Target: the AUROC of the doubt in a label is at least 0.9 for planted flips of 8 %."""
     random = np.random.default_rng(3)
     flipped = set(random.choice(len(clean), size=24, replace=False).tolist())
@@ -61,12 +61,12 @@ def test_flipped_labels_are_ranked_first(clean: list[Row]) -> None:
     assert first.detail["suggested"] == clean[int(first.id)].label
 
 
-def test_few_examples_are_not_judged(clean: list[Row]) -> None:
+def test_few_examples_are_not_judged(clean: list[ScanRow]) -> None:
     assert find_suspected(clean[:30]) == []
     assert find_suspected([each for each in clean if each.label == "refund"]) == []
 
 
-def test_a_category_that_has_just_appeared_is_not_taken_for_errors(clean: list[Row]) -> None:
+def test_a_category_that_has_just_appeared_is_not_taken_for_errors(clean: list[ScanRow]) -> None:
     """Its questions use the words of the old categories, as those of a new product do."""
     words = ["lost refund", "stolen transfer", "missing wire", "money back order"]
     fresh = [row(FRAMES[0].format(word, place), "new", 1000 + n) for n, word in enumerate(words) for place in PLACES]

@@ -8,7 +8,7 @@ from transformers import AutoTokenizer
 from tests.training.samples import CONTRACT, example, write_examples
 from tuneloop.kit.errors import InvalidInput
 from tuneloop.registry.contract import Contract, Task, Template
-from tuneloop_workers.training.data import Encoder, Example, encoder, read_examples
+from tuneloop_workers.training.data import Encoder, TrainingExample, encoder, read_examples
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +18,7 @@ def encode(gemma: Path) -> Encoder:
 
 def test_tokens_are_prompt_then_answer_then_end(gemma: Path, encode: Encoder) -> None:
     tokenizer = AutoTokenizer.from_pretrained(gemma)
-    encoded = encode.example(Example.model_validate(example(0)))
+    encoded = encode.example(TrainingExample.model_validate(example(0)))
     assert tokenizer.decode(list(encode.prefix)) == f"<bos>{CONTRACT.system_prompt}\n\n"
     assert tokenizer.decode(list(encoded.tokens)) == "Message: where is my parcel (0)\nAnswer: delivery<eos>"
     assert tokenizer.decode(list(encoded.tokens[-encoded.answer_length :])) == " delivery<eos>"
@@ -28,7 +28,7 @@ def test_control_tokens_spelt_by_a_user_stay_text(gemma: Path) -> None:
     contract = Contract(task=Task.GENERATE, system_prompt="Answer.", template=Template.GEMMA)
     encode = encoder(AutoTokenizer.from_pretrained(gemma), contract, max_tokens=200)
     messages = [{"role": "user", "content": "hi<end_of_turn>"}, {"role": "assistant", "content": "yes"}]
-    encoded = encode.example(Example.model_validate(example(0, messages=messages)))
+    encoded = encode.example(TrainingExample.model_validate(example(0, messages=messages)))
     assert encoded.tokens.count(encode.end) == 2
     assert encoded.tokens[-1] == encode.end
 
@@ -37,14 +37,14 @@ def test_every_example_longer_than_the_context_is_refused_by_id(encode: Encoder)
     long = [{"role": "user", "content": "word " * 300}, {"role": "assistant", "content": "refund"}]
     rows = [example(0), example(7, messages=long), example(1), example(9, messages=long)]
     with pytest.raises(InvalidInput, match=r"reads 200 tokens .* have more: e7 \(\d+\), e9 \(\d+\); shorten") as raised:
-        encode.examples([Example.model_validate(row) for row in rows])
+        encode.examples([TrainingExample.model_validate(row) for row in rows])
     assert raised.value.details["too_long"].keys() == {"e7", "e9"}
 
 
 def test_answer_outside_the_labels_is_refused_by_id(encode: Encoder) -> None:
     messages = [{"role": "user", "content": "hello"}, {"role": "assistant", "content": "greeting"}]
     with pytest.raises(InvalidInput, match="example e3: 'greeting' is not a label"):
-        encode.example(Example.model_validate(example(3, messages=messages)))
+        encode.example(TrainingExample.model_validate(example(3, messages=messages)))
 
 
 @pytest.mark.parametrize("bad", [{"id": "x"}, example(1, messages=[{"role": "user", "content": "a"}] * 2)])

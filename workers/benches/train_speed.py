@@ -31,7 +31,7 @@ from trl.trainer.sft_trainer import SFTTrainer
 
 from tuneloop.registry.contract import Contract, Task
 from tuneloop_workers.training.base import Base, load_base, place
-from tuneloop_workers.training.data import Encoded, Encoder, Example, encoder
+from tuneloop_workers.training.data import Encoded, Encoder, TrainingExample, encoder
 from tuneloop_workers.training.fused import fuse
 from tuneloop_workers.training.lora import attach, last_third, trainable
 from tuneloop_workers.training.spec import Device, Precision
@@ -82,7 +82,7 @@ def encode(base: Base, system_prompt: str) -> tuple[Encoder, list[Encoded]]:
     examples = []
     for number, message in enumerate(MESSAGES):
         turns = [{"role": "user", "content": message}, {"role": "assistant", "content": labels[number]}]
-        examples.append(encoding.example(Example.model_validate({"id": str(number), "messages": turns})))
+        examples.append(encoding.example(TrainingExample.model_validate({"id": str(number), "messages": turns})))
     return encoding, examples
 
 

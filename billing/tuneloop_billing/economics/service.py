@@ -37,7 +37,7 @@ _EARNING = (SubscriptionState.ACTIVE, SubscriptionState.PAST_DUE)
 _ISSUED = ("open", "paid", "uncollectible")
 
 
-class Shown(NamedTuple):
+class ShownRetrain(NamedTuple):
     """A retrain that went into production: overall accuracy before and after, each with n and interval."""
 
     model: str
@@ -60,7 +60,7 @@ class ClientFigures:
     gpu_cost: int
     seconds_by_activity: dict[Activity, int]
     guide_seconds: int
-    value: list[Shown] = field(default_factory=list)
+    value: list[ShownRetrain] = field(default_factory=list)
 
     @property
     def seconds(self) -> int:
@@ -208,7 +208,7 @@ def _worked(session: Session, client_id: UUID, span: TimeSpan) -> dict[Activity,
     return {activity: seconds_by_activity.get(activity, 0) for activity in Activity}
 
 
-def _value(session: Session, client_id: UUID, span: TimeSpan) -> list[Shown]:
+def _value(session: Session, client_id: UUID, span: TimeSpan) -> list[ShownRetrain]:
     """The verdicts behind what went into production."""
     query = (
         select(RegisteredModel.slug, Comparison)
@@ -227,7 +227,7 @@ def _value(session: Session, client_id: UUID, span: TimeSpan) -> list[Shown]:
     for slug, comparison in latest.values():
         overall = next((row for row in comparison.table.get("rows", ()) if row.get("key") == "overall"), None)
         if overall is not None:
-            found.append(Shown(slug, overall["production"], overall["candidate"]))
+            found.append(ShownRetrain(slug, overall["production"], overall["candidate"]))
     return found
 
 

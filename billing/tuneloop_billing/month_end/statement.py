@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlmodel import Session, col, select
 
-from tuneloop.clients.entitlements import CYCLE, Contract, give_back_unfinished
+from tuneloop.clients.entitlements import CYCLE, ClientContract, give_back_unfinished
 from tuneloop.clients.months import Month, TimeSpan
 from tuneloop.tables import (
     AdapterVersion,
@@ -39,7 +39,7 @@ class StatementLines(NamedTuple):
 
 
 def compose(
-    session: Session, contract: Contract, month: Month, span: TimeSpan, usage: dict[Unit, UsageRecord]
+    session: Session, contract: ClientContract, month: Month, span: TimeSpan, usage: dict[Unit, UsageRecord]
 ) -> StatementLines:
     client = contract.client
     give_back_unfinished(session, client.id)
@@ -102,7 +102,7 @@ def _extra_line(session: Session, use: ServiceUse) -> Line:
     return Line(text[:250], use.quantity * use.unit_price, reference_of(use))
 
 
-def _overage(contract: Contract, month: Month, usage: dict[Unit, UsageRecord]) -> Line | None:
+def _overage(contract: ClientContract, month: Month, usage: dict[Unit, UsageRecord]) -> Line | None:
     price = contract.plan.extras.get(Feature.GPU_MINUTES)
     record = usage.get(Unit.GPU_SECONDS)
     if price is None or record is None:

@@ -6,7 +6,7 @@ from tuneloop.clients.entitlements import Entitlements
 from tuneloop.tables import Feature, Plan
 
 
-class Template(NamedTuple):
+class PlanTemplate(NamedTuple):
     """`price` and `extras` are cents."""
 
     name: str
@@ -25,14 +25,14 @@ def _extras(retrain: int, ab_test: int, new_category: int, label: int) -> dict[F
     }
 
 
-TEMPLATES: dict[Plan, Template] = {
-    Plan.BASIC: Template(
+TEMPLATES: dict[Plan, PlanTemplate] = {
+    Plan.BASIC: PlanTemplate(
         "Basic monitoring",
         75_000,
         Entitlements(monitoring_every_days=7, labels=60, gpu_minutes=60),
         _extras(90_000, 50_000, 40_000, 150),
     ),
-    Plan.STANDARD: Template(
+    Plan.STANDARD: PlanTemplate(
         "Standard retrain",
         200_000,
         Entitlements(
@@ -41,7 +41,7 @@ TEMPLATES: dict[Plan, Template] = {
         _extras(70_000, 40_000, 30_000, 120),
     ),
     # Every two weeks is three retrains in some months.
-    Plan.PREMIUM: Template(
+    Plan.PREMIUM: PlanTemplate(
         "Premium retrain",
         400_000,
         Entitlements(

@@ -33,17 +33,17 @@ class BadSignature(TuneloopError):
     code: ClassVar[str] = "bad_signature"
 
 
-class Subject(BaseModel):
+class EventObject(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     id: str = ""
     invoice: str | None = None
 
 
-class Data(BaseModel):
+class EventData(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
-    object: Subject
+    object: EventObject
 
 
 class Envelope(BaseModel):
@@ -55,7 +55,7 @@ class Envelope(BaseModel):
     type: str
     livemode: bool = False
     account: str | None = None
-    data: Data
+    data: EventData
 
 
 def receive(database: Database, settings: Settings, *, token: str, body: bytes, header: str) -> bool:

@@ -3,19 +3,19 @@
 from tuneloop.tables import AlertChange, AlertState, Approval
 from tuneloop_bot.blocks.content import MessageContent
 from tuneloop_bot.blocks.parts import Block, code, context, ours, theirs, when
-from tuneloop_bot.pending_approvals import AlertCall, Asked
+from tuneloop_bot.pending_approvals import AlertCall, PendingApproval
 
 MOST_CALLED = 10
 
 
-def reminder_message(asked: Asked) -> MessageContent:
+def reminder_message(asked: PendingApproval) -> MessageContent:
     """A reply in the question's thread that calls the people who may answer; changes once it is answered."""
     people = " ".join(f"<@{each}>" for each in asked.people[:MOST_CALLED])
     text = f":bell: The {asked.what} of {code(asked.model)} still waits for an answer. {people}"
     return _message(asked, text, f"The {asked.what} of {asked.model} still waits.")
 
 
-def escalation_message(asked: Asked) -> MessageContent:
+def escalation_message(asked: PendingApproval) -> MessageContent:
     people = " ".join(f"<@{each}>" for each in asked.admins[:MOST_CALLED])
     text = f":rotating_light: Nobody has answered about the {asked.what} of {code(asked.model)}. {people}"
     return _message(asked, text, f"Nobody has answered about the {asked.what} of {asked.model}.")
@@ -34,7 +34,7 @@ def call_message(call: AlertCall) -> MessageContent:
     return MessageContent(words, [ours(f"{lead} {people}".strip()), theirs(call.event.summary, 1500)])
 
 
-def _message(asked: Asked, text: str, notice: str) -> MessageContent:
+def _message(asked: PendingApproval, text: str, notice: str) -> MessageContent:
     approval = asked.approval
     decided = answered(approval)
     blocks: list[Block] = [ours(decided or f"{text}\nIt expires {when(approval.expires_at)}.")]

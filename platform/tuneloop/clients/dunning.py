@@ -6,7 +6,7 @@ from typing import NamedTuple
 from tuneloop.tables import Feature, Subscription, SubscriptionState
 
 
-class Step(NamedTuple):
+class DunningStep(NamedTuple):
     """Reached `after` the payment failed."""
 
     after: timedelta
@@ -19,22 +19,22 @@ _WORK = frozenset({Feature.RETRAIN, Feature.AB_TEST, Feature.NEW_CATEGORY})
 _EVERYTHING = frozenset(Feature)
 
 STEPS = (
-    Step(timedelta(), "grace", frozenset(), "nothing is suspended yet"),
-    Step(timedelta(days=7), "no new work", _WORK, "retrains, A/B tests and new categories are suspended"),
-    Step(
+    DunningStep(timedelta(), "grace", frozenset(), "nothing is suspended yet"),
+    DunningStep(timedelta(days=7), "no new work", _WORK, "retrains, A/B tests and new categories are suspended"),
+    DunningStep(
         timedelta(days=14),
         "alerts only",
         _WORK | {Feature.LABELS, Feature.REPORT},
         "only monitoring goes on; new work, labelling and reports are suspended",
     ),
-    Step(timedelta(days=28), "serving only", _EVERYTHING, "all maintenance is suspended"),
+    DunningStep(timedelta(days=28), "serving only", _EVERYTHING, "all maintenance is suspended"),
 )
-PAUSED = Step(timedelta(), "paused", _EVERYTHING, "all maintenance is suspended until it is resumed")
-CANCELLED = Step(timedelta(), "cancelled", _EVERYTHING, "maintenance has ended")
-IN_ORDER = Step(timedelta(), "in order", frozenset(), "nothing is suspended")
+PAUSED = DunningStep(timedelta(), "paused", _EVERYTHING, "all maintenance is suspended until it is resumed")
+CANCELLED = DunningStep(timedelta(), "cancelled", _EVERYTHING, "maintenance has ended")
+IN_ORDER = DunningStep(timedelta(), "in order", frozenset(), "nothing is suspended")
 
 
-def step_of(subscription: Subscription, *, moment: datetime) -> Step:
+def step_of(subscription: Subscription, *, moment: datetime) -> DunningStep:
     if subscription.state is SubscriptionState.PAUSED:
         return PAUSED
     if subscription.state is SubscriptionState.CANCELLED:
@@ -45,7 +45,7 @@ def step_of(subscription: Subscription, *, moment: datetime) -> Step:
     return next(step for step in reversed(STEPS) if overdue >= step.after or step is STEPS[0])
 
 
-def next_step(subscription: Subscription, *, moment: datetime) -> tuple[Step, datetime] | None:
+def next_step(subscription: Subscription, *, moment: datetime) -> tuple[DunningStep, datetime] | None:
     """The step that an unpaid subscription comes to next, and when."""
     if subscription.state is not SubscriptionState.PAST_DUE:
         return None

@@ -95,14 +95,14 @@ class Allowance(NamedTuple):
         return self.suspension is None and self.left != 0
 
 
-class Contract(NamedTuple):
+class ClientContract(NamedTuple):
     client: Client
     plan: MaintenancePlan
     subscription: Subscription
     entitlements: Entitlements
 
 
-def contract_of(session: Session, client_id: UUID) -> Contract | None:
+def contract_of(session: Session, client_id: UUID) -> ClientContract | None:
     """What the client has bought; None when it has no subscription."""
     found = session.exec(
         select(Client, MaintenancePlan, Subscription)
@@ -113,7 +113,7 @@ def contract_of(session: Session, client_id: UUID) -> Contract | None:
     if found is None:
         return None
     client, plan, subscription = found
-    return Contract(client, plan, subscription, Entitlements.model_validate(plan.entitlements))
+    return ClientContract(client, plan, subscription, Entitlements.model_validate(plan.entitlements))
 
 
 def allowance(session: Session, client_id: UUID, feature: Feature, *, moment: datetime | None = None) -> Allowance:
@@ -258,14 +258,14 @@ def _ordered(session: Session, client_id: UUID, feature: Feature) -> list[Servic
     return list(session.exec(query.where(ServiceUse.state == UseState.ACCEPTED).order_by(col(ServiceUse.at))))
 
 
-def _suspension(contract: Contract, sentence: str) -> str:
+def _suspension(contract: ClientContract, sentence: str) -> str:
     subscription = contract.subscription
     since = f"since {subscription.state_since:%Y-%m-%d}"
     state = subscription.state.value.replace("_", " ")
     return f"{contract.client.name}'s subscription is {state} {since}: {sentence}; models keep serving and data is kept"
 
 
-def _not_included(contract: Contract, found: Allowance) -> NotIncluded:
+def _not_included(contract: ClientContract, found: Allowance) -> NotIncluded:
     what = found.feature.value.replace("_", " ")
     name, plan = contract.client.name, contract.plan.name
     had = f"all {found.included} of this month are used" if found.included else "it has none"

@@ -18,7 +18,7 @@ from tuneloop.monitoring.labels import example_of
 from tuneloop.monitoring.periods import Period, answered_between, traffic_between
 from tuneloop.monitoring.status import monitor_of, refresh_status
 from tuneloop.predictions.gate_holdout import reserved
-from tuneloop.review.labels import Settled, of_alert, waiting
+from tuneloop.review.labels import SettledAnswer, of_alert, waiting
 from tuneloop.review.queue import add_burst
 from tuneloop.stats.drift import Region, Traffic
 from tuneloop.stats.impact import BURST, FEWEST_LABELS, Compared, Impact, impact_of
@@ -118,7 +118,7 @@ def _asked(session: Session, alert: Alert) -> _Asked:
     return _Asked(region_from(evidence["region"]), since, until)
 
 
-def _inside(labels: list[Settled], region: Region) -> list[Settled]:
+def _inside(labels: list[SettledAnswer], region: Region) -> list[SettledAnswer]:
     """Of all the alert's labels those in the region: that of an earlier week may have been another."""
     confidence = np.array([label.prediction.confidence or 0.0 for label in labels], dtype=float)
     inside = region.holds(Traffic(confidence, [label.prediction.answer for label in labels]))
@@ -126,7 +126,7 @@ def _inside(labels: list[Settled], region: Region) -> list[Settled]:
 
 
 def _judge(
-    session: Session, monitor: Monitor, alert: Alert, asked: _Asked, labels: list[Settled], judge: Marking
+    session: Session, monitor: Monitor, alert: Alert, asked: _Asked, labels: list[SettledAnswer], judge: Marking
 ) -> Impact | None:
     calibrator = calibrator_of(session, monitor)
     if calibrator is None:
@@ -222,7 +222,9 @@ def _before(session: Session, monitor: Monitor, at: datetime) -> Rate:
     return Rate(baseline.correct + sum(correct for correct, _ in counts), baseline.n + sum(n for _, n in counts))
 
 
-def _evidence(impact: Impact, baseline: Rate, region: Region, labels: list[Settled], right: Any) -> dict[str, Any]:
+def _evidence(
+    impact: Impact, baseline: Rate, region: Region, labels: list[SettledAnswer], right: Any
+) -> dict[str, Any]:
     seen = Counter(label.item.category or "" for label in labels)
     correct = Counter(label.item.category or "" for label, good in zip(labels, right, strict=True) if good)
     rates = {name: Rate(correct[name], n) for name, n in seen.items()}

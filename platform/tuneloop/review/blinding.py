@@ -6,7 +6,7 @@ from tuneloop.registry.contract import Contract, Task
 from tuneloop.tables import ReviewItem, ReviewPurpose
 
 
-class Shown(NamedTuple):
+class BlindedAnswers(NamedTuple):
     """Answers to choose from, without names, in an order that says nothing; none where labelling is blind."""
 
     answers: list[str]
@@ -18,12 +18,12 @@ def is_blind(contract: Contract, item: ReviewItem) -> bool:
     return contract.task is Task.CLASSIFY and item.purpose is not ReviewPurpose.PROPOSED
 
 
-def shown(contract: Contract, item: ReviewItem) -> Shown:
+def shown(contract: Contract, item: ReviewItem) -> BlindedAnswers:
     if is_blind(contract, item):
-        return Shown([], blind=True)
+        return BlindedAnswers([], blind=True)
     answers = item.answers
     if item.purpose is ReviewPurpose.GATE:
         pair = [answers["production"], answers["candidate"]]
-        return Shown(pair if item.id.int % 2 else pair[::-1], blind=False)
+        return BlindedAnswers(pair if item.id.int % 2 else pair[::-1], blind=False)
     texts = [*answers.get("users", []), answers.get("client"), answers.get("proposed"), answers.get("production")]
-    return Shown(list(dict.fromkeys(text for text in texts if text)), blind=False)
+    return BlindedAnswers(list(dict.fromkeys(text for text in texts if text)), blind=False)

@@ -15,7 +15,7 @@ from tuneloop.kit.jobs import enqueue
 from tuneloop.kit.principal import Principal
 from tuneloop.registry.contract import Task
 from tuneloop.registry.service import contract_of
-from tuneloop.review.extraction import Pair, extract_pairs, extract_texts
+from tuneloop.review.extraction import ExtractedPair, extract_pairs, extract_texts
 from tuneloop.review.items import ORDER, put
 from tuneloop.review.jobs import ProposeExamples
 from tuneloop.tables import (
@@ -81,7 +81,7 @@ def add_document(session: Session, *, principal: Principal, model: RegisteredMod
     return Proposed(document, propose_pairs(session, document=document, pairs=pairs), None)
 
 
-def propose_pairs(session: Session, *, document: Document, pairs: Sequence[Pair]) -> list[ReviewItem]:
+def propose_pairs(session: Session, *, document: Document, pairs: Sequence[ExtractedPair]) -> list[ReviewItem]:
     """Items for a model that writes answers: the answer that stands in the text, to be confirmed or edited."""
     model = session.get_one(RegisteredModel, document.model_id)
     items = [

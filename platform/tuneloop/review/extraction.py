@@ -19,7 +19,7 @@ _TERM: Final = re.compile(r"^(?P<term>[^:\u2013\u2014]{2,80}?)\s*(?::|\u2013|\u2
 _EMPHASIS: Final = re.compile(r"(\*\*|__|`)")
 
 
-class Pair(NamedTuple):
+class ExtractedPair(NamedTuple):
     """A question with its answer; `how` says by what it was recognised."""
 
     question: str
@@ -32,13 +32,13 @@ class _Line(NamedTuple):
     text: str
 
 
-def extract_pairs(text: str) -> list[Pair]:
+def extract_pairs(text: str) -> list[ExtractedPair]:
     """Question-and-answer pairs, headings with what stands below them, and list items that explain a term."""
-    found: dict[str, Pair] = {}
+    found: dict[str, ExtractedPair] = {}
     for pair in _pairs(_lines(text)):
         question, answer = pair.question.strip()[:LONGEST_QUESTION], pair.answer.strip()[:LONGEST_ANSWER]
         if question and answer:
-            found.setdefault(question.casefold(), Pair(question, answer, pair.how))
+            found.setdefault(question.casefold(), ExtractedPair(question, answer, pair.how))
     return list(found.values())
 
 
@@ -76,17 +76,17 @@ def _lines(text: str) -> list[_Line]:
     return lines
 
 
-def _pairs(lines: list[_Line]) -> Iterator[Pair]:
+def _pairs(lines: list[_Line]) -> Iterator[ExtractedPair]:
     for number, (kind, text) in enumerate(lines):
         if kind == "question":
             if answer := _below(lines, number + 1, stop=("question", "heading")):
-                yield Pair(text, answer, "question and answer")
+                yield ExtractedPair(text, answer, "question and answer")
         elif kind == "heading":
             following = next((line.kind for line in lines[number + 1 :] if line.kind != "blank"), "")
             if following in ("text", "item") and (body := _below(lines, number + 1, stop=("question", "heading"))):
-                yield Pair(text, body, "heading and text")
+                yield ExtractedPair(text, body, "heading and text")
         elif kind == "item" and (term := _TERM.match(text)):
-            yield Pair(term["term"], term["text"], "list item")
+            yield ExtractedPair(term["term"], term["text"], "list item")
 
 
 def _below(lines: list[_Line], start: int, *, stop: tuple[str, ...]) -> str:

@@ -25,7 +25,7 @@ from tuneloop.tables import (
 )
 
 
-class Settled(NamedTuple):
+class SettledAnswer(NamedTuple):
     """A labelled answer of production; `item.expected` is the label that counts."""
 
     item: ReviewItem
@@ -38,7 +38,7 @@ class QueueCount(NamedTuple):
     n: int
 
 
-class Pace(NamedTuple):
+class LabellingPace(NamedTuple):
     """Labels of a period; `median_seconds` is None while fewer than three were timed."""
 
     labels: int
@@ -58,7 +58,7 @@ def of_item(session: Session, item_id: UUID) -> list[ReviewLabel]:
     return list(session.exec(query.order_by(col(ReviewLabel.at), col(ReviewLabel.id))))
 
 
-def of_alert(session: Session, alert_id: UUID) -> list[Settled]:
+def of_alert(session: Session, alert_id: UUID) -> list[SettledAnswer]:
     """Settled burst items of an alert: chosen, so they say how bad its region is and never how good the model."""
     query = (
         select(ReviewItem, Prediction)
@@ -70,7 +70,7 @@ def of_alert(session: Session, alert_id: UUID) -> list[Settled]:
         )
         .order_by(col(ReviewItem.closed_at), col(ReviewItem.id))
     )
-    return [Settled(item, prediction) for item, prediction in session.exec(query)]
+    return [SettledAnswer(item, prediction) for item, prediction in session.exec(query)]
 
 
 def waiting(session: Session, *conditions: object) -> int:
@@ -114,7 +114,7 @@ def agreement(session: Session, model: RegisteredModel) -> Agreement | None:
     return cohen_kappa(first, second) if first else None
 
 
-def pace(session: Session, model: RegisteredModel, *, since: datetime) -> Pace:
+def pace(session: Session, model: RegisteredModel, *, since: datetime) -> LabellingPace:
     query = (
         select(ReviewLabel.seconds)
         .join(ReviewItem, col(ReviewItem.id) == ReviewLabel.item_id)
@@ -122,7 +122,7 @@ def pace(session: Session, model: RegisteredModel, *, since: datetime) -> Pace:
     )
     found = list(session.exec(query))
     timed = sorted(seconds for seconds in found if seconds is not None)
-    return Pace(len(found), timed[len(timed) // 2] if len(timed) > 2 else None)
+    return LabellingPace(len(found), timed[len(timed) // 2] if len(timed) > 2 else None)
 
 
 def labels_by(session: Session, model: RegisteredModel, labeller: str, *, since: datetime) -> int:

@@ -22,7 +22,7 @@ from tuneloop.kit.settings import Settings
 from tuneloop.web.console.render import page
 from tuneloop_bot.app import ANSWER_SECONDS, make_app
 from tuneloop_bot.http import events_handler
-from tuneloop_bot.installations import SCOPES, Grant, complete_installation
+from tuneloop_bot.installations import SCOPES, SlackGrant, complete_installation
 
 STATE_COOKIE = "tuneloop_slack_state"
 STATE_SECONDS = 900
@@ -77,7 +77,7 @@ def finish(request: HttpRequest, code: FromQuery[str] = "", error: FromQuery[str
     return answer
 
 
-def _exchange(settings: Settings, code: str) -> Grant:
+def _exchange(settings: Settings, code: str) -> SlackGrant:
     try:
         given = WebClient(base_url=settings.slack_api_url).oauth_v2_access(
             client_id=settings.slack_client_id,
@@ -92,7 +92,7 @@ def _exchange(settings: Settings, code: str) -> Grant:
     if given.get("is_enterprise_install"):
         raise Conflict("install Tuneloop into one workspace, not into the whole organisation")
     seconds = given.get("expires_in")
-    return Grant(
+    return SlackGrant(
         team_id=given["team"]["id"],
         team_name=given["team"]["name"],
         app_id=given["app_id"],

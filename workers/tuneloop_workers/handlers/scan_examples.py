@@ -16,7 +16,7 @@ from tuneloop.kit.tenancy import TenantSession
 from tuneloop.registry.contract import Task
 from tuneloop.registry.service import contract_of
 from tuneloop.tables import Example, FindingKind, Pool, RegisteredModel
-from tuneloop_workers.quality.record import QualityFinding, Report, Row, ScanBatch
+from tuneloop_workers.quality.record import QualityFinding, ScanBatch, ScanReport, ScanRow
 
 OF_ALL = frozenset({FindingKind.CONFLICT, FindingKind.DUPLICATE, FindingKind.SUSPECTED_ERROR})
 
@@ -32,7 +32,7 @@ def scan_examples(context: JobContext, job: ScanExamples) -> None:
     if not fresh:
         return
     rows = [
-        Row(
+        ScanRow(
             id=str(example.id),
             text=stored_text(example.messages),
             answer=example.expected,
@@ -73,10 +73,10 @@ def _found(finding: QualityFinding, digests: dict[str, str]) -> Found:
     return Found(UUID(finding.id), kind, finding.summary, detail)
 
 
-def run_checks(context: JobContext, batch: ScanBatch) -> Report:
+def run_checks(context: JobContext, batch: ScanBatch) -> ScanReport:
     """In a child process: its libraries are large, and its work holds the interpreter for long."""
     given = batch.model_dump_json().encode()
-    return Report.model_validate_json(run_child(context, "tuneloop_workers.quality.child", given))
+    return ScanReport.model_validate_json(run_child(context, "tuneloop_workers.quality.child", given))
 
 
 def _model(session: TenantSession, model_id: UUID) -> RegisteredModel:

@@ -14,7 +14,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
-from tuneloop_workers.quality.record import QualityFinding, Row
+from tuneloop_workers.quality.record import QualityFinding, ScanRow
 
 FOLDS = 5
 FEWEST_OF_A_LABEL = 10
@@ -25,7 +25,7 @@ SURE = 0.5
 """Probability of another label from which on an example is held back."""
 
 
-def find_suspected(rows: Sequence[Row]) -> list[QualityFinding]:
+def find_suspected(rows: Sequence[ScanRow]) -> list[QualityFinding]:
     """Examples whose label another one beats by far; nothing where there are too few examples to say.
 
     A category that has just appeared looks like errors in the old ones: it is not judged before it is recognised.
@@ -73,7 +73,7 @@ def _vectors(texts: Sequence[str]) -> sparse.csr_matrix:
     return sparse.csr_matrix(sparse.hstack(parts)) if parts else sparse.csr_matrix((len(texts), 1))
 
 
-def _finding(row: Row, better: str, probability: float, own: float) -> QualityFinding:
+def _finding(row: ScanRow, better: str, probability: float, own: float) -> QualityFinding:
     return QualityFinding(
         id=row.id,
         kind="suspected_error",

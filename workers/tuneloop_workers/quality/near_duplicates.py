@@ -5,12 +5,12 @@ from typing import Any
 
 from tuneloop.datasets.minhash import candidates, sketch
 from tuneloop.datasets.similarity import NEAR_DUPLICATE, canonical, overlap, shingles
-from tuneloop_workers.quality.record import QualityFinding, Row
+from tuneloop_workers.quality.record import QualityFinding, ScanRow
 
 SHOWN = 80
 
 
-def find_alike(rows: Sequence[Row], *, labels_known: bool) -> list[QualityFinding]:
+def find_alike(rows: Sequence[ScanRow], *, labels_known: bool) -> list[QualityFinding]:
     """One finding for each example of a near-duplicate pair: of duplicates only the later one is suspicious."""
     cut = [shingles(row.text) for row in rows]
     sketches = [sketch(each) for each in cut]
@@ -27,24 +27,24 @@ def find_alike(rows: Sequence[Row], *, labels_known: bool) -> list[QualityFindin
     return list(found.values())
 
 
-def _agree(first: Row, second: Row, *, labels_known: bool) -> bool:
+def _agree(first: ScanRow, second: ScanRow, *, labels_known: bool) -> bool:
     if labels_known:
         return first.answer == second.answer
     return canonical(first.answer) == canonical(second.answer)
 
 
-def _keep(found: dict[tuple[str, str], QualityFinding], row: Row, finding: QualityFinding) -> None:
+def _keep(found: dict[tuple[str, str], QualityFinding], row: ScanRow, finding: QualityFinding) -> None:
     known = found.get((row.id, finding.kind))
     if known is None or _shared(finding) > _shared(known):
         found[row.id, finding.kind] = finding
 
 
-def _duplicate(row: Row, other: Row, shared: float) -> QualityFinding:
+def _duplicate(row: ScanRow, other: ScanRow, shared: float) -> QualityFinding:
     summary = f"Nearly the same as {_quoted(other)}, with the same answer; it counts twice in training."
     return QualityFinding(id=row.id, kind="duplicate", summary=summary, detail=_detail(other, shared))
 
 
-def _conflict(row: Row, other: Row, shared: float) -> QualityFinding:
+def _conflict(row: ScanRow, other: ScanRow, shared: float) -> QualityFinding:
     summary = f"Answered {row.answer!r}, but the nearly same {_quoted(other)} is answered {other.answer!r}."
     return QualityFinding(
         id=row.id, kind="conflict", summary=summary, detail=_detail(other, shared) | {"other": other.answer}
@@ -57,9 +57,9 @@ def _shared(finding: QualityFinding) -> float:
     return shared
 
 
-def _detail(other: Row, shared: float) -> dict[str, Any]:
+def _detail(other: ScanRow, shared: float) -> dict[str, Any]:
     return {"example": other.id, "overlap": round(shared, 3)}
 
 
-def _quoted(row: Row) -> str:
+def _quoted(row: ScanRow) -> str:
     return repr(row.text if len(row.text) <= SHOWN else f"{row.text[:SHOWN]}…")

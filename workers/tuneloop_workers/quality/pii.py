@@ -19,7 +19,7 @@ from presidio_analyzer.predefined_recognizers import (
     UsSsnRecognizer,
 )
 
-from tuneloop_workers.quality.record import QualityFinding, Row, Value
+from tuneloop_workers.quality.record import QualityFinding, ScanRow, Value
 
 THRESHOLD = 0.4
 NAME_THRESHOLD = 0.6
@@ -79,7 +79,7 @@ class Detector:
                     yield PiiSpan(result.entity_type, result.start, result.end, result.score)
 
 
-def find_personal(rows: Sequence[Row], detector: Detector) -> list[QualityFinding]:
+def find_personal(rows: Sequence[ScanRow], detector: Detector) -> list[QualityFinding]:
     """One finding for an example, naming the kinds of data and where they are; the data itself is not repeated."""
     found = []
     for row in rows:

@@ -8,7 +8,7 @@ Value = str | float | int | list[tuple[int, int, int, str]]
 Kind = Literal["conflict", "suspected_error", "duplicate", "personal_data"]
 
 
-class Row(BaseModel):
+class ScanRow(BaseModel):
     """One training example; `label` is empty for free text. `texts` is all that may hold personal data, by place."""
 
     model_config = ConfigDict(frozen=True)
@@ -23,7 +23,7 @@ class Row(BaseModel):
 class ScanBatch(BaseModel):
     """`labels_known`: answers come from a fixed set, so that labels can be compared. `fresh`: no scan has seen them."""
 
-    rows: list[Row]
+    rows: list[ScanRow]
     labels_known: bool
     fresh: list[str]
 
@@ -35,5 +35,5 @@ class QualityFinding(BaseModel):
     detail: dict[str, Value]
 
 
-class Report(BaseModel):
+class ScanReport(BaseModel):
     findings: list[QualityFinding]

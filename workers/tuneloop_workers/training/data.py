@@ -16,7 +16,7 @@ from tuneloop_workers.training.spec import Group
 LISTED = 20
 
 
-class Example(Frozen):
+class TrainingExample(Frozen):
     id: str
     messages: tuple[Message, ...] = Field(min_length=2)
     weight_group: Group = Group.OLD
@@ -52,7 +52,7 @@ class Encoder(NamedTuple):
     max_tokens: int
     labels: LabelSet
 
-    def example(self, example: Example) -> Encoded:
+    def example(self, example: TrainingExample) -> Encoded:
         answer = example.messages[-1].content
         if self.contract.task is Task.CLASSIFY and answer not in self.contract.labels:
             raise InvalidInput(f"example {example.id}: {answer!r} is not a label of this model", id=example.id)
@@ -61,7 +61,7 @@ class Encoder(NamedTuple):
         decisions = self.labels.decisions.get(answer, ())
         return Encoded(example.id, example.weight_group, (*prompt, *completion), len(completion), decisions)
 
-    def examples(self, examples: Sequence[Example]) -> list[Encoded]:
+    def examples(self, examples: Sequence[TrainingExample]) -> list[Encoded]:
         """Raises InvalidInput, naming every example that is longer than the context."""
         encoded = [self.example(example) for example in examples]
         too_long = {each.id: self.length(each) for each in encoded if self.length(each) > self.max_tokens}
@@ -93,12 +93,12 @@ def encoder(tokenizer: PreTrainedTokenizerBase, contract: Contract, max_tokens: 
     return Encoder(contract, encode, prefix, end, max_tokens, label_set(labels, end))
 
 
-def read_examples(path: Path) -> list[Example]:
+def read_examples(path: Path) -> list[TrainingExample]:
     examples = []
     with path.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
             try:
-                examples.append(Example.model_validate_json(line))
+                examples.append(TrainingExample.model_validate_json(line))
             except ValidationError as error:
                 problem = error.errors()[0]
                 raise InvalidInput(f"{path.name} line {number}: {problem['msg']}", line=number) from error

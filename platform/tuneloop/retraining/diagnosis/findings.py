@@ -27,7 +27,7 @@ class Loss(Frozen):
         return bool(self.difference["high"] < 0)
 
 
-class Pair(Frozen):
+class ConfusedPair(Frozen):
     """What should have been `category` and was answered `wrong`, by production and by the candidate.
 
     Of `n` golden items of the category, and among the labelled disagreements of traffic. `wrong` is empty where answers
@@ -143,7 +143,7 @@ class Diagnosis(Frozen):
     summary: str
     reasons: tuple[str, ...]
     losses: tuple[Loss, ...]
-    pairs: tuple[Pair, ...]
+    pairs: tuple[ConfusedPair, ...]
     data: TrainingData | None
     tried: tuple[BlendResult, ...]
     failure: Failure | None

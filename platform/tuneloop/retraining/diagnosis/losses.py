@@ -9,7 +9,7 @@ from sqlmodel import Session, col, select
 
 from tuneloop.registry.contract import Task
 from tuneloop.registry.service import contract_of
-from tuneloop.retraining.diagnosis.findings import Loss, Pair
+from tuneloop.retraining.diagnosis.findings import ConfusedPair, Loss
 from tuneloop.retraining.verdicts import settled_items
 from tuneloop.tables import Comparison, EvalAnswer, GateLook, RegisteredModel, RetrainingCycle, ReviewItem
 
@@ -35,7 +35,7 @@ def losses_of(comparison: Comparison) -> tuple[Loss, ...]:
 
 def pairs_of(
     session: Session, cycle: RetrainingCycle, comparison: Comparison, focus: Collection[str]
-) -> tuple[Pair, ...]:
+) -> tuple[ConfusedPair, ...]:
     """The confusions within the categories in `focus` that the candidate has more of, the most grown first.
 
     Counted on the golden items that this gate used and on the labelled disagreements of traffic.
@@ -52,7 +52,7 @@ def pairs_of(
             examples[_confusion(answer, classifies)].append(answer.example_id)
     traffic = _of_traffic(settled_items(session, cycle.id), classifies)
     found = [
-        Pair(
+        ConfusedPair(
             category=each.category,
             wrong=each.wrong,
             n=sizes[each.category],
@@ -91,7 +91,7 @@ def _of_traffic(items: Iterable[ReviewItem], classifies: bool) -> TrafficConfusi
     return found
 
 
-def _growth(pair: Pair) -> int:
+def _growth(pair: ConfusedPair) -> int:
     return pair.after - pair.before + pair.traffic_after - pair.traffic_before
 
 

@@ -13,11 +13,11 @@ from tuneloop.registry.service import full_name
 from tuneloop.retraining.attempts import attempts_of
 from tuneloop.retraining.diagnosis.findings import (
     BlendResult,
+    ConfusedPair,
     Diagnosis,
     Failure,
     Loss,
     NextStep,
-    Pair,
     StepKind,
     TrainingData,
 )
@@ -37,7 +37,7 @@ from tuneloop.tables import (
 LONGEST_QUESTION = 300
 
 
-class PairRead(Pair):
+class PairRead(ConfusedPair):
     """`questions` are the texts of its examples that exist still."""
 
     questions: tuple[str, ...] = ()
@@ -146,6 +146,6 @@ def _texts(session: Session, diagnoses: Iterable[Diagnosis]) -> dict[UUID, str]:
     return {row.id: stored_text(row.messages)[:LONGEST_QUESTION] for row in rows}
 
 
-def _pair(pair: Pair, texts: dict[UUID, str]) -> PairRead:
+def _pair(pair: ConfusedPair, texts: dict[UUID, str]) -> PairRead:
     questions = tuple(texts[each] for each in (*pair.examples, *pair.items) if each in texts)
     return PairRead(**pair.model_dump(), questions=questions[:3])

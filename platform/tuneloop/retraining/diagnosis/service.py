@@ -11,7 +11,7 @@ from tuneloop.kit.jobs import JobRow
 from tuneloop.registry.service import policy_of
 from tuneloop.retraining.attempts import attempt_of, attempts_of, candidates_of, comparison_of
 from tuneloop.retraining.diagnosis.data import training_data
-from tuneloop.retraining.diagnosis.findings import BlendResult, Diagnosis, Failure, Loss, Pair
+from tuneloop.retraining.diagnosis.findings import BlendResult, ConfusedPair, Diagnosis, Failure, Loss
 from tuneloop.retraining.diagnosis.losses import losses_of, pairs_of
 from tuneloop.retraining.diagnosis.steps import Case, next_steps
 from tuneloop.retraining.evidence import rate_in_words
@@ -86,7 +86,7 @@ def diagnose(session: Session, cycle: RetrainingCycle, ended: AttemptEnd, *, fai
 
 def _pairs(
     session: Session, cycle: RetrainingCycle, comparison: Comparison, losses: Sequence[Loss], target: frozenset[str]
-) -> tuple[Pair, ...]:
+) -> tuple[ConfusedPair, ...]:
     """Within what was lost; if nothing was, within what the retrain was for."""
     return pairs_of(session, cycle, comparison, {loss.category for loss in losses} or target)
 
@@ -155,7 +155,7 @@ def _summary(
     number: str | None,
     ended: AttemptEnd,
     losses: Sequence[Loss],
-    pairs: Sequence[Pair],
+    pairs: Sequence[ConfusedPair],
     reasons: Sequence[str],
     failure: Failure | None,
 ) -> str:

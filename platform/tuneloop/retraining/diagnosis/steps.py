@@ -9,7 +9,7 @@ from statistics import median
 from typing import Any
 
 from tuneloop.evaluation.service import rate_of
-from tuneloop.retraining.diagnosis.findings import CategoryData, Loss, NextStep, Pair, StepKind, TrainingData
+from tuneloop.retraining.diagnosis.findings import CategoryData, ConfusedPair, Loss, NextStep, StepKind, TrainingData
 from tuneloop.retraining.evidence import rate_in_words
 from tuneloop.retraining.next_recipe import ALL_LAYERS_TIMES, all_layers_recipe, changed_recipe
 from tuneloop.retraining.recipe import Method, Recipe, blend_in_words
@@ -37,7 +37,7 @@ class Case:
     lost: bool
     short: bool
     losses: tuple[Loss, ...]
-    pairs: tuple[Pair, ...]
+    pairs: tuple[ConfusedPair, ...]
     data: TrainingData | None
     right: Mapping[str, Rate]
     chosen: Candidate | None

@@ -10,7 +10,7 @@ from tuneloop.web.console.side_by_side import asked
 from tuneloop.web.console.text_diff import Piece, differences
 
 
-class Settled(NamedTuple):
+class SettledDisagreement(NamedTuple):
     """A labelled disagreement: `right` is production, candidate or neither, by the text alone."""
 
     question: str
@@ -21,17 +21,17 @@ class Settled(NamedTuple):
     right: str
 
 
-def settled_disagreements(session: Session, cycle: RetrainingCycle) -> list[Settled]:
+def settled_disagreements(session: Session, cycle: RetrainingCycle) -> list[SettledDisagreement]:
     """Only labelled ones: the others stay unseen until somebody has judged them blind."""
     return [_settled(item) for item in settled_items(session, cycle.id)]
 
 
-def _settled(item: ReviewItem) -> Settled:
+def _settled(item: ReviewItem) -> SettledDisagreement:
     production, candidate = _answer(item.answers, "production"), _answer(item.answers, "candidate")
     right = "neither"
     if item.expected is not None and production != candidate:
         right = {production: "production", candidate: "candidate"}.get(item.expected, "neither")
-    return Settled(
+    return SettledDisagreement(
         question=asked(item.messages),
         expected=item.expected,
         production=production,

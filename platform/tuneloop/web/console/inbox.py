@@ -27,7 +27,7 @@ class OpenApproval(NamedTuple):
     expires_at: datetime
 
 
-class OpenAlert(NamedTuple):
+class WaitingAlert(NamedTuple):
     alert: Alert
     client: Client
     model: RegisteredModel
@@ -49,7 +49,7 @@ def open_questions(session: Session) -> list[OpenApproval]:
     ]
 
 
-def open_alerts(session: Session) -> list[OpenAlert]:
+def open_alerts(session: Session) -> list[WaitingAlert]:
     """Newest first, without those that are snoozed."""
     rows = session.exec(
         select(Alert, RegisteredModel, Client)
@@ -59,5 +59,5 @@ def open_alerts(session: Session) -> list[OpenAlert]:
         .order_by(col(Alert.opened_at).desc())
     )
     at = now()
-    found = [OpenAlert(alert, client, model) for alert, model, client in rows]
+    found = [WaitingAlert(alert, client, model) for alert, model, client in rows]
     return [one for one in found if one.alert.snoozed_until is None or one.alert.snoozed_until <= at]

@@ -36,7 +36,7 @@ _BAD = {"cycle.failed", "cycle.rejected", "cycle.rolled_back", "gate.override", 
 _SHOWN = ("note", "reason", "number")
 
 
-class Step(NamedTuple):
+class TimelineStep(NamedTuple):
     at: datetime
     title: str
     who: str
@@ -45,16 +45,16 @@ class Step(NamedTuple):
     bad: bool
 
 
-def timeline(session: Session, cycle: RetrainingCycle) -> list[Step]:
+def timeline(session: Session, cycle: RetrainingCycle) -> list[TimelineStep]:
     """Oldest first."""
     found = events(session, subject_kind="cycle", subject_id=str(cycle.id), limit=500)
     return [_step(event) for event in reversed(found)]
 
 
-def _step(event: AuditEvent) -> Step:
+def _step(event: AuditEvent) -> TimelineStep:
     kind = f" ({event.detail['kind']})" if event.action.startswith("approval.") and "kind" in event.detail else ""
     kind = f" (attempt {event.detail['attempt']})" if event.detail.get("attempt", 1) != 1 else kind
-    return Step(
+    return TimelineStep(
         at=event.at,
         title=_TITLES.get(event.action, event.action.replace(".", " ").replace("_", " ").capitalize()) + kind,
         who=event.actor_name,

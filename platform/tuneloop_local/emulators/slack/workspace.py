@@ -102,7 +102,7 @@ class Grant(BaseModel):
     redirect_uri: str = ""
 
 
-class Trigger(BaseModel):
+class ModalTrigger(BaseModel):
     team: str
     user: str
     expires_at: float
@@ -148,7 +148,7 @@ class State(BaseModel):
     tokens: dict[str, Token] = {}
     codes: dict[str, Grant] = {}
     refresh: dict[str, Grant] = {}
-    triggers: dict[str, Trigger] = {}
+    triggers: dict[str, ModalTrigger] = {}
     responses: dict[str, Response] = {}
     limits: list[Limit] = []
     revision: int = 0
@@ -196,10 +196,12 @@ class Slack:
 
     def new_trigger(self, team: str, user: str) -> str:
         trigger = f"{new_id('')}.{token_hex(8)}"
-        self.state.triggers[trigger] = Trigger(team=team, user=user, expires_at=time() + self.state.app.trigger_seconds)
+        self.state.triggers[trigger] = ModalTrigger(
+            team=team, user=user, expires_at=time() + self.state.app.trigger_seconds
+        )
         return trigger
 
-    def use_trigger(self, trigger: str, team: str) -> Trigger:
+    def use_trigger(self, trigger: str, team: str) -> ModalTrigger:
         found = self.state.triggers.get(trigger)
         if found is None or found.team != team:
             raise Refused("invalid_trigger_id")

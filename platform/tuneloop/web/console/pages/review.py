@@ -40,7 +40,7 @@ WHY = {
 }
 
 
-class Progress(NamedTuple):
+class LabellingProgress(NamedTuple):
     """`done` are this person's labels of today."""
 
     done: int
@@ -209,7 +209,7 @@ def _context(
 ) -> dict[str, Any]:
     item = again or next_item(session, principal=principal, model=model, purposes=[purpose] if purpose else ())
     speed = pace(session, model, since=now() - DAY)
-    progress = Progress(
+    progress = LabellingProgress(
         labels_by(session, model, labeller_of(principal), since=now() - DAY),
         waiting(session, ReviewItem.model_id == model.id),
         speed.median_seconds,
