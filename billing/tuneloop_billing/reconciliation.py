@@ -105,6 +105,7 @@ def _compare(
             )
         take_over(session, subscription, facts, number=number)
     kept = {row.stripe_id: row for row in session.exec(select(Invoice).where(Invoice.client_id == client.id))}
+    invoices = [each for each in invoices if each.client_id == client.id]
     for invoice in invoices:
         row = kept.get(invoice.id)
         here_ = {"status": row.status, "amount_paid": row.amount_paid, "total": row.total} if row else {}

@@ -20,6 +20,7 @@ from tuneloop.tables import (
     SubscriptionState,
 )
 from tuneloop_billing.payment_provider.protocol import (
+    Checkout,
     InvoiceFacts,
     Payer,
     PaymentGateway,
@@ -30,6 +31,8 @@ from tuneloop_billing.payment_provider.protocol import (
 from tuneloop_billing.payment_provider.stripe_gateway import gateway_of
 
 NOON = timedelta(hours=12)
+NOT_OURS = "not ours"
+"""Outcome of an event about what an agency's Stripe account holds besides our clients: nothing is done about it."""
 
 
 def gateway(context: JobContext) -> PaymentGateway | None:
@@ -116,12 +119,16 @@ def sync_subscription(context: JobContext, subscription_id: UUID) -> None:
 
 def refresh_subscription(context: JobContext, service: PaymentGateway, stripe_id: str) -> str:
     """Ask Stripe how a subscription is, and take that over. Returns what came of it."""
+    ours = col(Subscription.stripe_subscription) == stripe_id
+    with context.reading() as session:
+        if session.exec(select(Subscription.id).where(ours)).one_or_none() is None:
+            return NOT_OURS
     number = next_read(context)
     facts = service.subscription(stripe_id)
     with context.unit() as session:
-        subscription = _locked(session, col(Subscription.stripe_subscription) == stripe_id)
+        subscription = _locked(session, ours)
         if subscription is None:
-            return "not ours"
+            return NOT_OURS
         return "taken over" if take_over(session, subscription, facts, number=number) else "older than what we know"
 
 
@@ -152,11 +159,19 @@ def _state(subscription: Subscription, facts: SubscriptionFacts) -> tuple[Subscr
     return facts.state, now() if facts.state is SubscriptionState.PAUSED else facts.since
 
 
+def owner_of(session: Session, facts: InvoiceFacts | Checkout) -> Subscription | None:
+    """Whose it is: it carries our mark, and both its client and its customer are those of one row."""
+    query = select(Subscription).where(
+        Subscription.stripe_customer == facts.customer, Subscription.client_id == facts.client_id
+    )
+    return session.exec(query).one_or_none()
+
+
 def keep_invoice(session: Session, facts: InvoiceFacts, *, number: int) -> str:
     """Keep how an invoice is, unless a later reading is kept already."""
-    owner = session.exec(select(Subscription).where(Subscription.stripe_customer == facts.customer)).one_or_none()
+    owner = owner_of(session, facts)
     if owner is None:
-        return "not ours"
+        return NOT_OURS
     # The owner's row orders those who see an invoice for the first time.
     _locked(session, col(Subscription.id) == owner.id)
     query = select(Invoice).where(Invoice.stripe_id == facts.id).with_for_update()

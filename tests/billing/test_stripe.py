@@ -18,8 +18,9 @@ from tests.billing.office import Office
 from tuneloop.kit.jobs.runtime import JobContext
 from tuneloop.tables import BillingAccount, Client, StripeEvent, Subscription, SubscriptionState
 from tuneloop_billing.payment_provider.stripe_gateway import gateway_of
+from tuneloop_billing.reconciliation import reconcile
 from tuneloop_billing.stripe_sync import first_noon, take_over
-from tuneloop_billing.webhooks.service import handle
+from tuneloop_billing.webhooks.service import FOREIGN, handle
 from tuneloop_local.emulators.stripe.delivery import signature
 from tuneloop_local.emulators.stripe.process import Running
 
@@ -133,6 +134,35 @@ def test_a_card_is_left_at_checkout_and_pays(north: Office, on_plan: OnPlan) -> 
     north.shop.advance(1)
     renewal = north.shop.stripe.v1.invoices.list().data[0]
     assert (renewal.status, renewal.auto_advance) == ("draft", False)
+
+
+def test_what_an_agency_sells_besides_is_left_alone(north: Office, on_plan: OnPlan) -> None:
+    """Its Stripe account has other customers, and bills ours for other things."""
+    on_plan("standard")
+    north.settle()
+    shop, v1 = north.shop, north.shop.stripe.v1
+    ours = north.subscription().stripe_customer or ""
+    other, price = shop.customer(card=None), shop.price(9_900, name="Hosting")
+    order: Any = {"items": [{"price": price}], "collection_method": "send_invoice", "days_until_due": 14}
+    foreign = [v1.subscriptions.create(order | {"customer": customer}) for customer in (other, ours)]
+    bills = [v1.invoices.retrieve(str(each.latest_invoice)) for each in foreign]
+    checkout = v1.checkout.sessions.create(
+        {"mode": "setup", "customer": other, "success_url": "https://a.example", "currency": "usd"}
+    )
+    assert httpx.post(checkout.url or "", data={"number": "4242424242424242"}).status_code == 303
+    link = north.http.post("/api/v1/clients/acme/card-link").json()["url"]
+    assert httpx.post(link, data={"number": "4242424242424242"}).status_code == 303
+    foreign_before = FOREIGN._value.get()
+    north.settle()
+    assert north.failed() == []
+    there_settings = v1.customers.retrieve(other).invoice_settings
+    assert there_settings is not None
+    assert there_settings.default_payment_method is None
+    assert [v1.invoices.retrieve(each.id).status for each in bills] == ["open", "open"]
+    assert {v1.subscriptions.retrieve(each.id).collection_method for each in foreign} == {"send_invoice"}
+    assert [each.status for each in north.invoices()] == ["paid"], "our own alone"
+    assert FOREIGN._value.get() > foreign_before
+    assert reconcile(north.at_work()) == []
 
 
 def test_an_unpaid_invoice_suspends_work_and_paying_it_ends_that(north: Office, on_plan: OnPlan) -> None:

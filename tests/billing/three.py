@@ -46,6 +46,7 @@ def make_three(north: Office) -> dict[str, Client]:
         params: Any = {
             "customer": customer,
             "items": [{"price": price_id}],
+            "metadata": {"tuneloop_client": str(client.id)},
             "billing_cycle_anchor": int(RENEWAL.timestamp()),
             **how,
         }

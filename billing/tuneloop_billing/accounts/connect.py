@@ -64,7 +64,7 @@ def connect_through_platform(request: HttpRequest, principal: Principal) -> tupl
 
 def card_link(request: HttpRequest, principal: Principal, client: str) -> str:
     service, payer, currency = _payer(request, principal, client)
-    return service.card_link(service.customer(payer), back=_thanks(request), currency=currency)
+    return service.card_link(payer, back=_thanks(request), currency=currency)
 
 
 def portal_link(request: HttpRequest, principal: Principal, client: str) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import stripe
 
@@ -49,6 +50,14 @@ def found(read: Callable[[], Any]) -> Any | None:
         if error.code == "resource_missing":
             return None
         raise
+
+
+def mark(subject: Any, name: str) -> UUID | None:
+    """An id that we left in an object's metadata; None on what is not ours."""
+    try:
+        return UUID(get(subject, "metadata", name) or "")
+    except ValueError:
+        return None
 
 
 def get(subject: Any, *names: str) -> Any:

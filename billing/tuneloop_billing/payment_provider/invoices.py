@@ -3,15 +3,15 @@
 from collections.abc import Iterator
 from typing import Any
 
-from tuneloop_billing.payment_provider.edge import Client, get, moment, moment_or_none
+from tuneloop_billing.payment_provider.edge import Client, get, mark, moment, moment_or_none
 from tuneloop_billing.payment_provider.protocol import InvoiceFacts, Line, Statement
 
 MONTH, CLIENT, REFERENCE = "tuneloop_month", "tuneloop_client", "tuneloop_reference"
 
 
-def invoices_of(client: Client, customer: str) -> Iterator[InvoiceFacts]:
-    """Newest first, all of them."""
-    for each in client.invoices.list({"customer": customer, "limit": 100}).auto_paging_iter():
+def invoices_of(client: Client, customer: str, **only: str) -> Iterator[InvoiceFacts]:
+    """Newest first, all of them, also those that others made for the customer."""
+    for each in client.invoices.list({"customer": customer, "limit": 100, **only}).auto_paging_iter():
         yield facts_of(client, each)
 
 
@@ -22,6 +22,7 @@ def facts_of(client: Client, there: Any) -> InvoiceFacts:
     return InvoiceFacts(
         id=there.id,
         customer=str(there.customer if isinstance(there.customer, str) else there.customer.id),
+        client_id=mark(there, CLIENT) or mark(get(there, "parent", "subscription_details"), CLIENT),
         subscription=get(there, "parent", "subscription_details", "subscription"),
         month=get(there, "metadata", MONTH),
         number=there.number,
@@ -65,7 +66,8 @@ def issue(client: Client, statement: Statement) -> InvoiceFacts:
 
 def _of_month(client: Client, statement: Statement) -> Any | None:
     for each in client.invoices.list({"customer": statement.customer, "limit": 100}).auto_paging_iter():
-        if get(each, "metadata", MONTH) == statement.month and each.status != "void":
+        ours = mark(each, CLIENT) == statement.client_id
+        if ours and get(each, "metadata", MONTH) == statement.month and each.status != "void":
             return each
     return None
 

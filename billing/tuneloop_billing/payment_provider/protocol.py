@@ -79,8 +79,11 @@ class Line(NamedTuple):
 
 
 class InvoiceFacts(NamedTuple):
+    """`client_id` is the mark that it, or its subscription, got from us; None on one that somebody else made."""
+
     id: str
     customer: str
+    client_id: UUID | None
     subscription: str | None
     month: str | None
     number: str | None
@@ -97,6 +100,14 @@ class InvoiceFacts(NamedTuple):
     issued_at: datetime
     paid_at: datetime | None
     period_end: datetime
+
+
+class Checkout(NamedTuple):
+    """A page to leave a card on. `client_id` is our mark, as in `InvoiceFacts`; `card` is None until it is done."""
+
+    client_id: UUID | None
+    customer: str | None
+    card: str | None
 
 
 @dataclass(frozen=True)
@@ -160,8 +171,10 @@ class PaymentGateway(Protocol):
 
     def customer(self, payer: Payer) -> str: ...
 
-    def card_link(self, customer: str, *, back: str, currency: str) -> str: ...
+    def card_link(self, payer: Payer, *, back: str, currency: str) -> str: ...
 
-    def take_card(self, session_id: str) -> None: ...
+    def checkout(self, session_id: str) -> Checkout: ...
+
+    def use_card(self, payer: Payer, card: str, *, subscription: str | None) -> None: ...
 
     def portal_link(self, customer: str, *, back: str) -> str: ...

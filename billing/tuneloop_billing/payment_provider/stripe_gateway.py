@@ -12,9 +12,10 @@ from tuneloop.kit.errors import Conflict, Unavailable
 from tuneloop.kit.settings import Settings
 from tuneloop.tables import BillingAccount, BillingMode
 from tuneloop_billing.payment_provider import invoices, subscriptions
-from tuneloop_billing.payment_provider.edge import VERSION, found, get, refusals
+from tuneloop_billing.payment_provider.edge import VERSION, found, get, mark, refusals
 from tuneloop_billing.payment_provider.protocol import (
     AccountFacts,
+    Checkout,
     Endpoint,
     InvoiceFacts,
     Payer,
@@ -120,28 +121,32 @@ class StripeGateway:
         with refusals():
             return str(subscriptions.ensure_customer(self._v1, payer).id)
 
-    def card_link(self, customer: str, *, back: str, currency: str) -> str:
+    def card_link(self, payer: Payer, *, back: str, currency: str) -> str:
         with refusals():
-            session = self._v1.checkout.sessions.create(
-                {"mode": "setup", "customer": customer, "success_url": back, "cancel_url": back, "currency": currency}
-            )
+            order = {"mode": "setup", "success_url": back, "cancel_url": back, "currency": currency}
+            customer = subscriptions.ensure_customer(self._v1, payer).id
+            marks = {invoices.CLIENT: str(payer.client_id)}
+            session = self._v1.checkout.sessions.create({**order, "customer": customer, "metadata": marks})
             return str(session.url)
 
-    def take_card(self, session_id: str) -> None:
-        """The card of a finished checkout pays from now on, also what is open."""
+    def checkout(self, session_id: str) -> Checkout:
         with refusals():
             session = self._v1.checkout.sessions.retrieve(session_id, {"expand": ["setup_intent"]})
-            card = get(session, "setup_intent", "payment_method")
-            if session.status != "complete" or not card:
-                return
-            customer = str(session.customer)
-            self._v1.customers.update(customer, {"invoice_settings": {"default_payment_method": str(card)}})
-            for each in self._v1.subscriptions.list({"customer": customer, "limit": 100}).data:
-                if each.collection_method != "charge_automatically":
-                    self._v1.subscriptions.update(each.id, {"collection_method": "charge_automatically"})
-            for invoice in self._v1.invoices.list({"customer": customer, "status": "open", "limit": 100}).data:
-                with suppress(stripe.CardError):  # it stays open, and Stripe tells the client
-                    self._v1.invoices.pay(invoice.id, {})
+            card = get(session, "setup_intent", "payment_method") if session.status == "complete" else None
+            return Checkout(mark(session, invoices.CLIENT), session.customer, str(card) if card else None)
+
+    def use_card(self, payer: Payer, card: str, *, subscription: str | None) -> None:
+        """It pays the client's invoices from now on, also those that are open; what others bill stays as it is."""
+        with refusals():
+            self._v1.customers.update(payer.customer, {"invoice_settings": {"default_payment_method": card}})
+            if subscription is not None:
+                there = self._v1.subscriptions.retrieve(subscription)
+                if there.status != "canceled" and there.collection_method != "charge_automatically":
+                    self._v1.subscriptions.update(subscription, {"collection_method": "charge_automatically"})
+            for each in list(invoices.invoices_of(self._v1, payer.customer or "", status="open")):
+                if each.client_id == payer.client_id:
+                    with suppress(stripe.CardError):  # it stays open, and Stripe tells the client
+                        self._v1.invoices.pay(each.id, {})
 
     def portal_link(self, customer: str, *, back: str) -> str:
         with refusals():

@@ -18,11 +18,19 @@ from tuneloop.kit.errors import NotFound, TuneloopError
 from tuneloop.kit.jobs import enqueue
 from tuneloop.kit.jobs.runtime import JobContext
 from tuneloop.kit.settings import Settings
-from tuneloop.tables import BillingAccount, BillingMode, StripeEvent, Subscription
+from tuneloop.tables import BillingAccount, BillingMode, Client, StripeEvent
 from tuneloop_billing.jobs import HandleStripeEvent
 from tuneloop_billing.month_end.service import awaited_month
 from tuneloop_billing.payment_provider.protocol import InvoiceFacts, PaymentGateway
-from tuneloop_billing.stripe_sync import gateway, keep_invoice, next_read, refresh_subscription
+from tuneloop_billing.stripe_sync import (
+    NOT_OURS,
+    gateway,
+    keep_invoice,
+    next_read,
+    owner_of,
+    payer_of,
+    refresh_subscription,
+)
 
 REFUSED = Counter("tuneloop_stripe_webhooks_refused", "Webhooks with a bad signature or body")
 TOLERANCE_SECONDS = 300
@@ -31,6 +39,9 @@ TOLERANCE_SECONDS = 300
 class BadSignature(TuneloopError):
     status = HTTPStatus.BAD_REQUEST
     code: ClassVar[str] = "bad_signature"
+
+
+FOREIGN = Counter("tuneloop_stripe_events_foreign", "Events about what is not ours in an agency's Stripe account")
 
 
 class EventObject(BaseModel):
@@ -136,6 +147,8 @@ def handle(context: JobContext, event_id: UUID) -> None:
         answered = list(session.exec(waiting))
     service = gateway(context)
     outcome = "not connected" if service is None else _act(context, service, event)
+    if outcome == NOT_OURS:
+        FOREIGN.inc()
     with context.unit() as session:
         for row in session.exec(select(StripeEvent).where(col(StripeEvent.id).in_(answered))):
             row.handled_at, row.outcome = now(), outcome
@@ -149,9 +162,21 @@ def _act(context: JobContext, service: PaymentGateway, event: StripeEvent) -> st
     if kind.startswith(("invoice.", "credit_note.")):
         return _refresh_both(context, service, subject)
     if kind == "checkout.session.completed":
-        service.take_card(subject)
-        return "card taken"
+        return _take_card(context, service, subject)
     return "ignored"
+
+
+def _take_card(context: JobContext, service: PaymentGateway, session_id: str) -> str:
+    checkout = service.checkout(session_id)
+    with context.reading() as session:
+        owner = owner_of(session, checkout)
+        if owner is None:
+            return NOT_OURS
+        payer = payer_of(session, session.get_one(Client, owner.client_id))
+    if checkout.card is None:
+        return "no card was left"
+    service.use_card(payer, checkout.card, subscription=owner.stripe_subscription)
+    return "card taken"
 
 
 def _refresh_both(context: JobContext, service: PaymentGateway, invoice_id: str) -> str:
@@ -170,7 +195,7 @@ def _refresh_both(context: JobContext, service: PaymentGateway, invoice_id: str)
 def _is_awaited(context: JobContext, facts: InvoiceFacts) -> bool:
     """A month's end will put its lines on this draft and let it go."""
     with context.reading() as session:
-        owner = session.exec(select(Subscription).where(Subscription.stripe_customer == facts.customer)).one_or_none()
+        owner = owner_of(session, facts)
         if owner is None:
             return False
         return awaited_month(session, facts, owner.client_id, zone_of_agency(session)) is not None
