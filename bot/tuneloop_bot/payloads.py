@@ -5,6 +5,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from tuneloop_bot.typed_text import typed_text
+
 
 class Incoming(BaseModel):
     """`name` is the action, callback or command; `value` what was chosen; `fields` what was typed.
@@ -62,7 +64,7 @@ def of_command(body: dict[str, Any]) -> Incoming:
     return Incoming(
         kind="command",
         name=body["command"],
-        value=body.get("text", "").strip(),
+        value=typed_text(body.get("text", "")).strip(),
         user=body["user_id"],
         channel=body["channel_id"],
         response_url=body["response_url"],
@@ -75,7 +77,7 @@ def of_event(body: dict[str, Any]) -> Incoming:
     return Incoming(
         kind="event",
         name=event["type"],
-        value=event.get("text", ""),
+        value=typed_text(event.get("text", "")),
         user=event.get("user") or "",
         channel=event.get("channel"),
         ts=event.get("ts"),

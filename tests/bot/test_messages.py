@@ -167,6 +167,9 @@ def test_a_reply_in_the_thread_or_the_shortcut_becomes_a_correction_to_review(
     north.client.act("say", user=north.people["Olga"], text="should be: nonsense", **say)
     north.work()
     assert "is not a label of this model" in shown(north.told("Olga")[-1].content)
+    north.client.act("say", user=north.people["Olga"], text="should be: R&D for jo@acme.example", **say)
+    north.work()
+    assert "R&amp;D for jo@acme.example" in str(north.told("Olga")[-1].content), "escaped once, by us"
     north.client.act(
         "shortcut",
         team=north.team,

@@ -7,6 +7,7 @@ from typing import Any
 from tuneloop_local.emulators.slack.delivery import AppResponse, Delivery
 from tuneloop_local.emulators.slack.oauth import remove
 from tuneloop_local.emulators.slack.refusals import Refused, actions_of, check_message, check_view
+from tuneloop_local.emulators.slack.typed import as_sent
 from tuneloop_local.emulators.slack.views import view_of
 from tuneloop_local.emulators.slack.workspace import RESPONSE_SECONDS, Response, Slack, Team, View, new_id
 
@@ -69,7 +70,7 @@ class People:
                 "user_id": user,
                 "user_name": home.person(user).name,
                 "command": command,
-                "text": text,
+                "text": as_sent(text),
                 "api_app_id": self.slack.state.app.id,
                 "is_enterprise_install": "false",
                 "response_url": self._response_url(team, user, channel, None),
@@ -104,7 +105,7 @@ class People:
                 "user": home.person(user).id,
                 "team": team,
             }
-            message |= {"text": text, "ts": self.slack.next_ts(), "blocks": [], "client_msg_id": token_hex(8)}
+            message |= {"text": as_sent(text), "ts": self.slack.next_ts(), "blocks": [], "client_msg_id": token_hex(8)}
             message |= {"thread_ts": thread} if thread else {}
             home.messages.append(message)
             hears = home.bot_user in place.members
