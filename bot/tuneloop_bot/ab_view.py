@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlmodel import Session
 
-from tuneloop.ab_tests.figures import in_words
+from tuneloop.ab_tests.figures import in_words, reading_of
 from tuneloop.retraining.live_test import LIVE
 from tuneloop.tables import AbState, AbTest, AdapterVersion
 
@@ -47,5 +47,5 @@ def ab_view(session: Session, test: AbTest) -> AbView:
         ended_by=test.ended_by,
         reason=test.reason,
         arms=test.reading["arms"] if test.reading else {},
-        says=in_words(test.reading) if test.reading else [],
+        says=in_words(reading_of(test)),
     )

@@ -1,12 +1,10 @@
 """HTTP: the agency's workspaces, their channels, and linking oneself."""
 
-from datetime import datetime
 from uuid import UUID
 
 from litestar import Controller, delete, get, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
-from pydantic import BaseModel, ConfigDict, Field
 
 from tuneloop.identity.request import HttpRequest, settings_of
 from tuneloop.kit.errors import Unavailable
@@ -16,49 +14,7 @@ from tuneloop.tables import Client, Role, SlackChannel
 from tuneloop_bot.channels import channels, set_channel
 from tuneloop_bot.identities import linked, unlink
 from tuneloop_bot.installations import begin_installation, installations, remove_installation
-
-
-class PersonRead(BaseModel):
-    """A member who is linked to a Slack user; `id` is the link's."""
-
-    id: UUID
-    slack_user_id: str
-    name: str
-    how: str
-
-
-class WorkspaceRead(BaseModel):
-    id: UUID
-    team_id: str
-    team_name: str
-    scopes: list[str]
-    installed_at: datetime
-    people: list[PersonRead]
-
-
-class ChannelSet(BaseModel):
-    """Without a client: where everything goes that has no channel of its own."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    channel: str = Field(pattern=r"^[CGD][A-Z0-9]{2,20}$", description="Slack's id of the channel, such as C0123456789")
-    client: str | None = None
-    team: str | None = Field(default=None, description="id or name of the workspace, if there are several")
-
-
-class ChannelRead(BaseModel):
-    channel: str
-    client: str | None
-    team_id: str
-
-
-class SlackRead(BaseModel):
-    workspaces: list[WorkspaceRead]
-    channels: list[ChannelRead]
-
-
-class InstallBegun(BaseModel):
-    url: str = Field(description="open it in a browser within 15 minutes")
+from tuneloop_bot.schemas import ChannelRead, ChannelSet, InstallBegun, PersonRead, SlackRead, WorkspaceRead
 
 
 def _read_channel(session: TenantSession, row: SlackChannel) -> ChannelRead:

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlmodel import Session, col, func, select
 
 from tuneloop.ab_tests.offers import AbOffer, ab_offer
+from tuneloop.evaluation.schemas import ComparisonTable
 from tuneloop.kit.jobs import JobRow, JobState
 from tuneloop.monitoring.alert_chart import AlertChart, alert_charts
 from tuneloop.monitoring.alert_kinds import ALERT_KINDS
@@ -15,7 +16,8 @@ from tuneloop.monitoring.alert_series import series_of
 from tuneloop.monitoring.alerts import events_of
 from tuneloop.monitoring.proposal import new_examples
 from tuneloop.registry.service import aliases, full_name
-from tuneloop.retraining.diagnosis.reading import DiagnosisRead, read_attempts
+from tuneloop.retraining.diagnosis.reading import read_attempts
+from tuneloop.retraining.diagnosis.schemas import DiagnosisRead
 from tuneloop.retraining.jobs import EvaluateCandidate, TrainCandidate
 from tuneloop.retraining.reading import read_cycle
 from tuneloop.retraining.schemas import CycleRead
@@ -150,9 +152,9 @@ def cycle_view(session: Session, cycle: RetrainingCycle, *, attempt: int | None 
     )
 
 
-def _asked(session: Session, table: dict[str, Any]) -> dict[str, str]:
-    changed = [each.get("example_id") for which in ("fixed", "broken") for each in table.get(which, [])[:CHANGED]]
-    ids = [UUID(each) for each in changed if each]
+def _asked(session: Session, table: ComparisonTable) -> dict[str, str]:
+    changed = [*table.get("fixed", [])[:CHANGED], *table.get("broken", [])[:CHANGED]]
+    ids = [UUID(each["example_id"]) for each in changed if "example_id" in each]
     rows = session.exec(select(Example).where(col(Example.id).in_(ids), col(Example.deleted_at).is_(None)))
     return {str(row.id): last_words(row.messages) for row in rows}
 

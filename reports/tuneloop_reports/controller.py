@@ -1,14 +1,11 @@
 """HTTP: reports, their style, and links to them."""
 
-from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from litestar import Controller, Response, delete, get, patch, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody, RawBody
 from litestar.status_codes import HTTP_200_OK
-from pydantic import BaseModel, ConfigDict, Field
 
 from tuneloop.clients.service import client_id_of, find_client
 from tuneloop.identity.request import HttpRequest, settings_of
@@ -16,10 +13,19 @@ from tuneloop.kit.errors import Conflict
 from tuneloop.kit.principal import Principal
 from tuneloop.kit.storage import Storage
 from tuneloop.kit.tenancy import TenantSession
-from tuneloop.tables import Client, MailState, Report, ReportState, Role
+from tuneloop.tables import Client, Report, Role
 from tuneloop_reports.csv_export import write_csv
 from tuneloop_reports.i18n import Translator
 from tuneloop_reports.links import new_link, revoke_links
+from tuneloop_reports.schemas import (
+    ApproveReport,
+    LinksRevoked,
+    MailBrief,
+    NoteWrite,
+    ReportBrief,
+    ReportLinkRead,
+    ReportRead,
+)
 from tuneloop_reports.sections import headline
 from tuneloop_reports.service import (
     approve,
@@ -34,61 +40,6 @@ from tuneloop_reports.service import (
 )
 from tuneloop_reports.style import Style
 from tuneloop_reports.style_service import change_style, read_logo, style_of
-
-
-class ReportBrief(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-
-    client: str
-    month: str
-    state: ReportState
-    approved_by: str | None
-    approved_at: datetime | None
-    delivered_at: datetime | None
-
-
-class MailBrief(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-
-    id: UUID
-    recipient_email: str
-    state: MailState
-    attempts: int
-    failure: str | None
-    sent_at: datetime | None
-
-
-class ReportRead(ReportBrief):
-    """`digest` names the content: an approval must name it too. `pages` is None until the PDF is rendered."""
-
-    digest: str
-    headline: str
-    light: str
-    note: str
-    pages: int | None
-    mails: list[MailBrief]
-    content: dict[str, Any]
-
-
-class NoteWrite(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    note: str = Field(max_length=4000)
-
-
-class ApproveReport(BaseModel):
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"digest": "7f3a…"}]})
-
-    digest: str
-
-
-class ReportLinkRead(BaseModel):
-    url: str
-    expires_at: datetime
-
-
-class LinksRevoked(BaseModel):
-    revoked: int
 
 
 class ReportController(Controller):

@@ -15,7 +15,7 @@ from tuneloop.kit.clock import now
 from tuneloop.kit.principal import Principal
 from tuneloop.registry.service import lock_model
 from tuneloop.retraining.live_test import end_live_test
-from tuneloop.stats.gate import Outcome
+from tuneloop.stats.outcome import Outcome
 from tuneloop.tables import (
     AbState,
     AbTest,
@@ -100,7 +100,7 @@ def test_a_test_runs_in_a_message_of_its_own_and_stops_once(north: Office, works
     assert running.actions == ["promote", "reject", "stop_ab"]
     words = shown(running.content)
     assert "A/B test of acme/support@v1.1" in words
-    assert "92 % (65 to 99, n 12)" in words
+    assert "92 % (65\u201399 %, n=12)" in words
     assert "12 labels an arm can prove" in words
     assert "start_ab" not in [action for each in north.messages() for action in each.actions]
     _together(north, running, "stop_ab", "Vera", "Olga", "Otto")

@@ -42,7 +42,7 @@ def test_the_alert_s_message_and_the_candidate_s_end_with_why_and_what_next(nort
     alert = about(north, "meadow/support: accuracy")
     words = shown(alert.content)
     assert ":x: *`v1.3` was turned down after 3 attempts.*" in words
-    assert "returns went from 80 % (63 to 90 %, n 30) to 43 %" in words
+    assert "returns went from 80 % (63\u201390 %, n=30) to 43 %" in words
     assert "`returns` → `order status`: 0 → *17* of n 30" in words
     assert "*What next*" in words
     assert "next_step:retrain" in alert.actions
@@ -50,7 +50,7 @@ def test_the_alert_s_message_and_the_candidate_s_end_with_why_and_what_next(nort
     candidate = about(north, "Candidate meadow/support@v1.3")
     words = shown(candidate.content)
     assert "Attempt 3 of up to 3: `trained again with" in words
-    assert "91 % (84 to 95, n 120) →\n*82 % (74 to 88, n 120)*" in words, "the numbers stay"
+    assert "91 % (84\u201395 %, n=120) →\n*82 % (74\u201388 %, n=120)*" in words, "the numbers stay"
     assert "promote" not in candidate.actions
     with database.unit(north.agency.id) as session:
         posted = session.exec(select(SlackMessage).where(SlackMessage.subject_kind == "candidate")).all()

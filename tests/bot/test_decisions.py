@@ -10,7 +10,7 @@ from tests.support.factories import owner_of
 from tuneloop.identity.service import members, remove_member
 from tuneloop.registry.service import point
 from tuneloop.retraining.jobs import DeployCandidate, TrainCandidate
-from tuneloop.stats.gate import Outcome
+from tuneloop.stats.outcome import Outcome
 from tuneloop.tables import Alias, ApprovalKind, CycleState, JobRow, Plan, RetrainingCycle
 from tuneloop.tables import Client as ClientRow
 from tuneloop_local.emulators.slack.client import EmulatorMessage

@@ -77,7 +77,7 @@ def test_an_alert_shows_rates_with_n_a_picture_and_everybody_s_words_literally(
     (message,) = [each for each in north.messages() if "snooze" in each.actions]
     assert message.actions == ["approve_retrain", "label_first", "snooze", "no_problem"]
     words = shown(message.content)
-    assert "87 % (79 to 92, n 100)" in words
+    assert "87 % (79\u201392 %, n=100)" in words
     (said,) = [block["text"] for block in message.content["blocks"] if "Accuracy fell" in str(block)]
     assert (said["type"], said["emoji"]) == ("plain_text", False)
     assert "<!channel> *bold*" in said["text"]
@@ -97,7 +97,7 @@ def test_an_alert_without_dates_goes_without_a_picture(north: Office, database: 
     north.tick()
     (message,) = [each for each in north.messages() if "snooze" in each.actions]
     assert [block for block in message.content["blocks"] if block["type"] == "image"] == []
-    assert "70 % (60 to 78, n 100)" in shown(message.content)
+    assert "70 % (60\u201378 %, n=100)" in shown(message.content)
 
 
 def test_an_alert_is_snoozed_or_closed_with_a_reason_and_says_so(north: Office, database: Database) -> None:
@@ -255,7 +255,7 @@ def test_a_first_version_s_question_shows_what_was_measured_everywhere(north: Of
     north.tick()
     (message,) = [each for each in north.messages() if "promote" in each.actions]
     words = shown(message.content)
-    assert "*Overall accuracy*\n*50 % (9 to 91, n 2)*" in words
+    assert "*Overall accuracy*\n*50 % (9\u201391 %, n=2)*" in words
     assert "`refund`\n*0 %" in words
     for minutes in (25, 50):
         with north.database.unit(north.agency.id) as session:
@@ -264,7 +264,7 @@ def test_a_first_version_s_question_shows_what_was_measured_everywhere(north: Of
         with north.database.unit(north.agency.id) as session:
             for installation in session.exec(select(SlackInstallation)):
                 installation.news_until = now()
-    measured = "Right on golden examples: 50 % (9 to 91 %, n 2). Weakest of 2 categories: refund 0 %"
+    measured = "Right on golden examples: 50 % (9\u201391 %, n=2). Weakest of 2 categories: refund 0 %"
     calls = [shown(each.content) for each in north.messages() if "has answered" in shown(each.content)]
     calls += [shown(each.content) for each in north.messages() if "still waits" in shown(each.content)]
     assert [measured in each for each in calls] == [True, True]

@@ -15,7 +15,7 @@ from tests.support.factories import make_base
 from tests.support.showcase import show_ab_test
 from tuneloop.kit.db import Database
 from tuneloop.registry.service import point
-from tuneloop.stats.gate import Outcome
+from tuneloop.stats.outcome import Outcome
 from tuneloop.tables import Alias, CycleState, RetrainingCycle
 from tuneloop_bot.message_sync import refresh
 

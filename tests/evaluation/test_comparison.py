@@ -14,8 +14,8 @@ from tuneloop.kit.db import Database
 from tuneloop.kit.errors import Conflict, InvalidInput
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.registry.policy import Policy
-from tuneloop.stats.gate import Outcome
 from tuneloop.stats.gate_tests import CheckResult
+from tuneloop.stats.outcome import Outcome
 from tuneloop.stats.paired import PairedCounts
 from tuneloop.tables import Agency, Comparison, EvalRun, Pool, Snapshot, SnapshotItem
 

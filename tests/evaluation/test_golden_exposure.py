@@ -10,7 +10,7 @@ from tuneloop.evaluation.golden_exposure import note_looks, renew
 from tuneloop.kit.db import Database
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.registry.policy import Policy
-from tuneloop.stats.gate import Outcome
+from tuneloop.stats.outcome import Outcome
 from tuneloop.tables import Agency, CycleState, RetrainingCycle
 
 

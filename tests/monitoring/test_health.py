@@ -10,9 +10,10 @@ from tuneloop.kit.clock import now
 from tuneloop.kit.db import Database
 from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
-from tuneloop.monitoring.history import MarkerKind, history
+from tuneloop.monitoring.history import history
 from tuneloop.monitoring.model_health import model_health
 from tuneloop.monitoring.portfolio import portfolio
+from tuneloop.monitoring.schemas import MarkerKind
 from tuneloop.monitoring.status import monitor_of, refresh_status
 from tuneloop.tables import Agency, FeedbackKind, MonitorStatus
 

@@ -33,7 +33,7 @@ def test_an_alert_says_what_fell_how_sure_and_on_how_many(
     assert readings["labels"].alarm
     assert alert.state is AlertState.OPEN
     assert alert.summary.startswith(
-        "Accuracy on sampled traffic fell from 90 % (83-94 %, n=100) to 50 % (38-62 %, n=60)."
+        "Accuracy on sampled traffic fell from 90 % (83\u201394 %, n=100) to 50 % (38\u201362 %, n=60)."
     )
     assert "less than 5 % of years" in alert.summary
     assert "Most of it: rental." in alert.summary

@@ -15,7 +15,7 @@ from tuneloop.registry.service import point
 from tuneloop.retraining.approvals import ask, questions
 from tuneloop.retraining.jobs import DeployCandidate, TrainCandidate
 from tuneloop.retraining.service import approve_promotion, approve_retrain, fail_cycle, reject
-from tuneloop.stats.gate import Outcome
+from tuneloop.stats.outcome import Outcome
 from tuneloop.tables import (
     ActorKind,
     Agency,

@@ -25,7 +25,7 @@ def test_a_first_version_s_evidence_is_its_own_evaluation(session: TenantSession
     assert (overall.key, overall.n, overall.candidate["value"], overall.production) == ("overall", 2, 0.5, None)
     assert 0 < overall.candidate["low"] < 0.5 < overall.candidate["high"] < 1
     assert [(each.title, each.candidate["value"]) for each in evidence.categories] == [("refund", 0.0), ("order", 1.0)]
-    assert "50 % (9 to 91 %, n 2)" in in_words(evidence)
+    assert "50 % (9\u201391 %, n=2)" in in_words(evidence)
     assert "Weakest of 2 categories: refund 0 %" in in_words(evidence)
 
 

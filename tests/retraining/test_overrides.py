@@ -10,7 +10,7 @@ from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.registry.overrides import override_of, override_of_version
 from tuneloop.retraining.service import approve_promotion
-from tuneloop.stats.gate import Outcome
+from tuneloop.stats.outcome import Outcome
 from tuneloop.tables import Comparison, RetrainingCycle
 
 

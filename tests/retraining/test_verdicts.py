@@ -18,7 +18,8 @@ from tuneloop.retraining.approvals import questions
 from tuneloop.retraining.attempts import comparison_of
 from tuneloop.retraining.service import approve_promotion, reject
 from tuneloop.retraining.verdicts import gate_state
-from tuneloop.stats.gate import LABELS_A_LOOK, Outcome
+from tuneloop.stats.gate import LABELS_A_LOOK
+from tuneloop.stats.outcome import Outcome
 from tuneloop.tables import (
     Agency,
     ApprovalKind,

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from tests.stats.labels import labelled
 from tuneloop.stats.evidence import Group
-from tuneloop.stats.gate import Disagreements, Outcome, Policy, decide
+from tuneloop.stats.gate import Disagreements, Policy, decide
 from tuneloop.stats.gate_tests import CheckResult
+from tuneloop.stats.outcome import Outcome
 from tuneloop.stats.paired import PairedCounts
 from tuneloop.stats.strata import Flags, Strata, stratify
 

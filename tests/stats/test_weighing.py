@@ -8,8 +8,9 @@ import pytest
 
 from tuneloop.stats.attempts import alpha_of
 from tuneloop.stats.evidence import Group
-from tuneloop.stats.gate import STRONG, TARGET, Outcome, Policy, decide, objected
+from tuneloop.stats.gate import STRONG, TARGET, Policy, decide, objected
 from tuneloop.stats.gate_tests import CheckResult
+from tuneloop.stats.outcome import Outcome
 from tuneloop.stats.paired import PairedCounts
 from tuneloop.stats.queue import in_order, order
 from tuneloop.stats.sequential import DisagreementTest

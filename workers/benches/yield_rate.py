@@ -31,8 +31,8 @@ from tuneloop.registry.policy import Policy
 from tuneloop.registry.templates import Message
 from tuneloop.retraining.model_selection import STRONG, TARGET, Dev, choose, summarise
 from tuneloop.retraining.recipe import Recipe
-from tuneloop.stats.gate import Outcome
 from tuneloop.stats.intervals import Rate
+from tuneloop.stats.outcome import Outcome
 from tuneloop_workers.bases.pair import BakedBase
 from tuneloop_workers.bases.sources import from_package
 from tuneloop_workers.evaluation.runner import LocalRunner

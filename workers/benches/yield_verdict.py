@@ -10,7 +10,8 @@ from yield_data import Draw
 
 from tuneloop.evaluation.comparison import gate_policy
 from tuneloop.registry.policy import Policy
-from tuneloop.stats.gate import Outcome, decide
+from tuneloop.stats.gate import decide
+from tuneloop.stats.outcome import Outcome
 from tuneloop.stats.paired import Alternative, PairedCounts, count, mcnemar_mid_p
 from tuneloop.stats.queue import in_order
 from tuneloop.stats.strata import Flags, stratify

@@ -3,6 +3,7 @@
 from typing import Any
 
 from tuneloop.ab_tests.figures import TITLES
+from tuneloop.kit import figures
 from tuneloop.tables import AbState
 from tuneloop_bot.ab_view import AbView
 from tuneloop_bot.action_ids import Act, Ref
@@ -18,7 +19,6 @@ from tuneloop_bot.blocks.parts import (
     header,
     ours,
     pairs,
-    rate,
     theirs,
     when,
 )
@@ -70,7 +70,7 @@ def _arms(arms: dict[str, Any]) -> list[Block]:
     production, candidate = arms["production"], arms["candidate"]
     people = f"{production['people']} in production, {candidate['people']} in the candidate's arm"
     rows = [
-        (f"*{title}*", f"production {rate(production[key])}\ncandidate *{rate(candidate[key])}*")
+        (f"*{title}*", f"production {figures.rate(production[key])}\ncandidate *{figures.rate(candidate[key])}*")
         for key, title in TITLES.items()
     ]
     return pairs([*rows, ("*People*", people)])

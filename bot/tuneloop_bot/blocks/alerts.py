@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from tuneloop.kit import figures
 from tuneloop.kit.clock import now
 from tuneloop.monitoring.alert_kinds import ALERT_KINDS
 from tuneloop.retraining.recipe import Recipe, further_in_words
@@ -23,7 +24,6 @@ from tuneloop_bot.blocks.parts import (
     menu,
     ours,
     pairs,
-    rate,
     theirs,
     when,
 )
@@ -62,13 +62,18 @@ def alert_message(view: AlertView) -> MessageContent:
 
 def _figures(evidence: dict[str, Any]) -> list[Block]:
     rows = [
-        (title, rate(evidence[key]))
+        (title, figures.rate(evidence[key]))
         for key, title in (("baseline", "*Before*"), ("current", "*Now*"), ("reports", "*Reported by users*"))
         if isinstance(evidence.get(key), dict) and "n" in evidence[key] and evidence[key].get("value") is not None
     ]
     now_so, before = evidence.get("categories") or {}, evidence.get("before") or {}
     fallen = [
-        (code(name, 60), f"{rate(before[name])} →\n*{rate(now_so[name])}*" if name in before else rate(now_so[name]))
+        (
+            code(name, 60),
+            f"{figures.rate(before[name])} →\n*{figures.rate(now_so[name])}*"
+            if name in before
+            else figures.rate(now_so[name]),
+        )
         for name in evidence.get("fallen", [])[:4]
         if name in now_so
     ]

@@ -1,9 +1,11 @@
 """Messages about a cycle: the question whether to retrain, its progress, the candidate, what became of it."""
 
-from typing import Any
+from typing import Literal
 
-from tuneloop.retraining.evidence import Evidence, Measured
+from tuneloop.evaluation.schemas import ChangedItem
+from tuneloop.kit import figures
 from tuneloop.retraining.recipe import further_in_words
+from tuneloop.retraining.schemas import Evidence, Measured
 from tuneloop.tables import CycleState
 from tuneloop_bot.action_ids import Act, Ref
 from tuneloop_bot.blocks.content import MessageContent
@@ -22,8 +24,6 @@ from tuneloop_bot.blocks.parts import (
     header,
     ours,
     pairs,
-    points,
-    rate,
     theirs,
     when,
 )
@@ -203,9 +203,9 @@ def evidence_table(evidence: Evidence | None) -> list[Block]:
 
 def _measured(row: Measured) -> str:
     if row.production is None or row.difference is None:
-        return f"*{rate(row.candidate)}*"
-    changed = f"{points(row.difference)}, {row.fixed} fixed, {row.broken} broken"
-    return f"{rate(row.production)} →\n*{rate(row.candidate)}*\n{changed}"
+        return f"*{figures.rate(row.candidate)}*"
+    changed = f"{figures.difference(row.difference)} points, {row.fixed} fixed, {row.broken} broken"
+    return f"{figures.rate(row.production)} →\n*{figures.rate(row.candidate)}*\n{changed}"
 
 
 def _telling(evidence: Evidence) -> list[Measured]:
@@ -217,9 +217,9 @@ def _telling(evidence: Evidence) -> list[Measured]:
     return [*wanted[:4], *fell[:2], *alone[:6]]
 
 
-def _changed(view: CycleView, which: str, title: str) -> list[Block]:
+def _changed(view: CycleView, which: Literal["fixed", "broken"], title: str) -> list[Block]:
     """The first few with what was asked, so that one can judge."""
-    items: list[dict[str, Any]] = view.comparison.table.get(which, []) if view.comparison else []
+    items = view.comparison.table.get(which, []) if view.comparison else []
     if not items:
         return []
     return [
@@ -228,8 +228,8 @@ def _changed(view: CycleView, which: str, title: str) -> list[Block]:
     ]
 
 
-def _answers(item: dict[str, Any], asked: str | None) -> list[str]:
+def _answers(item: ChangedItem, asked: str | None) -> list[str]:
     """What was asked, and the three answers, each cut so that none hides the others."""
     lines = [f"“{cut(asked, 400)}”"] if asked else []
-    named = (("right is", "expected"), ("before", "production"), ("now", "candidate"))
-    return [*lines, *(f"{word} {cut(item[key], 200)}" for word, key in named)]
+    named = (("right is", item["expected"]), ("before", item["production"]), ("now", item["candidate"]))
+    return [*lines, *(f"{word} {cut(said, 200)}" for word, said in named)]

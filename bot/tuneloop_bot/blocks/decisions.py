@@ -1,6 +1,6 @@
 """How a question stands: who has approved, who decided, when and from where; the buttons while it is open."""
 
-from tuneloop.ab_tests.service import DAYS, SHARE
+from tuneloop.ab_tests.schemas import DAYS, SHARE
 from tuneloop.retraining.schemas import QuestionRead
 from tuneloop.tables import CycleState, Decision
 from tuneloop_bot.action_ids import Act, Ref

@@ -1,7 +1,7 @@
 """Why a candidate was turned down, and what could be done next, short enough for a phone."""
 
 from tuneloop.retraining.diagnosis.findings import NextStep, StepKind
-from tuneloop.retraining.diagnosis.reading import DiagnosisRead, PairRead
+from tuneloop.retraining.diagnosis.schemas import DiagnosisRead, PairRead
 from tuneloop.tables import CycleState
 from tuneloop_bot.action_ids import Act, Ref
 from tuneloop_bot.blocks.parts import Block, button, buttons, code, context, counted, cut, link, ours, theirs

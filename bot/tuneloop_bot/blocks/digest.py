@@ -2,10 +2,12 @@
 
 from sqlmodel import Session
 
-from tuneloop.monitoring.portfolio import PortfolioRow, portfolio
+from tuneloop.kit import figures
+from tuneloop.monitoring.portfolio import portfolio
+from tuneloop.monitoring.schemas import PortfolioRow
 from tuneloop.tables import MonitorStatus
 from tuneloop_bot.blocks.content import MessageContent
-from tuneloop_bot.blocks.parts import Block, code, context, counted, divider, header, ours, percent
+from tuneloop_bot.blocks.parts import Block, code, context, counted, divider, header, ours
 from tuneloop_bot.pending_approvals import open_questions
 
 MARKS = {
@@ -38,8 +40,7 @@ def digest_message(session: Session) -> MessageContent:
 def model_line(row: PortfolioRow) -> Block:
     accuracy = "no labels yet"
     if row.accuracy is not None and row.accuracy.value is not None:
-        shown = row.accuracy
-        accuracy = f"{percent(shown.value)} ({100 * shown.low:.0f} to {100 * shown.high:.0f}, n {shown.n})"
+        accuracy = figures.rate(row.accuracy)
     due = f" · {row.labels_due} to label" if row.labels_due else ""
     state = f"{MARKS[row.status]} {code(f'{row.client}/{row.model}')} {row.status.value.replace('_', ' ')}"
     return ours(f"{state} · {accuracy}{due}")

@@ -119,21 +119,5 @@ def when(moment: datetime) -> str:
     return f"<!date^{int(moment.timestamp())}^{{date_short_pretty}} {{time}}|{fallback}>"
 
 
-def percent(share: float | None, digits: int = 0) -> str:
-    return "?" if share is None else f"{100 * share:.{digits}f} %"
-
-
 def counted(number: int, what: str, many: str | None = None) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {many or f'{what}s'}"
-
-
-def rate(shown: dict[str, Any]) -> str:
-    """A rate with its interval and n: never without."""
-    if not shown.get("n"):
-        return "no labels yet"
-    return f"{percent(shown['value'])} ({100 * shown['low']:.0f} to {100 * shown['high']:.0f}, n {shown['n']})"
-
-
-def points(difference: dict[str, Any]) -> str:
-    low, high = 100 * difference["low"], 100 * difference["high"]
-    return f"{100 * difference['value']:+.0f} points ({low:+.0f} to {high:+.0f})"

@@ -6,6 +6,7 @@ from litestar import Controller, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
+from tuneloop.ab_tests.figures import in_words, reading_of
 from tuneloop.ab_tests.reading import read_now
 from tuneloop.ab_tests.schemas import AbTestCreate, AbTestRead, AbTestStop
 from tuneloop.ab_tests.service import start, stop, tests_of
@@ -73,9 +74,10 @@ def _read(session: TenantSession, test: AbTest) -> AbTestRead:
     name = full_name(session, session.get_one(RegisteredModel, test.model_id))
     production = session.get_one(AdapterVersion, test.production_version_id)
     candidate = session.get_one(AdapterVersion, test.candidate_version_id)
-    return AbTestRead.of(
-        test,
+    return AbTestRead(
+        **test.model_dump(include=set(AbTestRead.model_fields)),
         model=name,
         production=f"{name}@v{production.number}",
         candidate=f"{name}@v{candidate.number}",
+        says=in_words(reading_of(test)),
     )

@@ -6,11 +6,14 @@ label outside the set; together they stop a harmless candidate with a probabilit
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import cast
 
+from tuneloop.ab_tests.schemas import AbReading, ArmRead, Power
 from tuneloop.evaluation.service import rate_of
+from tuneloop.kit.figures import percent
 from tuneloop.stats.ab_test import MISMATCH, Pairs, falls_more_often, mismatch, pairs_needed, provable_fall, proves
 from tuneloop.stats.intervals import Rate
+from tuneloop.tables import AbTest
 
 FALSE_ALARM = 0.05
 FALL = 0.05
@@ -46,7 +49,7 @@ class ArmCounts:
     reporting: int = 0
     labelled: Sequence[Judged] = field(default_factory=tuple)
 
-    def rates(self) -> dict[str, Any]:
+    def rates(self) -> ArmRead:
         labelled = len(self.labelled)
         return {
             "answers": self.answers,
@@ -57,7 +60,7 @@ class ArmCounts:
         }
 
 
-def figures(production: ArmCounts, candidate: ArmCounts, *, share: float) -> dict[str, Any]:
+def figures(production: ArmCounts, candidate: ArmCounts, *, share: float) -> AbReading:
     """A reading as it is stored and shown: rates with n and interval, the difference, guardrails, split, power."""
     right = Pairs.of([each.correct for each in production.labelled], [each.correct for each in candidate.labelled])
     wild = Pairs.of(
@@ -86,7 +89,7 @@ def figures(production: ArmCounts, candidate: ArmCounts, *, share: float) -> dic
     }
 
 
-def _power(production: ArmCounts, pairs: int, alpha: float) -> dict[str, Any] | None:
+def _power(production: ArmCounts, pairs: int, alpha: float) -> Power | None:
     """What so few labels can show at production's accuracy, as far as that is known; None before any label."""
     if not production.labelled:
         return None
@@ -99,12 +102,18 @@ def _power(production: ArmCounts, pairs: int, alpha: float) -> dict[str, Any] | 
     }
 
 
-def in_words(reading: dict[str, Any]) -> list[str]:
-    """The same sentences on every page, in Slack and at the command line."""
+def reading_of(test: AbTest) -> AbReading | None:
+    return cast("AbReading | None", test.reading)
+
+
+def in_words(reading: AbReading | None) -> list[str]:
+    """The same sentences on every page, in Slack and at the command line; none before the first reading."""
+    if reading is None:
+        return []
     sentences = []
     found, power = reading["difference"], reading["power"]
-    if found["n"]:
-        value, low, high = (100 * found[key] for key in ("value", "low", "high"))
+    if found["value"] is not None:
+        value, low, high = 100 * found["value"], 100 * found["low"], 100 * found["high"]
         sentences.append(
             f"The candidate is {value:+.0f} points from production ({low:+.0f} to {high:+.0f}, {found['n']} labels an "
             f"arm); the interval holds however often one looks. {_meaning(low, high)}"
@@ -118,7 +127,7 @@ def in_words(reading: dict[str, Any]) -> list[str]:
         split = reading["split"]
         seen = split["candidate"]
         sentences.append(
-            f"The split is not as planned: {100 * seen['value']:.1f} % of {seen['n']} people are the candidate's, "
+            f"The split is not as planned: {percent(seen['value'], 1)} of {seen['n']} people are the candidate's, "
             f"{100 * split['planned']:.0f} % were meant to be (p = {split['p']:.1g}). Answers of one arm are missing "
             "from the log; find out why before you trust the figures."
         )
@@ -131,7 +140,7 @@ def _meaning(low: float, high: float) -> str:
     return "It is worse." if high < 0 else "Neither better nor worse is proven."
 
 
-def _power_in_words(pairs: int, power: dict[str, Any]) -> str:
+def _power_in_words(pairs: int, power: Power) -> str:
     labels = power["labels"]
     takes = f"about {labels:,}" if labels is not None else "more than 100,000"
     shows = (

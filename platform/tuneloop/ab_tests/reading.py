@@ -10,7 +10,8 @@ from sqlmodel import Session, col, func, select
 
 from tuneloop.ab_tests.figures import GUARDRAILS, ArmCounts, Judged, figures
 from tuneloop.ab_tests.jobs import ReadAbTest
-from tuneloop.ab_tests.service import FEWEST_LABELS, lock_test
+from tuneloop.ab_tests.schemas import FEWEST_LABELS
+from tuneloop.ab_tests.service import lock_test
 from tuneloop.clients.entitlements import allowance
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import Conflict
@@ -81,16 +82,16 @@ def read(session: Session, *, principal: Principal, test_id: UUID, judge: JudgeA
     if test.state is not AbState.RUNNING:
         return test
     model = session.get_one(RegisteredModel, test.model_id)
-    test.reading = figures(
+    reading = figures(
         _counts(session, test, Arm.PRODUCTION, judge), _counts(session, test, Arm.CANDIDATE, judge), share=test.share
     )
-    test.read_at = now()
+    test.reading, test.read_at = dict(reading), now()
     session.add(test)
     production = aliases(session, model.id).get(Alias.PRODUCTION)
     if production is None or production.id != test.production_version_id:
         ending = (AbState.STOPPED, "production has changed since the test began", BY_CALENDAR)
-    elif test.reading["harm"]:
-        harm = "; ".join(GUARDRAILS[name] for name in test.reading["harm"])
+    elif reading["harm"]:
+        harm = "; ".join(GUARDRAILS[name] for name in reading["harm"])
         ending = (AbState.STOPPED, f"harm is proven: {harm}", BY_GUARDRAIL)
     elif test.ends_at is not None and test.ends_at <= test.read_at:
         ending = (AbState.EXPIRED, f"its {test.days} days are over", BY_CALENDAR)

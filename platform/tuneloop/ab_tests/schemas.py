@@ -1,15 +1,19 @@
 """What the API reads and writes about A/B tests."""
 
 from datetime import datetime
-from typing import Any, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
+from typing_extensions import TypedDict
 
-from tuneloop.ab_tests.figures import in_words
-from tuneloop.ab_tests.service import DAYS, LABELS, SHARE
+from tuneloop.kit.figures import RateRead
 from tuneloop.registry.contract import Sha256
-from tuneloop.tables import AbState, AbTest
+from tuneloop.tables import AbState
+
+SHARE, LEAST_SHARE, MOST_SHARE = 0.2, 0.05, 0.5
+DAYS, MOST_DAYS = 14, 60
+LABELS, FEWEST_LABELS, MOST_LABELS = 60, 10, 1000
+"""Labels an arm: as many as half a week's default review budget takes in a fortnight of both arms."""
 
 
 class AbTestCreate(BaseModel):
@@ -27,6 +31,48 @@ class AbTestStop(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     reason: str | None = Field(default=None, max_length=2000)
+
+
+class ArmRead(TypedDict):
+    answers: int
+    people: int
+    accuracy: RateRead
+    reports: RateRead
+    hallucination: RateRead
+
+
+class ArmDifference(TypedDict):
+    """Candidate - production; `value` is None and `n` 0 before there are labels of both."""
+
+    value: float | None
+    low: float
+    high: float
+    n: int
+
+
+class Split(TypedDict):
+    """Shares of the people: as planned, and as it came; `p` says how likely that is by chance."""
+
+    planned: float
+    candidate: RateRead
+    p: float
+    mismatch: bool
+
+
+class Power(TypedDict):
+    """The `provable` fall at so many labels, and the `labels` an arm that a `fall` takes; None: none, or too many."""
+
+    provable: float | None
+    fall: float
+    labels: int | None
+
+
+class AbReading(TypedDict):
+    arms: dict[str, ArmRead]
+    difference: ArmDifference
+    harm: list[str]
+    split: Split
+    power: Power | None
 
 
 class AbTestRead(BaseModel):
@@ -48,16 +94,6 @@ class AbTestRead(BaseModel):
     ended_at: datetime | None
     ended_by: str | None
     reason: str | None
-    reading: dict[str, Any] | None
+    reading: AbReading | None
     read_at: datetime | None
     says: list[str]
-
-    @classmethod
-    def of(cls, test: AbTest, *, model: str, production: str, candidate: str) -> Self:
-        return cls(
-            **test.model_dump(include=set(cls.model_fields)),
-            model=model,
-            production=production,
-            candidate=candidate,
-            says=in_words(test.reading) if test.reading else [],
-        )

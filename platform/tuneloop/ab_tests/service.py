@@ -9,6 +9,16 @@ from uuid import UUID
 from sqlmodel import Session, col, select
 
 from tuneloop.ab_tests.jobs import BeginAbTest
+from tuneloop.ab_tests.schemas import (
+    DAYS,
+    FEWEST_LABELS,
+    LABELS,
+    LEAST_SHARE,
+    MOST_DAYS,
+    MOST_LABELS,
+    MOST_SHARE,
+    SHARE,
+)
 from tuneloop.audit.service import record
 from tuneloop.clients.entitlements import require as require_included
 from tuneloop.identity.route_changes import notify_routes_changed
@@ -21,7 +31,7 @@ from tuneloop.retraining.approvals import latest_question
 from tuneloop.retraining.attempts import comparison_of
 from tuneloop.retraining.live_test import LIVE, end, give_time, live_test, subject_of
 from tuneloop.retraining.service import find_cycle, lock_cycle, refuse_outdated
-from tuneloop.stats.gate import Outcome
+from tuneloop.stats.outcome import Outcome
 from tuneloop.tables import (
     AbState,
     AbTest,
@@ -35,11 +45,6 @@ from tuneloop.tables import (
     RetrainingCycle,
     Role,
 )
-
-SHARE, LEAST_SHARE, MOST_SHARE = 0.2, 0.05, 0.5
-DAYS, MOST_DAYS = 14, 60
-LABELS, FEWEST_LABELS, MOST_LABELS = 60, 10, 1000
-"""Labels an arm: as many as half a week's default review budget takes in a fortnight of both arms."""
 
 
 def start(

@@ -1,31 +1,13 @@
 """HTTP: the audit log."""
 
-from datetime import datetime
-from typing import Any
-from uuid import UUID
-
 from litestar import Controller, get
 from litestar.di import NamedDependency
 from litestar.params import FromQuery
-from pydantic import BaseModel, ConfigDict
 
+from tuneloop.audit.schemas import AuditRead
 from tuneloop.audit.service import events
 from tuneloop.kit.tenancy import TenantSession
-from tuneloop.tables import ActorKind, Role
-
-
-class AuditRead(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-
-    id: UUID
-    at: datetime
-    actor_kind: ActorKind
-    actor_name: str
-    origin: str
-    action: str
-    subject_kind: str
-    subject_id: str
-    detail: dict[str, Any]
+from tuneloop.tables import Role
 
 
 class AuditController(Controller):

@@ -6,9 +6,9 @@ from litestar import Controller, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody
 
-from tuneloop.datasets.findings import dismiss_finding, fix_finding, list_findings, take_out_personal_data
+from tuneloop.datasets.findings import Suspect, dismiss_finding, fix_finding, list_findings, take_out_personal_data
 from tuneloop.datasets.growth import growth
-from tuneloop.datasets.lineage import ledger, lineage
+from tuneloop.datasets.lineage import Lineage, ledger, lineage
 from tuneloop.datasets.quality_schemas import (
     DismissRequest,
     FindingRead,
@@ -16,13 +16,16 @@ from tuneloop.datasets.quality_schemas import (
     GrowthRead,
     LineageRead,
     MoveRead,
+    SaidRead,
     SuspectRead,
 )
 from tuneloop.datasets.scanning import scan_soon
+from tuneloop.datasets.schemas import ExampleRead
 from tuneloop.kit.errors import Conflict
 from tuneloop.kit.jobs.reading import JobRead, find_job
 from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
+from tuneloop.predictions.completion_ids import completion_id
 from tuneloop.registry.service import find_model
 from tuneloop.tables import FindingState, Role
 
@@ -42,7 +45,7 @@ class DataQualityController(Controller):
         """Open findings; with `settled` all of them."""
         found = find_model(session, client=client, model=model)
         state = None if settled else FindingState.OPEN
-        return [SuspectRead.of(each) for each in list_findings(session, model=found, state=state)]
+        return [_suspect(each) for each in list_findings(session, model=found, state=state)]
 
     @post("/models/{client:str}/{model:str}/findings", role=Role.OPERATOR, sync_to_thread=True)
     def scan(self, session: NamedDependency[TenantSession], client: FromPath[str], model: FromPath[str]) -> JobRead:
@@ -111,4 +114,25 @@ class DataQualityController(Controller):
         example_id: FromPath[UUID],
     ) -> LineageRead:
         """One example with its lineage."""
-        return LineageRead.of(lineage(session, find_model(session, client=client, model=model), example_id))
+        return _lineage(lineage(session, find_model(session, client=client, model=model), example_id))
+
+
+def _suspect(suspect: Suspect) -> SuspectRead:
+    return SuspectRead(
+        finding=FindingRead.model_validate(suspect.finding), example=ExampleRead.model_validate(suspect.example)
+    )
+
+
+def _lineage(found: Lineage) -> LineageRead:
+    example = found.example
+    return LineageRead(
+        example=ExampleRead.model_validate(example),
+        added_by=example.added_by,
+        retired_at=example.retired_at,
+        deleted_at=example.deleted_at,
+        completion=completion_id(found.prediction.id) if found.prediction else None,
+        reasons=[item.reason for item in found.items],
+        labels=[SaidRead.model_validate(label) for label in found.labels],
+        moves=[MoveRead.model_validate(move) for move in found.moves],
+        seen_by_versions=[f"v{version.number}" for version in found.versions],
+    )

@@ -1,15 +1,12 @@
 """What the endpoints of findings, growth, ledger and lineage read and write."""
 
 from datetime import datetime
-from typing import Any, Self
+from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tuneloop.datasets.findings import Suspect
-from tuneloop.datasets.lineage import Lineage
 from tuneloop.datasets.schemas import ExampleRead
-from tuneloop.predictions.completion_ids import completion_id
 from tuneloop.tables import FindingKind, FindingState, Pool, Source
 
 
@@ -33,12 +30,6 @@ class SuspectRead(BaseModel):
 
     finding: FindingRead
     example: ExampleRead
-
-    @classmethod
-    def of(cls, suspect: Suspect) -> Self:
-        return cls(
-            finding=FindingRead.model_validate(suspect.finding), example=ExampleRead.model_validate(suspect.example)
-        )
 
 
 class DismissRequest(BaseModel):
@@ -111,18 +102,3 @@ class LineageRead(BaseModel):
     labels: list[SaidRead]
     moves: list[MoveRead]
     seen_by_versions: list[str]
-
-    @classmethod
-    def of(cls, found: Lineage) -> Self:
-        example = found.example
-        return cls(
-            example=ExampleRead.model_validate(example),
-            added_by=example.added_by,
-            retired_at=example.retired_at,
-            deleted_at=example.deleted_at,
-            completion=completion_id(found.prediction.id) if found.prediction else None,
-            reasons=[item.reason for item in found.items],
-            labels=[SaidRead.model_validate(label) for label in found.labels],
-            moves=[MoveRead.model_validate(move) for move in found.moves],
-            seen_by_versions=[f"v{version.number}" for version in found.versions],
-        )

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,13 +9,15 @@ from sqlmodel import Session
 
 from tuneloop.evaluation.disagreements import TrafficDisagreements, describe, weigh
 from tuneloop.evaluation.golden_exposure import Renewal, note_looks, renew
+from tuneloop.evaluation.schemas import ChangedItem, ComparedRow, ComparisonTable
 from tuneloop.evaluation.service import answers_of, rate_of
 from tuneloop.kit.errors import Conflict
 from tuneloop.registry.policy import Policy
 from tuneloop.registry.service import manifest_of, policy_of
 from tuneloop.stats.attempts import alpha_of
-from tuneloop.stats.gate import Disagreements, Outcome, Verdict, decide, objected
+from tuneloop.stats.gate import Disagreements, Verdict, decide, objected
 from tuneloop.stats.gate import Policy as GatePolicy
+from tuneloop.stats.outcome import Outcome
 from tuneloop.stats.paired import PairedCounts, compare_counts
 from tuneloop.stats.strata import Flags, Strata, stratify
 from tuneloop.tables import (
@@ -116,7 +117,7 @@ def compare_runs(
         candidate_run_id=candidate.id,
         production_digest=production.digest,
         candidate_digest=candidate.digest,
-        table=table,
+        table=dict(table),
         outcome=verdict.outcome,
         reasons=[*verdict.reasons, *measured.renewal.reasons],
         labels_needed=verdict.labels_needed if verdict.outcome is Outcome.NEED_MORE_LABELS else None,
@@ -139,7 +140,7 @@ def gate_policy(policy: Policy, *, attempt: int = 1) -> GatePolicy:
 
 def side_by_side(
     strata: Strata, old: Sequence[EvalAnswer], new: Sequence[EvalAnswer], target: Collection[str]
-) -> dict[str, Any]:
+) -> ComparisonTable:
     """Rows of what was measured, and the items whose answer changed between right and wrong."""
     rows = [("overall", "Overall accuracy", strata.overall)]
     if strata.target is not None:
@@ -158,7 +159,7 @@ def side_by_side(
     }
 
 
-def _row(key: str, title: str, counts: PairedCounts) -> dict[str, Any]:
+def _row(key: str, title: str, counts: PairedCounts) -> ComparedRow:
     compared = compare_counts(counts)
     return {
         "key": key,
@@ -177,13 +178,13 @@ def _row(key: str, title: str, counts: PairedCounts) -> dict[str, Any]:
     }
 
 
-def _fault_row(key: str, title: str, free: PairedCounts) -> dict[str, Any]:
+def _fault_row(key: str, title: str, free: PairedCounts) -> ComparedRow:
     """A row about a fault: `free` counts the items without it, the row shows the items with it."""
     row = _row(key, title, PairedCounts(free.both_wrong, free.broken, free.fixed, free.both_right))
     return {**row, "fixed": free.fixed, "broken": free.broken}
 
 
-def _item(production: EvalAnswer, candidate: EvalAnswer) -> dict[str, Any]:
+def _item(production: EvalAnswer, candidate: EvalAnswer) -> ChangedItem:
     return {
         "example_id": str(production.example_id),
         "category": production.category,

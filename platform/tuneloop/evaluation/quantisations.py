@@ -1,10 +1,11 @@
 """How small may the shipped file be? Each quantisation answers the golden set; what it changes is weighed."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from tuneloop.evaluation.schemas import QuantisationRow, Quantisations
 from tuneloop.evaluation.service import rate_of
 from tuneloop.registry.contract import Quantisation
 from tuneloop.registry.policy import Policy
@@ -23,7 +24,7 @@ class FileAnswers(NamedTuple):
     correct: Sequence[bool]
 
 
-def weigh_quantisations(answered: Mapping[Quantisation, FileAnswers], policy: Policy) -> dict[str, Any]:
+def weigh_quantisations(answered: Mapping[Quantisation, FileAnswers], policy: Policy) -> Quantisations:
     """Accuracy of each file, its flips against F16, and the smallest that is proven to keep within the margin.
 
     A flip is another answer, right or wrong: equal accuracy hides them. Without F16 there is nothing to weigh against.
@@ -37,7 +38,7 @@ def weigh_quantisations(answered: Mapping[Quantisation, FileAnswers], policy: Po
     return {"proposed": proposed, "margin": policy.overall_margin, "rows": rows}
 
 
-def _row(kind: Quantisation, answered: FileAnswers, whole: FileAnswers, policy: Policy) -> dict[str, Any]:
+def _row(kind: Quantisation, answered: FileAnswers, whole: FileAnswers, policy: Policy) -> QuantisationRow:
     counts = count(np.array(whole.correct, dtype=bool), np.array(answered.correct, dtype=bool))
     compared = compare_counts(counts)
     flips = sum(one != other for one, other in zip(whole.texts, answered.texts, strict=True))

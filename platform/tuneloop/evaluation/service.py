@@ -10,6 +10,7 @@ from sqlmodel import Session, col, select
 
 from tuneloop.datasets.service import snapshot_examples
 from tuneloop.kit.errors import Conflict, InvalidInput
+from tuneloop.kit.figures import RateRead
 from tuneloop.registry.service import manifest_of
 from tuneloop.stats.intervals import Rate
 from tuneloop.tables import AdapterVersion, EvalAnswer, EvalRun, Snapshot
@@ -116,7 +117,7 @@ def describe_run(run: EvalRun, groups: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def rate_of(rate: Rate) -> dict[str, Any]:
+def rate_of(rate: Rate) -> RateRead:
     """A rate as it is shown everywhere: never without n and interval."""
     low, high = rate.interval
     return {"value": rate.value if rate.n else None, "n": rate.n, "low": low, "high": high}

@@ -1,65 +1,17 @@
 """HTTP: alerts, what happened to them, and what people decide about them."""
 
-from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from litestar import Controller, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.monitoring.alerts import alerts_of, dismiss, events_of, find_alert, resolve, snooze
+from tuneloop.monitoring.schemas import AlertEventRead, AlertRead, Reason, Snooze
 from tuneloop.registry.service import find_model
-from tuneloop.tables import AlertChange, AlertKind, AlertLevel, AlertState, Role
-
-
-class AlertRead(BaseModel):
-    """`evidence` is that of the opening."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    id: UUID
-    kind: AlertKind
-    level: AlertLevel
-    state: AlertState
-    summary: str
-    evidence: dict[str, Any]
-    opened_at: datetime
-    snoozed_until: datetime | None
-    resolved_at: datetime | None
-    resolved_by: str | None
-    resolution: str | None
-
-
-class AlertEventRead(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-
-    at: datetime
-    change: AlertChange
-    level: AlertLevel
-    actor: str
-    summary: str
-    evidence: dict[str, Any]
-
-
-class Reason(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"reason": "The labels of that day were wrong."}]}
-    )
-
-    reason: str = Field(min_length=1, max_length=2000)
-
-
-class Snooze(Reason):
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={"examples": [{"until": "2026-12-01T09:00:00Z", "reason": "The retrain is under way."}]},
-    )
-
-    until: AwareDatetime
+from tuneloop.tables import Role
 
 
 class AlertController(Controller):

@@ -1,7 +1,6 @@
 """New kinds of questions: groups that the known data does not contain, with examples and a proposed name."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
@@ -13,7 +12,8 @@ from tuneloop.datasets.similarity import canonical
 from tuneloop.kit.errors import InvalidInput
 from tuneloop.kit.principal import Principal
 from tuneloop.monitoring.periods import Period, new_reading
-from tuneloop.monitoring.rates import MeasuredRate, figure_of
+from tuneloop.monitoring.rates import figure_of
+from tuneloop.monitoring.schemas import ClusterExample, NewCluster
 from tuneloop.monitoring.status import monitor_of
 from tuneloop.review.queue import add_burst
 from tuneloop.stats.intervals import Rate
@@ -58,26 +58,6 @@ class Questions(NamedTuple):
     period: Period
     traffic: list[TrafficQuery]
     known: list[str]
-
-
-@dataclass(frozen=True)
-class ClusterExample:
-    prediction_id: UUID
-    question: str
-    answer: str
-    confidence: float | None
-
-
-@dataclass(frozen=True)
-class NewCluster:
-    """`share` is that of the different questions of the last weeks; `p_value` says how sure it is that they are new."""
-
-    name: str
-    share: MeasuredRate
-    mean_confidence: float | None
-    p_value: float
-    found_at: datetime
-    examples: list[ClusterExample]
 
 
 def questions_of(session: Session, model: RegisteredModel, monitor: Monitor, *, until: datetime) -> Questions | None:

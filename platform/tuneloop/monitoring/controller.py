@@ -1,35 +1,18 @@
 """HTTP: readings, and taking one now."""
 
-from datetime import datetime
-from typing import Any
-
 from litestar import Controller, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
-from pydantic import BaseModel, ConfigDict
 
 from tuneloop.kit.errors import Conflict
 from tuneloop.kit.jobs import Job, enqueue_once
 from tuneloop.kit.jobs.reading import JobRead, find_job
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.monitoring.jobs import ReadMonitor, RunCanary
+from tuneloop.monitoring.schemas import ReadingRead
 from tuneloop.monitoring.service import readings_of
 from tuneloop.registry.service import find_model
 from tuneloop.tables import RegisteredModel, Role
-
-
-class ReadingRead(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-
-    at: datetime
-    stream: str
-    n: int
-    value: float | None
-    statistic: float | None
-    threshold: float | None
-    p_value: float | None
-    alarm: bool
-    detail: dict[str, Any]
 
 
 class MonitoringController(Controller):

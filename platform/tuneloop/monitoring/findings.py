@@ -6,6 +6,7 @@ from typing import Any
 from sqlmodel import Session, col, select
 
 from tuneloop.evaluation.service import rate_of
+from tuneloop.kit import figures
 from tuneloop.monitoring.accuracy import agrees, chart_of, labels_are_trusted, rests_on_one_week
 from tuneloop.monitoring.alert_series import accuracy_series, category_series, reports_series
 from tuneloop.monitoring.alerts import AlertFinding
@@ -33,7 +34,7 @@ def accuracy_finding(session: Session, model: RegisteredModel, monitor: Monitor,
     rate = policy_of(model).false_alarm_rate
     doubts = doubts_about(labels, one_week=rests_on_one_week(chart), confirmed=_confirmed(readings))
     sentences = [
-        f"Accuracy on sampled traffic fell from {describe(chart.baseline)} to {_shown(current)}.",
+        f"Accuracy on sampled traffic fell from {describe(chart.baseline)} to {figures.rate(current)}.",
         f"A model that had not changed would raise such an alarm in less than {100 * rate:.0f} % of years.",
         *([f"Most of it: {', '.join(fallen)}."] if fallen else []),
         *doubts,
@@ -103,8 +104,9 @@ def reports_finding(session: Session, monitor: Monitor, readings: Readings) -> A
         kind=AlertKind.REPORTS,
         level=AlertLevel.WARN,
         summary=(
-            f"Users report more answers: {_shown(now, 1)}, where it was {_shown(before, 1)}. Who reports is not a "
-            "random sample, so this says nothing about accuracy: look at what was reported, and label sampled answers."
+            f"Users report more answers: {figures.rate(now, 1)}, where it was {figures.rate(before, 1)}. "
+            "Who reports is not a random sample, so this says nothing about accuracy: look at what was reported, and "
+            "label sampled answers."
         ),
         evidence={
             "baseline": before,
@@ -173,12 +175,6 @@ def _confirmed(readings: Readings) -> bool:
     """Another stream saw something at the same time, or two labellers agree on this week's answers."""
     others = readings["confidence"].alarm or readings["reports"].alarm
     return others or agrees(readings["labels"].detail.get("double_labelled"))
-
-
-def _shown(rate: Mapping[str, Any], digits: int = 0) -> str:
-    """As `intervals.describe`, of a stored rate."""
-    low, high = 100 * rate["low"], 100 * rate["high"]
-    return f"{100 * rate['value']:.{digits}f} % ({low:.{digits}f}-{high:.{digits}f} %, n={rate['n']})"
 
 
 def _circumstances(readings: Readings) -> dict[str, object]:

@@ -1,31 +1,18 @@
 """HTTP: how the models are doing."""
 
-from dataclasses import dataclass
-
 from litestar import Controller, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
-from pydantic import BaseModel, ConfigDict, Field
 
 from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
-from tuneloop.monitoring.clusters import NewCluster, ask_about_cluster, new_clusters
-from tuneloop.monitoring.history import History, history
-from tuneloop.monitoring.model_health import ModelHealth, model_health
-from tuneloop.monitoring.portfolio import PortfolioRow, portfolio
+from tuneloop.monitoring.clusters import ask_about_cluster, new_clusters
+from tuneloop.monitoring.history import history
+from tuneloop.monitoring.model_health import model_health
+from tuneloop.monitoring.portfolio import portfolio
+from tuneloop.monitoring.schemas import Asked, ClusterName, History, ModelHealth, NewCluster, PortfolioRow
 from tuneloop.registry.service import find_model
 from tuneloop.tables import Role
-
-
-class ClusterName(BaseModel):
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"name": "gift card, balance"}]})
-
-    name: str = Field(min_length=1, max_length=300)
-
-
-@dataclass(frozen=True)
-class Asked:
-    items: int
 
 
 class HealthController(Controller):

@@ -1,9 +1,7 @@
 """A model over time: weekly accuracy, categories, confidence then and now, reports, and what happened when."""
 
 from collections import defaultdict
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +10,9 @@ from sqlmodel import Session, col, select
 
 from tuneloop.evaluation.service import answers_of
 from tuneloop.kit.clock import now
-from tuneloop.monitoring.rates import MeasuredRate, figure_from, figure_of
+from tuneloop.kit.figures import MeasuredRate
+from tuneloop.monitoring.rates import figure_from, figure_of
+from tuneloop.monitoring.schemas import CategorySeries, Confidences, History, Marker, MarkerKind, Point
 from tuneloop.monitoring.status import monitor_of
 from tuneloop.stats.categories import pooled
 from tuneloop.stats.intervals import Rate
@@ -33,69 +33,6 @@ BINS = 20
 CONFIDENCE_WINDOW = timedelta(days=28)
 MOST_ANSWERS = 20_000
 READINGS_POOLED = 4
-
-
-@dataclass(frozen=True)
-class Point:
-    """One period of a series."""
-
-    at: datetime
-    version: str
-    figure: MeasuredRate
-    alarm: bool = False
-
-
-@dataclass(frozen=True)
-class CategorySeries:
-    """`baseline` is of the version's own evaluation; None for a category that it did not contain.
-
-    `now` takes the last readings together and borrows strength from the other categories (partial pooling), so that a
-    category of a few labels does not jump from 0 to 100 %.
-    """
-
-    category: str
-    baseline: MeasuredRate | None
-    now: MeasuredRate | None
-    points: list[Point]
-
-
-@dataclass(frozen=True)
-class Confidences:
-    """Shares of answers by confidence, in `BINS` equal bins from 0 to 1."""
-
-    label: str
-    shares: list[float]
-    mean: float | None
-    n: int
-
-
-class MarkerKind(StrEnum):
-    DEPLOYMENT = "deployment"
-    ALERT = "alert"
-    RESOLUTION = "resolution"
-
-
-@dataclass(frozen=True)
-class Marker:
-    at: datetime
-    kind: MarkerKind
-    text: str
-    alert_id: UUID | None = None
-    version: str | None = None
-
-
-@dataclass(frozen=True)
-class History:
-    """Everything oldest first."""
-
-    baseline: MeasuredRate | None
-    accuracy: list[Point]
-    label_free: list[Point]
-    reports: list[Point]
-    categories: list[CategorySeries]
-    confidence_then: Confidences | None
-    confidence_now: Confidences | None
-    markers: list[Marker]
 
 
 def history(session: Session, model: RegisteredModel, *, since: datetime | None = None) -> History:

@@ -1,6 +1,5 @@
 """How a model is doing, in one object: what its page, the bot and the report show."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -9,15 +8,23 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlmodel import Session, col, func, select
 
 from tuneloop.kit.clock import now
-from tuneloop.monitoring.rates import MeasuredRate, figure_from, figure_of, pooled
+from tuneloop.kit.figures import MeasuredRate
+from tuneloop.monitoring.rates import figure_from, figure_of, pooled
+from tuneloop.monitoring.schemas import (
+    LabelFree,
+    ModelHealth,
+    MoreLabels,
+    OpenAlert,
+    Sensitivity,
+    StreamState,
+    UpcomingTask,
+)
 from tuneloop.monitoring.status import explain, monitor_of, open_alerts
 from tuneloop.registry.service import full_name
 from tuneloop.stats.intervals import Rate
 from tuneloop.tables import (
     AdapterVersion,
     Alert,
-    AlertKind,
-    AlertLevel,
     EvalRun,
     Monitor,
     MonitorStatus,
@@ -26,109 +33,12 @@ from tuneloop.tables import (
     ReviewItem,
     ReviewState,
     Schedule,
-    ScheduledTask,
 )
 
 ENOUGH = 50
 """Labels after which no older reading is taken into the accuracy shown."""
 
 READINGS_POOLED = 4
-
-
-@dataclass(frozen=True)
-class LabelFree:
-    """Accuracy that confidence alone suggests, true only if calibration still holds.
-
-    `error` is what the last estimate was above (+) or below (-) what labels of the same period showed.
-    """
-
-    estimate: MeasuredRate
-    at: datetime
-    assumption: str
-    error: float | None
-    error_low: float | None
-    error_high: float | None
-    checked_on: int
-
-
-@dataclass(frozen=True)
-class MoreLabels:
-    labels_per_week: int
-    smallest_drop: float | None
-
-
-@dataclass(frozen=True)
-class Sensitivity:
-    """The smallest fall that would be found within `weeks` with `probability`; None: no fall would be."""
-
-    labels_per_week: int
-    smallest_drop: float | None
-    weeks: int
-    probability: float
-    more: list[MoreLabels]
-
-
-@dataclass(frozen=True)
-class OpenAlert:
-    id: UUID
-    kind: AlertKind
-    level: AlertLevel
-    summary: str
-    opened_at: datetime
-    snoozed_until: datetime | None
-
-
-@dataclass(frozen=True)
-class UpcomingTask:
-    """Something that will happen automatically, unless `paused`."""
-
-    task: ScheduledTask
-    every_days: int
-    next_at: datetime
-    paused: bool
-    custom: bool
-
-
-@dataclass(frozen=True)
-class StreamState:
-    """The newest reading of one stream, with what it says in a sentence."""
-
-    stream: str
-    at: datetime
-    n: int
-    value: float | None
-    statistic: float | None
-    threshold: float | None
-    p_value: float | None
-    alarm: bool
-    note: str | None
-
-
-@dataclass(frozen=True)
-class ModelHealth:
-    """`accuracy` is measured on labelled production answers, `baseline` on the version's own evaluation.
-
-    `new_questions` are the proposed names of groups unlike what is known so far (`clusters.new_clusters`).
-    """
-
-    model_id: UUID
-    name: str
-    version: str | None
-    status: MonitorStatus
-    since: datetime | None
-    reason: str
-    accuracy: MeasuredRate | None
-    accuracy_since: datetime | None
-    baseline: MeasuredRate | None
-    label_free: LabelFree | None
-    reports: MeasuredRate | None
-    canary_noise: MeasuredRate | None
-    sensitivity: Sensitivity | None
-    labels_due: int
-    new_questions: list[str]
-    streams: list[StreamState]
-    alerts: list[OpenAlert]
-    tasks: list[UpcomingTask]
 
 
 def model_health(session: Session, model: RegisteredModel, *, at: datetime | None = None) -> ModelHealth:

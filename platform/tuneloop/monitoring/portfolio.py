@@ -1,7 +1,6 @@
 """All models of an agency at a glance: which one needs somebody, and for what."""
 
 from collections import defaultdict
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -9,8 +8,10 @@ from uuid import UUID
 from sqlmodel import Session, col, func, select
 
 from tuneloop.kit.clock import now
-from tuneloop.monitoring.model_health import UpcomingTask, accuracy_of
-from tuneloop.monitoring.rates import MeasuredRate, figure_of
+from tuneloop.kit.figures import MeasuredRate
+from tuneloop.monitoring.model_health import accuracy_of
+from tuneloop.monitoring.rates import figure_of
+from tuneloop.monitoring.schemas import PortfolioRow, UpcomingTask
 from tuneloop.monitoring.status import explain
 from tuneloop.stats.intervals import Rate
 from tuneloop.tables import (
@@ -21,12 +22,10 @@ from tuneloop.tables import (
     Alias,
     Approval,
     Client,
-    Domain,
     EvalRun,
     JobRow,
     Monitor,
     MonitorStatus,
-    Plan,
     Prediction,
     Reading,
     RegisteredModel,
@@ -45,30 +44,6 @@ URGENCY = [
     MonitorStatus.TOO_FEW_LABELS,
     MonitorStatus.OK,
 ]
-
-
-@dataclass(frozen=True)
-class PortfolioRow:
-    """One model. `answers` and `client_compute_seconds` are of the last 30 days; the latter is the whole client's."""
-
-    client: str
-    client_name: str
-    domain: Domain
-    plan: Plan
-    model: str
-    model_id: UUID
-    version: str | None
-    status: MonitorStatus
-    since: datetime | None
-    reason: str
-    accuracy: MeasuredRate | None
-    baseline: MeasuredRate | None
-    open_alerts: int
-    approvals_waiting: int
-    labels_due: int
-    answers: int
-    client_compute_seconds: float
-    next_task: UpcomingTask | None
 
 
 def portfolio(session: Session, *, at: datetime | None = None) -> list[PortfolioRow]:

@@ -1,20 +1,10 @@
 """Rates as monitoring shows them: never without n and interval."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from tuneloop.kit.figures import MeasuredRate
 from tuneloop.stats.intervals import Rate
-
-
-@dataclass(frozen=True)
-class MeasuredRate:
-    """A share between 0 and 1 with its 95 % interval; `value` is None where nothing was measured."""
-
-    value: float | None
-    n: int
-    low: float
-    high: float
 
 
 def figure_of(rate: Rate) -> MeasuredRate:

@@ -3,26 +3,14 @@
 from litestar import Controller, get, patch
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
-from tuneloop.monitoring.model_health import UpcomingTask, tasks_of
-from tuneloop.monitoring.schedules import MOST_DAYS, change_schedule
+from tuneloop.monitoring.model_health import tasks_of
+from tuneloop.monitoring.schedules import change_schedule
+from tuneloop.monitoring.schemas import ScheduleChange, UpcomingTask
 from tuneloop.registry.service import find_model
-from tuneloop.tables import Role, ScheduledTask
-
-
-class ScheduleChange(BaseModel):
-    """What is left out stays as it is; `suggested` goes back to what plan and domain suggest."""
-
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"task": "retrain", "every_days": 14}]})
-
-    task: ScheduledTask
-    every_days: int | None = Field(default=None, ge=1, le=MOST_DAYS)
-    next_at: AwareDatetime | None = None
-    paused: bool | None = None
-    suggested: bool = False
+from tuneloop.tables import Role
 
 
 class ScheduleController(Controller):

@@ -14,6 +14,7 @@ from tuneloop.audit.service import record
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import InvalidInput, NotFound
 from tuneloop.kit.principal import Principal
+from tuneloop.monitoring.schemas import MOST_DAYS
 from tuneloop.tables import Client, Domain, Monitor, Plan, RegisteredModel, Role, Schedule, ScheduledTask
 
 WEEK, FORTNIGHT, MONTH, QUARTER = 7, 14, 30, 91
@@ -33,8 +34,6 @@ FIRST_CANARY = timedelta(hours=1)
 
 COLLECT = timedelta(days=3)
 """Time to label and collect between an alert and the retrain that it brings forward."""
-
-MOST_DAYS = 366
 
 
 class Suggestion(NamedTuple):

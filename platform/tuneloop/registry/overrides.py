@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel
 from sqlmodel import Session, col, select
 
-from tuneloop.stats.gate import Outcome
+from tuneloop.stats.outcome import Outcome
 from tuneloop.tables import Approval, ApprovalKind, Comparison, Decision, RetrainingCycle
 
 

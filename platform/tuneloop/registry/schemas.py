@@ -1,10 +1,11 @@
 """What the registry endpoints read and write."""
 
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, NotRequired, Self, cast
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
+from typing_extensions import TypedDict
 
 from tuneloop.clients.schemas import Slug
 from tuneloop.registry.contract import Contract, Quantisation
@@ -72,6 +73,14 @@ class ModelRead(BaseModel):
     created_at: datetime
 
 
+class FileRead(TypedDict):
+    """`size` in bytes."""
+
+    name: str
+    sha256: str
+    size: NotRequired[int]
+
+
 class VersionRead(BaseModel):
     id: UUID
     name: str
@@ -79,7 +88,7 @@ class VersionRead(BaseModel):
     digest: str
     parent: str | None
     contract: Contract
-    files: list[dict[str, Any]]
+    files: list[FileRead]
     parity: dict[str, Any]
     training: dict[str, Any]
     override: Override | None
@@ -95,7 +104,7 @@ class VersionRead(BaseModel):
             digest=version.digest,
             parent=f"{model}@v{parent}" if parent else None,
             contract=Contract.model_validate(version.manifest["contract"]),
-            files=version.files,
+            files=[cast(FileRead, file) for file in version.files],
             parity=version.parity,
             training=version.training,
             override=override,

@@ -17,7 +17,8 @@ from tuneloop.kit.errors import NotFound
 from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.registry.service import contract_of, find_model, list_versions
-from tuneloop.retraining.diagnosis.reading import AttemptRead, read_attempts
+from tuneloop.retraining.diagnosis.reading import read_attempts
+from tuneloop.retraining.diagnosis.schemas import AttemptRead
 from tuneloop.retraining.events import Moment, moment_of
 from tuneloop.retraining.reading import read_cycle
 from tuneloop.retraining.schemas import (
@@ -26,7 +27,9 @@ from tuneloop.retraining.schemas import (
     DecisionCreate,
     EvalAnswerRead,
     EvalRunRead,
+    GateItemRead,
     GateRead,
+    LookRead,
 )
 from tuneloop.retraining.service import (
     approve_promotion,
@@ -37,8 +40,8 @@ from tuneloop.retraining.service import (
     propose,
     reject,
 )
-from tuneloop.retraining.verdicts import gate_state, settled_items
-from tuneloop.tables import EvalRun, Role, Trigger
+from tuneloop.retraining.verdicts import GateState, gate_state, settled_items
+from tuneloop.tables import EvalRun, ReviewItem, Role, Trigger
 
 LOOK_SECONDS = 1.0
 KEEP_ALIVE_LOOKS = 15
@@ -109,7 +112,7 @@ class CycleController(Controller):
     def gate(self, session: NamedDependency[TenantSession], cycle_id: FromPath[UUID]) -> GateRead:
         """What the gate asked, what people said, and what each of its looks found."""
         cycle = find_cycle(session, cycle_id)
-        return GateRead.of(gate_state(session, cycle), settled_items(session, cycle_id))
+        return _gate(gate_state(session, cycle), settled_items(session, cycle_id))
 
     @get("/cycles/{cycle_id:uuid}/events", role=Role.VIEWER)
     async def events(
@@ -200,3 +203,22 @@ class EvalController(Controller):
         if run is None:
             raise NotFound("eval run", run_id)
         return [EvalAnswerRead.model_validate(answer) for answer in answers_of(session, run)]
+
+
+def _gate(state: GateState, items: list[ReviewItem]) -> GateRead:
+    names = set(GateRead.model_fields) - {"looks", "items"}
+    return GateRead(
+        **{name: getattr(state, name) for name in names},
+        looks=[LookRead.model_validate(look) for look in state.looks],
+        items=[
+            GateItemRead(
+                id=item.id,
+                question=item.messages[-1]["content"],
+                production=item.answers["production"],
+                candidate=item.answers["candidate"],
+                expected=item.expected,
+                category=item.category,
+            )
+            for item in items
+        ],
+    )

@@ -2,35 +2,16 @@
 
 from typing import Any
 
-from pydantic import BaseModel
 from sqlmodel import Session
 
 from tuneloop.evaluation.service import describe_run, latest_run
+from tuneloop.kit import figures
+from tuneloop.kit.figures import RateRead
 from tuneloop.retraining.attempts import comparison_of
+from tuneloop.retraining.schemas import Evidence, Measured
 from tuneloop.tables import EvalRun, RetrainingCycle
 
 WEAKEST = 3
-
-
-class Measured(BaseModel):
-    """One thing that was measured. A first version stands alone: no `production`, so no `difference` either."""
-
-    key: str
-    title: str
-    n: int
-    production: dict[str, Any] | None = None
-    candidate: dict[str, Any]
-    difference: dict[str, Any] | None = None
-    fixed: int | None = None
-    broken: int | None = None
-
-
-class Evidence(BaseModel):
-    """`rows` begins with the overall accuracy; of `categories` the one that the candidate is worst at comes first."""
-
-    rows: list[Measured]
-    categories: list[Measured]
-    target: list[str] = []
 
 
 def evidence_of(session: Session, cycle: RetrainingCycle, attempt: int | None = None) -> Evidence | None:
@@ -47,12 +28,12 @@ def evidence_of(session: Session, cycle: RetrainingCycle, attempt: int | None = 
 def in_words(evidence: Evidence) -> str:
     """Two sentences that fit a mail or a reminder."""
     (overall, *_), weakest = evidence.rows, evidence.categories[:WEAKEST]
-    sentence = f"Right on golden examples: {rate_in_words(overall.candidate)}"
+    sentence = f"Right on golden examples: {figures.rate(overall.candidate)}"
     if overall.production is not None:
-        sentence += f", production {rate_in_words(overall.production)}"
+        sentence += f", production {figures.rate(overall.production)}"
     if len(evidence.categories) < 2:
         return f"{sentence}."
-    listed = ", ".join(f"{each.title} {rate_in_words(each.candidate)}" for each in weakest)
+    listed = ", ".join(f"{each.title} {figures.rate(each.candidate)}" for each in weakest)
     return f"{sentence}. Weakest of {len(evidence.categories)} categories: {listed}."
 
 
@@ -72,17 +53,9 @@ def _alone(run: EvalRun) -> Evidence:
     return Evidence(rows=rows, categories=_weakest_first(categories))
 
 
-def _row(key: str, title: str, rate: dict[str, Any]) -> Measured:
-    return Measured(key=key, title=title, n=rate["n"], candidate=rate)
+def _row(key: str, title: str, found: RateRead) -> Measured:
+    return Measured(key=key, title=title, n=found["n"], candidate=found)
 
 
 def _weakest_first(categories: list[Measured]) -> list[Measured]:
     return sorted(categories, key=lambda each: (each.candidate["value"] or 0.0, each.key))
-
-
-def rate_in_words(rate: dict[str, Any]) -> str:
-    """ "87 % (79 to 92 %, n 100)"."""
-    if not rate["n"]:
-        return "not measured"
-    low, high = 100 * rate["low"], 100 * rate["high"]
-    return f"{100 * rate['value']:.0f} % ({low:.0f} to {high:.0f} %, n {rate['n']})"

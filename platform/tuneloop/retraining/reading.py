@@ -1,7 +1,10 @@
 """The one read model of a cycle: the API answers with it, pages and messages show it."""
 
+from typing import cast
+
 from sqlmodel import Session
 
+from tuneloop.evaluation.schemas import Quantisations
 from tuneloop.registry.overrides import override_of
 from tuneloop.registry.service import full_name
 from tuneloop.retraining.approvals import questions, votes
@@ -53,7 +56,7 @@ def read_cycle(session: Session, cycle: RetrainingCycle, *, attempt: int | None 
         comparison=ComparisonRead.model_validate(comparison) if comparison else None,
         evidence=evidence_of(session, cycle, number),
         override=override_of(session, cycle.id),
-        quantisations=cycle.quantisations,
+        quantisations=cast("Quantisations | None", cycle.quantisations),
         created_at=cycle.created_at,
         updated_at=cycle.updated_at,
     )

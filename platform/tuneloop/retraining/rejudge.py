@@ -18,7 +18,7 @@ from tuneloop.retraining.recipe import FURTHER_COMPUTE, Recipe
 from tuneloop.retraining.service import ask_promotion, start_step
 from tuneloop.retraining.states import advance, close_gate_items
 from tuneloop.retraining.verdicts import labels_used, open_items
-from tuneloop.stats.gate import Outcome
+from tuneloop.stats.outcome import Outcome
 from tuneloop.tables import (
     AbState,
     AdapterVersion,

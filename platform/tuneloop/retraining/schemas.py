@@ -1,23 +1,23 @@
 """What the cycle endpoints read and write."""
 
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, NotRequired
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
+from typing_extensions import TypedDict
 
+from tuneloop.evaluation.schemas import ComparisonTable, Quantisations
 from tuneloop.kit.clock import now
+from tuneloop.kit.figures import DifferenceRead, RateRead
 from tuneloop.registry.contract import Sha256
 from tuneloop.registry.overrides import Override
-from tuneloop.retraining.evidence import Evidence
 from tuneloop.retraining.recipe import Recipe
-from tuneloop.retraining.verdicts import GateState
-from tuneloop.stats.gate import Outcome
+from tuneloop.stats.outcome import Outcome
 from tuneloop.tables import (
     ApprovalKind,
     CycleState,
     Decision,
-    ReviewItem,
     Trigger,
 )
 
@@ -87,11 +87,26 @@ class ComparisonRead(BaseModel):
     look: int
     production_digest: str
     candidate_digest: str
-    table: dict[str, Any]
+    table: ComparisonTable
     outcome: str
     reasons: list[str]
     labels_needed: int | None
     created_at: datetime
+
+
+class DevStratum(TypedDict):
+    n: int
+    correct: int
+    score: float
+    production: NotRequired["DevStratum | None"]
+
+
+class DevScores(TypedDict, total=False):
+    """By stratum, or why training failed."""
+
+    strong: DevStratum
+    target: DevStratum
+    failure: str
 
 
 class CandidateRead(BaseModel):
@@ -102,8 +117,29 @@ class CandidateRead(BaseModel):
     attempt: int
     method: str
     blend: float
-    dev: dict[str, Any]
+    dev: DevScores
     chosen: bool
+
+
+class Measured(BaseModel):
+    """One thing that was measured. A first version stands alone: no `production`, so no `difference` either."""
+
+    key: str
+    title: str
+    n: int
+    production: RateRead | None = None
+    candidate: RateRead
+    difference: DifferenceRead | None = None
+    fixed: int | None = None
+    broken: int | None = None
+
+
+class Evidence(BaseModel):
+    """`rows` begins with the overall accuracy; of `categories` the one that the candidate is worst at comes first."""
+
+    rows: list[Measured]
+    categories: list[Measured]
+    target: list[str] = []
 
 
 class CycleRead(BaseModel):
@@ -127,7 +163,7 @@ class CycleRead(BaseModel):
     comparison: ComparisonRead | None
     evidence: Evidence | None
     override: Override | None
-    quantisations: dict[str, Any] | None
+    quantisations: Quantisations | None
     created_at: datetime
     updated_at: datetime
 
@@ -194,25 +230,6 @@ class GateRead(BaseModel):
     looks: list[LookRead]
     items: list[GateItemRead]
 
-    @classmethod
-    def of(cls, state: GateState, items: list[ReviewItem]) -> Self:
-        names = set(cls.model_fields) - {"looks", "items"}
-        return cls(
-            **{name: getattr(state, name) for name in names},
-            looks=[LookRead.model_validate(look) for look in state.looks],
-            items=[
-                GateItemRead(
-                    id=item.id,
-                    question=item.messages[-1]["content"],
-                    production=item.answers["production"],
-                    candidate=item.answers["candidate"],
-                    expected=item.expected,
-                    category=item.category,
-                )
-                for item in items
-            ],
-        )
-
 
 class EvalRunRead(BaseModel):
     id: UUID
@@ -222,10 +239,10 @@ class EvalRunRead(BaseModel):
     n: int
     reused: int
     seconds: float
-    overall: dict[str, Any]
-    hallucination: dict[str, Any]
-    categories: dict[str, Any]
-    groups: dict[str, Any]
+    overall: RateRead
+    hallucination: RateRead
+    categories: dict[str, RateRead]
+    groups: dict[str, RateRead]
     created_at: datetime
 
 

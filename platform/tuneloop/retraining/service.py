@@ -24,7 +24,7 @@ from tuneloop.retraining.failed_before import failures_of, refuse
 from tuneloop.retraining.jobs import CycleStep, DeployCandidate, FailCycle, TrainCandidate
 from tuneloop.retraining.recipe import FURTHER_COMPUTE, Method, Recipe
 from tuneloop.retraining.states import ENDED, advance
-from tuneloop.stats.gate import Outcome
+from tuneloop.stats.outcome import Outcome
 from tuneloop.tables import (
     Alert,
     Alias,

@@ -12,7 +12,8 @@ from tuneloop.kit.jobs import enqueue
 from tuneloop.registry.service import policy_of
 from tuneloop.retraining.attempts import of_attempt
 from tuneloop.retraining.jobs import RejudgeCandidate
-from tuneloop.stats.gate import LABELS_A_LOOK, Outcome
+from tuneloop.stats.gate import LABELS_A_LOOK
+from tuneloop.stats.outcome import Outcome
 from tuneloop.tables import (
     Approval,
     ApprovalKind,

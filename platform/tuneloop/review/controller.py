@@ -15,12 +15,12 @@ from tuneloop.kit.tenancy import TenantSession
 from tuneloop.registry.service import find_model
 from tuneloop.review.labels import agreement, pace, queue_counts, waiting
 from tuneloop.review.queue import budget_of, fill, next_item, settle, skip, submit_label, undo
+from tuneloop.review.reading import read_item, read_settled
 from tuneloop.review.schemas import (
     AgreementRead,
     AnswerRequest,
     FilledRead,
     FillRequest,
-    ItemRead,
     NextRead,
     QueueCountRead,
     QueueRead,
@@ -75,7 +75,7 @@ class ReviewController(Controller):
         found = find_model(session, client=client, model=model)
         item = next_item(session, principal=principal, model=found, purposes=[purpose] if purpose else ())
         return NextRead(
-            item=ItemRead.of(session, item) if item else None,
+            item=read_item(session, item) if item else None,
             waiting=waiting(session, ReviewItem.model_id == found.id),
         )
 
@@ -85,7 +85,7 @@ class ReviewController(Controller):
         item = session.get(ReviewItem, item_id)
         if item is None:
             raise NotFound("review item", item_id)
-        return SettledRead.of(session, item)
+        return read_settled(session, item)
 
     @post("/review/{item_id:uuid}/label", role=Role.OPERATOR, status_code=200, sync_to_thread=True)
     def label(
@@ -97,7 +97,7 @@ class ReviewController(Controller):
     ) -> SettledRead:
         """Say what the right answer is."""
         item = submit_label(session, principal=principal, item_id=item_id, **data.model_dump())
-        return SettledRead.of(session, item)
+        return read_settled(session, item)
 
     @post("/review/{item_id:uuid}/skip", role=Role.OPERATOR, status_code=200, sync_to_thread=True)
     def skip_item(
@@ -107,7 +107,7 @@ class ReviewController(Controller):
         item_id: FromPath[UUID],
     ) -> SettledRead:
         """Leave an item out: it can't be answered, or a proposal is not worth learning."""
-        return SettledRead.of(session, skip(session, principal=principal, item_id=item_id))
+        return read_settled(session, skip(session, principal=principal, item_id=item_id))
 
     @post("/review/{item_id:uuid}/undo", role=Role.OPERATOR, status_code=200, sync_to_thread=True)
     def undo_label(
@@ -117,7 +117,7 @@ class ReviewController(Controller):
         item_id: FromPath[UUID],
     ) -> SettledRead:
         """Take your label or skip back, within an hour."""
-        return SettledRead.of(session, undo(session, principal=principal, item_id=item_id))
+        return read_settled(session, undo(session, principal=principal, item_id=item_id))
 
     @post("/review/{item_id:uuid}/settle", role=Role.ADMIN, status_code=200, sync_to_thread=True)
     def settle_item(
@@ -129,4 +129,4 @@ class ReviewController(Controller):
     ) -> SettledRead:
         """End a dispute by an admin's word."""
         item = settle(session, principal=principal, item_id=item_id, expected=data.expected, category=data.category)
-        return SettledRead.of(session, item)
+        return read_settled(session, item)

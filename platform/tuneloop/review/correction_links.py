@@ -18,6 +18,7 @@ from tuneloop.predictions.service import find_prediction, report_feedback
 from tuneloop.registry.contract import Task
 from tuneloop.registry.service import contract_of
 from tuneloop.review.items import ORDER, put
+from tuneloop.review.sources_schemas import LONGEST_LIFE_DAYS
 from tuneloop.tables import (
     FeedbackKind,
     Prediction,
@@ -33,7 +34,6 @@ from tuneloop.tables import (
 PURPOSE = "correction"
 PREFIX = "fix_"
 LIFE_DAYS = 30
-LONGEST_LIFE_DAYS = 180
 AN_HOUR = timedelta(hours=1)
 MOST_AN_HOUR = 20
 MOST_IN_ALL = 500

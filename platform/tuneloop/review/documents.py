@@ -18,6 +18,7 @@ from tuneloop.registry.service import contract_of
 from tuneloop.review.extraction import ExtractedPair, extract_pairs, extract_texts
 from tuneloop.review.items import ORDER, put
 from tuneloop.review.jobs import ProposeExamples
+from tuneloop.review.sources_schemas import LONGEST_TEXT
 from tuneloop.tables import (
     Document,
     RegisteredModel,
@@ -28,7 +29,6 @@ from tuneloop.tables import (
     Source,
 )
 
-LONGEST = 400_000
 MOST_PROPOSALS = 200
 
 
@@ -58,8 +58,8 @@ def add_document(session: Session, *, principal: Principal, model: RegisteredMod
     title, text = title.strip(), text.replace("\0", "").strip()
     if not title or not text:
         raise InvalidInput("a document has a title and a text")
-    if len(text) > LONGEST:
-        raise InvalidInput(f"the text has more than {LONGEST:,} letters; split it")
+    if len(text) > LONGEST_TEXT:
+        raise InvalidInput(f"the text has more than {LONGEST_TEXT:,} letters; split it")
     digest = sha256(canonical(text).encode()).hexdigest()
     known = session.exec(select(Document).where(Document.model_id == model.id, Document.sha256 == digest)).one_or_none()
     if known is not None:

@@ -1,18 +1,12 @@
 """What the endpoints of the review queue read and write."""
 
 from datetime import datetime
-from typing import Any, Self
+from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
-from sqlmodel import Session
 
-from tuneloop.predictions.completion_ids import completion_id
-from tuneloop.registry.service import contract_of
-from tuneloop.review.blinding import shown
-from tuneloop.review.labels import of_item
-from tuneloop.review.neighbours import neighbours
-from tuneloop.tables import RegisteredModel, ReviewItem, ReviewPurpose, ReviewState
+from tuneloop.tables import ReviewPurpose, ReviewState
 
 
 class _Read(BaseModel):
@@ -49,25 +43,6 @@ class ItemRead(BaseModel):
     neighbours: list[NeighbourRead]
     created_at: datetime
 
-    @classmethod
-    def of(cls, session: Session, item: ReviewItem) -> Self:
-        contract = contract_of(session.get_one(RegisteredModel, item.model_id))
-        seen = shown(contract, item)
-        return cls(
-            id=item.id,
-            purpose=item.purpose,
-            state=item.state,
-            reason=item.reason,
-            completion=completion_id(item.prediction_id) if item.prediction_id else None,
-            messages=item.messages,
-            labels=list(contract.labels),
-            choices=seen.answers,
-            blind=seen.blind,
-            wanted_labels=item.wanted_labels,
-            neighbours=[NeighbourRead.model_validate(each) for each in neighbours(session, item)],
-            created_at=item.created_at,
-        )
-
 
 class SettledRead(_Read):
     """An item after a label. `answers` tells who said what; it is null until the item is settled."""
@@ -83,24 +58,6 @@ class SettledRead(_Read):
     example_id: UUID | None
     answers: dict[str, Any] | None
     labels: list[LabelRead]
-
-    @classmethod
-    def of(cls, session: Session, item: ReviewItem) -> Self:
-        """Others' labels stay hidden while the item is open, so that a second labeller is as blind as the first."""
-        settled = item.state in (ReviewState.DONE, ReviewState.SKIPPED)
-        return cls(
-            id=item.id,
-            purpose=item.purpose,
-            state=item.state,
-            reason=item.reason,
-            wanted_labels=item.wanted_labels,
-            expected=item.expected,
-            category=item.category,
-            outcome=item.outcome,
-            example_id=item.example_id,
-            answers=item.answers if settled else None,
-            labels=[LabelRead.model_validate(label) for label in of_item(session, item.id)] if settled else [],
-        )
 
 
 class NextRead(BaseModel):

@@ -1,74 +1,26 @@
 """HTTP: where items come from beside production: documents, and links for clients."""
 
-from datetime import datetime
 from uuid import UUID
 
 from litestar import Controller, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
-from pydantic import BaseModel, ConfigDict, Field
 
 from tuneloop.identity.request import HttpRequest
 from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.registry.service import find_model
-from tuneloop.review.correction_links import LONGEST_LIFE_DAYS, create_link, list_links, revoke_link
-from tuneloop.review.documents import LONGEST, add_document, list_documents
+from tuneloop.review.correction_links import create_link, list_links, revoke_link
+from tuneloop.review.documents import add_document, list_documents
+from tuneloop.review.sources_schemas import (
+    CorrectionLinkRead,
+    DocumentCreate,
+    DocumentRead,
+    LinkCreate,
+    NewLinkRead,
+    ProposedRead,
+)
 from tuneloop.tables import Role
-
-
-class DocumentCreate(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"title": "Returns", "text": "## How long?\n30 days."}]}
-    )
-
-    title: str = Field(min_length=1, max_length=200)
-    text: str = Field(min_length=1, max_length=LONGEST)
-
-
-class DocumentRead(BaseModel):
-    """`proposed` items came from it; they train once a person confirms them."""
-
-    id: UUID
-    title: str
-    added_by: str
-    added_at: datetime
-    proposed: int
-    waiting: int
-    confirmed: int
-
-
-class ProposedRead(BaseModel):
-    """`job_id` is set while production is asked what it would answer."""
-
-    id: UUID
-    proposed: int
-    job_id: UUID | None
-
-
-class LinkCreate(BaseModel):
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"days": 30}]})
-
-    days: int = Field(default=30, ge=1, le=LONGEST_LIFE_DAYS)
-
-
-class CorrectionLinkRead(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-
-    id: UUID
-    created_by: str
-    created_at: datetime
-    expires_at: datetime
-    revoked_at: datetime | None
-    uses: int
-    used_at: datetime | None
-
-
-class NewLinkRead(BaseModel):
-    """`url` is shown once."""
-
-    link: CorrectionLinkRead
-    url: str
 
 
 class SourcesController(Controller):

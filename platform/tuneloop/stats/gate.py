@@ -6,7 +6,6 @@ correction is due. A verdict without traffic is one look at the items; one with 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
 from tuneloop.stats.gate_tests import (
     Check,
@@ -19,6 +18,7 @@ from tuneloop.stats.gate_tests import (
     non_inferiority,
     superiority,
 )
+from tuneloop.stats.outcome import Outcome
 from tuneloop.stats.paired import PairedCounts
 from tuneloop.stats.sequential import Decision
 from tuneloop.stats.strata import Strata
@@ -31,12 +31,6 @@ LABELS_A_LOOK = 5
 """Labels between two looks. The tests allow one after each; fewer looks are easier to follow."""
 
 _NOTHING = PairedCounts(0, 0, 0, 0)
-
-
-class Outcome(StrEnum):
-    PROMOTE = "promote"
-    REJECT = "reject"
-    NEED_MORE_LABELS = "need_more_labels"
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 from scipy import stats
 
+from tuneloop.kit import figures
+
 
 class Interval(NamedTuple):
     low: float
@@ -74,14 +76,12 @@ def newcombe_difference(production: Rate, candidate: Rate, level: float = 0.95) 
 
 
 def describe(rate: Rate, digits: int = 0) -> str:
-    """ "87 % (79-92 %, n=100)"; `digits` after the decimal point of every percentage."""
-    if not rate.n:
-        return "not measured (n=0)"
-    return f"{100 * rate.value:.{digits}f} % ({describe_interval(rate.interval, digits)}, n={rate.n})"
+    """ "87 % (79-92 %, n=100)", with an en dash; `digits` after the decimal point of every percentage."""
+    return figures.rate(figures.MeasuredRate(rate.value, rate.n, *rate.interval), digits)
 
 
 def describe_interval(interval: Interval, digits: int = 0) -> str:
-    return f"{100 * interval.low:.{digits}f}-{100 * interval.high:.{digits}f} %"
+    return figures.span(interval.low, interval.high, digits)
 
 
 def normal_quantile(level: float) -> float:

@@ -9,7 +9,7 @@ from tuneloop.retraining.approvals import latest_question
 from tuneloop.retraining.attempts import attempts_of, comparison_of
 from tuneloop.retraining.diagnosis.service import stored_diagnosis
 from tuneloop.retraining.states import ENDED
-from tuneloop.stats.gate import Outcome
+from tuneloop.stats.outcome import Outcome
 from tuneloop.tables import (
     AdapterVersion,
     Alert,

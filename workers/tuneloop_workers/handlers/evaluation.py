@@ -63,7 +63,7 @@ def evaluate_candidate(context: JobContext, job: EvaluateCandidate) -> None:
         if cycle is None:
             return
         note_seconds(session, cycle, evaluate=time.monotonic() - started)
-        cycle.quantisations = weigh_quantisations(quantised, policy) if quantised else None
+        cycle.quantisations = dict(weigh_quantisations(quantised, policy)) if quantised else None
         for exam, answers in zip(exams, given, strict=True):
             record_run(
                 session,

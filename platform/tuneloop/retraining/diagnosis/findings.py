@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from tuneloop.kit.figures import DifferenceRead, RateRead
 from tuneloop.registry.contract import Frozen
 from tuneloop.tables import AttemptEnd
 
@@ -16,9 +17,9 @@ class Loss(Frozen):
 
     category: str
     n: int
-    production: dict[str, Any]
-    candidate: dict[str, Any]
-    difference: dict[str, Any]
+    production: RateRead
+    candidate: RateRead
+    difference: DifferenceRead
     fixed: int
     broken: int
 

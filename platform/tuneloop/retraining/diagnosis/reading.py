@@ -1,31 +1,23 @@
 """The attempts of a cycle as people see them: what each was, how it ended, why, and what could be done next."""
 
 from collections.abc import Iterable
-from datetime import datetime
-from typing import Self
 from uuid import UUID
 
-from pydantic import BaseModel
 from sqlmodel import Session, col, select
 
 from tuneloop.datasets.leakage import stored_text
 from tuneloop.registry.service import full_name
 from tuneloop.retraining.attempts import attempts_of
 from tuneloop.retraining.diagnosis.findings import (
-    BlendResult,
     ConfusedPair,
     Diagnosis,
-    Failure,
-    Loss,
-    NextStep,
     StepKind,
-    TrainingData,
 )
+from tuneloop.retraining.diagnosis.schemas import AttemptRead, DiagnosisRead, PairRead
 from tuneloop.retraining.diagnosis.service import stored_diagnosis
 from tuneloop.retraining.recipe import Recipe, blend_in_words
 from tuneloop.tables import (
     AdapterVersion,
-    AttemptEnd,
     Candidate,
     CycleAttempt,
     Example,
@@ -35,51 +27,6 @@ from tuneloop.tables import (
 )
 
 LONGEST_QUESTION = 300
-
-
-class PairRead(ConfusedPair):
-    """`questions` are the texts of its examples that exist still."""
-
-    questions: tuple[str, ...] = ()
-
-
-class DiagnosisRead(BaseModel):
-    """`steps` are ranked; POST …/steps does one by its `key`."""
-
-    ended: AttemptEnd
-    version: str | None
-    summary: str
-    reasons: tuple[str, ...]
-    losses: tuple[Loss, ...]
-    pairs: tuple[PairRead, ...]
-    data: TrainingData | None
-    tried: tuple[BlendResult, ...]
-    failure: Failure | None
-    steps: tuple[NextStep, ...]
-    made_at: datetime
-
-    @classmethod
-    def of(cls, diagnosis: Diagnosis, texts: dict[UUID, str]) -> Self:
-        names = set(cls.model_fields) - {"pairs"}
-        return cls(
-            **{name: getattr(diagnosis, name) for name in names},
-            pairs=tuple(_pair(pair, texts) for pair in diagnosis.pairs),
-        )
-
-
-class AttemptRead(BaseModel):
-    """`what` says how its candidate came about, by which `step` of the diagnosis before; `seconds` are of compute."""
-
-    number: int
-    step: StepKind | None
-    what: str
-    recipe: Recipe
-    candidate: str | None
-    seconds: dict[str, float]
-    ended: AttemptEnd | None
-    started_at: datetime
-    ended_at: datetime | None
-    diagnosis: DiagnosisRead | None
 
 
 def read_attempts(session: Session, cycle: RetrainingCycle) -> list[AttemptRead]:
@@ -99,7 +46,7 @@ def read_attempts(session: Session, cycle: RetrainingCycle) -> list[AttemptRead]
             ended=row.ended,
             started_at=row.started_at,
             ended_at=row.ended_at,
-            diagnosis=DiagnosisRead.of(found[row.number], texts) if row.number in found else None,
+            diagnosis=_diagnosis(found[row.number], texts) if row.number in found else None,
         )
         for before, row in zip([None, *rows], rows, strict=False)
     ]
@@ -144,6 +91,14 @@ def _texts(session: Session, diagnoses: Iterable[Diagnosis]) -> dict[UUID, str]:
     items = select(ReviewItem).where(col(ReviewItem.id).in_([each for pair in pairs for each in pair.items]))
     rows: list[Example | ReviewItem] = [*session.exec(examples), *session.exec(items)]
     return {row.id: stored_text(row.messages)[:LONGEST_QUESTION] for row in rows}
+
+
+def _diagnosis(diagnosis: Diagnosis, texts: dict[UUID, str]) -> DiagnosisRead:
+    names = set(DiagnosisRead.model_fields) - {"pairs"}
+    return DiagnosisRead(
+        **{name: getattr(diagnosis, name) for name in names},
+        pairs=tuple(_pair(pair, texts) for pair in diagnosis.pairs),
+    )
 
 
 def _pair(pair: ConfusedPair, texts: dict[UUID, str]) -> PairRead:

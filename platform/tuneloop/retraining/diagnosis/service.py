@@ -6,7 +6,9 @@ from uuid import UUID
 
 from sqlmodel import Session, col, func, select
 
+from tuneloop.kit import figures
 from tuneloop.kit.clock import now
+from tuneloop.kit.figures import RateRead
 from tuneloop.kit.jobs import JobRow
 from tuneloop.registry.service import policy_of
 from tuneloop.retraining.attempts import attempt_of, attempts_of, candidates_of, comparison_of
@@ -14,7 +16,6 @@ from tuneloop.retraining.diagnosis.data import training_data
 from tuneloop.retraining.diagnosis.findings import BlendResult, ConfusedPair, Diagnosis, Failure, Loss
 from tuneloop.retraining.diagnosis.losses import losses_of, pairs_of
 from tuneloop.retraining.diagnosis.steps import Case, next_steps
-from tuneloop.retraining.evidence import rate_in_words
 from tuneloop.retraining.recipe import Recipe
 from tuneloop.retraining.verdicts import disagreement_run
 from tuneloop.stats.intervals import Rate
@@ -131,8 +132,8 @@ def _short(table: dict[str, Any], worthwhile: float) -> bool:
     return row is not None and row["difference"]["value"] < worthwhile
 
 
-def _overall(table: dict[str, Any], side: str) -> dict[str, Any] | None:
-    rate: dict[str, Any] | None = next((row[side] for row in table.get("rows", []) if row["key"] == "overall"), None)
+def _overall(table: dict[str, Any], side: str) -> RateRead | None:
+    rate: RateRead | None = next((row[side] for row in table.get("rows", []) if row["key"] == "overall"), None)
     return rate
 
 
@@ -166,7 +167,7 @@ def _summary(
     if not losses:
         return f"{name} {word}: {reasons[0]}" if reasons else f"{name} {word}."
     worst = losses[0]
-    fell = f"{worst.category} went from {rate_in_words(worst.production)} to {rate_in_words(worst.candidate)}"
+    fell = f"{worst.category} went from {figures.rate(worst.production)} to {figures.rate(worst.candidate)}"
     pair = next((each for each in pairs if each.category == worst.category and each.wrong), None)
     taken = f"; {pair.after} of {pair.n} are taken for {pair.wrong} now, {pair.before} before" if pair else ""
     return f"{name} {word}: {fell}{taken}."

@@ -6,11 +6,11 @@ No step promises what was not measured: each says from which figures its expecta
 from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import median
-from typing import Any
 
 from tuneloop.evaluation.service import rate_of
+from tuneloop.kit import figures
+from tuneloop.kit.figures import RateRead
 from tuneloop.retraining.diagnosis.findings import CategoryData, ConfusedPair, Loss, NextStep, StepKind, TrainingData
-from tuneloop.retraining.evidence import rate_in_words
 from tuneloop.retraining.next_recipe import ALL_LAYERS_TIMES, all_layers_recipe, changed_recipe
 from tuneloop.retraining.recipe import Method, Recipe, blend_in_words
 from tuneloop.stats.intervals import Rate
@@ -50,7 +50,7 @@ class Case:
     most_labels: int
     labels_needed: int | None
     by_traffic: bool
-    production: dict[str, Any] | None
+    production: RateRead | None
 
 
 def next_steps(case: Case) -> tuple[NextStep, ...]:
@@ -113,7 +113,7 @@ def _better_blend(case: Case) -> Candidate | None:
 def _retrain(case: Case) -> NextStep:
     changed = changed_recipe(case.recipe, lost=case.lost, short=case.short, seeds=case.seeds)
     tells = case.compared > 0 and case.ended is not AttemptEnd.FAILED
-    so_far = rate_in_words(rate_of(Rate(case.promoted, case.compared)))
+    so_far = figures.rate(rate_of(Rate(case.promoted, case.compared)))
     known = f"Of this model's retrains that were compared so far, {so_far} were promoted."
     return NextStep(
         key="retrain",
@@ -187,9 +187,9 @@ def _of_more_examples(case: Case, row: CategoryData, wanted: int) -> tuple[str, 
     pooled = Rate(sum(rate.correct for rate in rich), sum(rate.n for rate in rich))
     if pooled.n and own.n and pooled.value > own.value:
         so = f"{_many(len(rich), 'category has', 'categories have')} at least {row.examples + wanted} examples"
-        now_so = f"{row.category} has {row.examples} examples and {rate_in_words(rate_of(own))} right"
+        now_so = f"{row.category} has {row.examples} examples and {figures.rate(rate_of(own))} right"
         because = "The candidate's golden answers, by how many training examples a category has."
-        return f"{now_so}; {so}, and {rate_in_words(rate_of(pooled))}.", because
+        return f"{now_so}; {so}, and {figures.rate(rate_of(pooled))}.", because
     missed = sum(pair.after for pair in case.pairs if pair.category == row.category)
     border = f"{missed} of {own.n} golden items of {row.category} are on the wrong side of it"
     because = "Counted on the golden items; how much of it more examples mend is not known before."
@@ -241,7 +241,7 @@ def _golden(case: Case) -> NextStep | None:
 
 
 def _keep(case: Case) -> NextStep:
-    right = f" It was right on {rate_in_words(case.production)}." if case.production else ""
+    right = f" It was right on {figures.rate(case.production)}." if case.production else ""
     because = "Measured on the golden items of this comparison." if case.production else "Production was not touched."
     title = "Keep production as it is"
     return NextStep(

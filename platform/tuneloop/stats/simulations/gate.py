@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuneloop.stats.attempts import ATTEMPTS, alpha_of
-from tuneloop.stats.gate import LABELS_A_LOOK, Outcome, Policy, decide
+from tuneloop.stats.gate import LABELS_A_LOOK, Policy, decide
 from tuneloop.stats.gate_tests import CheckResult, Levels, non_inferiority
+from tuneloop.stats.outcome import Outcome
 from tuneloop.stats.paired import PairedCounts, tango_lower
 from tuneloop.stats.power import items_to_separate
 from tuneloop.stats.queue import in_order

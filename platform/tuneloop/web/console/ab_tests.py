@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 from sqlmodel import Session
 
-from tuneloop.ab_tests.figures import TITLES, in_words
+from tuneloop.ab_tests.figures import TITLES, in_words, reading_of
 from tuneloop.retraining.live_test import LIVE
 from tuneloop.tables import AbTest, AdapterVersion
 
@@ -36,5 +36,5 @@ def shown_test(session: Session, test: AbTest) -> ShownTest:
         measures=[ComparedRate(title, arms["production"][key], arms["candidate"][key]) for key, title in TITLES.items()]
         if arms
         else [],
-        says=in_words(test.reading) if test.reading else [],
+        says=in_words(reading_of(test)),
     )

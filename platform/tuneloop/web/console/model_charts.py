@@ -7,8 +7,8 @@ from tuneloop.charts.accuracy import accuracy_over_time, category, reports_rate
 from tuneloop.charts.confidence import confidence_then_and_now
 from tuneloop.charts.data import Distribution, Marker, Point
 from tuneloop.charts.marks import floor_of
-from tuneloop.monitoring.history import Confidences, History
-from tuneloop.monitoring.history import Point as Measured
+from tuneloop.monitoring.schemas import Confidences, History
+from tuneloop.monitoring.schemas import Point as Measured
 
 Spec = dict[str, Any]
 

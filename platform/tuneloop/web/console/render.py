@@ -7,11 +7,12 @@ from litestar import MediaType, Response
 
 from tuneloop.charts.themes import THEMES
 from tuneloop.identity.request import HttpRequest
+from tuneloop.kit import figures
 from tuneloop.kit.principal import Principal
 from tuneloop.stats.intervals import Rate
 from tuneloop.tables import Role
-from tuneloop.web.console import figures
 from tuneloop.web.console.assets import asset_url
+from tuneloop.web.console.figures import figure
 from tuneloop.web.console.flash import COOKIE, forget, take
 
 CSP: Final = (
@@ -35,7 +36,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(asset=asset_url, figure=figures.figure, Role=Role)
+    environment.globals.update(asset=asset_url, figure=figure, Role=Role)
     environment.filters.update(
         percent=figures.percent,
         points=figures.points,

@@ -8,7 +8,8 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Redirect
 
-from tuneloop.ab_tests.service import DAYS, LABELS, SHARE, start, stop
+from tuneloop.ab_tests.schemas import DAYS, LABELS, SHARE
+from tuneloop.ab_tests.service import start, stop
 from tuneloop.kit.errors import InvalidInput
 from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession

@@ -8,7 +8,8 @@ from litestar.response import Redirect
 from pydantic import ValidationError
 
 from tuneloop.clients.service import client_id_of, find_client, list_clients
-from tuneloop.email.controller import SenderRead, SenderWrite
+from tuneloop.email.reading import read_sender
+from tuneloop.email.schemas import SenderWrite
 from tuneloop.email.senders import prove_sender, set_sender
 from tuneloop.identity.request import HttpRequest, settings_of
 from tuneloop.kit.errors import InvalidInput
@@ -32,7 +33,7 @@ class SenderPage(Controller):
         return page(
             request,
             "reports/sender.html",
-            sender=SenderRead.of(session, settings_of(request), found.id if found else None),
+            sender=read_sender(session, settings_of(request), found.id if found else None),
             client=found,
             clients=list_clients(session),
         )

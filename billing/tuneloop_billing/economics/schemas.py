@@ -1,0 +1,62 @@
+"""Economics as the API shows them."""
+
+from typing import Any
+
+from pydantic import BaseModel
+
+from tuneloop.tables import Activity
+
+
+class ShownRead(BaseModel):
+    model: str
+    before: dict[str, Any]
+    after: dict[str, Any]
+
+
+class ClientEconomicsRead(BaseModel):
+    """`hourly` is null while no time is written down; `value` is what retrains of the month did for accuracy."""
+
+    client: str
+    plan: str
+    currency: str
+    mrr: int
+    revenue: int
+    gpu_seconds: int
+    gpu_cost: int
+    margin: int
+    seconds: int
+    seconds_by_activity: dict[Activity, int]
+    guide_seconds: int
+    hourly: int | None
+    value: list[ShownRead]
+
+
+class ChurnRead(BaseModel):
+    left: int
+    of: int
+
+
+class PlanFiguresRead(BaseModel):
+    plan: str
+    clients: int
+    revenue: int
+    gpu_cost: int
+    margin: int
+    seconds: int
+
+
+class EconomicsRead(BaseModel):
+    """Amounts in minor units of `currency`; clients `elsewhere` are billed in another one and in no sum."""
+
+    month: str
+    currency: str
+    mrr: int
+    churn: ChurnRead
+    revenue: int
+    gpu_cost: int
+    margin: int
+    seconds: int
+    hourly: int | None
+    plans: list[PlanFiguresRead]
+    clients: list[ClientEconomicsRead]
+    elsewhere: list[ClientEconomicsRead]
