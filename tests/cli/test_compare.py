@@ -29,7 +29,7 @@ def test_the_table_shows_every_rate_with_n_and_interval(
     overall = next(line for line in lines if line.startswith("Overall accuracy"))
     assert "83 % (74\u201389 %, n=100)" in overall
     assert "88 % (80\u201393 %, n=100)" in overall
-    assert "+5 (-1 to +11)" in overall
+    assert "+5 (\u22121 to +11)" in overall
     assert "Verdict: PROMOTE" in lines
     assert "  \u2022 Overall: proven, not worse by more than 3 points." in [line.rstrip() for line in lines]
     assert "Next: tuneloop promote acme/support, or tuneloop reject acme/support" in lines

@@ -17,6 +17,7 @@ from tests.cli.shell import Shell
 from tests.support.factories import owner_of
 from tests.support.world import World
 from tuneloop.cli.failure import ExitCode
+from tuneloop.cli.lazy import Lazy
 from tuneloop.cli.main import app as cli
 from tuneloop.identity.service import add_member
 from tuneloop.kit.clock import now
@@ -242,7 +243,8 @@ def routes(app: Litestar) -> Iterator[str]:
 
 
 def paths(group: TyperGroup, prefix: str = "") -> Iterator[str]:
-    for name, found in group.commands.items():
+    for name, command in group.commands.items():
+        found = command.load() if isinstance(command, Lazy) else command
         if isinstance(found, TyperGroup):
             yield from paths(found, f"{prefix}{name} ")
         else:

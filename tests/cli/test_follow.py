@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from typing import NamedTuple
 
 import httpx
 from rich.console import Console
@@ -9,16 +10,22 @@ from rich.text import Text
 
 from tests.cli.shell import no_wait
 from tuneloop.cli.follow import Stages
-from tuneloop.cli.http import Api
 from tuneloop.cli.output import Output
 from tuneloop.cli.wiring import Options, Terminal, World
+from tuneloop.kit.api_client import Api
+from tuneloop.kit.jobs.table import JobState
 
 
-def job(state: str = "running", **progress: object) -> dict[str, object]:
-    return {"state": state, "progress": progress}
+class Job(NamedTuple):
+    state: JobState
+    progress: dict[str, object]
 
 
-def watched(*jobs: dict[str, object]) -> list[str]:
+def job(state: JobState = JobState.RUNNING, **progress: object) -> Job:
+    return Job(state, progress)
+
+
+def watched(*jobs: Job) -> list[str]:
     """What a terminal shows in the end."""
     screen = io.StringIO()
     notes = Console(file=screen, force_terminal=True, color_system=None, width=100, legacy_windows=False)
@@ -26,7 +33,7 @@ def watched(*jobs: dict[str, object]) -> list[str]:
     terminal = Terminal(options, Api(httpx.Client()), Output(json=False, notes=notes))
     with Stages(terminal) as stages:
         for each in jobs:
-            stages.update(each, fallback="approved")
+            stages.update(each.state, each.progress, fallback="approved")
     return [line.rstrip() for line in Text.from_ansi(screen.getvalue()).plain.splitlines() if line.strip()]
 
 
@@ -37,7 +44,7 @@ def test_a_stage_shows_steps_speed_loss_and_time_left() -> None:
 
 def test_stages_that_are_over_stay_with_a_tick() -> None:
     lines = watched(
-        job("queued"), job(stage="training", step=3, steps=30, seconds_left=9), job(stage="checking parity")
+        job(JobState.QUEUED), job(stage="training", step=3, steps=30, seconds_left=9), job(stage="checking parity")
     )
     assert [line.split()[:2] for line in lines[-3:]] == [
         ["\u2713", "approved"],

@@ -4,119 +4,97 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Group
-from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
-from tuneloop.cli import figures
+from tuneloop.ab_tests.schemas import DAYS, LABELS, SHARE, AbTestRead, ArmRead
 from tuneloop.cli.arguments import Cycle, Note, NoWait
 from tuneloop.cli.cycles import find_cycle
 from tuneloop.cli.decisions import digest_in_question
 from tuneloop.cli.failure import ExitCode, Failure
-from tuneloop.cli.follow import follow_job
-from tuneloop.cli.jobs import render_job
-from tuneloop.cli.output import facts, plain, right, stack, table
+from tuneloop.cli.jobs import show_job
+from tuneloop.cli.render import Facts, Rows, bullets, moment, right, stack, text
 from tuneloop.cli.wiring import Terminal, command
+from tuneloop.kit import figures
+from tuneloop.kit.jobs.reading import JobRead
+from tuneloop.tables import AbState, ApprovalKind
 
-app = typer.Typer(no_args_is_help=True, help="A/B tests: a candidate answers a share of production's people.")
+app = typer.Typer()
 
-LIVE = ("starting", "running")
+LIVE = (AbState.STARTING, AbState.RUNNING)
 
 
 @command(app, "start")
 def start(
     terminal: Terminal,
     cycle: Cycle,
-    share: Annotated[float, typer.Option(metavar="PERCENT", help="Of the people; 5 to 50.")] = 20,
-    days: Annotated[int, typer.Option(help="How long it runs at most.")] = 14,
-    labels: Annotated[int, typer.Option(help="Answers of each arm that people are asked to label.")] = 60,
+    share: Annotated[float, typer.Option(metavar="PERCENT", help="Of the people; 5 to 50.")] = 100 * SHARE,
+    days: Annotated[int, typer.Option(help="How long it runs at most.")] = DAYS,
+    labels: Annotated[int, typer.Option(help="Answers of each arm that people are asked to label.")] = LABELS,
 ) -> None:
     """Have a compared candidate answer a share of the people. Harm stops it; promote or reject it at any time."""
     found = find_cycle(terminal.api, cycle).value
-    body = {
-        "digest": digest_in_question(found, "promotion"),
-        "share": share / 100,
-        "days": days,
-        "labels": labels,
-    }
-    terminal.out.show(terminal.api.post(f"/cycles/{found['id']}/ab-tests", body), render_test)
+    digest = digest_in_question(found, ApprovalKind.PROMOTION)
+    body = {"digest": digest, "share": share / 100, "days": days, "labels": labels}
+    terminal.show(terminal.api.post(f"/cycles/{found.id}/ab-tests", AbTestRead, body), render_test)
 
 
 @command(app, "status")
 def status(terminal: Terminal, cycle: Cycle) -> None:
     """Tests of a cycle's candidate, newest first: both arms with n and interval, and what they can show."""
-    found = find_cycle(terminal.api, cycle).value["id"]
-    terminal.out.show(terminal.api.get(f"/cycles/{found}/ab-tests"), render_tests)
+    found = find_cycle(terminal.api, cycle).value.id
+    tests = terminal.api.get(f"/cycles/{found}/ab-tests", list[AbTestRead])
+    terminal.show(tests, lambda listed: stack(*map(render_test, listed)))
 
 
 @command(app, "read")
 def read(terminal: Terminal, cycle: Cycle, no_wait: NoWait = False) -> None:
     """Read both arms now instead of within ten minutes, and ask people about answers of both."""
-    reply = terminal.api.post(f"/ab-tests/{_live(terminal, cycle)['id']}/readings")
-    terminal.out.show(reply if no_wait else follow_job(terminal, reply.value["id"]), render_job)
+    show_job(terminal, terminal.api.post(f"/ab-tests/{_live(terminal, cycle)}/readings", JobRead), wait=not no_wait)
 
 
 @command(app, "stop")
 def stop(terminal: Terminal, cycle: Cycle, note: Note = None) -> None:
     """Give all traffic back to production. The candidate still waits for a decision."""
-    live = _live(terminal, cycle)
-    terminal.out.show(terminal.api.post(f"/ab-tests/{live['id']}/stop", {"reason": note}), render_test)
+    path = f"/ab-tests/{_live(terminal, cycle)}/stop"
+    terminal.show(terminal.api.post(path, AbTestRead, {"reason": note}), render_test)
 
 
-def _live(terminal: Terminal, cycle: Any) -> dict[str, Any]:
+def _live(terminal: Terminal, cycle: Any) -> str:
     found = find_cycle(terminal.api, cycle).value
-    tests: list[dict[str, Any]] = terminal.api.get(f"/cycles/{found['id']}/ab-tests").value
-    live = next((test for test in tests if test["state"] in LIVE), None)
-    if live is None:
-        raise Failure(
-            "conflict",
-            f"no A/B test of {found['model']} runs; start one with 'tuneloop abtest start {found['model']}'",
-            exit_code=ExitCode.CONFLICT,
-        )
-    return live
-
-
-def render_tests(tests: list[dict[str, Any]]) -> Group:
-    if not tests:
-        return stack(Text("No A/B test yet.", "dim"))
-    return stack(*(render_test(test) for test in tests))
-
-
-def render_test(test: dict[str, Any]) -> Group:
-    ended = f"{test['state']} by {test['ended_by']} {figures.moment(test['ended_at'])}: {test['reason']}"
-    return stack(
-        facts(
-            [
-                ("Test", test["id"]),
-                ("Of", f"{test['candidate']} against {test['production']}"),
-                ("State", plain(ended) if test["ended_at"] else test["state"]),
-                ("Share", f"{100 * test['share']:.0f} % of the people"),
-                ("Started", plain(f"{figures.moment(test['created_at'])} by {test['started_by']}")),
-                ("Ends", figures.moment(test["ends_at"]) if test["ends_at"] and not test["ended_at"] else None),
-            ]
-        ),
-        _arms(test["reading"]["arms"]) if test["reading"] else None,
-        *(Padding(Text(f"\u2022 {sentence}"), (0, 2)) for sentence in test["says"]),
+    for test in terminal.api.get(f"/cycles/{found.id}/ab-tests", list[AbTestRead]).value:
+        if test.state in LIVE:
+            return str(test.id)
+    raise Failure(
+        "conflict",
+        f"no A/B test of {found.model} runs; start one with 'tuneloop abtest start {found.model}'",
+        exit_code=ExitCode.CONFLICT,
     )
 
 
-def _arms(arms: dict[str, Any]) -> Table:
-    return table(
-        "Arm",
-        right("Answers"),
-        right("People"),
-        right("Accuracy"),
-        right("People who report errors"),
-        right("Hallucination or no label"),
-        rows=[
-            (
-                name.capitalize(),
-                arm["answers"],
-                arm["people"],
-                figures.rate(arm["accuracy"]),
-                figures.rate(arm["reports"]),
-                figures.rate(arm["hallucination"]),
-            )
-            for name, arm in arms.items()
-        ],
-    )
+def render_test(test: AbTestRead) -> Group:
+    arms = ARMS(test.reading["arms"].items()) if test.reading else None
+    return stack(TEST(test), arms, *(bullets(test.says)))
+
+
+def _state(test: AbTestRead) -> str:
+    if test.ended_at is None:
+        return test.state
+    return f"{test.state} by {test.ended_by} {moment(test.ended_at)}: {test.reason}"
+
+
+TEST = Facts[AbTestRead](
+    ("Test", lambda it: it.id),
+    ("Of", lambda it: f"{it.candidate} against {it.production}"),
+    ("State", _state),
+    ("Share", lambda it: f"{figures.percent(it.share)} of the people"),
+    ("Started", lambda it: f"{moment(it.created_at)} by {it.started_by}"),
+    ("Ends", lambda it: None if it.ended_at else it.ends_at),
+)
+ARMS = Rows[tuple[str, ArmRead]](
+    text("Arm", lambda it: Text(it[0].capitalize())),
+    right("Answers", lambda it: it[1]["answers"]),
+    right("People", lambda it: it[1]["people"]),
+    right("Accuracy", lambda it: figures.rate(it[1]["accuracy"])),
+    right("People who report errors", lambda it: figures.rate(it[1]["reports"])),
+    right("Hallucination or no label", lambda it: figures.rate(it[1]["hallucination"])),
+)

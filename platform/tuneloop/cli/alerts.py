@@ -1,22 +1,21 @@
 """`tuneloop alert`: what fell, how sure that is, and on how many examples."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, NamedTuple
 from uuid import UUID
 
 import typer
 from rich.console import Group
-from rich.table import Table
 from rich.text import Text
 
-from tuneloop.cli import figures
-from tuneloop.cli.arguments import Model
-from tuneloop.cli.http import model_path
-from tuneloop.cli.output import facts, plain, right, stack, table, whole
+from tuneloop.cli.arguments import Model, path_of
+from tuneloop.cli.render import Facts, Rows, facts, plain, right, stack, text, whole
 from tuneloop.cli.wiring import Terminal, command
+from tuneloop.kit import figures
+from tuneloop.kit.figures import RateRead
+from tuneloop.monitoring.schemas import AlertEventRead, AlertRead
 
-app = typer.Typer(no_args_is_help=True, help="Alerts of the monitor.")
+app = typer.Typer()
 
 AlertId = Annotated[UUID, typer.Argument(metavar="ALERT", help="The alert's id.")]
 Reason = Annotated[str, typer.Option(help="Why, for those who read it later.", metavar="TEXT")]
@@ -25,19 +24,19 @@ Reason = Annotated[str, typer.Option(help="Why, for those who read it later.", m
 @command(app, "list")
 def index(terminal: Terminal, model: Model) -> None:
     """Alerts of a model, newest first."""
-    terminal.out.show(terminal.api.get(f"{model_path(model.client, model.model)}/alerts"), render_alerts)
+    terminal.show(terminal.api.get(f"{path_of(model)}/alerts", list[AlertRead]), ALERTS)
 
 
 @command(app, "show")
 def show(terminal: Terminal, alert: AlertId) -> None:
     """One alert with its evidence."""
-    terminal.out.show(terminal.api.get(f"/alerts/{alert}"), render_alert)
+    terminal.show(terminal.api.get(f"/alerts/{alert}", AlertRead), render_alert)
 
 
 @command(app, "events")
 def events(terminal: Terminal, alert: AlertId) -> None:
     """Everything that happened to an alert, oldest first."""
-    terminal.out.show(terminal.api.get(f"/alerts/{alert}/events"), render_events)
+    terminal.show(terminal.api.get(f"/alerts/{alert}/events", list[AlertEventRead]), EVENTS)
 
 
 @command(app, "snooze")
@@ -50,89 +49,66 @@ def snooze(
     """No reminders for some days, unless it gets worse."""
     until = datetime.now(UTC) + timedelta(days=days)
     body = {"until": until.isoformat(), "reason": reason}
-    terminal.out.show(terminal.api.post(f"/alerts/{alert}/snooze", body), render_alert)
+    terminal.show(terminal.api.post(f"/alerts/{alert}/snooze", AlertRead, body), render_alert)
 
 
 @command(app, "dismiss")
 def dismiss(terminal: Terminal, alert: AlertId, reason: Reason) -> None:
     """It was no problem. Evidence is collected anew from here."""
-    terminal.out.show(terminal.api.post(f"/alerts/{alert}/dismiss", {"reason": reason}), render_alert)
+    terminal.show(terminal.api.post(f"/alerts/{alert}/dismiss", AlertRead, {"reason": reason}), render_alert)
 
 
 @command(app, "resolve")
 def resolve(terminal: Terminal, alert: AlertId, reason: Reason) -> None:
     """The problem is solved. Evidence is collected anew from here."""
-    terminal.out.show(terminal.api.post(f"/alerts/{alert}/resolve", {"reason": reason}), render_alert)
+    terminal.show(terminal.api.post(f"/alerts/{alert}/resolve", AlertRead, {"reason": reason}), render_alert)
 
 
-def render_alerts(alerts: Sequence[dict[str, Any]]) -> Table:
-    return table(
-        whole("Alert"),
-        whole("Kind"),
-        whole("Level"),
-        whole("State"),
-        whole("Opened"),
-        "What",
-        rows=[
-            (
-                each["id"],
-                each["kind"],
-                each["level"],
-                each["state"],
-                figures.moment(each["opened_at"]),
-                each["summary"],
-            )
-            for each in alerts
-        ],
-    )
+class Fall(NamedTuple):
+    category: str
+    rate: RateRead
+    fallen: bool
 
 
-def render_events(events: Sequence[dict[str, Any]]) -> Table:
-    return table(
-        whole("At"),
-        whole("Change"),
-        whole("Level"),
-        "By",
-        "What",
-        rows=[
-            (figures.moment(each["at"]), each["change"], each["level"], each["actor"], each["summary"])
-            for each in events
-        ],
-    )
-
-
-def render_alert(alert: dict[str, Any]) -> Group:
-    evidence = alert["evidence"]
+def render_alert(alert: AlertRead) -> Group:
+    evidence = alert.evidence
     fallen = set(evidence.get("fallen", ()))
-    categories = evidence.get("categories", {})
+    falls = [Fall(name, rate, name in fallen) for name, rate in evidence.get("categories", {}).items()]
+    named = [name for name in ("baseline", "current", "reports") if name in evidence]
     return stack(
-        Text(plain(alert["summary"]), "bold"),
-        facts(
-            [
-                ("Alert", alert["id"]),
-                ("Kind", f"{alert['kind']}, {alert['level']}"),
-                ("State", alert["state"]),
-                ("Opened", figures.moment(alert["opened_at"])),
-                ("Snoozed until", figures.moment(alert["snoozed_until"]) if alert["snoozed_until"] else None),
-                ("Closed", figures.moment(alert["resolved_at"]) if alert["resolved_at"] else None),
-                ("By", alert["resolved_by"]),
-                ("Reason", alert["resolution"]),
-                *(
-                    (name.capitalize(), figures.rate(evidence[name]))
-                    for name in ("baseline", "current", "reports")
-                    if name in evidence
-                ),
-            ]
-        ),
-        table(
-            "Category",
-            right("Correct on sampled traffic"),
-            "",
-            rows=[
-                (name, figures.rate(rate), Text("fallen", "red") if name in fallen else "")
-                for name, rate in categories.items()
-            ],
-        )
-        if categories
-        else None,
+        Text(plain(alert.summary), "bold"),
+        facts([*ALERT.pairs(alert), *((name.capitalize(), figures.rate(evidence[name])) for name in named)]),
+        FALLS(falls) if falls else None,
     )
+
+
+ALERTS = Rows[AlertRead](
+    whole("Alert", lambda it: it.id),
+    whole("Kind", lambda it: it.kind),
+    whole("Level", lambda it: it.level),
+    whole("State", lambda it: it.state),
+    whole("Opened", lambda it: it.opened_at),
+    text("What", lambda it: it.summary),
+)
+ALERT = Facts[AlertRead](
+    ("Alert", lambda it: it.id),
+    ("Kind", lambda it: f"{it.kind}, {it.level}"),
+    ("State", lambda it: it.state),
+    ("Opened", lambda it: it.opened_at),
+    ("Snoozed until", lambda it: it.snoozed_until),
+    ("Closed", lambda it: it.resolved_at),
+    ("By", lambda it: it.resolved_by),
+    ("Reason", lambda it: it.resolution),
+)
+EVENTS = Rows[AlertEventRead](
+    whole("At", lambda it: it.at),
+    whole("Change", lambda it: it.change),
+    whole("Level", lambda it: it.level),
+    text("By", lambda it: it.actor),
+    text("What", lambda it: it.summary),
+)
+FALLS = Rows[Fall](
+    text("Category", lambda it: it.category),
+    right("Correct on sampled traffic", lambda it: figures.rate(it.rate)),
+    text("", lambda it: Text("fallen", "red") if it.fallen else ""),
+)

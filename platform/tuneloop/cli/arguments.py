@@ -1,6 +1,7 @@
-"""Arguments and options that several commands share."""
+"""Arguments and options that several commands share, and the paths that they stand for."""
 
-from typing import Annotated, Any, Literal
+from datetime import datetime
+from typing import Annotated, Any
 from uuid import UUID
 
 import orjson
@@ -8,17 +9,6 @@ import typer
 
 from tuneloop.kit.errors import InvalidInput
 from tuneloop.registry.names import ModelName, parse_name
-
-Role = Literal["owner", "admin", "operator", "viewer", "client_viewer"]
-Domain = Literal["customer_support", "legal", "ecommerce", "healthcare", "finance", "internal_knowledge"]
-Plan = Literal["basic", "standard", "premium"]
-Pool = Literal["training", "golden", "rolling"]
-FeedbackKind = Literal["rating", "error", "correction"]
-FeedbackState = Literal["open", "accepted", "dismissed"]
-Feature = Literal["monitoring", "retrain", "ab_test", "new_category", "labels", "gpu_minutes", "report"]
-ScheduledTask = Literal["reading", "canary", "retrain"]
-Activity = Literal["collect", "retrain", "compare", "deploy", "other"]
-"""Written out so that a command need not load the tables to know them; tests hold them equal to the enums."""
 
 
 def read_model(text: str) -> ModelName:
@@ -42,6 +32,7 @@ def read_cycle(text: str) -> ModelName | UUID:
         return read_model(text)
 
 
+Client = Annotated[str, typer.Argument(metavar="CLIENT", help="Short name, such as acme.")]
 Model = Annotated[ModelName, typer.Argument(parser=read_model, metavar="CLIENT/MODEL", help="Such as acme/support.")]
 Version = Annotated[
     ModelName,
@@ -53,8 +44,22 @@ Cycle = Annotated[
     Any,
     typer.Argument(parser=read_cycle, metavar="CYCLE|CLIENT/MODEL", help="A cycle's id, or a model for its newest."),
 ]
+MonthOption = Annotated[str | None, typer.Option("--month", metavar="YYYY-MM", help="This month when left out.")]
 Note = Annotated[str | None, typer.Option(help="Reason, for the audit log.", metavar="TEXT")]
 NoWait = Annotated[bool, typer.Option("--no-wait", help="Return at once; the work goes on on the server.")]
+
+
+def path_of(model: ModelName) -> str:
+    return f"/models/{model.client}/{model.model}"
+
+
+def given(**values: object) -> dict[str, Any]:
+    """What was said: a field that is left out stays as it is, or gets the server's default."""
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def local(at: datetime | None) -> str | None:
+    return at.astimezone().isoformat() if at else None
 
 
 def pairs(texts: list[str] | None) -> dict[str, Any]:
@@ -66,6 +71,18 @@ def pairs(texts: list[str] | None) -> dict[str, Any]:
             raise typer.BadParameter(f"{text!r} is not key=value")
         found[name.strip()] = _number_or_text(value.strip())
     return found
+
+
+def contacts(texts: list[str] | None) -> list[dict[str, str]] | None:
+    """People written as `NAME <E-MAIL>`; None where nobody was named."""
+    return [_contact(text) for text in texts] if texts else None
+
+
+def _contact(text: str) -> dict[str, str]:
+    name, opened, rest = text.partition("<")
+    if not opened or not rest.endswith(">"):
+        raise typer.BadParameter(f"{text!r} is not 'NAME <E-MAIL>'")
+    return {"name": name.strip(), "email": rest.removesuffix(">").strip()}
 
 
 def _number_or_text(value: str) -> object:

@@ -1,16 +1,14 @@
 """`tuneloop audit`: who did what, when, from where."""
 
-from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.table import Table
 
-from tuneloop.cli import figures
-from tuneloop.cli.output import table, whole
+from tuneloop.audit.schemas import AuditRead
+from tuneloop.cli.render import Rows, text, whole
 from tuneloop.cli.wiring import Terminal, command
 
-app = typer.Typer(no_args_is_help=True, help="The audit log: only ever added to.")
+app = typer.Typer()
 
 
 @command(app, "list")
@@ -21,30 +19,22 @@ def index(
     limit: Annotated[int, typer.Option(min=1, max=1000)] = 50,
 ) -> None:
     """Newest events first."""
-    found = terminal.api.get("/audit", subject_kind=subject_kind, subject_id=subject_id, limit=limit)
-    terminal.out.show(found, render_events)
+    query = {"subject_kind": subject_kind, "subject_id": subject_id, "limit": limit}
+    terminal.show(terminal.api.get("/audit", list[AuditRead], **query), EVENTS)
 
 
-def render_events(events: Sequence[dict[str, Any]]) -> Table:
-    return table(
-        whole("At"),
-        "Who",
-        "From",
-        whole("What"),
-        "Details",
-        rows=[
-            (
-                figures.moment(each["at"]),
-                each["actor_name"],
-                each["origin"],
-                each["action"],
-                ", ".join(f"{name}={_short(value)}" for name, value in each["detail"].items() if value is not None),
-            )
-            for each in events
-        ],
-    )
+def _detail(event: AuditRead) -> str:
+    return ", ".join(f"{name}={_short(str(value))}" for name, value in event.detail.items() if value is not None)
 
 
-def _short(value: object) -> str:
-    text = str(value)
-    return text if len(text) <= 40 else f"{text[:37]}\u2026"
+def _short(said: str) -> str:
+    return said if len(said) <= 40 else f"{said[:37]}\u2026"
+
+
+EVENTS = Rows[AuditRead](
+    whole("At", lambda it: it.at),
+    text("Who", lambda it: it.actor_name),
+    text("From", lambda it: it.origin),
+    whole("What", lambda it: it.action),
+    text("Details", _detail),
+)

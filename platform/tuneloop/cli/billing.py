@@ -1,27 +1,27 @@
 """`tuneloop billing`: Stripe, invoices, month ends, and what a client costs and earns."""
 
-from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
 from rich.console import Group
-from rich.table import Table
 
-from tuneloop.cli import figures
-from tuneloop.cli.output import facts, right, stack, table, whole
+from tuneloop.cli.arguments import Client, MonthOption, given
+from tuneloop.cli.render import Facts, Rows, moment, right, stack, text, whole
 from tuneloop.cli.wiring import Terminal, command
 from tuneloop.clients.money import Money, parse
+from tuneloop.kit import figures
+from tuneloop.tables import Unit
+from tuneloop_billing.accounts.schemas import AccountRead, EventRead, PaymentLinkRead, ReconcileFindingRead
+from tuneloop_billing.economics.schemas import ClientEconomicsRead, EconomicsRead
+from tuneloop_billing.usage.schemas import CloseRead, InvoiceRead, UsageRead
 
-app = typer.Typer(no_args_is_help=True, help="Stripe, invoices, month ends, economics.")
-
-Client = Annotated[str, typer.Argument(metavar="CLIENT", help="Short name, such as acme.")]
-Month = Annotated[str | None, typer.Option(metavar="YYYY-MM", help="This month when left out.")]
+app = typer.Typer()
 
 
 @command(app, "show")
 def show(terminal: Terminal) -> None:
     """How your agency bills."""
-    terminal.out.show(terminal.api.get("/billing"), render_account)
+    terminal.show(terminal.api.get("/billing", AccountRead), ACCOUNT)
 
 
 @command(app, "connect")
@@ -38,13 +38,13 @@ def connect(
     body: dict[str, Any] = {"connect": platform, "emulator": emulator}
     if secret_key and not (platform or emulator):
         body["secret_key"] = secret_key
-    terminal.out.show(terminal.api.post("/billing/connection", body), render_account)
+    terminal.show(terminal.api.post("/billing/connection", AccountRead, body), ACCOUNT)
 
 
 @command(app, "disconnect")
 def disconnect(terminal: Terminal) -> None:
     """Forget the key. What is at Stripe stays there, and plans go on being enforced."""
-    terminal.out.show(terminal.api.delete("/billing/connection"), render_account)
+    terminal.show(terminal.api.delete("/billing/connection", AccountRead), ACCOUNT)
 
 
 @command(app, "change")
@@ -56,32 +56,29 @@ def change(
     gpu_hour: Annotated[str | None, typer.Option(metavar="AMOUNT", help="What an hour of GPU costs you.")] = None,
 ) -> None:
     """Change the settings for money."""
-    used = currency or terminal.api.get("/billing").value["currency"]
-    body = {
-        "timezone": timezone,
-        "currency": currency,
-        "automatic_tax": automatic_tax,
-        "gpu_hour_cost": parse(gpu_hour, used).amount if gpu_hour else None,
-    }
-    terminal.out.show(terminal.api.patch("/billing", body), render_account)
+    body = given(timezone=timezone, currency=currency, automatic_tax=automatic_tax)
+    if gpu_hour:
+        used = currency or terminal.api.get("/billing", AccountRead).value.currency
+        body["gpu_hour_cost"] = parse(gpu_hour, used).amount
+    terminal.show(terminal.api.patch("/billing", AccountRead, body), ACCOUNT)
 
 
 @command(app, "findings")
 def findings(terminal: Terminal) -> None:
     """What differed between here and Stripe."""
-    terminal.out.show(terminal.api.get("/billing/findings"), render_findings)
+    terminal.show(terminal.api.get("/billing/findings", list[ReconcileFindingRead]), FINDINGS)
 
 
 @command(app, "events")
 def events(terminal: Terminal, limit: Annotated[int, typer.Option(min=1, help="How many.")] = 50) -> None:
     """Stripe's webhooks and what came of them."""
-    terminal.out.show(terminal.api.get("/billing/events", limit=limit), render_events)
+    terminal.show(terminal.api.get("/billing/events", list[EventRead], limit=limit), EVENTS)
 
 
 @command(app, "invoices")
 def invoices(terminal: Terminal, client: Client) -> None:
     """A client's invoices."""
-    terminal.out.show(terminal.api.get(f"/clients/{client}/invoices"), render_invoices)
+    terminal.show(terminal.api.get(f"/clients/{client}/invoices", list[InvoiceRead]), INVOICES)
 
 
 @command(app, "credit")
@@ -93,25 +90,25 @@ def credit(
 ) -> None:
     """Credit a part of an invoice."""
     body = {"amount": minor, "reason": reason}
-    terminal.out.show(terminal.api.post(f"/invoices/{invoice}/credit", body), lambda one: render_invoices([one]))
+    terminal.show(terminal.api.post(f"/invoices/{invoice}/credit", InvoiceRead, body), INVOICES.one)
 
 
 @command(app, "card")
 def card(terminal: Terminal, client: Client) -> None:
     """A link under which a client leaves a card."""
-    terminal.out.show(terminal.api.post(f"/clients/{client}/card-link"), lambda link: link["url"])
+    terminal.show(terminal.api.post(f"/clients/{client}/card-link", PaymentLinkRead), lambda link: link.url)
 
 
 @command(app, "portal")
 def portal(terminal: Terminal, client: Client) -> None:
     """A link under which a client sees its invoices and changes its card."""
-    terminal.out.show(terminal.api.post(f"/clients/{client}/portal-link"), lambda link: link["url"])
+    terminal.show(terminal.api.post(f"/clients/{client}/portal-link", PaymentLinkRead), lambda link: link.url)
 
 
 @command(app, "usage")
-def usage(terminal: Terminal, client: Client, month: Month = None) -> None:
+def usage(terminal: Terminal, client: Client, month: MonthOption = None) -> None:
     """What a client used in a month."""
-    terminal.out.show(terminal.api.get(f"/clients/{client}/usage", month=month), render_usage)
+    terminal.show(terminal.api.get(f"/clients/{client}/usage", list[UsageRead], month=month), USAGE)
 
 
 @command(app, "close")
@@ -124,162 +121,97 @@ def close(
     ] = False,
 ) -> None:
     """Go on with the end of a client's month: count, report, invoice, send."""
-    path = f"/clients/{client}/months/{month}/close"
-    terminal.out.show(terminal.api.post(f"{path}?early=true" if early else path), render_close)
+    closed = terminal.api.post(f"/clients/{client}/months/{month}/close", CloseRead, early=early or None)
+    terminal.show(closed, CLOSE)
 
 
 @command(app, "economics")
-def economics(terminal: Terminal, month: Month = None) -> None:
+def economics(terminal: Terminal, month: MonthOption = None) -> None:
     """What each client earns and costs."""
-    terminal.out.show(terminal.api.get("/economics", month=month), render_economics)
+    terminal.show(terminal.api.get("/economics", EconomicsRead, month=month), render_economics)
 
 
-def render_account(account: dict[str, Any]) -> Table:
-    return facts(
-        [
-            ("Stripe", account["mode"].replace("_", " ")),
-            ("Account", account["stripe_account"]),
-            ("Go on at", account["onboarding_url"]),
-            ("Months end in", account["timezone"]),
-            ("Currency", account["currency"].upper()),
-            ("Tax by Stripe", "yes" if account["automatic_tax"] else "no"),
-            ("GPU hour", _money(account["gpu_hour_cost"], account["currency"])),
-        ]
-    )
+def render_economics(found: EconomicsRead) -> Group:
+    return stack(ECONOMICS(found), CLIENTS(found.clients))
 
 
-def render_findings(found: Sequence[dict[str, Any]]) -> Table:
-    return table(
-        "Found",
-        "What differs",
-        "Here",
-        "At Stripe",
-        "Settled",
-        rows=[
-            (
-                figures.moment(each["found_at"]),
-                each["summary"],
-                _pairs(each["here"]),
-                _pairs(each["there"]),
-                each["settled_at"] and figures.moment(each["settled_at"]),
-            )
-            for each in found
-        ],
-    )
-
-
-def render_events(found: Sequence[dict[str, Any]]) -> Table:
-    return table(
-        "Received",
-        "Event",
-        "About",
-        "Outcome",
-        rows=[
-            (figures.moment(each["received_at"]), each["kind"], each["object_id"], each["outcome"] or "waits")
-            for each in found
-        ],
-    )
-
-
-def render_invoices(found: Sequence[dict[str, Any]]) -> Table:
-    return table(
-        whole("Invoice"),
-        whole("Id"),
-        "Month",
-        "State",
-        right("Total"),
-        right("To pay"),
-        right("Credited"),
-        "Issued",
-        rows=[
-            (
-                each["number"] or "draft",
-                each["stripe_id"],
-                each["month"],
-                each["status"],
-                _money(each["total"], each["currency"]),
-                _money(each["amount_remaining"], each["currency"]),
-                _money(each["credited"], each["currency"]) if each["credited"] else None,
-                figures.moment(each["issued_at"]),
-            )
-            for each in found
-        ],
-    )
-
-
-def render_usage(found: Sequence[dict[str, Any]]) -> Table:
-    def shown(unit: str, quantity: int) -> str:
-        if unit.endswith("_seconds"):
-            return figures.duration(quantity)
-        return figures.size(quantity) if unit.endswith("_bytes") else f"{quantity:,}"
-
-    return table(
-        whole("Unit"),
-        right("Used"),
-        right("Late"),
-        "Counted",
-        rows=[
-            (
-                each["unit"].rpartition("_")[0] or each["unit"],
-                shown(each["unit"], each["quantity"]),
-                shown(each["unit"], each["late"]) if each["late"] else None,
-                "for good" if each["final"] else "so far",
-            )
-            for each in found
-        ],
-    )
-
-
-def render_close(found: dict[str, Any]) -> Table:
-    steps = ("metered", "reported", "invoiced", "sent")
-    done = [(step.capitalize(), figures.moment(found[f"{step}_at"])) for step in steps]
-    head = [("Client", found["client"]), ("Month", found["month"])]
-    if found["until"]:
-        head.append(("Closed early", figures.moment(found["until"])))
-    return facts([*head, *done, ("Invoice", found["invoice_stripe_id"]), ("Problem", found["problem"])])
-
-
-def render_economics(found: dict[str, Any]) -> Group:
-    currency = found["currency"]
-    churn = found["churn"]
-    head = facts(
-        [
-            ("Month", found["month"]),
-            ("Recurring per month", _money(found["mrr"], currency)),
-            ("Clients who left", f"{churn['left']} of {churn['of']}"),
-            ("Invoiced", _money(found["revenue"], currency)),
-            ("Margin", _money(found["margin"], currency)),
-        ]
-    )
-    rows = table(
-        whole("Client"),
-        "Plan",
-        right("Invoiced"),
-        right("GPU cost"),
-        right("Margin"),
-        right("Hours"),
-        right("Guide"),
-        right("An hour"),
-        rows=[
-            (
-                each["client"],
-                each["plan"],
-                _money(each["revenue"], currency),
-                _money(each["gpu_cost"], currency),
-                _money(each["margin"], currency),
-                figures.duration(each["seconds"]),
-                figures.duration(each["guide_seconds"]),
-                None if each["hourly"] is None else _money(each["hourly"], currency),
-            )
-            for each in found["clients"]
-        ],
-    )
-    return stack(head, rows)
-
-
-def _money(amount: int, currency: str) -> str:
-    return str(Money(amount, currency))
+def money(amount: int | None, currency: str) -> str | None:
+    return None if amount is None else str(Money(amount, currency))
 
 
 def _pairs(values: dict[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in values.items())
+
+
+def _counted(unit: Unit, quantity: int) -> str:
+    if unit.endswith("_seconds"):
+        return figures.duration(quantity)
+    return figures.size(quantity) if unit.endswith("_bytes") else f"{quantity:,}"
+
+
+ACCOUNT = Facts[AccountRead](
+    ("Stripe", lambda it: figures.words(it.mode)),
+    ("Account", lambda it: it.stripe_account),
+    ("Go on at", lambda it: it.onboarding_url),
+    ("Months end in", lambda it: it.timezone),
+    ("Currency", lambda it: it.currency.upper()),
+    ("Tax by Stripe", lambda it: "yes" if it.automatic_tax else "no"),
+    ("GPU hour", lambda it: money(it.gpu_hour_cost, it.currency)),
+)
+FINDINGS = Rows[ReconcileFindingRead](
+    text("Found", lambda it: it.found_at),
+    text("What differs", lambda it: it.summary),
+    text("Here", lambda it: _pairs(it.here)),
+    text("At Stripe", lambda it: _pairs(it.there)),
+    text("Settled", lambda it: it.settled_at),
+)
+EVENTS = Rows[EventRead](
+    text("Received", lambda it: it.received_at),
+    text("Event", lambda it: it.kind),
+    text("About", lambda it: it.object_id),
+    text("Outcome", lambda it: it.outcome or "waits"),
+)
+INVOICES = Rows[InvoiceRead](
+    whole("Invoice", lambda it: it.number or "draft"),
+    whole("Id", lambda it: it.stripe_id),
+    text("Month", lambda it: it.month),
+    text("State", lambda it: it.status),
+    right("Total", lambda it: money(it.total, it.currency)),
+    right("To pay", lambda it: money(it.amount_remaining, it.currency)),
+    right("Credited", lambda it: money(it.credited or None, it.currency)),
+    text("Issued", lambda it: it.issued_at),
+)
+USAGE = Rows[UsageRead](
+    whole("Unit", lambda it: it.unit.rpartition("_")[0] or it.unit),
+    right("Used", lambda it: _counted(it.unit, it.quantity)),
+    right("Late", lambda it: _counted(it.unit, it.late) if it.late else None),
+    text("Counted", lambda it: "for good" if it.final else "so far"),
+)
+CLOSE = Facts[CloseRead](
+    ("Client", lambda it: it.client),
+    ("Month", lambda it: it.month),
+    ("Closed early", lambda it: it.until),
+    ("Metered", lambda it: moment(it.metered_at)),
+    ("Reported", lambda it: moment(it.reported_at)),
+    ("Invoiced", lambda it: moment(it.invoiced_at)),
+    ("Sent", lambda it: moment(it.sent_at)),
+    ("Invoice", lambda it: it.invoice_stripe_id),
+    ("Problem", lambda it: it.problem),
+)
+ECONOMICS = Facts[EconomicsRead](
+    ("Month", lambda it: it.month),
+    ("Recurring per month", lambda it: money(it.mrr, it.currency)),
+    ("Clients who left", lambda it: f"{it.churn.left} of {it.churn.of}"),
+    ("Invoiced", lambda it: money(it.revenue, it.currency)),
+    ("Margin", lambda it: money(it.margin, it.currency)),
+)
+CLIENTS = Rows[ClientEconomicsRead](
+    whole("Client", lambda it: it.client),
+    text("Plan", lambda it: it.plan),
+    right("Invoiced", lambda it: money(it.revenue, it.currency)),
+    right("GPU cost", lambda it: money(it.gpu_cost, it.currency)),
+    right("Margin", lambda it: money(it.margin, it.currency)),
+    right("Hours", lambda it: figures.duration(it.seconds)),
+    right("Guide", lambda it: figures.duration(it.guide_seconds)),
+    right("An hour", lambda it: money(it.hourly, it.currency)),
+)

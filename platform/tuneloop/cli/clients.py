@@ -1,94 +1,74 @@
 """`tuneloop client`: the agency's clients."""
 
-from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.table import Table
 
-from tuneloop.cli import figures
-from tuneloop.cli.arguments import Domain, Plan
-from tuneloop.cli.output import facts, table, whole
+from tuneloop.cli.arguments import Client, contacts, given
+from tuneloop.cli.render import Facts, Rows, text, whole
 from tuneloop.cli.wiring import Terminal, command
+from tuneloop.clients.schemas import ClientRead
+from tuneloop.tables import Domain, Plan
 
-app = typer.Typer(no_args_is_help=True, help="The clients of your agency.")
+app = typer.Typer()
 
-Slug = Annotated[str, typer.Argument(metavar="CLIENT", help="Short name, such as acme.")]
+Name = typer.Option(help="Name as it is written in reports.")
 
 
 @command(app, "add")
 def add(
     terminal: Terminal,
-    slug: Slug,
-    name: Annotated[str, typer.Option(help="Name as it is written in reports.")],
+    slug: Client,
+    name: Annotated[str, Name],
     domain: Annotated[
         Domain, typer.Option(help="Field of work; sets the cadence of maintenance.")
-    ] = "customer_support",
-    plan: Annotated[Plan, typer.Option(help="What the client pays for.")] = "standard",
+    ] = Domain.CUSTOMER_SUPPORT,
+    plan: Annotated[Plan, typer.Option(help="What the client pays for.")] = Plan.STANDARD,
     contact: Annotated[list[str] | None, typer.Option(metavar="'NAME <E-MAIL>'", help="May be repeated.")] = None,
 ) -> None:
     """Add a client."""
-    contacts = [_contact(text) for text in contact or []]
-    body = {"slug": slug, "name": name, "domain": domain, "plan": plan, "contacts": contacts}
-    terminal.out.show(terminal.api.post("/clients", body), render_client)
+    body = {"slug": slug, "name": name, "domain": domain, "plan": plan, "contacts": contacts(contact) or []}
+    terminal.show(terminal.api.post("/clients", ClientRead, body), CLIENT)
 
 
 @command(app, "change")
 def change(
     terminal: Terminal,
-    slug: Slug,
-    name: Annotated[str | None, typer.Option(help="Name as it is written in reports.")] = None,
+    slug: Client,
+    name: Annotated[str | None, Name] = None,
     contact: Annotated[
         list[str] | None, typer.Option(metavar="'NAME <E-MAIL>'", help="All of them; may be repeated.")
     ] = None,
 ) -> None:
     """Change a client's name, or whom it wants written to."""
-    wanted: dict[str, Any] = {"name": name, "contacts": contact and [_contact(text) for text in contact]}
-    body = {key: value for key, value in wanted.items() if value}
-    terminal.out.show(terminal.api.patch(f"/clients/{slug}", body), render_client)
+    body = given(name=name, contacts=contacts(contact))
+    terminal.show(terminal.api.patch(f"/clients/{slug}", ClientRead, body), CLIENT)
 
 
 @command(app, "list")
 def index(terminal: Terminal) -> None:
     """Clients you may see."""
-    terminal.out.show(terminal.api.get("/clients"), render_clients)
+    terminal.show(terminal.api.get("/clients", list[ClientRead]), CLIENTS)
 
 
 @command(app, "show")
-def show(terminal: Terminal, slug: Slug) -> None:
+def show(terminal: Terminal, slug: Client) -> None:
     """One client."""
-    terminal.out.show(terminal.api.get(f"/clients/{slug}"), render_client)
+    terminal.show(terminal.api.get(f"/clients/{slug}", ClientRead), CLIENT)
 
 
-def render_clients(clients: Sequence[dict[str, Any]]) -> Table:
-    return table(
-        whole("Client"),
-        "Name",
-        "Field",
-        "Plan",
-        "Since",
-        rows=[
-            (each["slug"], each["name"], each["domain"], each["plan"], figures.moment(each["created_at"]))
-            for each in clients
-        ],
-    )
-
-
-def render_client(client: dict[str, Any]) -> Table:
-    return facts(
-        [
-            ("Client", client["slug"]),
-            ("Name", client["name"]),
-            ("Field", client["domain"]),
-            ("Plan", client["plan"]),
-            ("Contacts", "\n".join(f"{contact['name']} <{contact['email']}>" for contact in client["contacts"])),
-            ("Since", figures.moment(client["created_at"])),
-        ]
-    )
-
-
-def _contact(text: str) -> dict[str, str]:
-    name, opened, rest = text.partition("<")
-    if not opened or not rest.endswith(">"):
-        raise typer.BadParameter(f"{text!r} is not 'NAME <E-MAIL>'")
-    return {"name": name.strip(), "email": rest.removesuffix(">").strip()}
+CLIENTS = Rows[ClientRead](
+    whole("Client", lambda it: it.slug),
+    text("Name", lambda it: it.name),
+    text("Field", lambda it: it.domain),
+    text("Plan", lambda it: it.plan),
+    text("Since", lambda it: it.created_at),
+)
+CLIENT = Facts[ClientRead](
+    ("Client", lambda it: it.slug),
+    ("Name", lambda it: it.name),
+    ("Field", lambda it: it.domain),
+    ("Plan", lambda it: it.plan),
+    ("Contacts", lambda it: "\n".join(f"{contact.name} <{contact.email}>" for contact in it.contacts)),
+    ("Since", lambda it: it.created_at),
+)

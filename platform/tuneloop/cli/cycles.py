@@ -5,49 +5,52 @@ from uuid import UUID
 
 import typer
 
-from tuneloop.cli.arguments import Cycle, Model
-from tuneloop.cli.cycle_view import render_cycle, render_cycles
+from tuneloop.cli.arguments import Cycle, Model, path_of
+from tuneloop.cli.cycle_view import CYCLES, render_cycle
 from tuneloop.cli.diagnosis_view import render_attempts, render_step
 from tuneloop.cli.failure import ExitCode, Failure
 from tuneloop.cli.follow import follow_cycle
 from tuneloop.cli.gate_view import render_gate
-from tuneloop.cli.http import Api, Reply, model_path
 from tuneloop.cli.wiring import Terminal, command
+from tuneloop.kit.api_client import Api, Reply
 from tuneloop.registry.names import ModelName
+from tuneloop.retraining.diagnosis.schemas import AttemptRead
+from tuneloop.retraining.schemas import CycleRead, GateRead, StepTaken
 
-app = typer.Typer(no_args_is_help=True, help="Retraining cycles: proposal, training, comparison, decision.")
+app = typer.Typer()
 
 
 @command(app, "list")
 def index(terminal: Terminal, model: Model) -> None:
     """Cycles of a model, newest first."""
-    terminal.out.show(terminal.api.get(f"{model_path(model.client, model.model)}/cycles"), render_cycles)
+    terminal.show(terminal.api.get(f"{path_of(model)}/cycles", list[CycleRead]), CYCLES)
 
 
 @command(app, "show")
 def show(terminal: Terminal, cycle: Cycle) -> None:
     """One cycle: state, recipe, questions, verdict."""
-    terminal.out.show(find_cycle(terminal.api, cycle), render_cycle)
+    terminal.show(find_cycle(terminal.api, cycle), render_cycle)
 
 
 @command(app, "follow")
 def follow(terminal: Terminal, cycle: Cycle) -> None:
     """Watch a cycle until it ends or waits for a decision; exit code 7 if it fails."""
-    terminal.out.show(follow_cycle(terminal, find_cycle(terminal.api, cycle).value["id"]), render_cycle)
+    terminal.show(follow_cycle(terminal, find_cycle(terminal.api, cycle).value.id), render_cycle)
 
 
 @command(app, "gate")
 def gate(terminal: Terminal, cycle: Cycle) -> None:
     """What the gate asked people, what they said, and what each of its looks found."""
-    found = find_cycle(terminal.api, cycle).value["id"]
-    terminal.out.show(terminal.api.get(f"/cycles/{found}/gate"), render_gate)
+    found = find_cycle(terminal.api, cycle).value.id
+    terminal.show(terminal.api.get(f"/cycles/{found}/gate", GateRead), render_gate)
 
 
 @command(app, "diagnose")
 def diagnose(terminal: Terminal, cycle: Cycle) -> None:
     """Why each candidate of a cycle was turned down, and what could be done next."""
-    found = find_cycle(terminal.api, cycle).value["id"]
-    terminal.out.show(terminal.api.get(f"/cycles/{found}/attempts"), lambda attempts: render_attempts(attempts, found))
+    found = find_cycle(terminal.api, cycle).value.id
+    attempts = terminal.api.get(f"/cycles/{found}/attempts", list[AttemptRead])
+    terminal.show(attempts, lambda listed: render_attempts(listed, found))
 
 
 @command(app, "next")
@@ -57,14 +60,14 @@ def take_step(
     step: Annotated[str, typer.Argument(metavar="STEP", help="A key that 'cycle diagnose' shows, such as 'retrain'.")],
 ) -> None:
     """Do a step of the diagnosis: propose another retrain, or put queries into the review queue."""
-    found = find_cycle(terminal.api, cycle).value["id"]
-    terminal.out.show(terminal.api.post(f"/cycles/{found}/steps", {"step": step}), render_step)
+    found = find_cycle(terminal.api, cycle).value.id
+    terminal.show(terminal.api.post(f"/cycles/{found}/steps", StepTaken, {"step": step}), render_step)
 
 
 @command(app, "events")
 def events(terminal: Terminal, cycle: Cycle) -> None:
     """Every change of a cycle as a line of JSON, until nothing runs: stage, step, loss."""
-    found = find_cycle(terminal.api, cycle).value["id"]
+    found = find_cycle(terminal.api, cycle).value.id
     with terminal.api.download(f"/cycles/{found}/events") as stream:
         for line in stream.iter_lines():
             if line.startswith("data: {"):
@@ -74,15 +77,15 @@ def events(terminal: Terminal, cycle: Cycle) -> None:
 @command(app, "cancel")
 def cancel(terminal: Terminal, cycle: Cycle) -> None:
     """Stop the step that runs."""
-    found = find_cycle(terminal.api, cycle).value["id"]
-    terminal.out.show(terminal.api.post(f"/cycles/{found}/cancel"), render_cycle)
+    found = find_cycle(terminal.api, cycle).value.id
+    terminal.show(terminal.api.post(f"/cycles/{found}/cancel", CycleRead), render_cycle)
 
 
-def find_cycle(api: Api, wanted: ModelName | UUID) -> Reply:
+def find_cycle(api: Api, wanted: ModelName | UUID) -> Reply[CycleRead]:
     """A cycle by id, or the newest of a model. Only a model's newest cycle can be under way."""
     if isinstance(wanted, UUID):
-        return api.get(f"/cycles/{wanted}")
-    cycles = api.get(f"{model_path(wanted.client, wanted.model)}/cycles").value
+        return api.get(f"/cycles/{wanted}", CycleRead)
+    cycles = api.get(f"{path_of(wanted)}/cycles", list[CycleRead]).value
     if not cycles:
         name = f"{wanted.client}/{wanted.model}"
         raise Failure(
@@ -90,4 +93,4 @@ def find_cycle(api: Api, wanted: ModelName | UUID) -> Reply:
             f"{name} has no cycle yet; start one with 'tuneloop train {name}'",
             exit_code=ExitCode.NOT_FOUND,
         )
-    return api.get(f"/cycles/{cycles[0]['id']}")
+    return api.get(f"/cycles/{cycles[0].id}", CycleRead)

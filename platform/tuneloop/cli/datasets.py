@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, Annotated, Any, Literal
+from typing import IO, Annotated
 from uuid import UUID
 
 import typer
@@ -13,21 +13,22 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from tuneloop.cli import figures
-from tuneloop.cli.arguments import Model, Pool, read_model
-from tuneloop.cli.http import CHUNK_BYTES, model_path
-from tuneloop.cli.output import Output, last_message, right, stack, table, whole
-from tuneloop.cli.quality import render_growth, render_ledger, render_lineage
+from tuneloop.cli.arguments import Model, path_of, read_model
+from tuneloop.cli.output import Output
+from tuneloop.cli.render import Facts, Rows, last_message, page, plain, right, short, stack, text, whole
 from tuneloop.cli.wiring import Terminal, command
+from tuneloop.datasets.quality_schemas import GrowthRead, LineageRead, MonthRead, MoveRead
+from tuneloop.datasets.row import ExportFormat
+from tuneloop.datasets.schemas import CountRead, DeletionRead, ExamplePage, ExampleRead, ImportRead, SnapshotRead
+from tuneloop.kit.api_client import CHUNK_BYTES
 from tuneloop.registry.names import ModelName
+from tuneloop.tables import Pool
 
-app = typer.Typer(no_args_is_help=True, help="Examples: training, golden and rolling sets.")
+app = typer.Typer()
 snapshots = typer.Typer(no_args_is_help=True, help="Frozen, immutable sets of examples.")
 app.add_typer(snapshots, name="snapshot")
 
-POOLS: Sequence[Pool] = ("training", "golden", "rolling")
 MEDIA_TYPES = {".csv": "text/csv", ".jsonl": "application/x-ndjson", ".ndjson": "application/x-ndjson"}
-ExportFormat = Literal["chat", "prompt_completion", "text_label", "csv"]
 
 ModelOption = Annotated[
     ModelName, typer.Option("--model", parser=read_model, metavar="CLIENT/MODEL", help="Such as acme/support.")
@@ -49,11 +50,10 @@ def import_file(
     media_type = MEDIA_TYPES.get(file.suffix.lower())
     if media_type is None:
         raise typer.BadParameter(f"{file.name}: name the file .jsonl or .csv, as what it is")
-    query = {"pool": pool, "partial": str(partial).lower()}
     with file.open("rb") as opened:
         chunks = _progress(terminal.out, opened, file)
-        reply = terminal.api.upload(_path(model), chunks, media_type=media_type, **query)
-    terminal.out.show(reply, lambda report: render_import(report, pool))
+        reply = terminal.api.upload(_path(model), ImportRead, chunks, media_type=media_type, pool=pool, partial=partial)
+    terminal.show(reply, lambda report: render_import(report, pool))
 
 
 @command(app, "export")
@@ -63,7 +63,7 @@ def export(
     pool: PoolOption,
     file_format: Annotated[
         ExportFormat, typer.Option("--format", help="All but chat hold single questions only.")
-    ] = "chat",
+    ] = ExportFormat.CHAT,
     to: Annotated[
         Path | None, typer.Option("--to", dir_okay=False, help="File to write; stdout when left out.")
     ] = None,
@@ -92,13 +92,13 @@ def index(
 ) -> None:
     """Examples, oldest first."""
     query = {"pool": pool, "category": category, "limit": limit, "after": after}
-    terminal.out.show(terminal.api.get(_path(model), **query), render_page)
+    terminal.show(terminal.api.get(_path(model), ExamplePage, **query), render_page)
 
 
 @command(app, "counts")
 def counts(terminal: Terminal, model: Model) -> None:
     """Examples per category and pool."""
-    terminal.out.show(terminal.api.get(f"{_path(model)}/counts"), render_counts)
+    terminal.show(terminal.api.get(f"{_path(model)}/counts", list[CountRead]), render_counts)
 
 
 @command(app, "delete")
@@ -108,7 +108,7 @@ def delete(
     example: Annotated[UUID, typer.Argument(metavar="EXAMPLE", help="The example's id.")],
 ) -> None:
     """Take an example's text away for good, and name the versions that learned from it."""
-    terminal.out.show(terminal.api.delete(f"{_path(model)}/{example}"), render_deletion)
+    terminal.show(terminal.api.delete(f"{_path(model)}/{example}", DeletionRead), render_deletion)
 
 
 @command(app, "retire")
@@ -118,20 +118,21 @@ def retire(
     examples: Annotated[list[UUID], typer.Argument(metavar="EXAMPLE...", help="Ids of rolling examples.")],
 ) -> None:
     """Move rolling examples to training: they stop measuring and may be learned from."""
-    reply = terminal.api.post(f"{_path(model)}/retire", {"example_ids": [str(each) for each in examples]})
-    terminal.out.show(reply, lambda moved: f"{len(moved)} examples are in the training pool")
+    body = {"example_ids": [str(each) for each in examples]}
+    reply = terminal.api.post(f"{_path(model)}/retire", list[ExampleRead], body)
+    terminal.show(reply, lambda moved: f"{len(moved)} examples are in the training pool")
 
 
 @command(app, "growth")
 def growth(terminal: Terminal, model: Model) -> None:
     """Training data by source and month, against the guide."""
-    terminal.out.show(terminal.api.get(f"{model_path(model.client, model.model)}/growth"), render_growth)
+    terminal.show(terminal.api.get(f"{path_of(model)}/growth", GrowthRead), render_growth)
 
 
 @command(app, "ledger")
 def ledger(terminal: Terminal, model: Model) -> None:
     """Every move of an example into, between and out of the sets, newest first."""
-    terminal.out.show(terminal.api.get(f"{model_path(model.client, model.model)}/ledger"), render_ledger)
+    terminal.show(terminal.api.get(f"{path_of(model)}/ledger", list[MoveRead]), MOVES)
 
 
 @command(app, "show")
@@ -141,95 +142,60 @@ def show(
     example: Annotated[UUID, typer.Argument(metavar="EXAMPLE", help="The example's id.")],
 ) -> None:
     """One example: where it comes from, who labelled it, and which versions learned from it."""
-    terminal.out.show(terminal.api.get(f"{_path(model)}/{example}"), render_lineage)
+    terminal.show(terminal.api.get(f"{_path(model)}/{example}", LineageRead), render_lineage)
 
 
 @command(snapshots, "take")
 def take(terminal: Terminal, model: ModelOption, pool: PoolOption) -> None:
     """Freeze what a pool holds now; the same content answers with the same snapshot."""
-    reply = terminal.api.post(f"{model_path(model.client, model.model)}/snapshots", {"pool": pool})
-    terminal.out.show(reply, lambda made: render_snapshots([made]))
+    reply = terminal.api.post(f"{path_of(model)}/snapshots", SnapshotRead, {"pool": pool})
+    terminal.show(reply, SNAPSHOTS.one)
 
 
 @command(snapshots, "list")
 def list_snapshots(terminal: Terminal, model: Model) -> None:
     """Snapshots of a model, newest first."""
-    terminal.out.show(terminal.api.get(f"{model_path(model.client, model.model)}/snapshots"), render_snapshots)
+    terminal.show(terminal.api.get(f"{path_of(model)}/snapshots", list[SnapshotRead]), SNAPSHOTS)
 
 
-def render_import(report: dict[str, Any], pool: str) -> Group:
-    summary = f"{report['added']} examples added to the {pool} pool"
-    known = f", {report['duplicates']} were there already" if report["duplicates"] else ""
-    rejected = f", {report['rejected']} rejected" if report["rejected"] else ""
-    problems = [Text(f"  line {each['line']}: {each['message']}", "yellow") for each in report["problems"]]
+def render_import(report: ImportRead, pool: Pool) -> Group:
+    summary = f"{report.added} examples added to the {pool} pool"
+    known = f", {report.duplicates} were there already" if report.duplicates else ""
+    rejected = f", {report.rejected} rejected" if report.rejected else ""
+    problems = [Text(plain(f"  line {each.line}: {each.message}"), "yellow") for each in report.problems]
     return stack(Text(summary + known + rejected), *problems)
 
 
-def render_page(page: dict[str, Any]) -> Group:
-    listed = table(
-        whole("Example"),
-        whole("Pool"),
-        "Category",
-        "Message",
-        "Answer",
-        "Source",
-        rows=[
-            (
-                each["id"],
-                each["pool"],
-                each["category"],
-                last_message(each["messages"], limit=120),
-                each["expected"] if each["expected"] != each["category"] else "",
-                each["source"],
-            )
-            for each in page["items"]
-        ],
-    )
-    return stack(listed, Text(f"More: --after {page['next']}", "dim") if page["next"] else None)
+def render_page(found: ExamplePage) -> Group:
+    return page(EXAMPLES(found.items), option="--after", following=found.next)
 
 
-def render_counts(counted: Sequence[dict[str, Any]]) -> Table:
-    found = {(each["category"], each["pool"]): each["n"] for each in counted}
-    categories = sorted({each["category"] for each in counted})
-    totals = {pool: sum(found.get((category, pool), 0) for category in categories) for pool in POOLS}
-    made = table(
-        "Category",
-        *(right(pool.capitalize()) for pool in POOLS),
-        rows=[(category, *(found.get((category, pool), 0) for pool in POOLS)) for category in categories],
-    )
+def render_counts(counted: Sequence[CountRead]) -> Table:
+    found = {(each.category, each.pool): each.n for each in counted}
+    categories = sorted({each.category for each in counted})
+    made = COUNTS((category, {pool: found.get((category, pool), 0) for pool in Pool}) for category in categories)
     made.add_section()
-    made.add_row("all", *(str(totals[pool]) for pool in POOLS), style="bold")
+    totals = (sum(found.get((category, pool), 0) for category in categories) for pool in Pool)
+    made.add_row("all", *map(str, totals), style="bold")
     return made
 
 
-def render_deletion(deleted: dict[str, Any]) -> Group:
-    saw = deleted["seen_by_versions"]
+def render_deletion(deleted: DeletionRead) -> Group:
+    saw = deleted.seen_by_versions
     advice = "they keep what they learned until they are retrained" if saw else "no version learned from it"
-    return stack(Text(f"example {deleted['id']} is deleted; {advice}"), *(Text(f"  {name}") for name in saw))
+    return stack(Text(f"example {deleted.id} is deleted; {advice}"), *(Text(f"  {name}") for name in saw))
 
 
-def render_snapshots(found: Sequence[dict[str, Any]]) -> Table:
-    return table(
-        whole("Snapshot"),
-        whole("Pool"),
-        right("Examples"),
-        whole("Digest"),
-        whole("Made"),
-        rows=[
-            (
-                each["id"],
-                each["pool"],
-                each["size"],
-                figures.digest(each["digest"]),
-                figures.moment(each["created_at"]),
-            )
-            for each in found
-        ],
-    )
+def render_growth(grown: GrowthRead) -> Group:
+    return stack(GROWTH(grown), MONTHS(grown.months))
+
+
+def render_lineage(found: LineageRead) -> Group:
+    return stack(LINEAGE(found), MOVES(found.moves) if found.moves else None)
 
 
 def _path(model: ModelName) -> str:
-    return f"{model_path(model.client, model.model)}/examples"
+    return f"{path_of(model)}/examples"
 
 
 def _progress(out: Output, opened: IO[bytes], file: Path) -> Iterator[bytes]:
@@ -240,3 +206,57 @@ def _progress(out: Output, opened: IO[bytes], file: Path) -> Iterator[bytes]:
         while chunk := opened.read(CHUNK_BYTES):
             yield chunk
             bars.advance(bar, len(chunk))
+
+
+EXAMPLES = Rows[ExampleRead](
+    whole("Example", lambda it: it.id),
+    whole("Pool", lambda it: it.pool),
+    text("Category", lambda it: it.category),
+    text("Message", lambda it: last_message(it.messages, limit=120)),
+    text("Answer", lambda it: it.expected if it.expected != it.category else ""),
+    text("Source", lambda it: it.source),
+)
+COUNTS = Rows[tuple[str, dict[Pool, int]]](
+    text("Category", lambda it: it[0]),
+    right("Training", lambda it: it[1][Pool.TRAINING]),
+    right("Golden", lambda it: it[1][Pool.GOLDEN]),
+    right("Rolling", lambda it: it[1][Pool.ROLLING]),
+)
+SNAPSHOTS = Rows[SnapshotRead](
+    whole("Snapshot", lambda it: it.id),
+    whole("Pool", lambda it: it.pool),
+    right("Examples", lambda it: it.size),
+    whole("Digest", lambda it: short(it.digest)),
+    whole("Made", lambda it: it.created_at),
+)
+GROWTH = Facts[GrowthRead](
+    ("Examples", lambda it: it.total),
+    ("Guide by now", lambda it: f"{it.guide.low}-{it.guide.high}"),
+    ("Held back", lambda it: it.blocked),
+    ("To be checked", lambda it: it.unchecked),
+    ("", lambda it: it.advice),
+)
+MONTHS = Rows[MonthRead](
+    whole("Month", lambda it: it.month),
+    text("Added", lambda it: ", ".join(f"{n} {source}" for source, n in it.added.items())),
+    right("Total", lambda it: it.total),
+)
+MOVES = Rows[MoveRead](
+    whole("At", lambda it: it.at),
+    text("By", lambda it: it.actor),
+    whole("Example", lambda it: it.example_id or f"{it.n} imported"),
+    text("From", lambda it: it.before or it.source),
+    text("To", lambda it: it.after or "deleted"),
+)
+LINEAGE = Facts[LineageRead](
+    ("Example", lambda it: it.example.id),
+    ("Set", lambda it: it.example.pool),
+    ("Message", lambda it: last_message(it.example.messages, limit=400)),
+    ("Answer", lambda it: it.example.expected),
+    ("Source", lambda it: it.example.source),
+    ("Added by", lambda it: it.added_by),
+    ("From answer", lambda it: it.completion),
+    ("Asked because", lambda it: "; ".join(it.reasons)),
+    ("Labels", lambda it: "; ".join(f"{each.labeller}: {each.expected}" for each in it.labels)),
+    ("Seen by", lambda it: ", ".join(it.seen_by_versions) or "no version"),
+)

@@ -1,19 +1,19 @@
 """`tuneloop eval`: what versions answered on the golden set."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Group
-from rich.table import Table
 
-from tuneloop.cli import figures
-from tuneloop.cli.arguments import Model
+from tuneloop.cli.arguments import Model, path_of
 from tuneloop.cli.failure import ExitCode, Failure
-from tuneloop.cli.http import model_path
-from tuneloop.cli.output import right, stack, table, whole
+from tuneloop.cli.render import Rows, right, stack, text, whole
 from tuneloop.cli.wiring import THE_LOOP, Terminal, command
+from tuneloop.kit import figures
+from tuneloop.kit.figures import RateRead
 from tuneloop.registry.names import ModelName
+from tuneloop.retraining.schemas import EvalAnswerRead, EvalRunRead
 
 app = typer.Typer()
 
@@ -26,62 +26,23 @@ def evaluations(
     wrong: Annotated[bool, typer.Option("--wrong", help="Of the answers, show only the wrong ones.")] = False,
     version: Annotated[str | None, typer.Option(metavar="v1.0", help="Answers of this version's newest run.")] = None,
 ) -> None:
-    """Evaluations of a model, newest first, and the newest one by category."""
-    runs = terminal.api.get(f"{model_path(model.client, model.model)}/evals")
+    runs = terminal.api.get(f"{path_of(model)}/evals", list[EvalRunRead])
     if not (answers or wrong or version):
-        terminal.out.show(runs, render_runs)
+        terminal.show(runs, render_runs)
         return
     run = _newest(model, runs.value, version)
-    found = terminal.api.get(f"/evals/{run['id']}/answers")
-    terminal.out.show(found, lambda items: render_answers([item for item in items if not (wrong and item["correct"])]))
+    found = terminal.api.get(f"/evals/{run.id}/answers", list[EvalAnswerRead])
+    terminal.show(found, lambda items: ANSWERS(item for item in items if not (wrong and item.correct)))
 
 
-def render_runs(runs: Sequence[dict[str, Any]]) -> Group:
-    listed = table(
-        whole("Version"),
-        right("Correct"),
-        right("Hallucinated"),
-        right("Time"),
-        whole("Made"),
-        rows=[
-            (
-                each["version"],
-                figures.rate(each["overall"]),
-                figures.rate(each["hallucination"]),
-                figures.duration(each["seconds"]),
-                figures.moment(each["created_at"]),
-            )
-            for each in runs
-        ],
-    )
-    return stack(listed, _categories(runs[0]))
+def render_runs(runs: Sequence[EvalRunRead]) -> Group:
+    newest = runs[0]
+    return stack(RUNS(runs), CATEGORIES(newest.categories.items(), title=f"{newest.version} by category"))
 
 
-def render_answers(answers: Sequence[dict[str, Any]]) -> Table:
-    return table(
-        "",
-        "Category",
-        "Expected",
-        "Answer",
-        right("Confidence"),
-        "Detail",
-        rows=[
-            (
-                "\u2713" if each["correct"] else "\u2717",
-                each["category"],
-                each["expected"],
-                each["answer"],
-                figures.share(each["confidence"]),
-                each["detail"],
-            )
-            for each in answers
-        ],
-    )
-
-
-def _newest(model: ModelName, runs: Sequence[dict[str, Any]], version: str | None) -> dict[str, Any]:
+def _newest(model: ModelName, runs: Sequence[EvalRunRead], version: str | None) -> EvalRunRead:
     for run in runs:
-        if version is None or run["version"].endswith(f"@{version}"):
+        if version is None or run.version.endswith(f"@{version}"):
             return run
     name = f"{model.client}/{model.model}"
     raise Failure(
@@ -91,10 +52,21 @@ def _newest(model: ModelName, runs: Sequence[dict[str, Any]], version: str | Non
     )
 
 
-def _categories(run: dict[str, Any]) -> Table:
-    return table(
-        "Category",
-        right("Correct"),
-        rows=[(name, figures.rate(rate)) for name, rate in run["categories"].items()],
-        title=f"{run['version']} by category",
-    )
+RUNS = Rows[EvalRunRead](
+    whole("Version", lambda it: it.version),
+    right("Correct", lambda it: figures.rate(it.overall)),
+    right("Hallucinated", lambda it: figures.rate(it.hallucination)),
+    right("Time", lambda it: figures.duration(it.seconds)),
+    whole("Made", lambda it: it.created_at),
+)
+CATEGORIES = Rows[tuple[str, RateRead]](
+    text("Category", lambda it: it[0]), right("Correct", lambda it: figures.rate(it[1]))
+)
+ANSWERS = Rows[EvalAnswerRead](
+    text("", lambda it: "\u2713" if it.correct else "\u2717"),
+    text("Category", lambda it: it.category),
+    text("Expected", lambda it: it.expected),
+    text("Answer", lambda it: it.answer),
+    right("Confidence", lambda it: figures.number(it.confidence, ".2f")),
+    text("Detail", lambda it: it.detail),
+)

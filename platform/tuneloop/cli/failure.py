@@ -5,6 +5,7 @@ from enum import IntEnum
 from http import HTTPStatus
 from typing import Any
 
+from tuneloop.kit.api_client import ApiError
 from tuneloop.kit.errors import TuneloopError
 
 
@@ -61,9 +62,10 @@ class Failure(Exception):
         return {"error": {"code": self.code, "message": self.message, "details": self.details}}
 
 
-def of_domain_error(error: TuneloopError) -> Failure:
-    return Failure(error.code, error.message, exit_code=exit_code_of(error.status), details=error.details)
+def failure_of(error: TuneloopError | ApiError) -> Failure:
+    code = ExitCode.USAGE if error.code == "usage" else exit_code_of(error.status)
+    return Failure(error.code, error.message, exit_code=code, details=error.details)
 
 
-def exit_code_of(status: int) -> ExitCode:
-    return _BY_STATUS.get(HTTPStatus(status), ExitCode.FAILED)
+def exit_code_of(status: HTTPStatus | None) -> ExitCode:
+    return _BY_STATUS.get(status, ExitCode.FAILED) if status else ExitCode.FAILED

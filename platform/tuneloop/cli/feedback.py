@@ -1,22 +1,20 @@
 """`tuneloop feedback`: what users said about answers, and what becomes of their corrections."""
 
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 import typer
 from rich.console import Group
-from rich.table import Table
-from rich.text import Text
 
-from tuneloop.cli import figures
-from tuneloop.cli.arguments import FeedbackKind, FeedbackState, Model, Pool
+from tuneloop.cli.arguments import Model, path_of
 from tuneloop.cli.failure import Failure
-from tuneloop.cli.http import model_path
-from tuneloop.cli.output import facts, last_message, right, stack, table, whole
+from tuneloop.cli.render import Facts, Rows, last_message, page, right, text, whole
 from tuneloop.cli.wiring import Terminal, command
-from tuneloop.registry.names import ModelName
+from tuneloop.kit.figures import number
+from tuneloop.predictions.schemas import AcceptedRead, BulkAccepted, FeedbackRead, ReportedPage, ReportedRead
+from tuneloop.tables import FeedbackKind, FeedbackState, Pool
 
-app = typer.Typer(no_args_is_help=True, help="Ratings, error reports and corrections of answers.")
+app = typer.Typer()
 
 Feedback = Annotated[UUID, typer.Argument(metavar="FEEDBACK", help="The feedback's id.")]
 
@@ -32,18 +30,23 @@ def send(
     reporter: Annotated[str | None, typer.Option(help="Who reports.")] = None,
 ) -> None:
     """Rate an answer, correct it, or report an error in it."""
-    if [rating is not None, correction is not None, error].count(True) != 1:
+    kinds = {
+        FeedbackKind.RATING: rating is not None,
+        FeedbackKind.CORRECTION: correction is not None,
+        FeedbackKind.ERROR: error,
+    }
+    said = [kind for kind, meant in kinds.items() if meant]
+    if len(said) != 1:
         raise typer.BadParameter("give one of --rating, --correction, --error")
-    kind = "rating" if rating is not None else "correction" if correction is not None else "error"
     body = {
         "id": completion,
-        "kind": kind,
+        "kind": said[0],
         "rating": rating,
         "correction": correction,
         "comment": comment,
         "reporter": reporter,
     }
-    terminal.out.show(terminal.api.post("/v1/feedback", body), render_feedback)
+    terminal.show(terminal.api.post("/v1/feedback", FeedbackRead, body), FEEDBACK)
 
 
 @command(app, "list")
@@ -57,7 +60,7 @@ def index(
 ) -> None:
     """Feedback beside the answers it is about, newest first."""
     query = {"kind": kind, "feedback_state": state, "limit": limit, "before": before}
-    terminal.out.show(terminal.api.get(_path(model), **query), render_page)
+    terminal.show(terminal.api.get(f"{path_of(model)}/feedback", ReportedPage, **query), render_page)
 
 
 @command(app, "accept")
@@ -65,72 +68,54 @@ def accept(
     terminal: Terminal,
     model: Model,
     feedback: Annotated[list[UUID], typer.Argument(metavar="FEEDBACK...", help="One or more ids.")],
-    pool: Annotated[Pool, typer.Option(help="What the examples may be used for.")] = "training",
+    pool: Annotated[Pool, typer.Option(help="What the examples may be used for.")] = Pool.TRAINING,
 ) -> None:
     """Make corrections examples. Of several, those that cannot be are named, and the exit code is 1."""
+    path = f"{path_of(model)}/feedback"
     if len(feedback) == 1:
-        one = terminal.api.post(f"{_path(model)}/{feedback[0]}/accept", {"pool": pool})
-        terminal.out.show(one, lambda made: f"example {made['example_id']} is in the {made['pool']} pool")
+        one = terminal.api.post(f"{path}/{feedback[0]}/accept", AcceptedRead, {"pool": pool})
+        terminal.show(one, lambda made: f"example {made.example_id} is in the {made.pool} pool")
         return
-    reply = terminal.api.post(f"{_path(model)}/accept", {"ids": [str(each) for each in feedback], "pool": pool})
-    terminal.out.show(reply, lambda done: f"{len(done['accepted'])} examples are in the {pool} pool")
-    if refused := reply.value["refused"]:
+    reply = terminal.api.post(f"{path}/accept", BulkAccepted, {"ids": [str(each) for each in feedback], "pool": pool})
+    terminal.show(reply, lambda done: f"{len(done.accepted)} examples are in the {pool} pool")
+    if refused := reply.value.refused:
         raise Failure(
             "refused",
             f"{len(refused)} of {len(feedback)} corrections were not accepted and stay open",
-            details={"refused": [{"field": each["feedback_id"], "problem": each["reason"]} for each in refused]},
+            details={"refused": [{"field": each.feedback_id, "problem": each.reason} for each in refused]},
         )
 
 
 @command(app, "dismiss")
 def dismiss(terminal: Terminal, model: Model, feedback: Feedback) -> None:
     """Close feedback without consequence."""
-    terminal.out.show(terminal.api.post(f"{_path(model)}/{feedback}/dismiss"), render_feedback)
+    terminal.show(terminal.api.post(f"{path_of(model)}/feedback/{feedback}/dismiss", FeedbackRead), FEEDBACK)
 
 
-def render_page(page: dict[str, Any]) -> Group:
-    listed = table(
-        whole("Feedback"),
-        whole("Kind"),
-        whole("State"),
-        "Message",
-        "Answer",
-        right("Confidence"),
-        "Said",
-        rows=[
-            (
-                each["feedback"]["id"],
-                each["feedback"]["kind"],
-                each["feedback"]["state"],
-                last_message(each["prediction"]["messages"], limit=80),
-                each["prediction"]["answer"],
-                figures.share(each["prediction"]["confidence"]),
-                _said(each["feedback"]),
-            )
-            for each in page["items"]
-        ],
-    )
-    return stack(listed, Text(f"More: --before {page['next']}", "dim") if page["next"] else None)
+def render_page(found: ReportedPage) -> Group:
+    return page(REPORTED(found.items), option="--before", following=found.next)
 
 
-def render_feedback(feedback: dict[str, Any]) -> Table:
-    return facts(
-        [
-            ("Feedback", feedback["id"]),
-            ("Answer", feedback["completion"]),
-            ("Kind", feedback["kind"]),
-            ("Said", _said(feedback)),
-            ("Reporter", feedback["reporter"]),
-            ("State", feedback["state"]),
-            ("At", figures.moment(feedback["at"])),
-        ]
-    )
+def _said(feedback: FeedbackRead) -> str:
+    rating = f"{feedback.rating} of 5" if feedback.rating is not None else None
+    return "; ".join(part for part in (rating, feedback.correction, feedback.comment) if part)
 
 
-def _said(feedback: dict[str, Any]) -> str:
-    rating = f"{feedback['rating']} of 5" if feedback["rating"] is not None else None
-    return "; ".join(part for part in (rating, feedback["correction"], feedback["comment"]) if part)
-
-
-def _path(model: ModelName) -> str:
-    return f"{model_path(model.client, model.model)}/feedback"
+REPORTED = Rows[ReportedRead](
+    whole("Feedback", lambda it: it.feedback.id),
+    whole("Kind", lambda it: it.feedback.kind),
+    whole("State", lambda it: it.feedback.state),
+    text("Message", lambda it: last_message(it.prediction.messages)),
+    text("Answer", lambda it: it.prediction.answer),
+    right("Confidence", lambda it: number(it.prediction.confidence, ".2f")),
+    text("Said", lambda it: _said(it.feedback)),
+)
+FEEDBACK = Facts[FeedbackRead](
+    ("Feedback", lambda it: it.id),
+    ("Answer", lambda it: it.completion),
+    ("Kind", lambda it: it.kind),
+    ("Said", _said),
+    ("Reporter", lambda it: it.reporter),
+    ("State", lambda it: it.state),
+    ("At", lambda it: it.at),
+)

@@ -1,7 +1,8 @@
 """Watch work that runs on the server until it ends or waits for a person. Leaving does not stop it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
@@ -9,19 +10,24 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, Task, TextColumn
 from rich.text import Text
 
-from tuneloop.cli import figures
 from tuneloop.cli.failure import ExitCode, Failure
-from tuneloop.cli.http import Reply
-from tuneloop.cli.output import plain
+from tuneloop.cli.render import plain
 from tuneloop.cli.wiring import Terminal
+from tuneloop.datasets.quality_schemas import GrowthRead
+from tuneloop.kit import figures
+from tuneloop.kit.api_client import ApiError, Reply
+from tuneloop.kit.jobs.reading import JobRead
+from tuneloop.kit.jobs.table import JobState
+from tuneloop.retraining.schemas import CycleRead
+from tuneloop.tables import CycleState
 
 POLL_SECONDS = 1.0
-LIVE = {"queued", "running"}
-WAITING_FOR_A_PERSON = {"proposed", "awaiting_promotion"}
-ENDED = {"deployed", "rejected", "failed", "rolled_back"}
+LIVE = {JobState.QUEUED, JobState.RUNNING}
+WAITING_FOR_A_PERSON = {CycleState.PROPOSED, CycleState.AWAITING_PROMOTION}
+ENDED = {CycleState.DEPLOYED, CycleState.REJECTED, CycleState.FAILED, CycleState.ROLLED_BACK}
 
 
-def follow_job(terminal: Terminal, job_id: UUID | str) -> Reply:
+def follow_job(terminal: Terminal, job_id: UUID) -> Reply[JobRead]:
     """The job when it has ended.
 
     Raises:
@@ -29,18 +35,18 @@ def follow_job(terminal: Terminal, job_id: UUID | str) -> Reply:
     """
     with _interruptible(f"tuneloop job follow {job_id}"), Stages(terminal) as stages:
         while True:
-            reply = terminal.api.get(f"/jobs/{job_id}")
+            reply = terminal.api.get(f"/jobs/{job_id}", JobRead)
             job = reply.value
-            stages.update(job, fallback=job["name"])
-            if job["state"] not in LIVE:
+            stages.update(job.state, job.progress, fallback=job.name)
+            if job.state not in LIVE:
                 break
             terminal.wait(POLL_SECONDS)
-    if job["state"] != "succeeded":
+    if job.state is not JobState.SUCCEEDED:
         raise Failure(
             "job_failed",
-            f"job {job_id} {'was cancelled' if job['state'] == 'cancelled' else 'failed'}: {job['error']}",
+            f"job {job_id} {'was cancelled' if job.state is JobState.CANCELLED else 'failed'}: {job.error}",
             exit_code=ExitCode.JOB_FAILED,
-            details={"job": str(job_id), "state": job["state"]},
+            details={"job": str(job_id), "state": job.state},
         )
     return reply
 
@@ -51,18 +57,18 @@ def follow_checks(terminal: Terminal, model: str) -> None:
     Raises:
         Failure: the scan failed.
     """
-    while terminal.api.get(f"{model}/growth").value["unchecked"]:
+    while terminal.api.get(f"{model}/growth", GrowthRead).value.unchecked:
         try:
-            job = terminal.api.post(f"{model}/findings").value
-        except Failure as refused:  # one is running already
-            if refused.exit_code is not ExitCode.CONFLICT:
+            job = terminal.api.post(f"{model}/findings", JobRead).value
+        except ApiError as refused:  # one is running already
+            if refused.status is not HTTPStatus.CONFLICT:
                 raise
             terminal.wait(POLL_SECONDS)
         else:
-            follow_job(terminal, job["id"])
+            follow_job(terminal, job.id)
 
 
-def follow_cycle(terminal: Terminal, cycle_id: UUID | str) -> Reply:
+def follow_cycle(terminal: Terminal, cycle_id: UUID) -> Reply[CycleRead]:
     """The cycle when it has ended or waits for a decision.
 
     Raises:
@@ -70,36 +76,35 @@ def follow_cycle(terminal: Terminal, cycle_id: UUID | str) -> Reply:
     """
     with _interruptible(f"tuneloop cycle follow {cycle_id}"), Stages(terminal) as stages:
         while True:
-            reply = terminal.api.get(f"/cycles/{cycle_id}")
+            reply = terminal.api.get(f"/cycles/{cycle_id}", CycleRead)
             cycle = reply.value
-            if cycle["state"] in ENDED:
+            if cycle.state in ENDED:
                 break
-            job = terminal.api.get(f"/jobs/{cycle['job_id']}").value if cycle["job_id"] else None
-            live = job is not None and job["state"] in LIVE
-            if cycle["state"] in WAITING_FOR_A_PERSON and not live:
+            job = terminal.api.get(f"/jobs/{cycle.job_id}", JobRead).value if cycle.job_id else None
+            if cycle.state in WAITING_FOR_A_PERSON and (job is None or job.state not in LIVE):
                 _require_no_failed_job(cycle, job)
                 break
             if job is not None:
-                stages.update(job, fallback=cycle["state"])
+                stages.update(job.state, job.progress, fallback=cycle.state)
             terminal.wait(POLL_SECONDS)
-    if cycle["state"] == "failed":
+    if cycle.state is CycleState.FAILED:
         raise Failure(
             "cycle_failed",
-            f"cycle {cycle_id} failed: {cycle['failure']}",
+            f"cycle {cycle_id} failed: {cycle.failure}",
             exit_code=ExitCode.JOB_FAILED,
             details={"cycle": str(cycle_id)},
         )
     return reply
 
 
-def _require_no_failed_job(cycle: dict[str, Any], job: dict[str, Any] | None) -> None:
+def _require_no_failed_job(cycle: CycleRead, job: JobRead | None) -> None:
     """A failed deployment leaves the cycle waiting: nothing has changed in production."""
-    if job is not None and job["state"] in ("failed", "cancelled"):
+    if job is not None and job.state in (JobState.FAILED, JobState.CANCELLED):
         raise Failure(
             "job_failed",
-            f"the last step of cycle {cycle['id']} did not succeed: {job['error']}",
+            f"the last step of cycle {cycle.id} did not succeed: {job.error}",
             exit_code=ExitCode.JOB_FAILED,
-            details={"cycle": cycle["id"], "job": job["id"]},
+            details={"cycle": str(cycle.id), "job": str(job.id)},
         )
 
 
@@ -115,14 +120,14 @@ def _interruptible(come_back: str) -> Iterator[None]:
         ) from None
 
 
-class Figures(TextColumn):
+class Published(TextColumn):
     """The figures that a job has published, whichever these are."""
 
     def __init__(self) -> None:
         super().__init__("")
 
     def render(self, task: Task) -> Text:
-        return Text(_figures(task.fields["progress"]), "dim")
+        return Text(_in_words(task.fields["progress"]), "dim")
 
 
 class Stages:
@@ -135,7 +140,7 @@ class Stages:
             SpinnerColumn(finished_text="[green]\u2713[/]"),
             TextColumn("{task.description:<12}", markup=False),
             BarColumn(bar_width=20),
-            Figures(),
+            Published(),
             console=notes,
             disable=terminal.out.json or not notes.is_terminal,
         )
@@ -150,10 +155,9 @@ class Stages:
             self._finish()
         self._bars.stop()
 
-    def update(self, job: dict[str, Any], *, fallback: str) -> None:
-        progress = job["progress"]
+    def update(self, state: JobState, progress: Mapping[str, Any], *, fallback: str) -> None:
         stage = plain(str(progress.get("stage") or fallback))
-        if job["state"] == "queued":
+        if state is JobState.QUEUED:
             stage = f"{stage} (queued)"
         if stage != self._stage:
             self._begin(stage)
@@ -177,14 +181,14 @@ class Stages:
         self._bars.update(task.id, completed=total, total=total, progress=seen)
 
 
-def _figures(progress: dict[str, Any]) -> str:
-    shown: list[str] = []
+def _in_words(progress: Mapping[str, Any]) -> str:
+    said: list[str] = []
     if "steps" in progress:
-        shown.append(f"{progress.get('step', 0)}/{progress['steps']}")
+        said.append(f"{progress.get('step', 0)}/{progress['steps']}")
     if progress.get("examples_per_second") is not None:
-        shown.append(f"{figures.number(progress['examples_per_second'])} examples/s")
+        said.append(f"{progress['examples_per_second']:.3g} examples/s")
     if progress.get("loss") is not None:
-        shown.append(f"loss {progress['loss']:.3f}")
+        said.append(f"loss {progress['loss']:.3f}")
     if progress.get("seconds_left") is not None:
-        shown.append(f"{figures.duration(progress['seconds_left'])} left")
-    return " \u00b7 ".join(shown)
+        said.append(f"{figures.duration(progress['seconds_left'])} left")
+    return " \u00b7 ".join(said)

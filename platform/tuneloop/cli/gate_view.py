@@ -1,83 +1,74 @@
 """What a gate looks like: what it asked, what people said, what its looks found; and several answers to one prompt."""
 
-from typing import Any
-
 from rich.console import Group
-from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
-from tuneloop.cli import figures
-from tuneloop.cli.output import facts, plain, right, stack, table, whole
+from tuneloop.cli.render import Facts, Rows, bullets, plain, right, stack, text, whole
+from tuneloop.evaluation.schemas import PromptComparison
+from tuneloop.kit import figures
+from tuneloop.retraining.schemas import GateItemRead, GateRead, LookRead
 
 
-def render_gate(gate: dict[str, Any]) -> Group:
-    asked = None
-    if gate["queries"] is not None:
-        asked = f"{gate['queries']} queries of production, {gate['disagreements']} answered differently"
+def render_gate(gate: GateRead) -> Group:
     return stack(
-        facts(
-            [
-                ("Judged by", asked or "the golden set alone"),
-                ("Labels", f"{gate['labels']} of about {gate['budget']}, {gate['open']} wait" if asked else None),
-                ("Verdict", _verdict(gate)),
-                ("Difference", _difference(gate["decision"])),
-            ]
-        ),
-        *(Padding(Text(f"\u2022 {plain(reason)}"), (0, 2)) for reason in gate["reasons"]),
-        _looks(gate["looks"]) if len(gate["looks"]) > 1 else None,
-        _items(gate["items"]) if gate["items"] else None,
+        GATE(gate),
+        *bullets(gate.reasons),
+        LOOKS(gate.looks) if len(gate.looks) > 1 else None,
+        ITEMS(gate.items) if gate.items else None,
     )
 
 
-def render_tried(tried: dict[str, Any]) -> Group:
+def render_tried(tried: PromptComparison) -> Group:
     parts = []
-    for answer in tried["answers"]:
-        summary = f"{answer['asked']}, confidence {figures.share(answer['confidence'])}, {answer['latency_ms']:.0f} ms"
-        parts += [
-            Text.assemble((answer["version"], "bold"), (f"  {summary}", "dim")),
-            Text(plain(answer["text"])),
-            Text(),
-        ]
-    return stack(*parts, Text("Same answer." if tried["same"] else "The answers differ.", "dim"))
+    for answer in tried.answers:
+        beside = f"{answer.asked}, confidence {figures.number(answer.confidence, '.2f')}, {answer.latency_ms:.0f} ms"
+        parts += [Text.assemble((answer.version, "bold"), (f"  {beside}", "dim")), Text(plain(answer.text)), Text()]
+    return stack(*parts, Text("Same answer." if tried.same else "The answers differ.", "dim"))
 
 
-def _verdict(gate: dict[str, Any]) -> str | None:
-    if gate["outcome"] is None:
+def _asked(gate: GateRead) -> str:
+    if gate.queries is None:
+        return "the golden set alone"
+    return f"{gate.queries} queries of production, {gate.disagreements} answered differently"
+
+
+def _labels(gate: GateRead) -> str | None:
+    return None if gate.queries is None else f"{gate.labels} of about {gate.budget}, {gate.open} wait"
+
+
+def _verdict(gate: GateRead) -> str | None:
+    if gate.outcome is None:
         return None
-    needed = f", about {gate['needed']} more labels" if gate["needed"] else ""
-    return f"{gate['outcome'].replace('_', ' ')}{needed}"
+    needed = f", about {gate.needed} more labels" if gate.needed else ""
+    return f"{figures.words(gate.outcome)}{needed}"
 
 
-def _difference(decision: dict[str, Any] | None) -> str | None:
+def _difference(gate: GateRead) -> str | None:
+    decision = gate.decision
     if decision is None:
         return None
-    fixed = f"{decision['fixed']} fixed, {decision['broken']} broken"
-    summary = f"{figures.points(decision['overall']['difference'])} points of all traffic"
+    said = f"{figures.difference(decision['overall']['difference'])} points of all traffic"
     strong = decision.get("strong")
     if strong and "golden" in strong:  # looks from before count strong categories in points of all traffic
-        summary += f", {figures.points(strong['difference'])} points of strong traffic"
-    return f"{summary}; labels: {fixed}"
+        said += f", {figures.difference(strong['difference'])} points of strong traffic"
+    return f"{said}; labels: {decision['fixed']} fixed, {decision['broken']} broken"
 
 
-def _looks(looks: list[dict[str, Any]]) -> Table:
-    return table(
-        right("Look"),
-        whole("At"),
-        right("Labels"),
-        "Verdict",
-        rows=[
-            (look["number"], figures.moment(look["at"]), look["labels"], look["outcome"].replace("_", " "))
-            for look in looks
-        ],
-    )
-
-
-def _items(items: list[dict[str, Any]]) -> Table:
-    return table(
-        "Question",
-        "Production",
-        "Candidate",
-        "Right is",
-        rows=[(item["question"], item["production"], item["candidate"], item["expected"]) for item in items],
-    )
+GATE = Facts[GateRead](
+    ("Judged by", _asked),
+    ("Labels", _labels),
+    ("Verdict", _verdict),
+    ("Difference", _difference),
+)
+LOOKS = Rows[LookRead](
+    right("Look", lambda it: it.number),
+    whole("At", lambda it: it.at),
+    right("Labels", lambda it: it.labels),
+    text("Verdict", lambda it: figures.words(it.outcome)),
+)
+ITEMS = Rows[GateItemRead](
+    text("Question", lambda it: it.question),
+    text("Production", lambda it: it.production),
+    text("Candidate", lambda it: it.candidate),
+    text("Right is", lambda it: it.expected),
+)

@@ -1,18 +1,51 @@
 """`tuneloop ask`: one question to a model, through the same endpoint that applications call."""
 
-from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
+from pydantic import BaseModel
 from rich.console import Group
-from rich.table import Table
 from rich.text import Text
 
-from tuneloop.cli import figures
-from tuneloop.cli.output import plain, stack, table, whole
+from tuneloop.cli.render import Rows, plain, stack, text, whole
 from tuneloop.cli.wiring import THE_LOOP, Terminal, command
+from tuneloop.kit.figures import number
 
 app = typer.Typer()
+
+
+class Served(BaseModel):
+    """OpenAI's model object, as far as it is shown."""
+
+    id: str
+    owned_by: str
+
+
+class ServedList(BaseModel):
+    data: list[Served]
+
+
+class Said(BaseModel):
+    content: str
+
+
+class Choice(BaseModel):
+    message: Said
+
+
+class Beside(BaseModel):
+    """What Tuneloop adds to OpenAI's completion."""
+
+    confidence: float | None = None
+
+
+class Completion(BaseModel):
+    """OpenAI's completion, as far as it is shown."""
+
+    id: str
+    model: str
+    choices: list[Choice]
+    tuneloop: Beside = Beside()
 
 
 @command(app, "ask", panel=THE_LOOP)
@@ -21,23 +54,20 @@ def ask(
     model: Annotated[
         str | None, typer.Argument(metavar="CLIENT/MODEL[@VERSION]", help="Left out, lists what may be asked.")
     ] = None,
-    text: Annotated[str | None, typer.Argument(metavar="TEXT", help="The message.")] = None,
+    message: Annotated[str | None, typer.Argument(metavar="TEXT", help="The message.")] = None,
 ) -> None:
-    """Ask a model that is served, as an application would."""
     if model is None:
-        terminal.out.show(terminal.api.get("/v1/models"), lambda found: render_served(found["data"]))
-    elif text is None:
-        terminal.out.show(terminal.api.get(f"/v1/models/{model}"), lambda found: render_served([found]))
+        terminal.show(terminal.api.get("/v1/models", ServedList), lambda found: SERVED(found.data))
+    elif message is None:
+        terminal.show(terminal.api.get(f"/v1/models/{model}", Served), SERVED.one)
     else:
-        body = {"model": model, "messages": [{"role": "user", "content": text}]}
-        terminal.out.show(terminal.api.post("/v1/chat/completions", body), render_answer)
+        body = {"model": model, "messages": [{"role": "user", "content": message}]}
+        terminal.show(terminal.api.post("/v1/chat/completions", Completion, body), render_answer)
 
 
-def render_served(models: Sequence[dict[str, Any]]) -> Table:
-    return table(whole("Served"), "Owner", rows=[(each["id"], each["owned_by"]) for each in models])
+def render_answer(found: Completion) -> Group:
+    beside = f"{found.model}, confidence {number(found.tuneloop.confidence, '.2f')}, {found.id}"
+    return stack(Text(plain(found.choices[0].message.content)), Text(beside, "dim"))
 
 
-def render_answer(completion: dict[str, Any]) -> Group:
-    confidence = figures.share(completion.get("tuneloop", {}).get("confidence"))
-    beside = f"{completion['model']}, confidence {confidence}, {completion['id']}"
-    return stack(Text(plain(completion["choices"][0]["message"]["content"])), Text(beside, "dim"))
+SERVED = Rows[Served](whole("Served", lambda it: it.id), text("Owner", lambda it: it.owned_by))

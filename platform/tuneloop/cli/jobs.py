@@ -1,18 +1,18 @@
 """`tuneloop job`: work in the background."""
 
-from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 import typer
-from rich.table import Table
 
-from tuneloop.cli import figures
 from tuneloop.cli.follow import follow_job
-from tuneloop.cli.output import facts, table, whole
+from tuneloop.cli.render import Facts, Rows, text, whole
 from tuneloop.cli.wiring import Terminal, command
+from tuneloop.kit.api_client import Reply
+from tuneloop.kit.jobs.reading import JobRead
+from tuneloop.kit.jobs.table import JobState
 
-app = typer.Typer(no_args_is_help=True, help="Work in the background: watch it, stop it.")
+app = typer.Typer()
 
 Job = Annotated[UUID, typer.Argument(metavar="JOB", help="The job's id.")]
 
@@ -20,63 +20,57 @@ Job = Annotated[UUID, typer.Argument(metavar="JOB", help="The job's id.")]
 @command(app, "list")
 def index(terminal: Terminal, limit: Annotated[int, typer.Option(min=1, max=500)] = 20) -> None:
     """Newest jobs first."""
-    terminal.out.show(terminal.api.get("/jobs", limit=limit), render_jobs)
+    terminal.show(terminal.api.get("/jobs", list[JobRead], limit=limit), JOBS)
 
 
 @command(app, "show")
 def show(terminal: Terminal, job: Job) -> None:
     """One job with its progress."""
-    terminal.out.show(terminal.api.get(f"/jobs/{job}"), render_job)
+    terminal.show(terminal.api.get(f"/jobs/{job}", JobRead), JOB)
 
 
 @command(app, "cancel")
 def cancel(terminal: Terminal, job: Job) -> None:
     """Stop a job: at once when queued, at its next heartbeat when running."""
-    terminal.out.show(terminal.api.post(f"/jobs/{job}/cancel"), render_job)
+    terminal.show(terminal.api.post(f"/jobs/{job}/cancel", JobRead), JOB)
 
 
 @command(app, "follow")
 def follow(terminal: Terminal, job: Job) -> None:
     """Watch a job until it ends; exit code 7 if it fails."""
-    terminal.out.show(follow_job(terminal, job), render_job)
+    terminal.show(follow_job(terminal, job), JOB)
 
 
-def render_jobs(jobs: Sequence[dict[str, Any]]) -> Table:
-    return table(
-        whole("Job"),
-        whole("Work"),
-        whole("State"),
-        "Progress",
-        whole("Created"),
-        rows=[
-            (each["id"], each["name"], _state(each), _progress(each), figures.moment(each["created_at"]))
-            for each in jobs
-        ],
-    )
+def show_job(terminal: Terminal, started: Reply[JobRead], *, wait: bool) -> None:
+    """A job that was just started, at once or when it has ended."""
+    terminal.show(follow_job(terminal, started.value.id) if wait else started, JOB)
 
 
-def render_job(job: dict[str, Any]) -> Table:
-    return facts(
-        [
-            ("Job", job["id"]),
-            ("Work", job["name"]),
-            ("State", _state(job)),
-            ("Progress", _progress(job)),
-            ("Attempts", job["attempts"]),
-            ("Error", job["error"]),
-            ("Created", figures.moment(job["created_at"])),
-            ("Started", figures.moment(job["started_at"])),
-            ("Finished", figures.moment(job["finished_at"])),
-        ]
-    )
+def _state(job: JobRead) -> str:
+    return f"{job.state}, stopping" if job.cancel_requested and job.state is JobState.RUNNING else job.state
 
 
-def _state(job: dict[str, Any]) -> str:
-    stopping = job["cancel_requested"] and job["state"] == "running"
-    return f"{job['state']}, stopping" if stopping else str(job["state"])
-
-
-def _progress(job: dict[str, Any]) -> str | None:
-    progress = job["progress"]
+def _progress(job: JobRead) -> str | None:
+    progress = job.progress
     steps = f"{progress.get('step', 0)}/{progress['steps']}" if "steps" in progress else ""
     return " ".join(part for part in (str(progress.get("stage", "")), steps) if part) or None
+
+
+JOBS = Rows[JobRead](
+    whole("Job", lambda it: it.id),
+    whole("Work", lambda it: it.name),
+    whole("State", _state),
+    text("Progress", _progress),
+    whole("Created", lambda it: it.created_at),
+)
+JOB = Facts[JobRead](
+    ("Job", lambda it: it.id),
+    ("Work", lambda it: it.name),
+    ("State", _state),
+    ("Progress", _progress),
+    ("Attempts", lambda it: it.attempts),
+    ("Error", lambda it: it.error),
+    ("Created", lambda it: it.created_at),
+    ("Started", lambda it: it.started_at),
+    ("Finished", lambda it: it.finished_at),
+)

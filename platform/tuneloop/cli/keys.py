@@ -1,67 +1,54 @@
 """`tuneloop key`: API keys."""
 
-from collections.abc import Sequence
-from typing import Annotated, Any
+from types import NoneType
+from typing import Annotated
 from uuid import UUID
 
 import typer
 from rich.console import Group
-from rich.table import Table
 from rich.text import Text
 
-from tuneloop.cli import figures
-from tuneloop.cli.arguments import Role
-from tuneloop.cli.output import stack, table, whole
+from tuneloop.cli.render import Rows, stack, text, whole
 from tuneloop.cli.wiring import Terminal, command
+from tuneloop.identity.schemas import ApiKeyCreated, ApiKeyRead
+from tuneloop.kit.principal import Role
 
-app = typer.Typer(no_args_is_help=True, help="API keys, for the agency or confined to one client.")
+app = typer.Typer()
 
 
 @command(app, "add")
 def add(
     terminal: Terminal,
     name: Annotated[str, typer.Argument(metavar="NAME", help="What the key is for.")],
-    role: Annotated[Role, typer.Option(help="What the key may do.")] = "operator",
+    role: Annotated[Role, typer.Option(help="What the key may do.")] = Role.OPERATOR,
     client: Annotated[str | None, typer.Option(help="Confine the key to this client.")] = None,
 ) -> None:
     """Make an API key. It is shown once."""
-    reply = terminal.api.post("/keys", {"name": name, "role": role, "client": client})
-    terminal.out.show(reply, render_created)
+    reply = terminal.api.post("/keys", ApiKeyCreated, {"name": name, "role": role, "client": client})
+    terminal.show(reply, render_created)
 
 
 @command(app, "list")
 def index(terminal: Terminal) -> None:
     """API keys of your agency, without their secret part."""
-    terminal.out.show(terminal.api.get("/keys"), render_keys)
+    terminal.show(terminal.api.get("/keys", list[ApiKeyRead]), KEYS)
 
 
 @command(app, "revoke")
 def revoke(terminal: Terminal, key: Annotated[UUID, typer.Argument(metavar="KEY", help="The key's id.")]) -> None:
     """Revoke a key; it stops working at once."""
-    terminal.out.show(terminal.api.delete(f"/keys/{key}"), lambda _: f"key {key} is revoked")
+    terminal.show(terminal.api.delete(f"/keys/{key}", NoneType), lambda _: f"key {key} is revoked")
 
 
-def render_keys(keys: Sequence[dict[str, Any]]) -> Table:
-    return table(
-        whole("Key"),
-        "Name",
-        whole("Begins with"),
-        whole("Role"),
-        whole("Client"),
-        "Revoked",
-        rows=[
-            (
-                each["id"],
-                each["name"],
-                each["prefix"],
-                each["role"],
-                each["client"],
-                figures.moment(each["revoked_at"]) if each["revoked_at"] else "",
-            )
-            for each in keys
-        ],
-    )
+def render_created(key: ApiKeyCreated) -> Group:
+    return stack(Text(key.key, "bold"), Text("This is the key. It is shown once: store it now.", "dim"))
 
 
-def render_created(key: dict[str, Any]) -> Group:
-    return stack(Text(key["key"], "bold"), Text("This is the key. It is shown once: store it now.", "dim"))
+KEYS = Rows[ApiKeyRead](
+    whole("Key", lambda it: it.id),
+    text("Name", lambda it: it.name),
+    whole("Begins with", lambda it: it.prefix),
+    whole("Role", lambda it: it.role),
+    whole("Client", lambda it: it.client),
+    text("Revoked", lambda it: it.revoked_at or ""),
+)

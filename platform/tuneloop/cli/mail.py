@@ -1,37 +1,35 @@
 """`tuneloop mail`: what went out, whom it comes from, who gets none."""
 
-from collections.abc import Sequence
-from typing import Annotated, Any
+from types import NoneType
+from typing import Annotated
 from uuid import UUID
 
 import typer
 from rich.console import Group
-from rich.table import Table
 
-from tuneloop.cli import figures
-from tuneloop.cli.http import for_client
-from tuneloop.cli.output import facts, stack, table, whole
+from tuneloop.cli.render import Facts, Rows, stack, text, whole
 from tuneloop.cli.wiring import Terminal, command
+from tuneloop.email.schemas import BlockRead, DeliveryAttemptRead, MailDetail, MailRead, SenderRead
 
-app = typer.Typer(no_args_is_help=True, help="Mail that went out.")
+app = typer.Typer()
 
 
 @command(app, "list")
 def index(terminal: Terminal) -> None:
     """Mail that went out, newest first."""
-    terminal.out.show(terminal.api.get("/mail"), render_mails)
+    terminal.show(terminal.api.get("/mail", list[MailRead]), MAILS)
 
 
 @command(app, "show")
 def show(terminal: Terminal, mail: Annotated[UUID, typer.Argument(metavar="MAIL", help="The mail's id.")]) -> None:
     """One mail, with every attempt to deliver it."""
-    terminal.out.show(terminal.api.get(f"/mail/{mail}"), render_mail)
+    terminal.show(terminal.api.get(f"/mail/{mail}", MailDetail), render_mail)
 
 
 @command(app, "blocks")
 def blocks(terminal: Terminal) -> None:
     """Addresses that get no mail."""
-    terminal.out.show(terminal.api.get("/mail/blocks"), render_blocks)
+    terminal.show(terminal.api.get("/mail/blocks", list[BlockRead]), BLOCKS)
 
 
 @command(app, "unblock")
@@ -39,7 +37,8 @@ def unblock(
     terminal: Terminal, block: Annotated[UUID, typer.Argument(metavar="BLOCK", help="The block's id.")]
 ) -> None:
     """Write to an address again."""
-    terminal.out.show(terminal.api.delete(f"/mail/blocks/{block}"), lambda _: "mail goes to this address again")
+    lifted = terminal.api.delete(f"/mail/blocks/{block}", NoneType)
+    terminal.show(lifted, lambda _: "mail goes to this address again")
 
 
 @command(app, "sender")
@@ -53,13 +52,13 @@ def sender(
 ) -> None:
     """Show or change whom mail comes from."""
     if email is None:
-        found = terminal.api.get("/mail/sender", client=client)
+        found = terminal.api.get("/mail/sender", SenderRead, client=client)
     else:
         if name is None:
             raise typer.BadParameter("say --name too")
         body = {"email": email, "name": name, "reply_to": reply_to, "client": client, "new_dkim_key": dkim}
-        found = terminal.api.put("/mail/sender", body)
-    terminal.out.show(found, render_sender)
+        found = terminal.api.put("/mail/sender", SenderRead, body)
+    terminal.show(found, SENDER)
 
 
 @command(app, "prove")
@@ -68,74 +67,54 @@ def prove(
     client: Annotated[str | None, typer.Option(metavar="CLIENT", help="The sender of mail about this client.")] = None,
 ) -> None:
     """Look for the sender's DKIM key in the DNS, and use the sender's own address once it is there."""
-    terminal.out.show(terminal.api.post(for_client("/mail/sender/proof", client)), render_sender)
+    terminal.show(terminal.api.post("/mail/sender/proof", SenderRead, client=client), SENDER)
 
 
-def render_mails(mails: Sequence[dict[str, Any]]) -> Table:
-    return table(
-        whole("Mail"),
-        "Subject",
-        "To",
-        "State",
-        whole("Written"),
-        rows=[
-            (each["id"], each["subject"], each["recipient_email"], each["state"], figures.moment(each["created_at"]))
-            for each in mails
-        ],
-    )
+def render_mail(mail: MailDetail) -> Group:
+    return stack(MAIL(mail), ATTEMPTS(mail.tries))
 
 
-def render_mail(mail: dict[str, Any]) -> Group:
-    head = facts(
-        [
-            ("Mail", mail["id"]),
-            ("Subject", mail["subject"]),
-            ("To", f"{mail['recipient_name']} <{mail['recipient_email']}>"),
-            ("From", mail["sender_email"]),
-            ("State", mail["state"]),
-            ("Why", mail["failure"] or ""),
-        ]
-    )
-    tries = table(
-        "#",
-        whole("Begun"),
-        "Outcome",
-        "What the server said",
-        "TLS",
-        rows=[
-            (
-                str(each["number"]),
-                figures.moment(each["started_at"]),
-                each["outcome"] or "running",
-                each["reply"] or "",
-                {True: "yes", False: "no", None: ""}[each["encrypted"]],
-            )
-            for each in mail["tries"]
-        ],
-    )
-    return stack(head, tries)
+def _until_proven(sender: SenderRead) -> str | None:
+    if sender.proven_at or sender.used == sender.email:
+        return None
+    wanted = "publish the record, then `tuneloop mail prove`" if sender.dns_name else "make a key with --dkim"
+    return f"mail comes from {sender.used}; {wanted}"
 
 
-def render_blocks(found: Sequence[dict[str, Any]]) -> Table:
-    return table(
-        whole("Block"),
-        "Address",
-        "Reason",
-        "Detail",
-        whole("Since"),
-        rows=[
-            (each["id"], each["email"], each["reason"], each["detail"], figures.moment(each["at"])) for each in found
-        ],
-    )
-
-
-def render_sender(found: dict[str, Any]) -> Table:
-    rows = [("From", f"{found['name']} <{found['email']}>"), ("Answers to", found["reply_to"] or "")]
-    if found["proven_at"]:
-        rows.append(("Proven", figures.moment(found["proven_at"])))
-    elif found["used"] != found["email"]:
-        wanted = "publish the record, then `tuneloop mail prove`" if found["dns_name"] else "make a key with --dkim"
-        rows.append(("Until proven", f"mail comes from {found['used']}; {wanted}"))
-    if found["dns_name"]:
-        rows += [("DKIM record (TXT)", found["dns_name"]), ("with", found["dns_value"])]
-    return facts(rows)
+MAILS = Rows[MailRead](
+    whole("Mail", lambda it: it.id),
+    text("Subject", lambda it: it.subject),
+    text("To", lambda it: it.recipient_email),
+    text("State", lambda it: it.state),
+    whole("Written", lambda it: it.created_at),
+)
+MAIL = Facts[MailDetail](
+    ("Mail", lambda it: it.id),
+    ("Subject", lambda it: it.subject),
+    ("To", lambda it: f"{it.recipient_name} <{it.recipient_email}>"),
+    ("From", lambda it: it.sender_email),
+    ("State", lambda it: it.state),
+    ("Why", lambda it: it.failure),
+)
+ATTEMPTS = Rows[DeliveryAttemptRead](
+    text("#", lambda it: it.number),
+    whole("Begun", lambda it: it.started_at),
+    text("Outcome", lambda it: it.outcome or "running"),
+    text("What the server said", lambda it: it.reply or ""),
+    text("TLS", lambda it: {True: "yes", False: "no", None: ""}[it.encrypted]),
+)
+BLOCKS = Rows[BlockRead](
+    whole("Block", lambda it: it.id),
+    text("Address", lambda it: it.email),
+    text("Reason", lambda it: it.reason),
+    text("Detail", lambda it: it.detail),
+    whole("Since", lambda it: it.at),
+)
+SENDER = Facts[SenderRead](
+    ("From", lambda it: f"{it.name} <{it.email}>"),
+    ("Answers to", lambda it: it.reply_to),
+    ("Proven", lambda it: it.proven_at),
+    ("Until proven", _until_proven),
+    ("DKIM record (TXT)", lambda it: it.dns_name),
+    ("with", lambda it: it.dns_value),
+)

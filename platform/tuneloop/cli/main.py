@@ -1,65 +1,83 @@
 """The command line: `tuneloop …`. Most commands speak to the API; some run a process of an installation here."""
 
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-import orjson
 import typer
-from pydantic import ValidationError
 from typer.core import TyperGroup
 
-from tuneloop.cli import (
-    ab_tests,
-    access,
-    alerts,
-    audit,
-    bases,
-    billing,
-    clients,
-    comparison,
-    cycles,
-    datasets,
-    decisions,
-    evals,
-    feedback,
-    gateway,
-    jobs,
-    keys,
-    mail,
-    members,
-    models,
-    monitoring,
-    plans,
-    predictions,
-    quality,
-    reports,
-    review,
-    slack,
-    time_entries,
-    training,
-    versions,
-)
+from tuneloop.cli import processes
 from tuneloop.cli.failure import MEANING, ExitCode, Failure
+from tuneloop.cli.lazy import Entry, Lazy
 from tuneloop.cli.output import Output
-from tuneloop.cli.wiring import ACCESS, JSON, OBJECTS, PROCESSES, Options, World, answering
-from tuneloop.kit.logging import configure_logging
+from tuneloop.cli.wiring import ACCESS, JSON, OBJECTS, Options, World
 from tuneloop.kit.settings import Settings
-from tuneloop.registry.contract import CONTEXT_TOKENS
-from tuneloop_local.ports import with_kept_ports
 
 EPILOG = "Exit codes: " + "; ".join(f"{code.value} {meaning}" for code, meaning in MEANING.items()) + "."
 
-Json = Annotated[bool, JSON]
+ENTRIES = {
+    "train": Entry(
+        "training", "Train, export, evaluate and compare a new version now. It is promoted only when you say so."
+    ),
+    "retrain": Entry("training", "Propose a retrain, show its plan, ask for your approval, and watch it."),
+    "eval": Entry("evals", "Evaluations of a model, newest first, and the newest one by category."),
+    "compare": Entry(
+        "comparison", "Production and candidate on the same items; exit code 6 unless the verdict is 'promote'."
+    ),
+    "try": Entry("comparison", "One message, answered by two versions at once. It is not logged."),
+    "approve": Entry("decisions", "Approve a retrain that was proposed, and watch it."),
+    "promote": Entry(
+        "decisions",
+        "Put a cycle's candidate into production. Against the gate's verdict this takes an admin and a --note.",
+    ),
+    "reject": Entry("decisions", "Turn down the retrain or the candidate, whichever is being asked about."),
+    "rollback": Entry("decisions", "Swap production and previous at once; once more rolls forward."),
+    "portfolio": Entry("monitoring", "Every model at a glance, the most urgent first."),
+    "ask": Entry("gateway", "Ask a model that is served, as an application would."),
+    "client": Entry("clients", "The clients of your agency.", OBJECTS),
+    "model": Entry("models", "Registered models: contract, policy, aliases.", OBJECTS),
+    "version": Entry("versions", "Versions of a model: lineage, proofs, files.", OBJECTS),
+    "base": Entry("bases", "Base models that models are built on.", OBJECTS, more=processes.base),
+    "dataset": Entry("datasets", "Examples: training, golden and rolling sets.", OBJECTS),
+    "review": Entry("review", "The review queue: what people are asked to label, and what they said.", OBJECTS),
+    "cycle": Entry("cycles", "Retraining cycles: proposal, training, comparison, decision.", OBJECTS),
+    "abtest": Entry("ab_tests", "A/B tests: a candidate answers a share of production's people.", OBJECTS),
+    "job": Entry("jobs", "Work in the background: watch it, stop it.", OBJECTS),
+    "alert": Entry("alerts", "Alerts of the monitor.", OBJECTS),
+    "feedback": Entry("feedback", "Ratings, error reports and corrections of answers.", OBJECTS),
+    "prediction": Entry("predictions", "The production log.", OBJECTS),
+    "plan": Entry("plans", "Maintenance plans, and the plan of a client.", OBJECTS),
+    "billing": Entry("billing", "Stripe, invoices, month ends, economics.", OBJECTS),
+    "work": Entry("time_entries", "Time spent for clients.", OBJECTS),
+    "mail": Entry("mail", "Mail that went out.", OBJECTS, more=processes.mail),
+    "report": Entry("reports", "Monthly reports to clients.", OBJECTS),
+    "monitor": Entry(
+        "monitoring", "Readings of production: labels judge, confidence warns, users report.", OBJECTS, app="monitor"
+    ),
+    "finding": Entry(
+        "quality", "What is suspicious about training examples; open ones do not train.", OBJECTS, app="finding"
+    ),
+    "document": Entry("quality", "Documentation and SOPs from which examples are proposed.", OBJECTS, app="document"),
+    "link": Entry("quality", "Links with which clients correct answers, without an account.", OBJECTS, app="link"),
+    "login": Entry("access", "Check an API key and keep it for the next commands, readable by you alone.", ACCESS),
+    "whoami": Entry("access", "Who you are to the server, and what you may do.", ACCESS),
+    "key": Entry("keys", "API keys, for the agency or confined to one client.", ACCESS),
+    "member": Entry("members", "People who work for your agency, and their roles.", ACCESS),
+    "audit": Entry("audit", "The audit log: only ever added to.", ACCESS),
+    "slack": Entry("slack", "Slack workspaces, channels, and who is linked.", ACCESS),
+}
 
 
 class Root(TyperGroup):
-    """With --json, a wrong command line is reported as JSON too."""
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.commands = {name: Lazy(name, entry) for name, entry in ENTRIES.items()} | dict(self.commands)
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **named: Any) -> Any:
+        """With --json, a wrong command line is reported as JSON too."""
         words = list(sys.argv[1:] if args is None else args)
         if "--json" not in words:
             return super().main(words, *rest, **named)
@@ -77,39 +95,7 @@ class Root(TyperGroup):
 app = typer.Typer(
     cls=Root, no_args_is_help=True, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]}
 )
-local = typer.Typer()
-agency = typer.Typer(no_args_is_help=True, help="Agencies of this installation.")
-for part in (training, evals, comparison, decisions, monitoring, gateway):
-    app.add_typer(part.app)
-for name, part in {
-    "client": clients,
-    "model": models,
-    "version": versions,
-    "base": bases,
-    "dataset": datasets,
-    "review": review,
-    "cycle": cycles,
-    "abtest": ab_tests,
-    "job": jobs,
-    "alert": alerts,
-    "feedback": feedback,
-    "prediction": predictions,
-    "plan": plans,
-    "billing": billing,
-    "work": time_entries,
-    "mail": mail,
-    "report": reports,
-}.items():
-    app.add_typer(part.app, name=name, rich_help_panel=OBJECTS)
-app.add_typer(monitoring.monitor, name="monitor", rich_help_panel=OBJECTS)
-app.add_typer(quality.finding, name="finding", rich_help_panel=OBJECTS)
-app.add_typer(quality.document, name="document", rich_help_panel=OBJECTS)
-app.add_typer(quality.link, name="link", rich_help_panel=OBJECTS)
-app.add_typer(access.app)
-for name, part in {"key": keys, "member": members, "audit": audit, "slack": slack}.items():
-    app.add_typer(part.app, name=name, rich_help_panel=ACCESS)
-app.add_typer(local)
-app.add_typer(agency, name="agency", rich_help_panel=PROCESSES)
+app.add_typer(processes.app)
 
 
 def _print_version(wanted: bool) -> None:
@@ -127,7 +113,7 @@ def root(
         Path | None,
         typer.Option(envvar="TUNELOOP_DATA_DIR", file_okay=False, help="Folder of credentials and local data."),
     ] = None,
-    json: Json = False,
+    json: Annotated[bool, JSON] = False,
     _version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and leave.")
     ] = False,
@@ -139,233 +125,6 @@ def root(
     world = ctx.obj if isinstance(ctx.obj, World) else World()
     folder = data_dir or Path(Settings.model_fields["data_dir"].default)
     ctx.obj = Options(world=world, data_dir=folder, url=url, key=key, json=json)
-
-
-@contextmanager
-def process(ctx: typer.Context, *, json: bool = False, logs: bool = False) -> Iterator[Settings]:
-    """Settings for a command that runs here, with errors reported like all others."""
-    options: Options = ctx.obj
-    with answering(Output(json=json or options.json)):
-        try:
-            settings = with_kept_ports(Settings(data_dir=options.data_dir))
-        except ValidationError as error:
-            problems = "; ".join(each["msg"].removeprefix("Value error, ") for each in error.errors())
-            raise Failure("usage", f"the environment is not complete: {problems}", exit_code=ExitCode.USAGE) from error
-        configure_logging(settings.log_level if logs else "WARNING", json_lines=settings.log_json and logs)
-        yield settings
-
-
-def engines_of(settings: Settings) -> AbstractContextManager[Settings]:
-    """The engines that the settings name, or the embedded ones of the data folder."""
-    if settings.database_url:
-        return nullcontext(settings)
-    from tuneloop_local.installation import running_engines
-
-    return running_engines(settings)
-
-
-@local.command(rich_help_panel=PROCESSES)
-def up(ctx: typer.Context) -> None:
-    """Start everything in the data folder and stay: engines, web, workers, scheduler, serving. Ctrl-C stops it."""
-    from tuneloop_local.installation import up as run
-
-    with process(ctx) as settings:
-        run(settings)
-
-
-@local.command(rich_help_panel=PROCESSES)
-def demo(
-    ctx: typer.Context,
-    task: Annotated[
-        Literal["classify", "generate"], typer.Option(help="Which of the two models to show.")
-    ] = "classify",
-    data: Annotated[
-        Path | None, typer.Option(exists=True, file_okay=False, help="A folder of labelled messages instead of ours.")
-    ] = None,
-    drift: Annotated[
-        Literal["new-kinds", "changed-answers"], typer.Option(help="What changes half-way; with --data.")
-    ] = "new-kinds",
-    weeks: Annotated[int, typer.Option(min=1, max=52, help="Weeks before the change; with --data.")] = 3,
-) -> None:
-    """Run the whole loop once on a real model, with made-up traffic."""
-    from tuneloop_local.demo.loop import run_demo
-    from tuneloop_local.demo.scenario import Drift, built_in, from_folder
-
-    with process(ctx) as settings:
-        scenario = from_folder(data, drift=Drift(drift), weeks=weeks) if data else built_in(task)
-        raise typer.Exit(run_demo(settings, scenario))
-
-
-@local.command(rich_help_panel=PROCESSES)
-def simulate(
-    ctx: typer.Context,
-    subject: Annotated[Literal["monitor", "gate"], typer.Argument(help="What to put to the test.")],
-    json: Json = False,
-) -> None:
-    """Play years of monitoring, or hundreds of gates, with made-up truths: what is reached, and what was aimed at."""
-    from tuneloop.cli.simulate import simulate as run
-
-    out = Output(json=json or ctx.obj.json)
-    with answering(out):
-        run(subject, out)
-
-
-@local.command(rich_help_panel=PROCESSES)
-def web(ctx: typer.Context) -> None:
-    """API and gateway."""
-    from tuneloop.web.process import web as run
-
-    with process(ctx, logs=True) as settings:
-        run(settings)
-
-
-@local.command(rich_help_panel=PROCESSES)
-def worker(
-    ctx: typer.Context,
-    queues: Annotated[
-        list[str] | None, typer.Option(metavar="default|gpu", help="Work on this queue only. May be repeated.")
-    ] = None,
-) -> None:
-    """Work on jobs: training, evaluation, monitoring."""
-    from tuneloop.kit.jobs import Queue
-    from tuneloop.worker import run_worker
-
-    known = [queue.value for queue in Queue if queue is not Queue.CHAT]  # the bot's
-    if unknown := sorted(set(queues or ()) - set(known)):
-        raise typer.BadParameter(f"no queue {', '.join(unknown)}; there are {', '.join(known)}")
-    with process(ctx, logs=True) as settings:
-        run_worker(settings, [Queue(name) for name in queues or known])
-
-
-@local.command(rich_help_panel=PROCESSES)
-def bot(ctx: typer.Context) -> None:
-    """Talk to Slack: do what people click, keep messages up to date, ask again when nobody answers."""
-    from tuneloop_bot.process import run_bot
-
-    with process(ctx, logs=True) as settings:
-        run_bot(settings)
-
-
-@local.command(rich_help_panel=PROCESSES)
-def scheduler(ctx: typer.Context) -> None:
-    """Notify workers of due jobs and take lost ones back. Of several, one acts."""
-    from tuneloop.scheduler import run_scheduler
-
-    with process(ctx, logs=True) as settings:
-        run_scheduler(settings)
-
-
-@local.command(rich_help_panel=PROCESSES)
-def serve(
-    ctx: typer.Context,
-    base: Annotated[str | None, typer.Option(help="Base to serve; the first registered one when left out.")] = None,
-) -> None:
-    """Serve one base model and the adapters on it."""
-    from tuneloop_workers.serving.process import run_serve
-
-    with process(ctx, logs=True) as settings:
-        run_serve(settings, base=base)
-
-
-@local.command(rich_help_panel=PROCESSES)
-def mailbox(ctx: typer.Context) -> None:
-    """The local mailbox: takes all mail in, delivers none, and shows it on a page."""
-    from tuneloop_local.emulators.smtp.run import run_mailbox
-
-    with process(ctx, logs=True) as settings:
-        run_mailbox(settings)
-
-
-@local.command("slack-emulator", rich_help_panel=PROCESSES)
-def slack_emulator(ctx: typer.Context) -> None:
-    """The local Slack: its API, a page to look at and click, for people without a workspace."""
-    from tuneloop_local.emulators.slack.process import serve as run
-
-    with process(ctx, logs=True) as settings:
-        run(settings)
-
-
-@local.command("stripe-emulator", rich_help_panel=PROCESSES)
-def stripe_emulator(ctx: typer.Context) -> None:
-    """The local Stripe: its API, its pages for customers, its webhooks. No money moves."""
-    from tuneloop_local.emulators.stripe.process import serve as run
-
-    with process(ctx, logs=True) as settings:
-        run(settings)
-
-
-@mail.app.command("bounce")
-def bounce(ctx: typer.Context) -> None:
-    """Note a bounce that came back: reads one message from standard input, as a mail server pipes it."""
-    from tuneloop.email.intake import take_bounce
-
-    with process(ctx) as settings, engines_of(settings) as running:
-        state = take_bounce(running, sys.stdin.buffer.read())
-        Output(json=ctx.obj.json).say(f"noted: the mail is {state}")
-
-
-@local.command(rich_help_panel=PROCESSES)
-def migrate(ctx: typer.Context) -> None:
-    """Bring the database schema up to date."""
-    from tuneloop.kit.migrations import migrate as run
-
-    with process(ctx) as settings, engines_of(settings) as running:
-        run(running.migration_url or running.database_url)
-
-
-@agency.command("create")
-def create_agency(
-    ctx: typer.Context,
-    slug: Annotated[str, typer.Argument(metavar="AGENCY", help="Short name, such as north.")],
-    name: Annotated[str, typer.Option(help="Name of the agency.")],
-    email: Annotated[str, typer.Option(help="E-mail of its owner.")],
-    owner: Annotated[str, typer.Option(help="Name of its owner.")],
-    password: Annotated[
-        str,
-        typer.Option(
-            prompt=True,
-            confirmation_prompt=True,
-            hide_input=True,
-            envvar="TUNELOOP_PASSWORD",
-            help="The owner's; asked for when left out.",
-        ),
-    ],
-    json: Json = False,
-) -> None:
-    """Set up an agency with its owner, and keep its first API key for the next commands."""
-    from tuneloop.cli.create_agency import create_agency as create
-
-    with process(ctx, json=json) as settings, engines_of(settings) as running:
-        key = create(running, slug=slug, name=name, email=email, owner=owner, password=password)
-        out = Output(json=json or ctx.obj.json)
-        out.write(orjson.dumps({"agency": slug, "key": key})) if out.json else out.say(
-            f"agency {slug} is set up; its first API key is kept in {settings.data_dir / 'credentials.json'}"
-        )
-
-
-@bases.app.command("add")
-def add_base(
-    ctx: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="BASE", help="Name to register it under.")],
-    source: Annotated[str, typer.Option(help="package:NAME, folder:PATH, or hub:OWNER/REPO@REVISION/FILE.gguf.")],
-    licence: Annotated[str | None, typer.Option(help="Read from the files when left out.")] = None,
-    upstream_url: Annotated[
-        str | None, typer.Option(help="An OpenAI-compatible server that serves it instead of the local engine.")
-    ] = None,
-    context: Annotated[
-        int, typer.Option(min=128, help="Most tokens of a prompt with its answer, in training as in serving.")
-    ] = CONTEXT_TOKENS,
-    json: Json = False,
-) -> None:
-    """Register a base model on this installation: weights to train on and the GGUF that serves."""
-    from tuneloop_workers.bases.registration import add_base as add
-
-    with process(ctx, json=json) as settings, engines_of(settings) as running:
-        base = add(
-            running, name=name, source=source, licence=licence, upstream_url=upstream_url, context_tokens=context
-        )
-        out = Output(json=json or ctx.obj.json)
-        out.write(orjson.dumps(base)) if out.json else out.people.print(bases.render_bases([base]))
 
 
 def main() -> None:

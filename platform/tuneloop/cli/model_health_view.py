@@ -1,141 +1,129 @@
 """What `tuneloop monitor health`, `monitor history` and `portfolio` show."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from datetime import datetime
+from typing import NamedTuple
 
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from tuneloop.cli import figures
-from tuneloop.cli.output import facts, plain, right, stack, table, whole
+from tuneloop.cli.render import Facts, Rows, plain, right, stack, text, whole
+from tuneloop.kit import figures
+from tuneloop.kit.figures import MeasuredRate
+from tuneloop.monitoring.schemas import (
+    History,
+    LabelFree,
+    ModelHealth,
+    NewCluster,
+    OpenAlert,
+    PortfolioRow,
+    Sensitivity,
+    UpcomingTask,
+)
+from tuneloop.tables import MonitorStatus
 
-COLOURS = {"ok": "green", "warn": "yellow", "alert": "bold red", "no_data": "dim", "too_few_labels": "yellow"}
+COLOURS = {
+    MonitorStatus.OK: "green",
+    MonitorStatus.WARN: "yellow",
+    MonitorStatus.ALERT: "bold red",
+    MonitorStatus.NO_DATA: "dim",
+    MonitorStatus.TOO_FEW_LABELS: "yellow",
+}
 
 
-def render_health(found: Mapping[str, Any]) -> Group:
+class Happened(NamedTuple):
+    at: datetime
+    what: str
+    accuracy: str
+    note: str | Text
+
+
+def render_health(found: ModelHealth) -> Group:
     return stack(
-        Text.assemble(_status(found["status"]), "  ", plain(found["reason"])),
-        facts(
-            [
-                ("Model", f"{found['name']}@v{found['version']}" if found["version"] else found["name"]),
-                ("Since", figures.moment(found["since"])),
-                ("Accuracy, labelled traffic", _rate(found["accuracy"])),
-                ("Accuracy, own evaluation", _rate(found["baseline"])),
-                ("Accuracy, if calibration still holds", _label_free(found["label_free"])),
-                ("Answers reported by users", _rate(found["reports"])),
-                ("Would be found", sensitivity(found["sensitivity"])),
-                ("New kinds of questions", "; ".join(found["new_questions"])),
-                ("Labels due", str(found["labels_due"])),
-            ]
-        ),
-        table(
-            whole("Alert"),
-            whole("Level"),
-            "What",
-            rows=[(each["id"], each["level"], each["summary"]) for each in found["alerts"]],
+        Text.assemble(_status(found.status), "  ", plain(found.reason)),
+        HEALTH(found),
+        ALERTS(found.alerts) if found.alerts else None,
+        TASKS(found.tasks) if found.tasks else None,
+    )
+
+
+def render_history(found: History) -> Table:
+    points = [
+        Happened(
+            each.at,
+            f"v{each.version}",
+            figures.rate(each.figure),
+            Text("ALARM", "bold red") if each.alarm else "",
         )
-        if found["alerts"]
-        else None,
-        render_tasks(found["tasks"]) if found["tasks"] else None,
-    )
-
-
-def render_tasks(tasks: Sequence[Mapping[str, Any]]) -> Table:
-    return table(
-        "Next",
-        right("Every"),
-        whole("At"),
-        "",
-        rows=[
-            (
-                each["task"],
-                f"{each['every_days']} days",
-                "paused" if each["paused"] else figures.moment(each["next_at"]),
-                "changed" if each["custom"] else "by plan and domain",
-            )
-            for each in tasks
-        ],
-    )
-
-
-def render_history(found: Mapping[str, Any]) -> Table:
-    rows = [
-        (each["at"], f"v{each['version']}", figures.rate(each["figure"]), Text("ALARM", "bold red"))
-        if each["alarm"]
-        else (each["at"], f"v{each['version']}", figures.rate(each["figure"]), "")
-        for each in found["accuracy"]
+        for each in found.accuracy
     ]
-    rows += [(each["at"], each["kind"], "", plain(each["text"])) for each in found["markers"]]
-    return table(
-        whole("At"),
-        "",
-        right("Accuracy"),
-        "",
-        rows=[(figures.moment(at), *rest) for at, *rest in sorted(rows, key=lambda row: row[0])],
-    )
+    markers = [Happened(each.at, each.kind, "", each.text) for each in found.markers]
+    return HISTORY(sorted([*points, *markers], key=lambda each: each.at))
 
 
-def render_portfolio(rows: Sequence[Mapping[str, Any]]) -> Table:
-    return table(
-        "State",
-        whole("Model"),
-        right("Accuracy"),
-        right("Labels due"),
-        right("Approvals"),
-        "Why",
-        rows=[
-            (
-                _status(each["status"]),
-                f"{each['client']}/{each['model']}",
-                _rate(each["accuracy"]) or "\u2013",
-                each["labels_due"],
-                each["approvals_waiting"],
-                each["reason"],
-            )
-            for each in rows
-        ],
-    )
-
-
-def render_clusters(clusters: Sequence[Mapping[str, Any]]) -> Table:
-    return table(
-        "New kind of question",
-        right("Share"),
-        right("Mean confidence"),
-        "Such as",
-        rows=[
-            (
-                each["name"],
-                figures.rate(each["share"]),
-                figures.share(each["mean_confidence"]),
-                " / ".join(example["question"] for example in each["examples"][:3]),
-            )
-            for each in clusters
-        ],
-    )
-
-
-def sensitivity(found: Mapping[str, Any] | None) -> str | None:
+def sensitivity(found: Sensitivity | None) -> str | None:
     if found is None:
         return None
-    drop, labels = found["smallest_drop"], found["labels_per_week"]
-    chance = f"{100 * found['probability']:.0f} % within {found['weeks']} weeks at {labels} labels per week"
+    within = f"within {found.weeks} weeks at {found.labels_per_week} labels per week"
+    chance = f"{figures.percent(found.probability)} {within}"
+    drop = found.smallest_drop
     return f"a fall of {100 * drop:.0f} points, with {chance}" if drop else f"no fall, with {chance}"
 
 
-def _status(status: str) -> Text:
-    return Text(status.replace("_", " ").upper(), COLOURS[status])
+def _status(status: MonitorStatus) -> Text:
+    return Text(figures.words(status).upper(), COLOURS[status])
 
 
-def _rate(rate: Mapping[str, Any] | None) -> str | None:
+def _rate(rate: MeasuredRate | None) -> str | None:
     return figures.rate(rate) if rate else None
 
 
-def _label_free(found: Mapping[str, Any] | None) -> str | None:
+def _label_free(found: LabelFree | None) -> str | None:
     if found is None:
         return None
-    text = figures.rate(found["estimate"])
-    if found["error"] is None:
-        return text
-    return f"{text}; last time {100 * found['error']:+.0f} points off labels (n={found['checked_on']})"
+    said = figures.rate(found.estimate)
+    if found.error is None:
+        return said
+    return f"{said}; last time {figures.points(found.error, 0)} points off labels (n={found.checked_on})"
+
+
+HEALTH = Facts[ModelHealth](
+    ("Model", lambda it: f"{it.name}@v{it.version}" if it.version else it.name),
+    ("Since", lambda it: it.since),
+    ("Accuracy, labelled traffic", lambda it: _rate(it.accuracy)),
+    ("Accuracy, own evaluation", lambda it: _rate(it.baseline)),
+    ("Accuracy, if calibration still holds", lambda it: _label_free(it.label_free)),
+    ("Answers reported by users", lambda it: _rate(it.reports)),
+    ("Would be found", lambda it: sensitivity(it.sensitivity)),
+    ("New kinds of questions", lambda it: "; ".join(it.new_questions)),
+    ("Labels due", lambda it: it.labels_due),
+)
+ALERTS = Rows[OpenAlert](
+    whole("Alert", lambda it: it.id), whole("Level", lambda it: it.level), text("What", lambda it: it.summary)
+)
+TASKS = Rows[UpcomingTask](
+    text("Next", lambda it: it.task),
+    right("Every", lambda it: f"{it.every_days} days"),
+    whole("At", lambda it: "paused" if it.paused else it.next_at),
+    text("", lambda it: "changed" if it.custom else "by plan and domain"),
+)
+HISTORY = Rows[Happened](
+    whole("At", lambda it: it.at),
+    text("", lambda it: it.what),
+    right("Accuracy", lambda it: it.accuracy),
+    text("", lambda it: it.note),
+)
+PORTFOLIO = Rows[PortfolioRow](
+    text("State", lambda it: _status(it.status)),
+    whole("Model", lambda it: f"{it.client}/{it.model}"),
+    right("Accuracy", lambda it: _rate(it.accuracy)),
+    right("Labels due", lambda it: it.labels_due),
+    right("Approvals", lambda it: it.approvals_waiting),
+    text("Why", lambda it: it.reason),
+)
+CLUSTERS = Rows[NewCluster](
+    text("New kind of question", lambda it: it.name),
+    right("Share", lambda it: figures.rate(it.share)),
+    right("Mean confidence", lambda it: figures.number(it.mean_confidence, ".2f")),
+    text("Such as", lambda it: " / ".join(example.question for example in it.examples[:3])),
+)

@@ -1,27 +1,26 @@
 """`tuneloop model`: registered models and what their next version is built with."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import Group
-from rich.table import Table
 
-from tuneloop.cli import figures
-from tuneloop.cli.arguments import Model, pairs
-from tuneloop.cli.http import model_path
-from tuneloop.cli.output import facts, stack, table, whole
+from tuneloop.cli.arguments import Model, given, pairs, path_of
+from tuneloop.cli.render import Facts, Rows, text, whole
 from tuneloop.cli.wiring import Terminal, command
-from tuneloop.registry.contract import Quantisation, Task, Template
+from tuneloop.registry.contract import Decoding, Quantisation, Task, Template
+from tuneloop.registry.policy import Policy
+from tuneloop.registry.schemas import ModelRead
+from tuneloop.tables import Alias
 
-app = typer.Typer(no_args_is_help=True, help="Registered models: contract, policy, aliases.")
+app = typer.Typer()
 
 PROMPT_SHOWN = 400
 TextFile = Annotated[
     Path | None, typer.Option(exists=True, dir_okay=False, allow_dash=True, help="UTF-8 text; '-' reads stdin.")
 ]
-Policy = Annotated[
+PolicyOption = Annotated[
     list[str] | None,
     typer.Option(metavar="KEY=VALUE", help="A threshold, such as overall_margin=0.03. May be repeated."),
 ]
@@ -48,7 +47,7 @@ def add(
     max_tokens: Annotated[int | None, typer.Option(help="Longest answer, in tokens.", min=1)] = None,
     temperature: Annotated[float | None, typer.Option(help="0 always takes the likeliest token.", min=0)] = None,
     stop: Annotated[list[str] | None, typer.Option(help="Ends an answer. May be repeated.")] = None,
-    policy: Policy = None,
+    policy: PolicyOption = None,
     quantisation: Annotated[
         Quantisation | None, typer.Option(help="Also ship merged GGUF files down to this quantisation.")
     ] = None,
@@ -57,7 +56,6 @@ def add(
     prompt = system_prompt if system_prompt is not None else _read(system_prompt_file)
     if prompt is None:
         raise typer.BadParameter("give --system-prompt or --system-prompt-file")
-    decoding = {"max_tokens": max_tokens, "temperature": temperature, "stop": stop}
     body = {
         "slug": model.model,
         "base": base,
@@ -68,24 +66,24 @@ def add(
             "facts": _read(facts_file) or "",
             "labels": [*(label or []), *_lines(_read(labels_file))],
             "groups": pairs(group),
-            "decoding": {name: value for name, value in decoding.items() if value is not None},
+            "decoding": given(max_tokens=max_tokens, temperature=temperature, stop=stop),
         },
         "policy": pairs(policy),
         "quantisation": quantisation,
     }
-    terminal.out.show(terminal.api.post(f"/models/{model.client}", body), render_model)
+    terminal.show(terminal.api.post(f"/models/{model.client}", ModelRead, body), MODEL)
 
 
 @command(app, "list")
 def index(terminal: Terminal) -> None:
     """Models you may see, with their versions in production."""
-    terminal.out.show(terminal.api.get("/models"), render_models)
+    terminal.show(terminal.api.get("/models", list[ModelRead]), MODELS)
 
 
 @command(app, "show")
 def show(terminal: Terminal, model: Model) -> None:
     """One model: prompt, labels, thresholds, aliases."""
-    terminal.out.show(terminal.api.get(model_path(model.client, model.model)), render_model)
+    terminal.show(terminal.api.get(path_of(model), ModelRead), MODEL)
 
 
 @command(app, "change")
@@ -97,73 +95,30 @@ def change(
     system_prompt_file: TextFile = None,
     facts_file: TextFile = None,
     max_tokens: Annotated[int | None, typer.Option(help="Longest answer, in tokens.", min=1)] = None,
-    policy: Policy = None,
+    policy: PolicyOption = None,
 ) -> None:
     """Change what the next version is built and judged with. Versions that exist stay as they are."""
-    path = model_path(model.client, model.model)
-    known = terminal.api.get(path).value
-    contract = known["contract"] | {"labels": [*known["contract"]["labels"], *(add_label or [])]}
-    contract["groups"] = contract["groups"] | pairs(group)
-    if system_prompt_file is not None:
-        contract["system_prompt"] = _read(system_prompt_file)
-    if facts_file is not None:
-        contract["facts"] = _read(facts_file)
-    if max_tokens is not None:
-        contract["decoding"] = contract["decoding"] | {"max_tokens": max_tokens}
-    wanted: dict[str, Any] = {}
-    if contract != known["contract"]:
-        wanted["contract"] = contract
-    if policy:
-        wanted["policy"] = known["policy"] | pairs(policy)
+    path = path_of(model)
+    known = terminal.api.get(path, ModelRead).value
+    before = known.contract.model_dump(mode="json")
+    contract = before | given(
+        labels=[*known.contract.labels, *(add_label or [])],
+        groups=known.contract.groups | pairs(group),
+        system_prompt=_read(system_prompt_file),
+        facts=_read(facts_file),
+        decoding=before["decoding"] | given(max_tokens=max_tokens),
+    )
+    wanted = given(
+        contract=contract if contract != before else None,
+        policy=known.policy.model_dump(mode="json") | pairs(policy) if policy else None,
+    )
     if not wanted:
         raise typer.BadParameter("nothing to change; see 'tuneloop model change --help'")
-    terminal.out.show(terminal.api.patch(path, wanted), render_model)
+    terminal.show(terminal.api.patch(path, ModelRead, wanted), MODEL)
 
 
-def render_models(models: Sequence[dict[str, Any]]) -> Table:
-    return table(
-        whole("Model"),
-        "Task",
-        whole("Base"),
-        "Production",
-        "Candidate",
-        "Previous",
-        "Since",
-        rows=[
-            (
-                each["name"],
-                each["contract"]["task"],
-                each["base"],
-                each["aliases"].get("production"),
-                each["aliases"].get("candidate"),
-                each["aliases"].get("previous"),
-                figures.moment(each["created_at"]),
-            )
-            for each in models
-        ],
-    )
-
-
-def render_model(model: dict[str, Any]) -> Group:
-    contract, decoding = model["contract"], model["contract"]["decoding"]
-    return stack(
-        facts(
-            [
-                ("Model", model["name"]),
-                ("Task", contract["task"]),
-                ("Base", model["base"]),
-                ("Labels", ", ".join(contract["labels"])),
-                ("Groups", ", ".join(f"{label}={name}" for label, name in contract["groups"].items())),
-                ("System prompt", _shortened(contract["system_prompt"])),
-                ("Facts", _shortened(contract["facts"])),
-                ("Template", contract["template"]),
-                ("Decoding", f"up to {decoding['max_tokens']} tokens, temperature {decoding['temperature']:g}"),
-                ("Merged files", model["quantisation"]),
-                *((alias.capitalize(), f"{model['name']}@{number}") for alias, number in model["aliases"].items()),
-                ("Policy", ", ".join(f"{name}={_setting(value)}" for name, value in model["policy"].items())),
-            ]
-        )
-    )
+def _alias(alias: Alias) -> Callable[[ModelRead], str | None]:
+    return lambda model: f"{model.name}@{model.aliases[alias]}" if alias in model.aliases else None
 
 
 def _shortened(text: str) -> str:
@@ -187,3 +142,36 @@ def _setting(value: float | bool | None) -> str:
     if value is None:
         return "by plan"
     return str(value).lower() if isinstance(value, bool) else f"{value:g}"
+
+
+def _decoding(decoding: Decoding) -> str:
+    return f"up to {decoding.max_tokens} tokens, temperature {decoding.temperature:g}"
+
+
+def _policy(policy: Policy) -> str:
+    return ", ".join(f"{name}={_setting(value)}" for name, value in policy.model_dump().items())
+
+
+MODELS = Rows[ModelRead](
+    whole("Model", lambda it: it.name),
+    text("Task", lambda it: it.contract.task),
+    whole("Base", lambda it: it.base),
+    text("Production", lambda it: it.aliases.get(Alias.PRODUCTION)),
+    text("Candidate", lambda it: it.aliases.get(Alias.CANDIDATE)),
+    text("Previous", lambda it: it.aliases.get(Alias.PREVIOUS)),
+    text("Since", lambda it: it.created_at),
+)
+MODEL = Facts[ModelRead](
+    ("Model", lambda it: it.name),
+    ("Task", lambda it: it.contract.task),
+    ("Base", lambda it: it.base),
+    ("Labels", lambda it: ", ".join(it.contract.labels)),
+    ("Groups", lambda it: ", ".join(f"{label}={name}" for label, name in it.contract.groups.items())),
+    ("System prompt", lambda it: _shortened(it.contract.system_prompt)),
+    ("Facts", lambda it: _shortened(it.contract.facts)),
+    ("Template", lambda it: it.contract.template),
+    ("Decoding", lambda it: _decoding(it.contract.decoding)),
+    ("Merged files", lambda it: it.quantisation),
+    *((alias.capitalize(), _alias(alias)) for alias in Alias),
+    ("Policy", lambda it: _policy(it.policy)),
+)

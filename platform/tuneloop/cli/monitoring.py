@@ -1,52 +1,41 @@
-"""`tuneloop monitor`, `sample` and `label`: watch production, and label the random sample that measures it."""
+"""`tuneloop monitor` and `portfolio`: watch production."""
 
-from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
-from tuneloop.cli import figures
-from tuneloop.cli.arguments import Model, NoWait, ScheduledTask
-from tuneloop.cli.follow import follow_job
-from tuneloop.cli.http import model_path
-from tuneloop.cli.jobs import render_job
-from tuneloop.cli.model_health_view import (
-    render_clusters,
-    render_health,
-    render_history,
-    render_portfolio,
-    render_tasks,
-)
-from tuneloop.cli.output import right, table, whole
+from tuneloop.cli.arguments import Model, NoWait, given, local, path_of
+from tuneloop.cli.jobs import show_job
+from tuneloop.cli.model_health_view import CLUSTERS, PORTFOLIO, TASKS, render_health, render_history
+from tuneloop.cli.render import Rows, right, text, whole
 from tuneloop.cli.wiring import THE_LOOP, Terminal, command
+from tuneloop.kit import figures
+from tuneloop.kit.jobs.reading import JobRead
+from tuneloop.monitoring.schemas import Asked, History, ModelHealth, NewCluster, PortfolioRow, ReadingRead, UpcomingTask
+from tuneloop.tables import ScheduledTask
 
 app = typer.Typer()
-monitor = typer.Typer(
-    no_args_is_help=True, help="Readings of production: labels judge, confidence warns, users report."
-)
+monitor = typer.Typer()
 
 
 @command(monitor, "read")
 def read(terminal: Terminal, model: Model, no_wait: NoWait = False) -> None:
     """Take a reading now instead of at the next scheduled time."""
-    reply = terminal.api.post(f"{model_path(model.client, model.model)}/readings")
-    terminal.out.show(reply if no_wait else follow_job(terminal, reply.value["id"]), render_job)
+    show_job(terminal, terminal.api.post(f"{path_of(model)}/readings", JobRead), wait=not no_wait)
 
 
 @command(monitor, "canary")
 def canary(terminal: Terminal, model: Model, no_wait: NoWait = False) -> None:
     """Let production answer its golden set again: did our own pipeline change?"""
-    reply = terminal.api.post(f"{model_path(model.client, model.model)}/canary")
-    terminal.out.show(reply if no_wait else follow_job(terminal, reply.value["id"]), render_job)
+    show_job(terminal, terminal.api.post(f"{path_of(model)}/canary", JobRead), wait=not no_wait)
 
 
 @command(monitor, "clusters")
 def clusters(terminal: Terminal, model: Model) -> None:
     """Groups of questions unlike what is known so far: new kinds of requests."""
-    terminal.out.show(terminal.api.get(f"{model_path(model.client, model.model)}/clusters"), render_clusters)
+    terminal.show(terminal.api.get(f"{path_of(model)}/clusters", list[NewCluster]), CLUSTERS)
 
 
 @command(monitor, "ask")
@@ -56,14 +45,14 @@ def ask(
     name: Annotated[str, typer.Argument(help="Name of the group as 'monitor clusters' shows it.")],
 ) -> None:
     """Put the questions of such a group into the review queue."""
-    reply = terminal.api.post(f"{model_path(model.client, model.model)}/clusters/ask", {"name": name})
-    terminal.out.show(reply, lambda made: f"{made['items']} questions wait in the review queue")
+    reply = terminal.api.post(f"{path_of(model)}/clusters/ask", Asked, {"name": name})
+    terminal.show(reply, lambda made: f"{made.items} questions wait in the review queue")
 
 
 @command(monitor, "schedules")
 def schedules(terminal: Terminal, model: Model) -> None:
     """What will happen automatically, the next first."""
-    terminal.out.show(terminal.api.get(f"{model_path(model.client, model.model)}/schedules"), render_tasks)
+    terminal.show(terminal.api.get(f"{path_of(model)}/schedules", list[UpcomingTask]), TASKS)
 
 
 @command(monitor, "schedule")
@@ -77,74 +66,53 @@ def schedule(
     suggested: Annotated[bool, typer.Option("--suggested", help="What plan and domain suggest.")] = False,
 ) -> None:
     """Change when something happens automatically."""
-    body = {
-        "task": task,
-        "every_days": every,
-        "next_at": at.astimezone().isoformat() if at else None,
-        "paused": pause,
-        "suggested": suggested,
-    }
-    reply = terminal.api.patch(f"{model_path(model.client, model.model)}/schedules", body)
-    terminal.out.show(reply, render_tasks)
+    body = given(task=task, every_days=every, next_at=local(at), paused=pause, suggested=suggested)
+    terminal.show(terminal.api.patch(f"{path_of(model)}/schedules", list[UpcomingTask], body), TASKS)
 
 
 @command(monitor, "readings")
 def readings(terminal: Terminal, model: Model) -> None:
     """Readings of all streams, newest first."""
-    terminal.out.show(terminal.api.get(f"{model_path(model.client, model.model)}/readings"), render_readings)
+    terminal.show(terminal.api.get(f"{path_of(model)}/readings", list[ReadingRead]), READINGS)
 
 
 @command(monitor, "health")
 def health(terminal: Terminal, model: Model) -> None:
     """State, accuracy, what would be found, open alerts, and what is due next."""
-    terminal.out.show(terminal.api.get(f"{model_path(model.client, model.model)}/health"), render_health)
+    terminal.show(terminal.api.get(f"{path_of(model)}/health", ModelHealth), render_health)
 
 
 @command(monitor, "history")
 def history(terminal: Terminal, model: Model) -> None:
     """Weekly accuracy over the last year, with deployments and alerts."""
-    terminal.out.show(terminal.api.get(f"{model_path(model.client, model.model)}/history"), render_history)
+    terminal.show(terminal.api.get(f"{path_of(model)}/history", History), render_history)
 
 
 @command(app, "portfolio", panel=THE_LOOP)
 def portfolio(terminal: Terminal) -> None:
-    """Every model at a glance, the most urgent first."""
-    terminal.out.show(terminal.api.get("/portfolio"), render_portfolio)
+    terminal.show(terminal.api.get("/portfolio", list[PortfolioRow]), PORTFOLIO)
 
 
-def render_readings(found: Sequence[dict[str, Any]]) -> Table:
-    return table(
-        whole("At"),
-        "Stream",
-        right("Value"),
-        right("Statistic"),
-        right("Threshold"),
-        right("p"),
-        "",
-        rows=[
-            (
-                figures.moment(each["at"]),
-                each["stream"],
-                _value(each),
-                figures.number(each["statistic"]),
-                figures.number(each["threshold"]),
-                figures.number(each["p_value"]),
-                Text("ALARM", "bold red") if each["alarm"] else "",
-            )
-            for each in found
-        ],
-    )
-
-
-def _value(reading: dict[str, Any]) -> str:
+def _value(reading: ReadingRead) -> str:
     """Rates with n and interval; a mean confidence with its n."""
-    detail = reading["detail"]
+    detail = reading.detail
     rate = next((detail[name] for name in ("accuracy", "reported", "estimate") if name in detail), None)
-    if reading["stream"] == "canary":
+    if reading.stream == "canary":
         rate = detail["flips"]
     if rate:
         return figures.rate(rate)
-    if reading["value"] is None:
-        return f"not measured (n={reading['n']})"
-    kind = "new questions" if reading["stream"] == "clusters" else "mean"
-    return f"{kind} {figures.share(reading['value'])} (n={reading['n']})"
+    if reading.value is None:
+        return f"not measured (n={reading.n})"
+    kind = "new questions" if reading.stream == "clusters" else "mean"
+    return f"{kind} {figures.number(reading.value, '.2f')} (n={reading.n})"
+
+
+READINGS = Rows[ReadingRead](
+    whole("At", lambda it: it.at),
+    text("Stream", lambda it: it.stream),
+    right("Value", _value),
+    right("Statistic", lambda it: figures.number(it.statistic)),
+    right("Threshold", lambda it: figures.number(it.threshold)),
+    right("p", lambda it: figures.number(it.p_value)),
+    text("", lambda it: Text("ALARM", "bold red") if it.alarm else ""),
+)

@@ -1,23 +1,26 @@
 """`tuneloop plan`: what the agency sells, and which plan a client is on."""
 
-from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
 from rich.console import Group
-from rich.table import Table
 
-from tuneloop.cli import figures
-from tuneloop.cli.arguments import Feature, Plan, pairs
-from tuneloop.cli.output import facts, right, stack, table, whole
+from tuneloop.cli.arguments import Client, given, pairs
+from tuneloop.cli.billing import money
+from tuneloop.cli.render import Facts, Rows, moment, right, stack, text, whole
 from tuneloop.cli.wiring import Terminal, command
-from tuneloop.clients.money import Money, parse
+from tuneloop.clients.entitlements import Entitlements
+from tuneloop.clients.money import parse
+from tuneloop.tables import Feature, Plan
+from tuneloop_billing.plans.schemas import PlanRead
+from tuneloop_billing.subscriptions.schemas import AllowanceRead, DunningRead, ExtraRead, SubscriptionRead
 
-app = typer.Typer(no_args_is_help=True, help="Maintenance plans, and the plan of a client.")
+app = typer.Typer()
 
 Slug = Annotated[str, typer.Argument(metavar="PLAN", help="Short name, such as gold.")]
-Client = Annotated[str, typer.Argument(metavar="CLIENT", help="Short name, such as acme.")]
-Price = Annotated[str | None, typer.Option(metavar="AMOUNT", help="A month, such as 1500.00.")]
+Offer = Annotated[str, typer.Argument(metavar="OFFER", help="Its id.")]
+Name = Annotated[str | None, typer.Option(help="As it is written on invoices.")]
+Price = Annotated[str | None, typer.Option(metavar="AMOUNT", help="Per month, such as 1500.00.")]
 Includes = Annotated[
     list[str] | None,
     typer.Option(metavar="KEY=VALUE", help="What is included per month, such as retrains=2. May be repeated."),
@@ -31,7 +34,7 @@ Extra = Annotated[
 @command(app, "list")
 def index(terminal: Terminal) -> None:
     """What your agency sells."""
-    terminal.out.show(terminal.api.get("/plans"), render_plans)
+    terminal.show(terminal.api.get("/plans", list[PlanRead]), PLANS)
 
 
 @command(app, "add")
@@ -39,7 +42,7 @@ def add(
     terminal: Terminal,
     slug: Slug,
     tier: Annotated[Plan, typer.Option(help="The template to start from.")],
-    name: Annotated[str | None, typer.Option(help="As it is written on invoices.")] = None,
+    name: Name = None,
     price: Price = None,
     currency: Annotated[str | None, typer.Option(help="Three letters, such as eur.")] = None,
     include: Includes = None,
@@ -47,51 +50,53 @@ def add(
 ) -> None:
     """Add a plan. What you leave out comes from the template of its tier."""
     used = (currency or "usd").lower()
-    body: dict[str, Any] = {"slug": slug, "tier": tier, "name": name}
-    body |= {"currency": currency and used, "price": price and parse(price, used).amount}
-    if include:
-        body["entitlements"] = pairs(include)
-    if extra:
-        body["extras"] = _prices(extra, used)
-    terminal.out.show(
-        terminal.api.post("/plans", {name: value for name, value in body.items() if value is not None}), render_plan
+    body = given(
+        slug=slug,
+        tier=tier,
+        name=name,
+        currency=currency and used,
+        price=parse(price, used).amount if price else None,
+        entitlements=pairs(include) or None,
+        extras=_prices(extra, used) or None,
     )
+    terminal.show(terminal.api.post("/plans", PlanRead, body), render_plan)
 
 
 @command(app, "change")
 def change(
     terminal: Terminal,
     slug: Slug,
-    name: Annotated[str | None, typer.Option(help="As it is written on invoices.")] = None,
+    name: Name = None,
     price: Price = None,
     include: Includes = None,
     extra: Extra = None,
 ) -> None:
     """Change a plan: what it includes at once, its price from each client's next invoice on."""
-    known = next((each for each in terminal.api.get("/plans").value if each["slug"] == slug), None)
-    body: dict[str, Any] = {"name": name} if name else {}
-    currency = known["currency"] if known else "usd"
-    if price is not None:
-        body["price"] = parse(price, currency).amount
-    if include:
-        body["entitlements"] = (known["entitlements"] if known else {}) | pairs(include)
-    if extra:
-        body["extras"] = (known["extras"] if known else {}) | _prices(extra, currency)
+    known = next((each for each in terminal.api.get("/plans", list[PlanRead]).value if each.slug == slug), None)
+    currency = known.currency if known else "usd"
+    entitlements: dict[str, Any] = known.entitlements.model_dump() if known else {}
+    extras: dict[Any, int] = known.extras if known else {}
+    body = given(
+        name=name,
+        price=parse(price, currency).amount if price is not None else None,
+        entitlements=entitlements | pairs(include) if include else None,
+        extras=extras | _prices(extra, currency) if extra else None,
+    )
     if not body:
         raise typer.BadParameter("nothing to change; see 'tuneloop plan change --help'")
-    terminal.out.show(terminal.api.patch(f"/plans/{slug}", body), render_plan)
+    terminal.show(terminal.api.patch(f"/plans/{slug}", PlanRead, body), render_plan)
 
 
 @command(app, "archive")
 def archive(terminal: Terminal, slug: Slug) -> None:
     """Stop selling a plan that no client is on."""
-    terminal.out.show(terminal.api.delete(f"/plans/{slug}"), render_plan)
+    terminal.show(terminal.api.delete(f"/plans/{slug}", PlanRead), render_plan)
 
 
 @command(app, "show")
 def show(terminal: Terminal, client: Client) -> None:
     """A client's plan: what is left of it this month, and what is suspended."""
-    terminal.out.show(terminal.api.get(f"/clients/{client}/plan"), render_subscription)
+    terminal.show(terminal.api.get(f"/clients/{client}/plan", SubscriptionRead), render_subscription)
 
 
 @command(app, "set")
@@ -104,19 +109,19 @@ def choose(
 ) -> None:
     """Subscribe a client, or move it: up at once and prorated, down at the end of the period."""
     body = {"plan": plan, "trial_days": trial_days, "coupon": coupon}
-    terminal.out.show(terminal.api.put(f"/clients/{client}/plan", body), render_subscription)
+    terminal.show(terminal.api.put(f"/clients/{client}/plan", SubscriptionRead, body), render_subscription)
 
 
 @command(app, "pause")
 def pause(terminal: Terminal, client: Client) -> None:
     """Suspend a client's maintenance; its models keep serving."""
-    terminal.out.show(terminal.api.post(f"/clients/{client}/plan/pause"), render_subscription)
+    terminal.show(terminal.api.post(f"/clients/{client}/plan/pause", SubscriptionRead), render_subscription)
 
 
 @command(app, "resume")
 def resume(terminal: Terminal, client: Client) -> None:
     """End a pause, or take a coming cancellation back."""
-    terminal.out.show(terminal.api.post(f"/clients/{client}/plan/resume"), render_subscription)
+    terminal.show(terminal.api.post(f"/clients/{client}/plan/resume", SubscriptionRead), render_subscription)
 
 
 @command(app, "cancel")
@@ -126,17 +131,18 @@ def cancel(
     at_once: Annotated[bool, typer.Option("--at-once", help="Not only at the end of the paid period.")] = False,
 ) -> None:
     """End a client's subscription. Its models keep serving and its data is kept."""
-    terminal.out.show(terminal.api.post(f"/clients/{client}/plan/cancel", {"at_once": at_once}), render_subscription)
+    body = {"at_once": at_once}
+    terminal.show(terminal.api.post(f"/clients/{client}/plan/cancel", SubscriptionRead, body), render_subscription)
 
 
 @command(app, "extras")
 def extras(terminal: Terminal, client: Client) -> None:
     """What was offered, ordered and used beyond a client's plan."""
-    terminal.out.show(terminal.api.get(f"/clients/{client}/extras"), render_extras)
+    terminal.show(terminal.api.get(f"/clients/{client}/extras", list[ExtraRead]), EXTRAS)
 
 
 @command(app, "extra")
-def extra_(
+def order(
     terminal: Terminal,
     client: Client,
     feature: Feature,
@@ -145,121 +151,87 @@ def extra_(
 ) -> None:
     """Order beyond a client's plan, at the plan's price."""
     body = {"feature": feature, "quantity": quantity, "reason": reason}
-    terminal.out.show(terminal.api.post(f"/clients/{client}/extras", body), render_extras)
+    terminal.show(terminal.api.post(f"/clients/{client}/extras", list[ExtraRead], body), EXTRAS)
 
 
 @command(app, "accept")
-def accept(terminal: Terminal, offer: Annotated[str, typer.Argument(metavar="OFFER", help="Its id.")]) -> None:
+def accept(terminal: Terminal, offer: Offer) -> None:
     """Order an extra that was offered."""
-    terminal.out.show(terminal.api.post(f"/offers/{offer}/accept"), lambda use: render_extras([use]))
+    terminal.show(terminal.api.post(f"/offers/{offer}/accept", ExtraRead), EXTRAS.one)
 
 
 @command(app, "decline")
-def decline(terminal: Terminal, offer: Annotated[str, typer.Argument(metavar="OFFER", help="Its id.")]) -> None:
+def decline(terminal: Terminal, offer: Offer) -> None:
     """Do without an extra that was offered."""
-    terminal.out.show(terminal.api.post(f"/offers/{offer}/decline"), lambda use: render_extras([use]))
+    terminal.show(terminal.api.post(f"/offers/{offer}/decline", ExtraRead), EXTRAS.one)
 
 
-def render_plans(plans: Sequence[dict[str, Any]]) -> Table:
-    return table(
-        whole("Plan"),
-        "Name",
-        right("A month"),
-        "Includes",
-        right("Clients"),
-        rows=[
-            (
-                each["slug"],
-                each["name"] + (" (archived)" if each["archived_at"] else ""),
-                _money(each["price"], each["currency"]),
-                _included(each["entitlements"]),
-                each["clients"],
-            )
-            for each in plans
-        ],
+def render_plan(plan: PlanRead) -> Group:
+    prices = Rows[tuple[Feature, int]](
+        whole("Extra", lambda it: it[0]), right("Each", lambda it: money(it[1], plan.currency))
     )
+    return stack(PLANS.one(plan), prices(plan.extras.items()))
 
 
-def render_plan(plan: dict[str, Any]) -> Group:
-    prices = table(
-        whole("Extra"),
-        right("Each"),
-        rows=[(name, _money(price, plan["currency"])) for name, price in plan["extras"].items()],
+def render_subscription(found: SubscriptionRead) -> Group:
+    left = Rows[AllowanceRead](
+        whole("This month", lambda it: it.feature),
+        right("Included", lambda it: it.included),
+        right("Used", lambda it: it.used),
+        right("Left", lambda it: "suspended" if it.suspension else it.left),
+        right("One more", lambda it: money(it.price, found.currency)),
     )
-    return stack(render_plans([plan]), prices)
+    return stack(SUBSCRIPTION(found), left(each for each in found.allowances if each.included is not None))
 
 
-def render_subscription(found: dict[str, Any]) -> Group:
-    dunning = found["dunning"]
-    coming = f"{dunning['next_step']} on {figures.moment(dunning['next_at'])}" if dunning["next_step"] else None
-    ends = " (ends with the period)" if found["cancel_at_period_end"] else ""
-    head = facts(
-        [
-            ("Client", found["client"]),
-            ("Plan", f"{found['plan_name']} ({found['plan']}), {_money(found['price'], found['currency'])} per month"),
-            ("Then", found["next_plan"]),
-            ("State", f"{found['state']} since {figures.moment(found['state_since'])}{ends}"),
-            ("Trial until", found["trial_ends_at"] and figures.moment(found["trial_ends_at"])),
-            ("Paid until", found["period_end"] and figures.moment(found["period_end"])),
-            ("Suspended", f"{dunning['step']}: {dunning['what']}"),
-            ("Next", coming),
-            ("Stripe", "in step" if found["in_step_with_stripe"] else "changes are on their way"),
-        ]
+def _included(plan: Entitlements) -> str:
+    counts = (
+        (plan.retrains, "retrains"),
+        (plan.ab_tests, "A/B tests"),
+        (plan.new_categories, "new categories"),
+        (plan.labels, "labels"),
     )
-    left = table(
-        whole("This month"),
-        right("Included"),
-        right("Used"),
-        right("Left"),
-        right("One more"),
-        rows=[
-            (
-                each["feature"],
-                each["included"],
-                each["used"],
-                "suspended" if each["suspension"] else each["left"],
-                None if each["price"] is None else _money(each["price"], found["currency"]),
-            )
-            for each in found["allowances"]
-            if each["included"] is not None
-        ],
-    )
-    return stack(head, left)
+    parts = [f"{count} {name}" for count, name in counts if count]
+    return ", ".join([f"check every {plan.monitoring_every_days} days", *parts])
 
 
-def render_extras(uses: Sequence[dict[str, Any]]) -> Table:
-    return table(
-        whole("Id"),
-        "Extra",
-        right("Number"),
-        right("Each"),
-        "State",
-        "By",
-        "Invoiced",
-        rows=[
-            (
-                each["id"],
-                each["feature"],
-                each["quantity"],
-                _money(each["unit_price"], each["currency"]),
-                each["state"],
-                each["decided_by"],
-                each["month"],
-            )
-            for each in uses
-        ],
-    )
+def _state(found: SubscriptionRead) -> str:
+    ends = " (ends with the period)" if found.cancel_at_period_end else ""
+    return f"{found.state} since {moment(found.state_since)}{ends}"
 
 
-def _money(amount: int, currency: str) -> str:
-    return str(Money(amount, currency))
+def _coming(dunning: DunningRead) -> str | None:
+    return f"{dunning.next_step} on {moment(dunning.next_at)}" if dunning.next_step else None
 
 
-def _included(entitlements: Mapping[str, Any]) -> str:
-    names = {"retrains": "retrains", "ab_tests": "A/B tests", "new_categories": "new categories", "labels": "labels"}
-    parts = [f"{entitlements[key]} {name}" for key, name in names.items() if entitlements[key]]
-    return ", ".join([f"check every {entitlements['monitoring_every_days']} days", *parts])
-
-
-def _prices(texts: list[str], currency: str) -> dict[str, int]:
+def _prices(texts: list[str] | None, currency: str) -> dict[str, int]:
     return {name: parse(str(amount), currency).amount for name, amount in pairs(texts).items()}
+
+
+PLANS = Rows[PlanRead](
+    whole("Plan", lambda it: it.slug),
+    text("Name", lambda it: it.name + (" (archived)" if it.archived_at else "")),
+    right("Per month", lambda it: money(it.price, it.currency)),
+    text("Includes", lambda it: _included(it.entitlements)),
+    right("Clients", lambda it: it.clients),
+)
+SUBSCRIPTION = Facts[SubscriptionRead](
+    ("Client", lambda it: it.client),
+    ("Plan", lambda it: f"{it.plan_name} ({it.plan}), {money(it.price, it.currency)} per month"),
+    ("Then", lambda it: it.next_plan),
+    ("State", _state),
+    ("Trial until", lambda it: it.trial_ends_at),
+    ("Paid until", lambda it: it.period_end),
+    ("Suspended", lambda it: f"{it.dunning.step}: {it.dunning.what}"),
+    ("Next", lambda it: _coming(it.dunning)),
+    ("Stripe", lambda it: "in step" if it.in_step_with_stripe else "changes are on their way"),
+)
+EXTRAS = Rows[ExtraRead](
+    whole("Id", lambda it: it.id),
+    text("Extra", lambda it: it.feature),
+    right("Number", lambda it: it.quantity),
+    right("Each", lambda it: money(it.unit_price, it.currency)),
+    text("State", lambda it: it.state),
+    text("By", lambda it: it.decided_by),
+    text("Invoiced", lambda it: it.month),
+)

@@ -1,20 +1,19 @@
 """`tuneloop prediction`: what production answered."""
 
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import quote
 
 import typer
 from rich.console import Group
 from rich.table import Table
-from rich.text import Text
 
-from tuneloop.cli import figures
-from tuneloop.cli.arguments import Model
-from tuneloop.cli.http import model_path
-from tuneloop.cli.output import facts, last_message, right, stack, table, whole
+from tuneloop.cli.arguments import Model, path_of
+from tuneloop.cli.render import Rows, facts, last_message, page, right, short, text, whole
 from tuneloop.cli.wiring import Terminal, command
+from tuneloop.kit.figures import number
+from tuneloop.predictions.schemas import PredictionPage, PredictionRead
 
-app = typer.Typer(no_args_is_help=True, help="The production log.")
+app = typer.Typer()
 
 
 @command(app, "list")
@@ -27,8 +26,7 @@ def index(
 ) -> None:
     """Answers of a model, newest first."""
     query = {"confidence_below": confidence_below, "limit": limit, "before": before}
-    found = terminal.api.get(f"{model_path(model.client, model.model)}/predictions", **query)
-    terminal.out.show(found, render_page)
+    terminal.show(terminal.api.get(f"{path_of(model)}/predictions", PredictionPage, **query), render_page)
 
 
 @command(app, "show")
@@ -38,43 +36,35 @@ def show(
     completion: Annotated[str, typer.Argument(metavar="COMPLETION", help="Id of the answer: chatcmpl-…")],
 ) -> None:
     """One answer."""
-    path = f"{model_path(model.client, model.model)}/predictions/{quote(completion, safe='')}"
-    terminal.out.show(terminal.api.get(path), render_prediction)
+    path = f"{path_of(model)}/predictions/{quote(completion, safe='')}"
+    terminal.show(terminal.api.get(path, PredictionRead), render_prediction)
 
 
-def render_page(page: dict[str, Any]) -> Group:
-    listed = table(
-        whole("Answer's id"),
-        whole("At"),
-        "Message",
-        "Answer",
-        right("Confidence"),
-        rows=[
-            (
-                each["id"],
-                figures.moment(each["at"]),
-                last_message(each["messages"], limit=80),
-                each["answer"],
-                figures.share(each["confidence"]),
-            )
-            for each in page["items"]
-        ],
-    )
-    return stack(listed, Text(f"More: --before {page['next']}", "dim") if page["next"] else None)
+def render_page(found: PredictionPage) -> Group:
+    return page(PREDICTIONS(found.items), option="--before", following=found.next)
 
 
-def render_prediction(prediction: dict[str, Any]) -> Table:
+def render_prediction(found: PredictionRead) -> Table:
     return facts(
         [
-            ("Answer", prediction["id"]),
-            ("At", figures.moment(prediction["at"])),
-            *((turn["role"].capitalize(), turn["content"]) for turn in prediction["messages"]),
-            ("Answered", prediction["answer"]),
-            ("Confidence", figures.share(prediction["confidence"])),
-            ("Margin", figures.share(prediction["margin"])),
-            ("Digest", figures.digest(prediction["digest"])),
-            ("Tokens", f"{prediction['prompt_tokens']} read, {prediction['completion_tokens']} written"),
-            ("Took", f"{prediction['latency_ms']:.0f} ms"),
-            ("End user", prediction["end_user"]),
+            ("Answer", found.id),
+            ("At", found.at),
+            *((turn["role"].capitalize(), turn["content"]) for turn in found.messages),
+            ("Answered", found.answer),
+            ("Confidence", number(found.confidence, ".2f")),
+            ("Margin", number(found.margin, ".2f")),
+            ("Digest", short(found.digest)),
+            ("Tokens", f"{found.prompt_tokens} read, {found.completion_tokens} written"),
+            ("Took", f"{found.latency_ms:.0f} ms"),
+            ("End user", found.end_user),
         ]
     )
+
+
+PREDICTIONS = Rows[PredictionRead](
+    whole("Answer's id", lambda it: it.id),
+    whole("At", lambda it: it.at),
+    text("Message", lambda it: last_message(it.messages)),
+    text("Answer", lambda it: it.answer),
+    right("Confidence", lambda it: number(it.confidence, ".2f")),
+)

@@ -1,14 +1,16 @@
 """`tuneloop simulate`: what the monitor and the gate reach, beside what was aimed at."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import orjson
 from rich.console import Group
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from tuneloop.cli.output import Output, right, stack, table
+from tuneloop.cli.output import Output
+from tuneloop.cli.render import Rows, right, stack, text
+from tuneloop.kit.figures import percent
 from tuneloop.stats.simulations.catalogue import GATE, MONITOR
 from tuneloop.stats.simulations.finding import Aim, Finding, Result, Simulation, Unit
 
@@ -39,20 +41,7 @@ def tell(chosen: Sequence[Simulation], subject: str, out: Output) -> None:
 
 
 def render(found: Sequence[tuple[Simulation, Sequence[Finding]]]) -> Group:
-    return stack(
-        *(
-            table(
-                simulation.title,
-                right("aim"),
-                right("reached"),
-                right("95 % interval"),
-                right("runs"),
-                "",
-                rows=[_row(finding) for finding in findings],
-            )
-            for simulation, findings in found
-        )
-    )
+    return stack(*(_table(simulation.title)(findings) for simulation, findings in found))
 
 
 def _run(chosen: Sequence[Simulation], out: Output) -> list[tuple[Simulation, Sequence[Finding]]]:
@@ -75,17 +64,15 @@ def _run(chosen: Sequence[Simulation], out: Output) -> list[tuple[Simulation, Se
     return found
 
 
-def _row(finding: Finding) -> list[Any]:
-    word, style = _RESULTS[finding.result]
-    ends = f"{_shown(finding.low, finding.unit)} to {_shown(finding.high, finding.unit)}"
-    return [
-        finding.what,
-        _aim(finding.aim, finding.unit) if finding.aim else "",
-        _shown(finding.reached, finding.unit),
-        ends,
-        finding.runs,
-        Text(word, style),
-    ]
+def _table(title: str) -> Rows[Finding]:
+    return Rows[Finding](
+        text(title, lambda it: it.what),
+        right("aim", lambda it: _aim(it.aim, it.unit) if it.aim else ""),
+        right("reached", lambda it: _shown(it.reached, it.unit)),
+        right("95 % interval", lambda it: f"{_shown(it.low, it.unit)} to {_shown(it.high, it.unit)}"),
+        right("runs", lambda it: it.runs),
+        text("", lambda it: Text(*_RESULTS[it.result])),
+    )
 
 
 def _aim(aim: Aim, unit: Unit) -> str:
@@ -95,4 +82,4 @@ def _aim(aim: Aim, unit: Unit) -> str:
 def _shown(value: float, unit: Unit) -> str:
     if value == float("inf"):
         return "never"
-    return f"{100 * value:.1f} %" if unit is Unit.SHARE else f"{value:.0f} {unit}"
+    return percent(value, 1) if unit is Unit.SHARE else f"{value:.0f} {unit}"

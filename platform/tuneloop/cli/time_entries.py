@@ -1,30 +1,25 @@
 """`tuneloop work`: the time that people spend for clients."""
 
-from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.table import Table
 
-from tuneloop.cli import figures
-from tuneloop.cli.arguments import Activity
-from tuneloop.cli.output import right, table, whole
+from tuneloop.cli.arguments import Client, MonthOption, given
+from tuneloop.cli.render import Rows, right, text, whole
 from tuneloop.cli.wiring import Terminal, command
+from tuneloop.kit import figures
+from tuneloop.tables import Activity
+from tuneloop_billing.usage.schemas import WorkRead
 
-app = typer.Typer(no_args_is_help=True, help="Time spent for clients.")
+app = typer.Typer()
 
-Client = Annotated[str, typer.Argument(metavar="CLIENT", help="Short name, such as acme.")]
 Entry = Annotated[str, typer.Argument(metavar="ENTRY", help="Its id; see 'tuneloop work list'.")]
 
 
 @command(app, "list")
-def index(
-    terminal: Terminal,
-    client: Client,
-    month: Annotated[str | None, typer.Option(metavar="YYYY-MM", help="This month when left out.")] = None,
-) -> None:
+def index(terminal: Terminal, client: Client, month: MonthOption = None) -> None:
     """Time spent for a client in a month."""
-    terminal.out.show(terminal.api.get(f"/clients/{client}/work", month=month), render_work)
+    terminal.show(terminal.api.get(f"/clients/{client}/work", list[WorkRead], month=month), ENTRIES)
 
 
 @command(app, "add")
@@ -37,14 +32,13 @@ def add(
 ) -> None:
     """Write time down."""
     body = {"activity": activity, "minutes": minutes, "note": note}
-    terminal.out.show(terminal.api.post(f"/clients/{client}/work", body), lambda one: render_work([one]))
+    terminal.show(terminal.api.post(f"/clients/{client}/work", WorkRead, body), ENTRIES.one)
 
 
 @command(app, "beat")
 def beat(terminal: Terminal, client: Client, activity: Activity) -> None:
     """Say that you work for a client now, as the pages do every half minute."""
-    body = {"activity": activity}
-    terminal.out.show(terminal.api.post(f"/clients/{client}/work/beat", body), lambda one: render_work([one]))
+    terminal.show(terminal.api.post(f"/clients/{client}/work/beat", WorkRead, {"activity": activity}), ENTRIES.one)
 
 
 @command(app, "change")
@@ -56,33 +50,21 @@ def change(
     note: Annotated[str | None, typer.Option(help="What it was.")] = None,
 ) -> None:
     """Correct an entry."""
-    body = {"minutes": minutes, "activity": activity, "note": note}
-    terminal.out.show(terminal.api.patch(f"/work/{entry}", body), lambda one: render_work([one]))
+    body = given(minutes=minutes, activity=activity, note=note)
+    terminal.show(terminal.api.patch(f"/work/{entry}", WorkRead, body), ENTRIES.one)
 
 
 @command(app, "remove")
 def remove(terminal: Terminal, entry: Entry) -> None:
     """Take an entry out of the count."""
-    terminal.out.show(terminal.api.delete(f"/work/{entry}"), lambda one: render_work([one]))
+    terminal.show(terminal.api.delete(f"/work/{entry}", WorkRead), ENTRIES.one)
 
 
-def render_work(entries: Sequence[dict[str, Any]]) -> Table:
-    return table(
-        whole("Entry"),
-        "When",
-        "Who",
-        "Work",
-        right("Time"),
-        "Note",
-        rows=[
-            (
-                each["id"],
-                figures.moment(each["at"]),
-                each["person"],
-                each["activity"],
-                figures.duration(each["seconds"]),
-                each["note"],
-            )
-            for each in entries
-        ],
-    )
+ENTRIES = Rows[WorkRead](
+    whole("Entry", lambda it: it.id),
+    text("When", lambda it: it.at),
+    text("Who", lambda it: it.person),
+    text("Work", lambda it: it.activity),
+    right("Time", lambda it: figures.duration(it.seconds)),
+    text("Note", lambda it: it.note),
+)

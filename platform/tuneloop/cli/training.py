@@ -5,15 +5,16 @@ from uuid import UUID
 
 import typer
 
-from tuneloop.cli.arguments import Model, NoWait
-from tuneloop.cli.cycle_view import render_plan
+from tuneloop.cli.arguments import Model, NoWait, given, path_of
+from tuneloop.cli.cycle_view import PLAN
 from tuneloop.cli.decisions import approve_plan
 from tuneloop.cli.failure import ExitCode, Failure
 from tuneloop.cli.follow import follow_checks
-from tuneloop.cli.http import Reply, model_path
 from tuneloop.cli.recipes import with_recipe
 from tuneloop.cli.wiring import THE_LOOP, Terminal, command
+from tuneloop.kit.api_client import ApiError, Reply
 from tuneloop.registry.names import ModelName
+from tuneloop.retraining.schemas import CycleRead
 
 app = typer.Typer()
 
@@ -31,7 +32,6 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Approve the plan without
 def train(
     terminal: Terminal, model: Model, recipe: dict[str, Any], again: Again = False, no_wait: NoWait = False
 ) -> None:
-    """Train, export, evaluate and compare a new version now. It is promoted only when you say so."""
     approve_plan(terminal, _propose(terminal, model, recipe, again=again).value, wait=not no_wait)
 
 
@@ -46,42 +46,40 @@ def retrain(
     yes: Yes = False,
     no_wait: NoWait = False,
 ) -> None:
-    """Propose a retrain, show its plan, ask for your approval, and watch it."""
     if terminal.out.json and not yes:
         raise Failure("usage", "--json asks nothing; add --yes to approve the plan", exit_code=ExitCode.USAGE)
     proposed = _propose(terminal, model, recipe, alert=alert, again=again)
     if not yes:
-        terminal.out.show(proposed, render_plan)
+        terminal.show(proposed, PLAN)
         _ask(proposed.value)
     approve_plan(terminal, proposed.value, wait=not no_wait)
 
 
 def _propose(
     terminal: Terminal, model: ModelName, recipe: dict[str, Any], *, alert: UUID | None = None, again: bool
-) -> Reply:
-    path = model_path(model.client, model.model)
+) -> Reply[CycleRead]:
+    path = path_of(model)
     follow_checks(terminal, path)
-    body: dict[str, Any] = {"recipe": recipe, "again": again} | ({"alert_id": str(alert)} if alert else {})
+    body = given(recipe=recipe, again=again, alert_id=str(alert) if alert else None)
     try:
-        return terminal.api.post(f"{path}/cycles", body)
-    except Failure as refused:
+        return terminal.api.post(f"{path}/cycles", CycleRead, body)
+    except ApiError as refused:
         if refused.code != FAILED_BEFORE:
             raise
         more = f"'tuneloop cycle diagnose {refused.details['cycle']}' says what else could be done"
         message = f"{refused.message}: give the same command with --again; {more}"
-        raise Failure(refused.code, message, exit_code=refused.exit_code, details=refused.details) from refused
+        raise Failure(refused.code, message, exit_code=ExitCode.CONFLICT, details=refused.details) from refused
 
 
-def _ask(cycle: dict[str, Any]) -> None:
+def _ask(cycle: CycleRead) -> None:
     """Raises Failure unless the person says yes; the proposal stays."""
     try:
         approved = typer.confirm("Approve this plan?")
     except typer.Abort:
         approved = False
     if not approved:
-        model = cycle["model"]
         raise Failure(
             "not_approved",
-            f"not approved; the plan waits for 'tuneloop approve {model}' or 'tuneloop reject {model}'",
-            details={"cycle": cycle["id"]},
+            f"not approved; the plan waits for 'tuneloop approve {cycle.model}' or 'tuneloop reject {cycle.model}'",
+            details={"cycle": str(cycle.id)},
         )

@@ -1,6 +1,5 @@
 """`tuneloop version`: what was built, from what, and its files."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -9,28 +8,28 @@ import httpx
 import typer
 from rich.console import Group
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-from rich.table import Table
 
-from tuneloop.cli import figures
-from tuneloop.cli.arguments import Model, Version
-from tuneloop.cli.http import CHUNK_BYTES, model_path
-from tuneloop.cli.output import facts, right, stack, table, whole
+from tuneloop.cli.arguments import Model, Version, path_of
+from tuneloop.cli.render import Facts, Rows, right, short, stack, text, whole
 from tuneloop.cli.wiring import Terminal, command
+from tuneloop.kit.api_client import CHUNK_BYTES
+from tuneloop.kit.figures import size
 from tuneloop.registry.names import ModelName
+from tuneloop.registry.schemas import FileRead, VersionRead
 
-app = typer.Typer(no_args_is_help=True, help="Versions of a model: lineage, proofs, files.")
+app = typer.Typer()
 
 
 @command(app, "list")
 def index(terminal: Terminal, model: Model) -> None:
     """Versions, oldest first."""
-    terminal.out.show(terminal.api.get(f"{model_path(model.client, model.model)}/versions"), render_versions)
+    terminal.show(terminal.api.get(f"{path_of(model)}/versions", list[VersionRead]), VERSIONS)
 
 
 @command(app, "show")
 def show(terminal: Terminal, version: Version) -> None:
     """One version: where it came from, how it was trained and proven, its files."""
-    terminal.out.show(terminal.api.get(_path(version)), render_version)
+    terminal.show(terminal.api.get(_path(version), VersionRead), render_version)
 
 
 @command(app, "download")
@@ -41,64 +40,23 @@ def download(
     to: Annotated[Path | None, typer.Option(help="Folder to write to; made if missing.", file_okay=False)] = None,
 ) -> None:
     """Download a version's files: adapter, manifest, model card, Modelfile."""
-    reply = terminal.api.get(_path(version))
-    files = {each["name"]: each for each in reply.value["files"]}
-    folder = to or Path(reply.value["name"].replace("/", "-").replace("@", "-"))
-    wanted = file or list(files)
+    reply = terminal.api.get(_path(version), VersionRead)
+    found = reply.value
+    folder = to or Path(found.name.replace("/", "-").replace("@", "-"))
+    wanted = file or [each["name"] for each in found.files]
     for name in wanted:
         _fetch(terminal, version, name, folder)
-    terminal.out.show(reply, lambda _: f"{len(wanted)} files in {folder}")
+    terminal.show(reply, lambda _: f"{len(wanted)} files in {folder}")
 
 
-def render_versions(versions: Sequence[dict[str, Any]]) -> Table:
-    return table(
-        whole("Version"),
-        whole("Digest"),
-        whole("Parent"),
-        right("Size"),
-        "Made",
-        rows=[
-            (
-                each["name"],
-                figures.digest(each["digest"]),
-                each["parent"],
-                figures.size(sum(file.get("size", 0) for file in each["files"])),
-                figures.moment(each["created_at"]),
-            )
-            for each in versions
-        ],
-    )
-
-
-def render_version(version: dict[str, Any]) -> Group:
-    return stack(
-        facts(
-            [
-                ("Version", version["name"]),
-                ("Digest", version["digest"]),
-                ("Parent", version["parent"] or "none: trained from the base"),
-                ("Training data", f"snapshot {version['snapshot_id']}"),
-                ("Training", _flat(version["training"])),
-                ("Parity", _flat(version["parity"])),
-                ("Made", figures.moment(version["created_at"])),
-            ]
-        ),
-        table(
-            "File",
-            right("Size"),
-            whole("sha256"),
-            rows=[
-                (each["name"], figures.size(each.get("size", 0)), figures.digest(each["sha256"]))
-                for each in version["files"]
-            ],
-        ),
-    )
+def render_version(version: VersionRead) -> Group:
+    return stack(VERSION(version), FILES(version.files))
 
 
 def _path(version: ModelName) -> str:
     if version.version is None:
         raise typer.BadParameter(f"name the version too, such as {version.client}/{version.model}@production")
-    return f"{model_path(version.client, version.model)}/versions/{version.version}"
+    return f"{path_of(version)}/versions/{version.version}"
 
 
 def _fetch(terminal: Terminal, version: ModelName, name: str, folder: Path) -> None:
@@ -136,3 +94,26 @@ def _short(value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{name} {_short(inner)}" for name, inner in value.items())
     return str(value)
+
+
+VERSIONS = Rows[VersionRead](
+    whole("Version", lambda it: it.name),
+    whole("Digest", lambda it: short(it.digest)),
+    whole("Parent", lambda it: it.parent),
+    right("Size", lambda it: size(sum(file.get("size", 0) for file in it.files))),
+    text("Made", lambda it: it.created_at),
+)
+VERSION = Facts[VersionRead](
+    ("Version", lambda it: it.name),
+    ("Digest", lambda it: it.digest),
+    ("Parent", lambda it: it.parent or "none: trained from the base"),
+    ("Training data", lambda it: f"snapshot {it.snapshot_id}"),
+    ("Training", lambda it: _flat(it.training)),
+    ("Parity", lambda it: _flat(it.parity)),
+    ("Made", lambda it: it.created_at),
+)
+FILES = Rows[FileRead](
+    text("File", lambda it: it["name"]),
+    right("Size", lambda it: size(it.get("size", 0))),
+    whole("sha256", lambda it: short(it["sha256"])),
+)

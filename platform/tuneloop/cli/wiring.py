@@ -3,26 +3,32 @@
 import inspect
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import httpx
 import typer
+from rich.console import RenderableType
 
 from tuneloop.cli.credentials import find_target
-from tuneloop.cli.failure import Failure, of_domain_error
-from tuneloop.cli.http import Api, connect
+from tuneloop.cli.failure import Failure, failure_of
 from tuneloop.cli.output import Output
+from tuneloop.kit.api_client import Api, ApiError, Reply, connect
 from tuneloop.kit.errors import TuneloopError
 
 Body = TypeVar("Body", bound=Callable[..., None])
+T = TypeVar("T")
 
 THE_LOOP = "The loop"
 OBJECTS = "What there is"
 ACCESS = "Access"
 PROCESSES = "An installation on this machine"
+
+USER_AGENT = f"tuneloop-cli/{version('tuneloop')}"
+"""The audit log tells by it what the command line did."""
 
 JSON = typer.Option("--json", help="Print the API's JSON and nothing else.")
 
@@ -33,6 +39,9 @@ class World:
 
     transport: httpx.BaseTransport | None = None
     wait: Callable[[float], None] = time.sleep
+
+    def connect(self, url: str, key: str | None) -> AbstractContextManager[Api]:
+        return connect(url, key, user_agent=USER_AGENT, transport=self.transport)
 
 
 @dataclass(frozen=True)
@@ -57,6 +66,9 @@ class Terminal:
     def wait(self, seconds: float) -> None:
         self.options.world.wait(seconds)
 
+    def show(self, reply: Reply[T], render: Callable[[T], RenderableType]) -> None:
+        self.out.show(reply, render)
+
 
 def command(app: typer.Typer, name: str, *, panel: str | None = None) -> Callable[[Body], Body]:
     """Register `body(terminal, ...)` as a command of `app`, listed under `panel` in the help."""
@@ -73,8 +85,8 @@ def answering(out: Output) -> Iterator[None]:
     """The command line's edge: failures become a message and an exit code."""
     try:
         yield
-    except TuneloopError as error:
-        failure = of_domain_error(error)
+    except (TuneloopError, ApiError) as error:
+        failure = failure_of(error)
     except Failure as raised:
         failure = raised
     else:
@@ -89,7 +101,7 @@ def _wired(body: Callable[..., None]) -> Callable[..., None]:
         out = Output(json=json or options.json)
         with answering(out):
             target = find_target(options.data_dir, url=options.url, key=options.key)
-            with connect(target.url, target.key, options.world.transport) as api:
+            with options.world.connect(target.url, target.key) as api:
                 body(Terminal(options, api, out), **given)
 
     keyword = inspect.Parameter.KEYWORD_ONLY

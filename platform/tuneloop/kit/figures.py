@@ -73,6 +73,10 @@ def difference(found: DifferenceRead, digits: int = 0) -> str:
     return f"{value} ({low} to {high})"
 
 
+def number(value: float | None, form: str = ".3g") -> str:
+    return NONE if value is None else format(value, form)
+
+
 def duration(seconds: float | None) -> str:
     """ "8 s", "2 min 5 s", "1 h 10 min"."""
     if seconds is None:

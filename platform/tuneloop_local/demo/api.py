@@ -5,12 +5,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from http import HTTPStatus
 from typing import Any, NamedTuple
 
 import httpx
 from openai import OpenAI, OpenAIError, omit
 
+from tuneloop.kit.api_client import TIMEOUT, Api, ApiError
 from tuneloop.kit.errors import TuneloopError
 from tuneloop_local.demo.scenario import CustomerMessage
 
@@ -54,17 +56,15 @@ class Operator:
     """Calls the API with an agency's key."""
 
     def __init__(self, url: str, key: str) -> None:
-        self._http = httpx.Client(
-            base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=httpx.Timeout(60, connect=5)
-        )
+        self._api = Api(httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=TIMEOUT))
 
     def get(self, path: str, **params: Any) -> Any:
-        return self._checked(self._http.get(path, params=params))
+        with _failing(path):
+            return self._api.get(path, object, **params).value
 
     def download(self, path: str) -> bytes:
-        response = self._http.get(path)
-        self._refuse_failure(response)
-        return response.content
+        with _failing(path), self._api.download(path) as response:
+            return response.read()
 
     def pages(self, path: str, **params: Any) -> Iterator[dict[str, Any]]:
         """Every item of a list that comes in pages."""
@@ -77,21 +77,25 @@ class Operator:
                 return
 
     def post(self, path: str, body: dict[str, Any] | None = None) -> Any:
-        return self._checked(self._http.post(path, json=body))
+        with _failing(path):
+            return self._api.post(path, object, body).value
 
     def put(self, path: str, body: dict[str, Any]) -> Any:
-        return self._checked(self._http.put(path, json=body))
-
-    def patch(self, path: str, body: dict[str, Any]) -> Any:
-        return self._checked(self._http.patch(path, json=body))
+        with _failing(path):
+            return self._api.put(path, object, body).value
 
     def delete(self, path: str) -> None:
-        self._checked(self._http.delete(path))
+        with _failing(path):
+            self._api.delete(path, object)
+
+    def patch(self, path: str, body: dict[str, Any]) -> Any:
+        with _failing(path):
+            return self._api.patch(path, object, body).value
 
     def upload(self, path: str, items: list[CustomerMessage], **params: Any) -> Any:
         lines = "".join(json.dumps(item.row()) + "\n" for item in items)
-        headers = {"Content-Type": "application/x-ndjson"}
-        return self._checked(self._http.post(path, content=lines.encode(), params=params, headers=headers))
+        with _failing(path):
+            return self._api.upload(path, object, lines.encode(), media_type="application/x-ndjson", **params).value
 
     def follow(self, cycle_id: str, watch: Callable[[dict[str, Any], dict[str, Any]], None]) -> dict[str, Any]:
         """Wait until the cycle asks something or ends; `watch` sees cycle and job at every look."""
@@ -137,14 +141,14 @@ class Operator:
                 self.post(f"{model}/findings")
             self.until(f"{model}/growth", lambda found: not found["unchecked"])
 
-    def _checked(self, response: httpx.Response) -> Any:
-        self._refuse_failure(response)
-        return response.json() if response.content else None
 
-    def _refuse_failure(self, response: httpx.Response) -> None:
-        if not response.is_success:
-            failed = TooLate if response.status_code == httpx.codes.CONFLICT else DemoFailed
-            raise failed(f"{response.request.method} {response.request.url.path}: {response.text}")
+@contextmanager
+def _failing(path: str) -> Iterator[None]:
+    try:
+        yield
+    except ApiError as refused:
+        failed = TooLate if refused.status is HTTPStatus.CONFLICT else DemoFailed
+        raise failed(f"{path}: {refused.message} {refused.details or ''}") from refused
 
 
 class App:

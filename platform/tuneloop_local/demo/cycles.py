@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
+from tuneloop.kit import figures
 from tuneloop_local.demo.human import DEPLOY
 from tuneloop_local.demo.office import Office
-from tuneloop_local.demo.show import rate_n
 
 LABELS_AT_ONCE = 5
 
@@ -16,7 +16,7 @@ def train_first(office: Office) -> dict[str, Any]:
     cycle = office.approve(office.operator.post(f"{office.path}/cycles", {}), activity=DEPLOY)
     office.promote(cycle, activity=DEPLOY)
     run: dict[str, Any] = office.operator.get(f"{office.path}/evals")[0]
-    office.show.say(f"{cycle['candidate']} on the golden set: {rate_n(run['overall'])}")
+    office.show.say(f"{cycle['candidate']} on the golden set: {figures.rate(run['overall'])}")
     return run
 
 

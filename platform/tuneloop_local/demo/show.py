@@ -9,6 +9,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Ta
 from rich.table import Table
 from rich.text import Text
 
+from tuneloop.kit import figures
 from tuneloop_local.demo.pace import Pace, in_words
 
 WIDTH = 100
@@ -55,11 +56,10 @@ class Show:
 
     def comparison(self, table: dict[str, Any], production: str, candidate: str) -> None:
         title = "Side by side, on the same items, by the GGUF files that serve"
-        view = self._table(title, "", f"production {production}", f"candidate {candidate}", "difference", "n")
+        view = self._table(title, "", f"production {production}", f"candidate {candidate}", "difference")
         for row in table["rows"]:
-            view.add_row(
-                row["title"], rate(row["production"]), rate(row["candidate"]), points(row["difference"]), str(row["n"])
-            )
+            production_rate, candidate_rate = figures.rate(row["production"]), figures.rate(row["candidate"])
+            view.add_row(row["title"], production_rate, candidate_rate, figures.difference(row["difference"], 1))
         self.console.print(view)
 
     def diagnosis(self, attempt: dict[str, Any]) -> None:
@@ -75,16 +75,17 @@ class Show:
         title = f"A/B test: {test['candidate']} answered {100 * test['share']:.0f} % of the people"
         view = self._table(title, "", "answers", "people who correct it", "right, by blind labels")
         for name, arm in test["reading"]["arms"].items():
-            view.add_row(name, str(arm["answers"]), rate_n(arm["reports"]), rate_n(arm["accuracy"]))
+            view.add_row(name, str(arm["answers"]), figures.rate(arm["reports"]), figures.rate(arm["accuracy"]))
         self.console.print(view)
         for sentence in test["says"]:
             self.say(f"- {sentence}")
 
     def summary(self, summary: dict[str, Any]) -> None:
         if summary["comparison"]:
-            categories = self._table("Accuracy per category", "", "production", "candidate", "n")
+            categories = self._table("Accuracy per category", "", "production", "candidate")
             for row in summary["comparison"]["categories"]:
-                categories.add_row(row["title"], rate(row["production"]), rate(row["candidate"]), str(row["n"]))
+                production, candidate = figures.rate(row["production"]), figures.rate(row["candidate"])
+                categories.add_row(row["title"], production, candidate)
             self.console.print(categories)
         versions = self._table("Versions", "", "digest", "same decision as exact", "export error", "adapter")
         for version in summary["versions"]:
@@ -140,19 +141,3 @@ class _LeftColumn(ProgressColumn):
 
 def _left(pace: Pace) -> str:
     return f"about {in_words(pace.left())} left"
-
-
-def rate(value: dict[str, Any]) -> str:
-    if not value["n"]:
-        return "not measured"
-    return f"{100 * value['value']:.0f} % ({100 * value['low']:.0f}-{100 * value['high']:.0f})"
-
-
-def rate_n(value: dict[str, Any]) -> str:
-    if not value["n"]:
-        return "not measured (n=0)"
-    return f"{100 * value['value']:.0f} % ({100 * value['low']:.0f}-{100 * value['high']:.0f} %, n={value['n']})"
-
-
-def points(difference: dict[str, float]) -> str:
-    return f"{100 * difference['value']:+.1f} ({100 * difference['low']:+.1f} to {100 * difference['high']:+.1f})"

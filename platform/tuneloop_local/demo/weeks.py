@@ -3,10 +3,10 @@
 import random
 from typing import Any
 
+from tuneloop.kit import figures
 from tuneloop_local.demo.api import DemoFailed, Served
 from tuneloop_local.demo.office import Office
 from tuneloop_local.demo.scenario import WEEKS_COLLECTED, CustomerMessage
-from tuneloop_local.demo.show import rate_n
 
 CORRECTED_SHARE = 0.8
 LONGEST_WAIT = 8
@@ -97,7 +97,7 @@ class Weeks:
         labels, confidence = latest["labels"], latest["confidence"]
         alarm = "  [red]alarm[/]" if labels["alarm"] else ""
         office.show.say(
-            f"week {number}: accuracy {rate_n(labels['detail']['accuracy'])}, "
+            f"week {number}: accuracy {figures.rate(labels['detail']['accuracy'])}, "
             f"confidence {confidence['value'] or 0:.2f} (n={confidence['n']}), {reported} corrections{alarm}"
         )
         self.told.append({"week": number, "labels": labels, "confidence": confidence, "corrections": reported})

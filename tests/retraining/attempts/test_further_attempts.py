@@ -40,7 +40,7 @@ def test_a_rejected_candidate_is_diagnosed_and_a_trained_blend_that_keeps_more_i
     (pair,) = diagnosis.pairs
     assert (pair.category, pair.wrong, pair.before, pair.after, pair.n) == ("order", "wrong", 0, 40, 60)
     assert pair.examples == tuple(example.id for example in workshop.examples[:3])
-    assert "order went from 100 % (94 to 100 %, n 60) to 33 %" in diagnosis.summary
+    assert "order went from 100 % (94\u2013100 %, n=60) to 33 %" in diagnosis.summary
     assert "40 of 60 are taken for wrong now, 0 before" in diagnosis.summary
     blend = diagnosis.steps[0]
     assert (blend.kind, blend.minutes) == (StepKind.BLEND, 1.0)

@@ -1,0 +1,256 @@
+"""Commands that run a process of an installation here, or work on its database. Each imports its own part."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import Annotated, Literal
+
+import orjson
+import typer
+from pydantic import ValidationError
+
+from tuneloop.cli.failure import ExitCode, Failure
+from tuneloop.cli.output import Output
+from tuneloop.cli.wiring import JSON, PROCESSES, Options, answering
+from tuneloop.kit.api_client import Reply
+from tuneloop.kit.logging import configure_logging
+from tuneloop.kit.settings import Settings
+from tuneloop.registry.contract import CONTEXT_TOKENS
+from tuneloop_local.ports import with_kept_ports
+
+app = typer.Typer()
+agency = typer.Typer(no_args_is_help=True, help="Agencies of this installation.")
+app.add_typer(agency, name="agency", rich_help_panel=PROCESSES)
+base = typer.Typer()
+mail = typer.Typer()
+
+Json = Annotated[bool, JSON]
+
+
+@contextmanager
+def process(ctx: typer.Context, *, json: bool = False, logs: bool = False) -> Iterator[Settings]:
+    """Settings for a command that runs here, with errors reported like all others."""
+    options: Options = ctx.obj
+    with answering(Output(json=json or options.json)):
+        try:
+            settings = with_kept_ports(Settings(data_dir=options.data_dir))
+        except ValidationError as error:
+            problems = "; ".join(each["msg"].removeprefix("Value error, ") for each in error.errors())
+            raise Failure("usage", f"the environment is not complete: {problems}", exit_code=ExitCode.USAGE) from error
+        configure_logging(settings.log_level if logs else "WARNING", json_lines=settings.log_json and logs)
+        yield settings
+
+
+def engines_of(settings: Settings) -> AbstractContextManager[Settings]:
+    """The engines that the settings name, or the embedded ones of the data folder."""
+    if settings.database_url:
+        return nullcontext(settings)
+    from tuneloop_local.installation import running_engines
+
+    return running_engines(settings)
+
+
+@app.command(rich_help_panel=PROCESSES)
+def up(ctx: typer.Context) -> None:
+    """Start everything in the data folder and stay: engines, web, workers, scheduler, serving. Ctrl-C stops it."""
+    from tuneloop_local.installation import up as run
+
+    with process(ctx) as settings:
+        run(settings)
+
+
+@app.command(rich_help_panel=PROCESSES)
+def demo(
+    ctx: typer.Context,
+    task: Annotated[
+        Literal["classify", "generate"], typer.Option(help="Which of the two models to show.")
+    ] = "classify",
+    data: Annotated[
+        Path | None, typer.Option(exists=True, file_okay=False, help="A folder of labelled messages instead of ours.")
+    ] = None,
+    drift: Annotated[
+        Literal["new-kinds", "changed-answers"], typer.Option(help="What changes half-way; with --data.")
+    ] = "new-kinds",
+    weeks: Annotated[int, typer.Option(min=1, max=52, help="Weeks before the change; with --data.")] = 3,
+) -> None:
+    """Run the whole loop once on a real model, with made-up traffic."""
+    from tuneloop_local.demo.loop import run_demo
+    from tuneloop_local.demo.scenario import Drift, built_in, from_folder
+
+    with process(ctx) as settings:
+        scenario = from_folder(data, drift=Drift(drift), weeks=weeks) if data else built_in(task)
+        raise typer.Exit(run_demo(settings, scenario))
+
+
+@app.command(rich_help_panel=PROCESSES)
+def simulate(
+    ctx: typer.Context,
+    subject: Annotated[Literal["monitor", "gate"], typer.Argument(help="What to put to the test.")],
+    json: Json = False,
+) -> None:
+    """Play years of monitoring, or hundreds of gates, with made-up truths: what is reached, and what was aimed at."""
+    from tuneloop.cli.simulate import simulate as run
+
+    out = Output(json=json or ctx.obj.json)
+    with answering(out):
+        run(subject, out)
+
+
+@app.command(rich_help_panel=PROCESSES)
+def web(ctx: typer.Context) -> None:
+    """API and gateway."""
+    from tuneloop.web.process import web as run
+
+    with process(ctx, logs=True) as settings:
+        run(settings)
+
+
+@app.command(rich_help_panel=PROCESSES)
+def worker(
+    ctx: typer.Context,
+    queues: Annotated[
+        list[str] | None, typer.Option(metavar="default|gpu", help="Work on this queue only. May be repeated.")
+    ] = None,
+) -> None:
+    """Work on jobs: training, evaluation, monitoring."""
+    from tuneloop.kit.jobs import Queue
+    from tuneloop.worker import run_worker
+
+    known = [queue.value for queue in Queue if queue is not Queue.CHAT]  # the bot's
+    if unknown := sorted(set(queues or ()) - set(known)):
+        raise typer.BadParameter(f"no queue {', '.join(unknown)}; there are {', '.join(known)}")
+    with process(ctx, logs=True) as settings:
+        run_worker(settings, [Queue(name) for name in queues or known])
+
+
+@app.command(rich_help_panel=PROCESSES)
+def bot(ctx: typer.Context) -> None:
+    """Talk to Slack: do what people click, keep messages up to date, ask again when nobody answers."""
+    from tuneloop_bot.process import run_bot
+
+    with process(ctx, logs=True) as settings:
+        run_bot(settings)
+
+
+@app.command(rich_help_panel=PROCESSES)
+def scheduler(ctx: typer.Context) -> None:
+    """Notify workers of due jobs and take lost ones back. Of several, one acts."""
+    from tuneloop.scheduler import run_scheduler
+
+    with process(ctx, logs=True) as settings:
+        run_scheduler(settings)
+
+
+@app.command(rich_help_panel=PROCESSES)
+def serve(
+    ctx: typer.Context,
+    base: Annotated[str | None, typer.Option(help="Base to serve; the first registered one when left out.")] = None,
+) -> None:
+    """Serve one base model and the adapters on it."""
+    from tuneloop_workers.serving.process import run_serve
+
+    with process(ctx, logs=True) as settings:
+        run_serve(settings, base=base)
+
+
+@app.command(rich_help_panel=PROCESSES)
+def mailbox(ctx: typer.Context) -> None:
+    """The local mailbox: takes all mail in, delivers none, and shows it on a page."""
+    from tuneloop_local.emulators.smtp.run import run_mailbox
+
+    with process(ctx, logs=True) as settings:
+        run_mailbox(settings)
+
+
+@app.command("slack-emulator", rich_help_panel=PROCESSES)
+def slack_emulator(ctx: typer.Context) -> None:
+    """The local Slack: its API, a page to look at and click, for people without a workspace."""
+    from tuneloop_local.emulators.slack.process import serve as run
+
+    with process(ctx, logs=True) as settings:
+        run(settings)
+
+
+@app.command("stripe-emulator", rich_help_panel=PROCESSES)
+def stripe_emulator(ctx: typer.Context) -> None:
+    """The local Stripe: its API, its pages for customers, its webhooks. No money moves."""
+    from tuneloop_local.emulators.stripe.process import serve as run
+
+    with process(ctx, logs=True) as settings:
+        run(settings)
+
+
+@mail.command("bounce")
+def bounce(ctx: typer.Context) -> None:
+    """Note a bounce that came back: reads one message from standard input, as a mail server pipes it."""
+    from tuneloop.email.intake import take_bounce
+
+    with process(ctx) as settings, engines_of(settings) as running:
+        state = take_bounce(running, sys.stdin.buffer.read())
+        Output(json=ctx.obj.json).say(f"noted: the mail is {state}")
+
+
+@app.command(rich_help_panel=PROCESSES)
+def migrate(ctx: typer.Context) -> None:
+    """Bring the database schema up to date."""
+    from tuneloop.kit.migrations import migrate as run
+
+    with process(ctx) as settings, engines_of(settings) as running:
+        run(running.migration_url or running.database_url)
+
+
+@agency.command("create")
+def create_agency(
+    ctx: typer.Context,
+    slug: Annotated[str, typer.Argument(metavar="AGENCY", help="Short name, such as north.")],
+    name: Annotated[str, typer.Option(help="Name of the agency.")],
+    email: Annotated[str, typer.Option(help="E-mail of its owner.")],
+    owner: Annotated[str, typer.Option(help="Name of its owner.")],
+    password: Annotated[
+        str,
+        typer.Option(
+            prompt=True,
+            confirmation_prompt=True,
+            hide_input=True,
+            envvar="TUNELOOP_PASSWORD",
+            help="The owner's; asked for when left out.",
+        ),
+    ],
+    json: Json = False,
+) -> None:
+    """Set up an agency with its owner, and keep its first API key for the next commands."""
+    from tuneloop.cli.create_agency import create_agency as create
+
+    with process(ctx, json=json) as settings, engines_of(settings) as running:
+        key = create(running, slug=slug, name=name, email=email, owner=owner, password=password)
+        out = Output(json=json or ctx.obj.json)
+        out.write(orjson.dumps({"agency": slug, "key": key})) if out.json else out.say(
+            f"agency {slug} is set up; its first API key is kept in {settings.data_dir / 'credentials.json'}"
+        )
+
+
+@base.command("add")
+def add_base(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="BASE", help="Name to register it under.")],
+    source: Annotated[str, typer.Option(help="package:NAME, folder:PATH, or hub:OWNER/REPO@REVISION/FILE.gguf.")],
+    licence: Annotated[str | None, typer.Option(help="Read from the files when left out.")] = None,
+    upstream_url: Annotated[
+        str | None, typer.Option(help="An OpenAI-compatible server that serves it instead of the local engine.")
+    ] = None,
+    context: Annotated[
+        int, typer.Option(min=128, help="Most tokens of a prompt with its answer, in training as in serving.")
+    ] = CONTEXT_TOKENS,
+    json: Json = False,
+) -> None:
+    """Register a base model on this installation: weights to train on and the GGUF that serves."""
+    from tuneloop.cli.bases import BASES
+    from tuneloop.registry.schemas import BaseRead
+    from tuneloop_workers.bases.registration import add_base as add
+
+    with process(ctx, json=json) as settings, engines_of(settings) as running:
+        made = add(
+            running, name=name, source=source, licence=licence, upstream_url=upstream_url, context_tokens=context
+        )
+        Output(json=json or ctx.obj.json).show(Reply(orjson.dumps(made), BaseRead), BASES.one)
