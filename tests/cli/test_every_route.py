@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-import typer.main
 from litestar import Litestar
 from PIL import Image
 from sqlalchemy import Connection
@@ -14,11 +13,10 @@ from typer.core import TyperGroup
 
 from tests.cli.rows import add_version
 from tests.cli.shell import Shell
+from tests.support.commands import command_line
 from tests.support.factories import owner_of
 from tests.support.world import World
 from tuneloop.cli.failure import ExitCode
-from tuneloop.cli.lazy import Lazy
-from tuneloop.cli.main import app as cli
 from tuneloop.identity.service import add_member
 from tuneloop.kit.clock import now
 from tuneloop.kit.db import Database
@@ -243,8 +241,7 @@ def routes(app: Litestar) -> Iterator[str]:
 
 
 def paths(group: TyperGroup, prefix: str = "") -> Iterator[str]:
-    for name, command in group.commands.items():
-        found = command.load() if isinstance(command, Lazy) else command
+    for name, found in group.commands.items():
         if isinstance(found, TyperGroup):
             yield from paths(found, f"{prefix}{name} ")
         else:
@@ -323,9 +320,7 @@ def test_every_route_has_a_command(app: Litestar) -> None:
 
 
 def test_every_command_is_known_to_these_tests() -> None:
-    root = typer.main.get_command(cli)
-    assert isinstance(root, TyperGroup)
-    known = set(paths(root))
+    known = set(paths(command_line()))
     used = {path for path in known for line in COMMANDS.values() if line == path or line.startswith(f"{path} ")}
     assert used | FURTHER | LOCAL == known
 

@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer.main
 from typer.core import TyperGroup
 
-from tuneloop.cli.main import app
+from tests.support.commands import command_line
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "platform" / "docs").rglob("*.md")])
-CLI: Any = typer.main.get_command(app)
+CLI: Any = command_line()
 BY_DOCUMENT = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
 
 

@@ -45,6 +45,17 @@ def test_importing_needs_no_environment_and_loads_nothing_heavy() -> None:
     assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr
 
 
+def test_the_list_of_commands_loads_no_table_and_a_command_no_service() -> None:
+    services = ("litestar", "scipy", "redis", "dramatiq", "stripe", "slack_bolt", "weasyprint", "tokenizers", *HEAVY)
+    program = (
+        "import sys; from importlib import import_module; from tuneloop.cli.main import ENTRIES\n"
+        "print('sqlmodel' in sys.modules)\n"
+        "for entry in ENTRIES.values(): import_module(f'tuneloop.cli.{entry.module}')\n"
+        f"print(sorted(set({services!r}) & set(sys.modules)))"
+    )
+    assert run(sys.executable, "-c", program).split("\n")[:2] == ["False", "[]"]
+
+
 def test_every_part_has_its_layer() -> None:
     contract = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"][0]
     assert not any(":" in layer for layer in contract["layers"])
