@@ -53,10 +53,13 @@ def span(low: float, high: float, digits: int = 0) -> str:
 
 def rate(found: RateRead | MeasuredRate, digits: int = 0) -> str:
     """ "87 % (79-92 %, n=100)", with an en dash between the ends."""
-    known = found if isinstance(found, MeasuredRate) else MeasuredRate(**found)
-    if known.value is None or not known.n:
+    if isinstance(found, MeasuredRate):
+        value, n, low, high = found.value, found.n, found.low, found.high
+    else:
+        value, n, low, high = found["value"], found["n"], found["low"], found["high"]
+    if value is None or not n:
         return "not measured (n=0)"
-    return f"{percent(known.value, digits)} ({span(known.low, known.high, digits)}, n={known.n})"
+    return f"{percent(value, digits)} ({span(low, high, digits)}, n={n})"
 
 
 def points(share: float | None, digits: int = 1) -> str:
