@@ -69,7 +69,7 @@ def _run(north: Office) -> None:
         right, wrong = Judged(correct=True, hallucinated=False), Judged(correct=False, hallucinated=False)
         production = ArmCounts(answers=90, people=80, reporting=3, labelled=[right] * 10 + [wrong] * 2)
         candidate = ArmCounts(answers=30, people=20, reporting=1, labelled=[right] * 11 + [wrong])
-        test.reading = figures(production, candidate, share=test.share)
+        test.reading = dict(figures(production, candidate, share=test.share))
     north.tick()
 
 

@@ -183,10 +183,12 @@ def test_a_test_on_live_traffic_is_shown_as_it_stood_when_the_month_ended(
                 began_at=day(1, 30),
                 ended_at=day(2, 4),
                 read_at=day(1, 31),
-                reading=figures(
-                    ArmCounts(answers=90, people=80, reporting=4, labelled=[right, wrong] * 5),
-                    ArmCounts(answers=30, people=20, reporting=0, labelled=[right] * 10),
-                    share=0.2,
+                reading=dict(
+                    figures(
+                        ArmCounts(answers=90, people=80, reporting=4, labelled=[right, wrong] * 5),
+                        ArmCounts(answers=30, people=20, reporting=0, labelled=[right] * 10),
+                        share=0.2,
+                    )
                 ),
             )
         )

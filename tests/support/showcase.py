@@ -278,4 +278,4 @@ def run_ab_test(session: Session, cycle_id: UUID) -> None:
     right, wrong = Judged(correct=True, hallucinated=False), Judged(correct=False, hallucinated=False)
     production = ArmCounts(answers=1904, people=812, reporting=14, labelled=[right] * 31 + [wrong] * 9)
     candidate = ArmCounts(answers=477, people=203, reporting=2, labelled=[wrong, right, right, right, right] * 8)
-    test.reading, test.read_at = figures(production, candidate, share=0.2), now()
+    test.reading, test.read_at = dict(figures(production, candidate, share=0.2)), now()

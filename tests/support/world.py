@@ -335,7 +335,7 @@ def make_world(
             labels=60,
             started_by="Ann",
             started_from="test",
-            reading=figures(ArmCounts(9, 8, 1, [RIGHT] * 3), ArmCounts(3, 2, 0, [RIGHT]), share=0.2),
+            reading=dict(figures(ArmCounts(9, 8, 1, [RIGHT] * 3), ArmCounts(3, 2, 0, [RIGHT]), share=0.2)),
         ),
         AuditEvent(
             **mine,

@@ -14,7 +14,7 @@ from tuneloop.retraining.diagnosis.service import latest_diagnosis
 from tuneloop.retraining.jobs import CompareCandidate, ReleaseCandidate, TrainCandidate
 from tuneloop.retraining.recipe import Recipe
 from tuneloop.retraining.service import fail_cycle
-from tuneloop.stats.gate import Outcome
+from tuneloop.stats.outcome import Outcome
 from tuneloop.tables import Alias, AttemptEnd, AuditEvent, Candidate, CycleState
 
 
