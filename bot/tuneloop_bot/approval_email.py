@@ -6,7 +6,7 @@ from tuneloop.email.service import EmailContent
 from tuneloop.tables import Approval, ApprovalKind
 
 
-def question_letter(approval: Approval, model: str, name: str, url: str, *, about: str | None) -> EmailContent:
+def question_email(approval: Approval, model: str, name: str, url: str, *, about: str | None) -> EmailContent:
     """`about` is what was measured of the candidate, or what an approved retrain covers, in words."""
     what = "retrain" if approval.kind is ApprovalKind.RETRAIN else "promote the candidate of"
     until = f"{approval.expires_at:%Y-%m-%d %H:%M} UTC"

@@ -31,7 +31,7 @@ from tuneloop.tables import (
     SlackMessage,
     User,
 )
-from tuneloop_bot.approval_email import question_letter
+from tuneloop_bot.approval_email import question_email
 from tuneloop_bot.attempts import attempt_about, candidate_subject, earlier_subjects
 from tuneloop_bot.channels import place_for
 from tuneloop_bot.installations import installations
@@ -194,7 +194,7 @@ def mail_to(session: Session, settings: Settings, approval: Approval, roles: set
             sender=Address.parse(settings.mail_from),
             reply_to=None,
             recipient=Address(person.email, person.name),
-            letter=question_letter(
+            content=question_email(
                 approval, name, person.name, f"{settings.site_url}/answer?token={token}", about=about
             ),
         )

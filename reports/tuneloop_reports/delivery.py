@@ -9,7 +9,7 @@ from tuneloop.kit.clock import now
 from tuneloop.kit.principal import Principal
 from tuneloop.kit.settings import Settings
 from tuneloop.tables import Report, ReportFile, ReportSnapshot, ReportState
-from tuneloop_reports.email import write_letter
+from tuneloop_reports.email import write_email
 from tuneloop_reports.links import new_link
 from tuneloop_reports.service import recipients, report_content
 
@@ -37,7 +37,7 @@ def send_out(session: Session, *, report: Report, file: ReportFile, settings: Se
             sender=sender,
             reply_to=reply_to,
             recipient=recipient.address,
-            letter=write_letter(
+            content=write_email(
                 content,
                 name=recipient.address.name,
                 address=f"{settings.site_url}/r/{link.token}",

@@ -9,7 +9,7 @@ from tuneloop_reports.document import TEMPLATES, brand, ink_on
 from tuneloop_reports.i18n import Translator
 
 
-def write_letter(
+def write_email(
     content: ReportContent,
     *,
     name: str,

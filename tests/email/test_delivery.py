@@ -65,7 +65,7 @@ class Desk:
                 sender=Address("reports@north.example", "North"),
                 reply_to=None,
                 recipient=Address(to, "Ann"),
-                letter=EmailContent(subject="Report", text="Hello", html="<p>Hello</p>", **letter),  # type: ignore[arg-type]
+                content=EmailContent(subject="Report", text="Hello", html="<p>Hello</p>", **letter),  # type: ignore[arg-type]
             ).id
 
     def jobs(self) -> list[JobRow]:

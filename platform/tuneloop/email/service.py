@@ -51,7 +51,7 @@ def queue_mail(
     sender: Address,
     reply_to: str | None,
     recipient: Address,
-    letter: EmailContent,
+    content: EmailContent,
 ) -> Mail:
     """Write a mail and enqueue its delivery; a known `dedupe_key` returns the mail that was written then.
 
@@ -74,11 +74,11 @@ def queue_mail(
         sender_email=sender.email,
         sender_name=sender.name,
         reply_to=reply_to,
-        subject=letter.subject,
-        text=letter.text,
-        html=letter.html,
-        attachments=[attachment._asdict() for attachment in letter.attachments],
-        unsubscribe_token=letter.unsubscribe_token,
+        subject=content.subject,
+        text=content.text,
+        html=content.html,
+        attachments=[attachment._asdict() for attachment in content.attachments],
+        unsubscribe_token=content.unsubscribe_token,
         state=MailState.BLOCKED if block else MailState.QUEUED,
         failure=f"{recipient.email} {_why(block)}" if block else None,
     )

@@ -16,7 +16,7 @@ FOLDER = "TUNELOOP_MAILBOX"
 PAGE_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; frame-src 'self'; form-action 'none'; frame-ancestors 'none'"
 )
-LETTER_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'"
+MAIL_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'"
 
 _TEMPLATES = Environment(
     loader=PackageLoader("tuneloop_local.emulators.smtp"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
@@ -30,15 +30,15 @@ def create_page(box: Mailbox) -> Litestar:
 
     @get("/", public=True, sync_to_thread=True)
     def index() -> Response[str]:
-        return show("index.html", letters=[box.read(name) for name in box.names()[:200]])
+        return show("index.html", mails=[box.read(name) for name in box.names()[:200]])
 
     @get("/{name:str}", public=True, sync_to_thread=True)
-    def letter(name: FromPath[str]) -> Response[str]:
-        return show("letter.html", letter=box.read(name))
+    def mail(name: FromPath[str]) -> Response[str]:
+        return show("mail.html", mail=box.read(name))
 
     @get("/{name:str}/html", public=True, sync_to_thread=True)
     def body(name: FromPath[str]) -> Response[str]:
-        return Response(box.read(name).html or "", media_type=MediaType.HTML, headers=_headers(LETTER_POLICY))
+        return Response(box.read(name).html or "", media_type=MediaType.HTML, headers=_headers(MAIL_POLICY))
 
     @get("/{name:str}/raw", public=True, sync_to_thread=True)
     def raw(name: FromPath[str]) -> Response[bytes]:
@@ -56,7 +56,7 @@ def create_page(box: Mailbox) -> Litestar:
         return Response(found.data, media_type=shown_as, headers=_headers(PAGE_POLICY) | {"Content-Disposition": named})
 
     return Litestar(
-        [index, letter, body, raw, part],
+        [index, mail, body, raw, part],
         logging_config=None,
         openapi_config=None,
         exception_handlers={TuneloopError: answer_domain_error},
