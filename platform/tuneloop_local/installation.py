@@ -47,7 +47,7 @@ def up(settings: Settings) -> None:
     with installation(settings) as (running, _):
         console.print(f"[bold]Tuneloop is up[/] at {running.web_url}  (API: /schema, logs: {running.data_dir}/logs)")
         if MAILBOX in children_of(running):
-            console.print(f"Mail goes to the local mailbox at http://{running.web_host}:{running.mailbox_port}")
+            console.print(f"Mail goes to the local mailbox at http://127.0.0.1:{running.mailbox_port}")
         if STRIPE in children_of(running):
             console.print(f"Stripe is emulated at {running.stripe_emulator_url}; no money moves")
         if SLACK in children_of(running):

@@ -39,7 +39,7 @@ from tuneloop_reports.service import (
     set_note,
 )
 from tuneloop_reports.style import Style
-from tuneloop_reports.style_service import change_style, read_logo, style_of
+from tuneloop_reports.style_service import change_logo, change_style, style_of
 
 
 class ReportController(Controller):
@@ -172,8 +172,13 @@ class ReportController(Controller):
         client: FromQuery[str | None] = None,
     ) -> Style:
         """Upload a PNG or JPEG as the logo."""
-        changes = {"logo": storage_of(request).put_bytes(read_logo(body))}
-        return change_style(session, principal=principal, client_id=client_id_of(session, client), changes=changes)
+        return change_logo(
+            session,
+            principal=principal,
+            client_id=client_id_of(session, client),
+            picture=body,
+            storage=storage_of(request),
+        )
 
 
 def pdf_answer(session: TenantSession, report: Report, storage: Storage, filename: str) -> Response[bytes]:

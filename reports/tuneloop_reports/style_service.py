@@ -13,6 +13,7 @@ from tuneloop.audit.service import record
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import InvalidInput
 from tuneloop.kit.principal import Principal
+from tuneloop.kit.storage import Storage
 from tuneloop.tables import ReportStyle
 from tuneloop_reports.style import Style
 
@@ -38,8 +39,26 @@ def change_style(session: Session, *, principal: Principal, client_id: UUID | No
     """Change the named fields; a value of None goes back to what the agency or the product has.
 
     Raises:
-        InvalidInput: a value is not allowed.
+        InvalidInput: a value is not allowed, or names a logo: a digest is no right to what it names.
     """
+    if changes.get("logo") is not None:
+        raise InvalidInput("a logo is uploaded: POST the picture to /api/v1/report-style/logo", field="logo")
+    return _change(session, principal=principal, client_id=client_id, changes=changes)
+
+
+def change_logo(
+    session: Session, *, principal: Principal, client_id: UUID | None, picture: bytes | None, storage: Storage
+) -> Style:
+    """Put a PNG or JPEG on reports; None goes back to what the agency has.
+
+    Raises:
+        InvalidInput: as `read_logo`.
+    """
+    stored = storage.put_bytes(read_logo(picture)) if picture is not None else None
+    return _change(session, principal=principal, client_id=client_id, changes={"logo": stored})
+
+
+def _change(session: Session, *, principal: Principal, client_id: UUID | None, changes: dict[str, Any]) -> Style:
     row = session.exec(select(ReportStyle).where(ReportStyle.client_id == client_id)).one_or_none()
     if row is None:
         row = ReportStyle(client_id=client_id, values={})

@@ -1,6 +1,7 @@
 """Browser sessions: signing in tells nothing about who exists, and a change needs the CSRF token."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from litestar import Litestar
@@ -15,7 +16,10 @@ from tuneloop.kit.clock import now
 from tuneloop.kit.db import Database
 from tuneloop.kit.errors import InvalidInput, NotAuthenticated
 from tuneloop.kit.principal import Principal
+from tuneloop.kit.settings import Settings
+from tuneloop.kit.storage import Storage
 from tuneloop.tables import Agency, Client, Role, User, WebSession
+from tuneloop.web.app import create_app
 
 PASSWORD = "correct horse battery"
 
@@ -61,6 +65,15 @@ def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(browser: TestClie
     cookie = answer.headers["set-cookie"]
     assert "HttpOnly" in cookie
     assert "SameSite=lax" in cookie
+
+
+def test_behind_a_proxy_that_ends_tls_the_cookie_is_for_tls_alone(
+    database: Database, storage: Storage, tmp_path: Path, ann: User
+) -> None:
+    settings = Settings(data_dir=tmp_path, public_url="https://tuneloop.example")
+    http = TestClient(create_app(settings, database, storage, lifespan=()))
+    answer = http.post("/api/v1/session", json={"email": ann.email, "password": PASSWORD})
+    assert "Secure" in answer.headers["set-cookie"]
 
 
 @pytest.mark.usefixtures("ann")

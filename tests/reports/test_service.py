@@ -364,6 +364,13 @@ def test_a_style_is_the_agency_s_with_what_a_client_changes(api: Http, january: 
         assert api.patch("/api/v1/report-style", json=wrong).status_code == 422, wrong
 
 
+def test_a_digest_is_no_right_to_what_it_names(api: Http, storage: Storage) -> None:
+    """Whoever knows the digest of somebody's file must not get the file as their logo."""
+    secret = storage.put_bytes(b"the weights of somebody's model")
+    assert api.patch("/api/v1/report-style", json={"logo": secret}).status_code == 422
+    assert api.get("/api/v1/report-style").json()["logo"] is None
+
+
 def test_a_logo_is_drawn_anew(api: Http, january: January, storage: Storage) -> None:
     drawn = BytesIO()
     Image.new("RGB", (2000, 500), "#0b6e4f").save(drawn, "JPEG", comment=b"<script>")

@@ -102,6 +102,7 @@ def variables(urls: EngineUrls, valkey_url: str, tmp_path: Path) -> dict[str, st
         "TUNELOOP_DATABASE_URL": urls.database,
         "TUNELOOP_BROKER_URL": valkey_url,
         "TUNELOOP_SECRET_KEY": "k" * 40,
+        "TUNELOOP_SERVE_TOKEN": "t" * 40,
         "TUNELOOP_WEB_PORT": str(free_port()),
     }
 

@@ -5,12 +5,16 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.serving.conftest import SORTING
 from tests.serving.host import FolderSource
 from tests.support.tiny_models import TinyPair
+from tuneloop.kit.errors import InvalidInput
+from tuneloop.kit.settings import Settings
 from tuneloop.registry.contract import BaseRef, Manifest
 from tuneloop_workers.serving.host import HostSettings, serve
+from tuneloop_workers.serving.process import run_serve
 
 
 def engine_once_up(http: httpx.Client, process: BaseProcess) -> str:
@@ -21,6 +25,12 @@ def engine_once_up(http: httpx.Client, process: BaseProcess) -> str:
         except httpx.ConnectError:
             process.join(0.1)
     raise AssertionError(f"the host ended with {process.exitcode}")
+
+
+def test_a_host_without_a_token_does_not_start(tmp_path: Path) -> None:
+    """It would answer everybody."""
+    with pytest.raises(InvalidInput, match="TUNELOOP_SERVE_TOKEN"):
+        run_serve(Settings(data_dir=tmp_path))
 
 
 def test_the_host_serves_until_sigterm_and_leaves_no_socket(pair: TinyPair, tmp_path: Path) -> None:

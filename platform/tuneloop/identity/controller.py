@@ -7,7 +7,7 @@ from litestar.datastructures import Cookie
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
-from tuneloop.identity.request import COOKIE, HttpRequest, database_of
+from tuneloop.identity.request import COOKIE, HttpRequest, database_of, settings_of
 from tuneloop.identity.route_changes import notify_routes_changed
 from tuneloop.identity.schemas import (
     ApiKeyCreate,
@@ -74,7 +74,7 @@ class SessionController(Controller):
             max_age=int(SESSION_LIFE.total_seconds()),
             httponly=True,
             samesite="lax",
-            secure=request.url.scheme == "https",
+            secure=settings_of(request).site_url.startswith("https"),
         )
         return Response(SignedIn(csrf_token=browser.csrf_token, expires_at=browser.expires_at), cookies=[cookie])
 

@@ -5,6 +5,7 @@ import threading
 import structlog
 
 from tuneloop.kit.db import Database, make_engine
+from tuneloop.kit.errors import InvalidInput
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.signals import stop_on_signals
 from tuneloop.kit.storage import Storage
@@ -20,6 +21,9 @@ BASE_PAUSE_SECONDS = 1.0
 
 def run_serve(settings: Settings, *, base: str | None = None) -> None:
     """The serving host of one local base: the named one, or the first that is registered. Waits for it to be."""
+    token = settings.serve_token.get_secret_value()
+    if not token:
+        raise InvalidInput("set TUNELOOP_SERVE_TOKEN, alike for whoever asks: without it anybody could use the models")
     stop = stop_on_signals()
     served = _served_base(settings, base, stop)
     if served is None:
@@ -28,7 +32,7 @@ def run_serve(settings: Settings, *, base: str | None = None) -> None:
     host = HostSettings(
         address=settings.serve_host,
         port=settings.serve_port,
-        token=settings.serve_token.get_secret_value(),
+        token=token,
         threads=settings.cpu_threads,
         context_tokens=served.context_length,
     )

@@ -12,12 +12,15 @@ from tuneloop_local.emulators.smtp.box import Mailbox
 from tuneloop_local.emulators.smtp.page import FOLDER
 from tuneloop_local.emulators.smtp.server import mailbox_server
 
+HOST = "127.0.0.1"
+"""Whoever reads the mail of others needs no password here, so nobody else gets to it."""
+
 
 def run_mailbox(settings: Settings) -> None:
     """Take mail in and show it, until SIGTERM."""
     folder = settings.data_dir.resolve() / "mailbox"
     logging.getLogger("mail.log").setLevel(logging.WARNING)  # it would log every recipient
-    smtp = mailbox_server(Mailbox(folder), settings.web_host, settings.mailbox_smtp_port)
+    smtp = mailbox_server(Mailbox(folder), HOST, settings.mailbox_smtp_port)
     try:
         smtp.start()
     except OSError as error:
@@ -27,7 +30,7 @@ def run_mailbox(settings: Settings) -> None:
         Server(
             "tuneloop_local.emulators.smtp.page:page_from_environment",
             factory=True,
-            address=settings.web_host,
+            address=HOST,
             port=settings.mailbox_port,
             interface=Interfaces.ASGI,
             log_access=False,

@@ -38,7 +38,7 @@ from tuneloop_reports.service import (
     set_note,
 )
 from tuneloop_reports.style import Font, Language, PageSize
-from tuneloop_reports.style_service import LARGEST_LOGO, change_style, read_logo, style_of
+from tuneloop_reports.style_service import LARGEST_LOGO, change_logo, change_style, style_of
 
 TONES = {"green": "ok", "amber": "warn", "red": "alert", "grey": "none"}
 
@@ -126,8 +126,9 @@ class ReportPages(Controller):
         data = sent.file.read(LARGEST_LOGO + 1) if isinstance(sent, UploadFile) else b""
         if not data and "remove" not in form:
             raise InvalidInput("choose a PNG or JPEG file", field="logo")
-        stored = storage_of(request).put_bytes(read_logo(data)) if data else None
-        change_style(session, principal=principal, client_id=client_id, changes={"logo": stored})
+        change_logo(
+            session, principal=principal, client_id=client_id, picture=data or None, storage=storage_of(request)
+        )
         return _saved(client)
 
     @get("/{client:str}/{month:str}", role=Role.VIEWER, sync_to_thread=True)

@@ -9,7 +9,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromQuery
 from litestar.response import Redirect
 
-from tuneloop.identity.request import COOKIE, HttpRequest, database_of
+from tuneloop.identity.request import COOKIE, HttpRequest, database_of, settings_of
 from tuneloop.identity.service import SESSION_LIFE, sign_in, sign_out
 from tuneloop.kit.errors import InvalidInput, NotAllowed, NotAuthenticated
 from tuneloop.kit.principal import Principal
@@ -49,7 +49,7 @@ class SignInPage(Controller):
                 max_age=int(SESSION_LIFE.total_seconds()),
                 httponly=True,
                 samesite="lax",
-                secure=request.url.scheme == "https",
+                secure=settings_of(request).site_url.startswith("https"),
             )
         )
         return answer
