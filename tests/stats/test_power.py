@@ -40,3 +40,10 @@ def test_more_labels_a_week_see_smaller_drops() -> None:
     assert table[0].smallest_drop == pytest.approx(0.07, abs=0.0101)
     drops = [row.smallest_drop for row in table if row.smallest_drop is not None]
     assert drops == sorted(drops, reverse=True)
+
+
+def test_a_chart_that_knows_weeks_to_wobble_promises_less() -> None:
+    steady, wobbling = (more_labels((348, 400), 100, overdispersion=known)[0] for known in (0.0, 0.01))
+    assert steady.smallest_drop is not None
+    assert wobbling.smallest_drop is not None
+    assert wobbling.smallest_drop > steady.smallest_drop

@@ -22,11 +22,12 @@ _SIZES = np.array([10, 15, 25, 35, 50, 75, 100, 150, 200, 300])
 
 
 class SensitivityInputs(NamedTuple):
-    """`baseline` is (correct, n)."""
+    """`baseline` is (correct, n), `overdispersion` what the chart has learnt in its burn-in, to a thousandth."""
 
     monitor_id: UUID
     baseline: tuple[int, int]
     labels_per_week: int
+    overdispersion: float = 0.0
 
 
 def sensitivity_inputs(session: Session, monitor: Monitor) -> SensitivityInputs | None:
@@ -40,19 +41,21 @@ def sensitivity_inputs(session: Session, monitor: Monitor) -> SensitivityInputs 
     if not sizes:
         return None
     labels = int(_SIZES[np.argmin(np.abs(np.log(_SIZES / np.mean(sizes))))])
-    correct, n = monitor.charts["labels"]["baseline"]
+    chart = monitor.charts["labels"]
+    correct, n = chart["baseline"]
+    asked = SensitivityInputs(monitor.id, (correct, n), labels, round(chart.get("overdispersion", 0.0), 3))
     known: Mapping[str, Any] = monitor.charts.get("sensitivity") or {}
-    if (known.get("labels_per_week"), known.get("baseline")) == (labels, [correct, n]):
-        return None
-    return SensitivityInputs(monitor.id, (correct, n), labels)
+    answered = (known.get("labels_per_week"), known.get("baseline"), known.get("overdispersion", 0.0))
+    return None if answered == (labels, [correct, n], asked.overdispersion) else asked
 
 
 def measure(question: SensitivityInputs) -> dict[str, Any]:
     """Takes some seconds of computing."""
-    first, *more = more_labels(question.baseline, question.labels_per_week)
+    first, *more = more_labels(question.baseline, question.labels_per_week, overdispersion=question.overdispersion)
     return {
         "baseline": list(question.baseline),
         "labels_per_week": first.labels,
+        "overdispersion": question.overdispersion,
         "smallest_drop": first.smallest_drop,
         "weeks": WEEKS,
         "probability": PROBABILITY,

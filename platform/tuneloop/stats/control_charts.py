@@ -181,6 +181,7 @@ def smallest_detectable_drop(
     baseline: tuple[int, int],
     labels_per_week: int,
     *,
+    overdispersion: float = 0.0,
     weeks: int = 8,
     probability: float = 0.9,
     quiet_weeks: int = 12,
@@ -190,11 +191,12 @@ def smallest_detectable_drop(
     """Smallest fall of the rate, as a share, found within `weeks` after it with `probability`; None if no fall is.
 
     Simulated for a true rate at the baseline's value that falls after `quiet_weeks`; resolution half a point.
+    `overdispersion` is what the chart has learnt of the weeks' wobbling: it then wants more proof.
     """
     rate = Rate(*baseline)
     if not rate.n or labels_per_week < 1:
         raise ValueError(f"needs labels in the baseline and every week, got {rate.n} and {labels_per_week}")
-    design = Design.after(rate)
+    design = Design.after(rate, overdispersion)
     threshold = calibrated(design, labels_per_week, false_alarm_rate, horizon)
     candidates = np.arange(0.01, rate.value, 0.005)
 

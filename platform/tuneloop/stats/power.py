@@ -22,10 +22,13 @@ class Sensitivity(NamedTuple):
     smallest_drop: float | None
 
 
-def more_labels(baseline: tuple[int, int], labels_per_week: int) -> list[Sensitivity]:
-    """What the present number of labels a week can see, and what the next larger ones could."""
+def more_labels(baseline: tuple[int, int], labels_per_week: int, *, overdispersion: float = 0.0) -> list[Sensitivity]:
+    """What a chart with this over-dispersion sees by the present number of labels per week, and by larger ones."""
     larger = [labels for labels in _LABELS_A_WEEK if labels > labels_per_week]
-    return [Sensitivity(labels, smallest_detectable_drop(baseline, labels)) for labels in [labels_per_week, *larger]]
+    return [
+        Sensitivity(labels, smallest_detectable_drop(baseline, labels, overdispersion=overdispersion))
+        for labels in [labels_per_week, *larger]
+    ]
 
 
 def items_for_superiority(discordance: float, difference: float, *, alpha: float = 0.05, power: float = 0.8) -> int:
