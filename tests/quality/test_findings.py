@@ -236,7 +236,7 @@ def test_fixing_gives_another_answer_or_deletes(
     session: TenantSession, workshop: Workshop, conflicts: list[Found], principal: Principal
 ) -> None:
     first, second = list_findings(session, model=workshop.model)
-    with pytest.raises(InvalidInput, match="no label"):
+    with pytest.raises(InvalidInput, match="not a label"):
         fix_finding(session, principal=principal, finding_id=first.finding.id, expected="refnd")
     fix_finding(session, principal=principal, finding_id=first.finding.id, expected="refund")
     assert (first.example.expected, first.example.category, first.example.checked_at) == ("refund", "refund", None)
