@@ -61,7 +61,15 @@ up: install ## Start everything and stay; Ctrl-C stops it
 .PHONY: test
 test: install ## The whole test suite, on real engines and a real browser
 	.ci/install-debian.sh browser
-	$(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder --durations=10 $(ARGS)
+
+.PHONY: coverage
+coverage: install ## Branches that the tests take, the files that miss most last: ARGS=tests/stats for a part
+	.ci/install-debian.sh browser
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -q -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
 
 .PHONY: lint
 lint: install ## ruff, mypy, import layers
@@ -93,4 +101,4 @@ licenses: install ## Renew the table of packages in THIRD_PARTY_LICENSES.md, aft
 
 .PHONY: clean
 clean: ## Remove what the demo and the tests left (data, caches); .venv stays
-	rm -rf .tuneloop .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .tuneloop .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis
