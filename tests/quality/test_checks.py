@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
+from tuneloop_workers.quality.checks import check
 from tuneloop_workers.quality.label_errors import find_suspected, out_of_fold
 from tuneloop_workers.quality.near_duplicates import find_alike
 from tuneloop_workers.quality.pii import Detector, find_personal
-from tuneloop_workers.quality.record import ScanRow
+from tuneloop_workers.quality.record import ScanBatch, ScanRow
 
 INTENTS = {
     "card_lost": ["lost", "stolen", "missing", "misplaced", "vanished"],
@@ -124,6 +125,20 @@ def test_free_text_answers_differ_without_conflict() -> None:
     assert find_alike(rows, labels_known=False) == []
     same = [rows[0], rows[1].model_copy(update={"answer": "30 days"})]
     assert [(each.id, each.kind) for each in find_alike(same, labels_known=False)] == [("2", "duplicate")]
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        [f"{number**3}" for number in range(60)],
+        [chr(0x430 + number) for number in range(32)] + [chr(ord("a") + number) for number in range(26)],
+    ],
+    ids=["digits", "single characters"],
+)
+def test_texts_without_words_are_checked_too(texts: list[str]) -> None:
+    rows = [row(text, ("order", "refund")[number % 2], number) for number, text in enumerate(texts)]
+    report = check(ScanBatch(rows=rows, labels_known=True, fresh=[each.id for each in rows]))
+    assert {finding.id for finding in report.findings} <= {each.id for each in rows}
 
 
 @pytest.fixture(scope="module")

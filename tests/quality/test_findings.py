@@ -111,18 +111,10 @@ def test_an_import_is_looked_at_and_what_is_found_does_not_train(
     assert training_texts(session, workshop) == {texts[2]}
 
 
-@pytest.mark.parametrize(
-    "texts",
-    [
-        [chr(0x1F600 + number) for number in range(60)],
-        [f"{number**3}" for number in range(60)],
-        [chr(0x430 + number) for number in range(32)] + [chr(ord("a") + number) for number in range(26)],
-    ],
-    ids=["emoji", "digits", "single characters"],
-)
 def test_examples_without_words_are_checked_and_train(
-    session: TenantSession, workshop: Workshop, principal: Principal, scan: Callable[[], None], texts: list[str]
+    session: TenantSession, workshop: Workshop, principal: Principal, scan: Callable[[], None]
 ) -> None:
+    texts = [chr(0x1F600 + number) for number in range(60)]
     rows = [
         ParsedRow(number, (Message(role="user", content=text),), ("order", "refund")[number % 2], None)
         for number, text in enumerate(texts, start=1)
