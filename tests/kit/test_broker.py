@@ -66,7 +66,7 @@ def _work(broker: RedisBroker) -> None:
     worker.stop()
 
 
-def test_a_rung_job_is_done_once(world: World, broker: RedisBroker) -> None:
+def test_a_notified_job_is_done_once(world: World, broker: RedisBroker) -> None:
     job_id = world.enqueue(Note(subject=new_id()))
     assert _ring_due(world, broker) == 1
     _work(broker)

@@ -122,7 +122,7 @@ def test_it_outlives_its_broker_and_its_database(scheduler: Scheduler) -> None:
     assert scheduler.process.poll() is None
 
 
-def test_what_the_broker_forgot_is_rung_for_again_and_a_poisoned_row_stops_nothing(scheduler: Scheduler) -> None:
+def test_what_the_broker_forgot_is_notified_again_and_a_poisoned_row_stops_nothing(scheduler: Scheduler) -> None:
     forgotten, lost, poisoned = scheduler.add(), scheduler.add(), scheduler.add()
     scheduler.wait_for_rings(forgotten, lost, poisoned)
     Redis.from_url(scheduler.broker).flushall()
