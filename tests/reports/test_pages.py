@@ -27,6 +27,7 @@ from tuneloop.kit.jobs.runtime import Runtime
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.storage import Storage
 from tuneloop.tables import Client, Report, ReportState, Role
+from tuneloop.worker import HANDLERS, load_handlers
 from tuneloop_local.emulators.smtp.box import Mailbox
 from tuneloop_local.emulators.smtp.page import create_page
 from tuneloop_local.emulators.smtp.server import mailbox_server
@@ -76,6 +77,7 @@ def site(engine: Engine, urls: EngineUrls, tmp_path_factory: pytest.TempPathFact
         )
         make_january(home.database, home.agency, base=f"base-{new_id()}")
         email = make_person(home, Role.OWNER)
+        load_handlers(*HANDLERS)
         runtime = Runtime(home.database, storage, settings)
         with served(home, folder, settings) as address, serve(create_page(box)) as mailbox:
             yield Site(home, address, mailbox, email, runtime, records)
