@@ -138,7 +138,8 @@ def test_reasons_carry_rates_intervals_n_and_the_bound() -> None:
     strong = PairedCounts(221, 3, 5, 11)
     reasons = decide(Strata(EQUAL, strong=strong), Policy(strong_margin=0.05)).reasons
     assert (
-        "Previously strong categories: 94 % (90-96 %) → 93 % (89-96 %) on 240 items, 3 fixed, 5 broken; "
+        "Previously strong categories: 94 % (90\N{EN DASH}96 %) → 93 % (89\N{EN DASH}96 %) "
+        "on 240 items, 3 fixed, 5 broken; "
         "a loss of more than 5 points is ruled out (lower bound -3.1)."
     ) in reasons
 
@@ -146,7 +147,8 @@ def test_reasons_carry_rates_intervals_n_and_the_bound() -> None:
 def test_fault_rates_are_told_as_faults() -> None:
     reasons = decide(Strata(EQUAL, hallucination=PairedCounts(480, 9, 2, 9))).reasons
     assert any(
-        "Hallucination: 3.6 % (2.3-5.6 %) → 2.2 % (1.2-3.9 %)" in reason and "(upper bound -0.4)" in reason
+        "Hallucination: 3.6 % (2.3\N{EN DASH}5.6 %) → 2.2 % (1.2\N{EN DASH}3.9 %)" in reason
+        and "(upper bound -0.4)" in reason
         for reason in reasons
     )
 

@@ -70,8 +70,8 @@ def test_no_items_say_nothing() -> None:
 
 
 def test_describe_carries_interval_and_n() -> None:
-    assert describe(Rate(87, 100)) == "87 % (79-92 %, n=100)"
-    assert describe(Rate(16, 500), digits=1) == "3.2 % (2.0-5.1 %, n=500)"
+    assert describe(Rate(87, 100)) == "87 % (79\N{EN DASH}92 %, n=100)"
+    assert describe(Rate(16, 500), digits=1) == "3.2 % (2.0\N{EN DASH}5.1 %, n=500)"
 
 
 @pytest.mark.parametrize(("correct", "n"), [(-1, 5), (6, 5), (0, -1)])

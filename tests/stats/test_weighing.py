@@ -87,7 +87,8 @@ def test_the_reasons_name_both_sources_and_the_traffic_they_speak_of() -> None:
     weighing.look(labels_of(12, 17, 9, 79))
     (reason,) = [each for each in decide(strata, FIRST, weighing.found).reasons if each.startswith(STRONG)]
     assert reason == (
-        "Previously strong categories: 96 % (93-98 %) → 96 % (93-97 %) on 296 golden items, 8 fixed, 9 broken; "
+        "Previously strong categories: 96 % (93\N{EN DASH}98 %) → 96 % (93\N{EN DASH}97 %) "
+        "on 296 golden items, 8 fixed, 9 broken; "
         "with 117 labels of 402 differing answers, -1.0 points (-2.9 to +0.9) on its 1170 queries; "
         "a loss of more than 3 points is ruled out."
     )
