@@ -42,7 +42,10 @@ def engines(settings: Settings) -> Iterator[EngineUrls]:
 
 @contextmanager
 def _valkey(folder: Path) -> Iterator[str]:
-    server = ValkeyServer(data_dir=folder, persist=True, appendonly="yes", save="")
+    folder.mkdir(parents=True, exist_ok=True)
+    # Left to stdout, its log would fill a pipe that nobody reads, and then stop the server.
+    log = str(folder / "valkey.log")
+    server = ValkeyServer(data_dir=folder, persist=True, appendonly="yes", save="", logfile=log)
     server.start()
     try:
         yield f"{server.connection_url}/0"

@@ -2,6 +2,7 @@
 
 from tuneloop.kit.jobs.table import JobRow, JobState
 from tuneloop.kit.principal import ActorKind, Role
+from tuneloop.tables.ab_tests import AbState, AbTest
 from tuneloop.tables.agency import Agency, Client, Domain, Membership, Plan, User
 from tuneloop.tables.audit import AuditEvent
 from tuneloop.tables.billing import (
@@ -24,11 +25,10 @@ from tuneloop.tables.billing import (
     WorkEntry,
 )
 from tuneloop.tables.datasets import Example, Pool, Snapshot, SnapshotItem, Source
-from tuneloop.tables.deployment import AbState, AbTest
-from tuneloop.tables.evals import Comparison, EvalAnswer, EvalRun
+from tuneloop.tables.email import AttemptOutcome, BlockReason, Mail, MailAttempt, MailBlock, MailSender, MailState
+from tuneloop.tables.evaluation import Comparison, EvalAnswer, EvalRun
 from tuneloop.tables.identity import ApiKey, WebSession
 from tuneloop.tables.links import OneTimeLink, SharedLink
-from tuneloop.tables.mail import AttemptOutcome, BlockReason, Mail, MailAttempt, MailBlock, MailSender, MailState
 from tuneloop.tables.monitoring import (
     Alert,
     AlertChange,
