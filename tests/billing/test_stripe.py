@@ -175,7 +175,8 @@ def test_an_unpaid_invoice_suspends_work_and_paying_it_ends_that(north: Office, 
     invoice = north.invoices()[0]
     due = north.shop.stripe.v1.invoices.retrieve(invoice.stripe_id).due_date
     assert found.state_since == datetime.fromtimestamp(due or 0, UTC)
-    north.shop.stripe.v1.invoices.pay(invoice.stripe_id, {"paid_out_of_band": True})
+    for each in north.invoices():  # near the end of a month the next one has fallen due as well
+        north.shop.stripe.v1.invoices.pay(each.stripe_id, {"paid_out_of_band": True})
     north.settle()
     assert north.subscription().state is SubscriptionState.ACTIVE
     assert north.invoices()[0].status == "paid"

@@ -1,6 +1,8 @@
 """The emulator's page in a real browser: it draws what the app sends, and its buttons really click."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, expect
@@ -35,9 +37,13 @@ def _enter(page: Page, who: str) -> None:
     page.get_by_role("button", name="# general").click()
 
 
-def _wait_for_click(north: Office) -> None:
-    """Until the app has kept what the page sent: emulator and app work in threads of their own."""
-    eventually(lambda: north.emulator.delivery.answered == len(north.emulator.delivery.sent))
+@contextmanager
+def _heard(north: Office) -> Iterator[None]:
+    """A click, until the app has kept what it sent: page, emulator and app work in threads of their own."""
+    delivery = north.emulator.delivery
+    before = len(delivery.sent)
+    yield
+    eventually(lambda: before < delivery.answered == len(delivery.sent))
 
 
 def test_an_operator_approves_by_the_page_s_button_and_rejects_by_its_modal(
@@ -55,9 +61,9 @@ def test_an_operator_approves_by_the_page_s_button_and_rejects_by_its_modal(
         expect(page.get_by_role("heading", name="Reject")).to_be_visible()
         page.get_by_label("Why?").fill(NASTY)
         _keep(page, "reject-modal")
-        page.get_by_role("dialog").get_by_role("button", name="Reject").click()
-        expect(page.get_by_role("dialog")).to_be_hidden()
-        _wait_for_click(north)
+        with _heard(north):
+            page.get_by_role("dialog").get_by_role("button", name="Reject").click()
+            expect(page.get_by_role("dialog")).to_be_hidden()
         north.work()
         expect(page.get_by_text("Rejected. The cycle has ended.")).to_be_visible()
         expect(page.get_by_text(NASTY)).to_be_visible()
@@ -85,10 +91,10 @@ def test_the_candidate_reads_well_on_a_phone_and_asks_before_it_promotes(
         page.get_by_role("button", name="Promote").click()
         expect(page.get_by_text("will answer every request")).to_be_visible()
         _keep(page, "confirm")
-        page.get_by_role("dialog").get_by_role("button", name="Promote").click()
-        expect(page.get_by_role("button", name="Promote")).to_be_visible()
-        page.wait_for_function("() => !document.querySelector('dialog[open]')")
-        _wait_for_click(north)
+        with _heard(north):
+            page.get_by_role("dialog").get_by_role("button", name="Promote").click()
+            expect(page.get_by_role("button", name="Promote")).to_be_visible()
+            page.wait_for_function("() => !document.querySelector('dialog[open]')")
         north.work()
         expect(page.get_by_text("Approved. The candidate goes into production.")).to_be_visible()
         with north.database.unit(north.agency.id) as session:
@@ -114,8 +120,8 @@ def test_an_ab_test_is_read_and_stopped_on_a_phone(north: Office, workshop: Work
         _keep(page, "ab-test-phone")
         page.get_by_role("button", name="Stop A/B").click()
         expect(page.get_by_text("Production answers everybody again")).to_be_visible()
-        page.get_by_role("dialog").get_by_role("button", name="Stop").click()
-        _wait_for_click(north)
+        with _heard(north):
+            page.get_by_role("dialog").get_by_role("button", name="Stop").click()
         north.work()
         expect(page.get_by_text("Stopped; all traffic is production's")).to_be_visible()
         page.set_viewport_size({"width": 1100, "height": 1200})
@@ -139,8 +145,8 @@ def test_an_alert_shows_its_picture(north: Office, database: Database, browser: 
         north.say("Otto", "status")
         expect(page.get_by_role("heading", name="How your models are")).to_be_visible()
         _keep(page, "commands")
-        page.get_by_role("button", name="Tuneloop · Home").click()
-        _wait_for_click(north)
+        with _heard(north):
+            page.get_by_role("button", name="Tuneloop · Home").click()
         north.work()
         expect(page.get_by_role("heading", name="What waits for you")).to_be_visible()
         _keep(page, "home")

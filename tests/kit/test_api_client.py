@@ -53,3 +53,15 @@ def test_what_is_not_said_is_not_sent_and_truth_is_written_as_json_does() -> Non
     Api(http).get("/things", Thing, partial=True, after=None)
     Api(http).get("/v1/models", Thing)
     assert asked == ["http://here/api/v1/things?partial=true", "http://here/v1/models"]
+
+
+def test_what_the_path_asks_for_is_sent() -> None:
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.query.decode())
+        return httpx.Response(200, json={"name": "a"})
+
+    here = Api(httpx.Client(base_url="http://here", transport=httpx.MockTransport(answer)))
+    here.post("/months/2026-11/close?early=true", Thing)
+    assert asked == ["early=true"]

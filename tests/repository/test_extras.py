@@ -28,7 +28,7 @@ PROCESSES = {
     "web": ("web", ["web"], "Listening at"),
     "worker": ("worker", ["worker", "--queues", "default"], "worker_ready"),
     "train": ("train", ["worker", "--queues", "gpu"], "worker_ready"),
-    "serve": ("serve", ["serve"], "waiting_for_a_base"),
+    "serve": ("serve", ["serve", "--base", "of-nobody"], "waiting_for_a_base"),
     "bot": ("bot", ["bot"], "bot_ready"),
     "scheduler": (None, ["scheduler"], "scheduler_ready"),
 }

@@ -139,13 +139,14 @@ def _full(path: str) -> str:
     return path if path.startswith(("/v1/", API)) else API + path
 
 
-def _given(query: dict[str, object]) -> dict[str, Any]:
-    """httpx would send None as an empty value, and a bool as Python writes it."""
-    return {
+def _given(query: dict[str, object]) -> dict[str, Any] | None:
+    """httpx would send None as an empty value, a bool as Python writes it, and with {} drop what the path says."""
+    given = {
         name: str(value).lower() if isinstance(value, bool) else value
         for name, value in query.items()
         if value is not None
     }
+    return given or None
 
 
 def _refusal(response: httpx.Response) -> ApiError:

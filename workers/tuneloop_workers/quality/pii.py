@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from typing import Final, NamedTuple
 
+import tldextract
 from presidio_analyzer import PatternRecognizer
 from presidio_analyzer.predefined_recognizers import (
     CreditCardRecognizer,
@@ -33,6 +34,9 @@ WORDS: Final = {
     "US_SSN": "a social security number",
     "PERSON": "a person's name",
 }
+
+# Its list of domains would be fetched from the network at the first address; the one that it brings along is enough.
+tldextract.tldextract.TLD_EXTRACTOR = tldextract.TLDExtract(suffix_list_urls=())
 
 _CAPITAL = r"[A-Z\u00c0-\u00dc][a-z\u00df-\u00ff'\u2019-]+"
 _TITLED = re.compile(rf"\b(?:Mr|Mrs|Ms|Miss|Dr|Prof|Herr|Frau)\.?\s+({_CAPITAL}(?:\s+{_CAPITAL})?)")
