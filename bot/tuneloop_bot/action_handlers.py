@@ -16,8 +16,8 @@ from tuneloop.kit.settings import Settings
 from tuneloop.monitoring.alerts import dismiss, find_alert, snooze
 from tuneloop.predictions.completion_ids import prediction_id
 from tuneloop.predictions.service import report_feedback
-from tuneloop.registry.service import full_name, lock_model
-from tuneloop.retraining.approvals import latest_question, questions, votes
+from tuneloop.registry.service import full_name, lock_model, model_of_id
+from tuneloop.retraining.approvals import latest_question, missing, questions
 from tuneloop.retraining.failed_before import FailedBefore
 from tuneloop.retraining.recipe import Recipe
 from tuneloop.retraining.service import approve_promotion, approve_retrain, has_newer, lock_cycle, propose, reject
@@ -86,7 +86,7 @@ def insist(action: ActionContext) -> EphemeralReply:
     """A second click on what has failed before: approve it for an alert, or propose it for a model."""
     if action.ref.alert is not None:
         return _approve(action, again=True)
-    model = _model(action.session, action.ref.model)
+    model = model_of_id(action.session, action.ref.model)
     propose(action.session, principal=action.principal, model=model, recipe=Recipe(), again=True)
     return EphemeralReply("Proposed with another seed; approve it in the message about it.")
 
@@ -172,7 +172,7 @@ def turn_down(action: ActionContext) -> EphemeralReply:
 
 
 def go_back(action: ActionContext) -> EphemeralReply:
-    model = _model(action.session, action.ref.model)
+    model = model_of_id(action.session, action.ref.model)
     version = roll_back(action.session, principal=action.principal, model=model, digest=action.ref.digest or "")
     return EphemeralReply(f"{full_name(action.session, model)}@v{version.number} is in production again.")
 
@@ -183,7 +183,7 @@ def start_ab(action: ActionContext) -> EphemeralReply:
     cycle = _cycle(action.session, ref.cycle)
     action.principal.require(Role.OPERATOR)
     if ref.extra is not None:
-        lock_model(action.session, _model(action.session, cycle.model_id))
+        lock_model(action.session, model_of_id(action.session, cycle.model_id))
         order_agreed(
             action.session,
             principal=action.principal,
@@ -214,7 +214,7 @@ def retry(action: ActionContext) -> EphemeralReply:
     again = propose(
         action.session,
         principal=action.principal,
-        model=_model(action.session, failed.model_id),
+        model=model_of_id(action.session, failed.model_id),
         recipe=Recipe.model_validate(failed.recipe),
         trigger=Trigger.MANUAL,
         alert_id=failed.alert_id,
@@ -253,7 +253,7 @@ def label_first(action: ActionContext) -> EphemeralReply:
     alert_id = action.ref.alert
     assert alert_id is not None
     alert = find_alert(action.session, alert_id)
-    return ask_next(action.session, action.principal, _model(action.session, alert.model_id))
+    return ask_next(action.session, action.principal, model_of_id(action.session, alert.model_id))
 
 
 def label(action: ActionContext) -> EphemeralReply:
@@ -265,7 +265,7 @@ def skip(action: ActionContext) -> EphemeralReply:
 
 
 def label_next(action: ActionContext) -> EphemeralReply:
-    return ask_next(action.session, action.principal, _model(action.session, action.ref.model))
+    return ask_next(action.session, action.principal, model_of_id(action.session, action.ref.model))
 
 
 def wrong_answer(action: ActionContext) -> EphemeralReply:
@@ -343,7 +343,7 @@ def _counted(session: Session, cycle: RetrainingCycle, kind: ApprovalKind, then:
 
 
 def _missing(session: Session, asked: Approval) -> str:
-    left = asked.approvals_needed - len(votes(session, asked))
+    left = missing(session, asked)
     return f"It waits for {left} more {'person' if left == 1 else 'people'}."
 
 
@@ -352,10 +352,3 @@ def _cycle(session: Session, cycle_id: UUID | None) -> RetrainingCycle:
     if cycle is None:
         raise NotFound("cycle", cycle_id or "")
     return cycle
-
-
-def _model(session: Session, model_id: UUID | None) -> RegisteredModel:
-    model = session.get(RegisteredModel, model_id) if model_id else None
-    if model is None:
-        raise NotFound("model", model_id or "")
-    return model

@@ -2,18 +2,15 @@
 
 import threading
 
-import dramatiq
 import structlog
 from slack_bolt.adapter.socket_mode import SocketModeHandler
 
 import tuneloop_bot.handlers  # noqa: F401  (registers the handlers)
 from tuneloop.kit.db import Database, make_engine
 from tuneloop.kit.jobs import Queue
-from tuneloop.kit.jobs.broker import make_broker
-from tuneloop.kit.jobs.runtime import Runtime, install
+from tuneloop.kit.jobs.broker import make_worker
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.signals import stop_on_signals
-from tuneloop.kit.storage import Storage
 from tuneloop_bot.app import ANSWER_SECONDS, make_app
 from tuneloop_bot.sync_loop import sync_messages
 
@@ -25,15 +22,9 @@ SHUTDOWN_MS = 20_000
 
 def run_bot(settings: Settings) -> None:
     """Until SIGTERM; a running job is finished or released."""
-    database = Database(make_engine(settings.database_url))
-    storage = Storage(settings.storage, cache=settings.data_dir / "cache")
-    runtime = Runtime(database, storage, settings)
-    install(runtime)
-    worker = dramatiq.Worker(
-        make_broker(settings.broker_url), queues={str(Queue.CHAT)}, worker_threads=THREADS, worker_timeout=100
-    )
+    worker, runtime = make_worker(settings, [Queue.CHAT], threads=THREADS)
     stop = stop_on_signals(runtime.stopping.set)
-    message_sync = threading.Thread(target=sync_messages, args=(database, settings, stop), daemon=True)
+    message_sync = threading.Thread(target=sync_messages, args=(runtime.database, settings, stop), daemon=True)
     socket = _connect(settings)
     message_sync.start()
     worker.start()

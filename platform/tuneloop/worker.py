@@ -3,16 +3,12 @@
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 
-import dramatiq
 import structlog
 
-from tuneloop.kit.db import Database, make_engine
-from tuneloop.kit.jobs.broker import make_broker
+from tuneloop.kit.jobs.broker import make_worker
 from tuneloop.kit.jobs.job import Queue
-from tuneloop.kit.jobs.runtime import Runtime, install
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.signals import stop_on_signals
-from tuneloop.kit.storage import Storage
 
 log = structlog.get_logger(__name__)
 
@@ -51,12 +47,7 @@ def load_handlers(*queues: Queue) -> None:
 def run_worker(settings: Settings, queues: Sequence[Queue]) -> None:
     """One job at a time on these queues, until SIGTERM; a running job is released with its checkpoint."""
     load_handlers(*queues)
-    storage = Storage(settings.storage, cache=settings.data_dir / "cache")
-    runtime = Runtime(Database(make_engine(settings.database_url)), storage, settings)
-    install(runtime)
-    worker = dramatiq.Worker(
-        make_broker(settings.broker_url), queues={str(queue) for queue in queues}, worker_threads=1, worker_timeout=100
-    )
+    worker, runtime = make_worker(settings, queues, threads=1)
     stop = stop_on_signals(runtime.stopping.set)
     worker.start()
     log.info("worker_ready", queues=[str(queue) for queue in queues])

@@ -10,7 +10,7 @@ from litestar import Litestar
 from litestar.testing import TestClient
 from pydantic import SecretStr
 
-from tests.billing.emulator import Shop, open_shop
+from tests.billing.emulator import Running, Shop, open_shop, running
 from tests.billing.office import Office, office
 from tests.billing.three import make_three
 from tuneloop.kit.db import Database
@@ -18,7 +18,6 @@ from tuneloop.kit.settings import Settings
 from tuneloop.kit.storage import Storage
 from tuneloop.tables import Agency, Client
 from tuneloop.web.app import create_app
-from tuneloop_local.emulators.stripe.process import Running, in_thread
 from tuneloop_local.emulators.stripe.spec import VERSION
 
 CACHE = Path(gettempdir()) / f"tuneloop-stripe-{VERSION}.json"
@@ -45,8 +44,8 @@ def on_plan(api: Http, client_row: Client) -> OnPlan:
 @pytest.fixture(scope="session")
 def emulator() -> Iterator[Running]:
     """A local Stripe; each test opens an account of its own there."""
-    with in_thread(CACHE) as running:
-        yield running
+    with running(CACHE) as started:
+        yield started
 
 
 @pytest.fixture

@@ -1,16 +1,35 @@
 """The Stripe emulator as tests use it: the real SDK against a server on loopback."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import httpx
 import stripe
 
-from tuneloop_local.emulators.stripe.process import Running
-from tuneloop_local.emulators.stripe.spec import VERSION
-from tuneloop_local.emulators.stripe.store import Account
+from tests.support.ports import free_port
+from tuneloop_local.emulators.in_thread import in_thread
+from tuneloop_local.emulators.stripe.app import create_emulator
+from tuneloop_local.emulators.stripe.spec import VERSION, Specification, specification
+from tuneloop_local.emulators.stripe.store import Account, World
 
 DAY = 86_400
+
+
+class Running(NamedTuple):
+    url: str
+    world: World
+    spec: Specification
+
+
+@contextmanager
+def running(cache: Path) -> Iterator[Running]:
+    """An emulator on loopback whose time passes, and whose webhooks go out, only when it is told so."""
+    spec, world = specification(cache), World()
+    with in_thread(create_emulator(spec, world), free_port()) as url:
+        yield Running(url, world, spec)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from uuid import UUID
 import httpx
 from sqlmodel import select
 
-from tests.billing.emulator import Shop, client_of
+from tests.billing.emulator import Running, Shop, client_of
 from tests.support.runtime import silent_runtime
 from tests.support.sample_jobs import Errand
 from tuneloop.kit.db import Database
@@ -22,7 +22,6 @@ from tuneloop.kit.settings import Settings
 from tuneloop.kit.storage import Storage
 from tuneloop.tables import Agency, BillingAccount, Invoice, Subscription
 from tuneloop_billing.webhooks.service import receive
-from tuneloop_local.emulators.stripe.process import Running
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlmodel import select
 
 from tests.billing.conftest import CACHE
-from tests.billing.emulator import open_shop
+from tests.billing.emulator import open_shop, running
 from tests.support.browser import Visitor, chromium
 from tests.support.committed import Committed
 from tests.support.factories import make_agency, owner_of
@@ -25,7 +25,6 @@ from tuneloop_billing.plans.service import create_plan
 from tuneloop_billing.subscriptions.extras import order_extra
 from tuneloop_billing.subscriptions.service import choose_plan
 from tuneloop_billing.usage.work_log import add_work
-from tuneloop_local.emulators.stripe.process import in_thread
 from tuneloop_local.engines import engines
 
 
@@ -39,7 +38,7 @@ def take(folder: Path) -> None:
         email = make_person(home, Role.OWNER)
         pages = {"plans": "/plans", "billing": "/billing", "economics": "/economics"}
         pages["client-billing"] = "/clients/northwind/billing"
-        with served(home, Path(scratch) / "site") as address, chromium() as browser, in_thread(CACHE) as emulator:
+        with served(home, Path(scratch) / "site") as address, chromium() as browser, running(CACHE) as emulator:
             for look, options in {
                 "light": {"color_scheme": "light", "viewport": {"width": 1280, "height": 860}},
                 "dark": {"color_scheme": "dark", "viewport": {"width": 1280, "height": 860}},

@@ -6,8 +6,7 @@ import httpx
 import pytest
 import stripe
 
-from tests.billing.emulator import DAY, Shop, client_of, open_shop
-from tuneloop_local.emulators.stripe.process import Running
+from tests.billing.emulator import DAY, Running, Shop, client_of, open_shop
 from tuneloop_local.emulators.stripe.store import World
 
 

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from sqlalchemy import Engine
 from sqlmodel import select
 
-from tests.billing.emulator import Shop, client_of
+from tests.billing.emulator import Running, Shop, client_of
 from tests.billing.office import Office
 from tests.reports.january import January, make_january
 from tests.support.browser import Visitor, visitor
@@ -26,7 +26,6 @@ from tuneloop.kit.ids import new_id
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.storage import Storage
 from tuneloop.tables import Activity, BillingAccount, Feature, Role, ServiceUse, SubscriptionState, UseState, WorkEntry
-from tuneloop_local.emulators.stripe.process import Running
 from tuneloop_local.engines import EngineUrls
 
 CLIENT = "/clients/acme/billing"

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from sqlmodel import col, select
 
 from tests.billing.conftest import OnPlan
-from tests.billing.emulator import Shop, client_of
+from tests.billing.emulator import Running, Shop, client_of
 from tests.billing.office import Office
 from tuneloop.kit.jobs.runtime import JobContext
 from tuneloop.tables import BillingAccount, Client, StripeEvent, Subscription, SubscriptionState
@@ -22,7 +22,6 @@ from tuneloop_billing.reconciliation import reconcile
 from tuneloop_billing.stripe_sync import first_noon, take_over
 from tuneloop_billing.webhooks.service import FOREIGN, handle
 from tuneloop_local.emulators.stripe.delivery import signature
-from tuneloop_local.emulators.stripe.process import Running
 
 PLAN = "/api/v1/clients/acme/plan"
 

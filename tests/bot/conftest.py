@@ -13,6 +13,7 @@ from tests.bot.crowd import Everybody
 from tests.bot.office import Office, office
 from tests.support.committed import committed_agency
 from tests.support.cycles import Workshop, make_workshop
+from tests.support.ports import free_port
 from tuneloop.kit.db import Database
 from tuneloop.kit.ids import new_id
 from tuneloop.kit.storage import Storage
@@ -20,7 +21,7 @@ from tuneloop.tables import Agency
 from tuneloop_bot.app import make_app
 from tuneloop_local.emulators.slack.app import Emulator
 from tuneloop_local.emulators.slack.delivery import AppResponse, Signed
-from tuneloop_local.emulators.slack.server import free_port, running
+from tuneloop_local.emulators.slack.server import running
 from tuneloop_local.emulators.slack.workspace import App
 from tuneloop_local.engines import EngineUrls
 

@@ -15,10 +15,11 @@ from slack_sdk.socket_mode import SocketModeClient
 from slack_sdk.socket_mode.response import SocketModeResponse
 
 from tests.bot.samples import BLOCKS, BROKEN, section
+from tests.support.ports import free_port
 from tuneloop_local.emulators.slack.app import Emulator
 from tuneloop_local.emulators.slack.delivery import AppResponse, Signed
 from tuneloop_local.emulators.slack.refusals import Refused, check_message
-from tuneloop_local.emulators.slack.server import free_port, running
+from tuneloop_local.emulators.slack.server import running
 from tuneloop_local.emulators.slack.workspace import App
 
 SCOPES = "chat:write,users:read,users:read.email,files:write,channels:read,channels:history,im:write"

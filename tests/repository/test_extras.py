@@ -7,6 +7,7 @@ import subprocess
 import sysconfig
 import tomllib
 import venv
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from subprocess import PIPE, STDOUT
@@ -112,7 +113,12 @@ def test_a_process_starts_with_its_extra_alone(environment: tuple[str, Path], va
     name, python = environment
     _, command, ready = PROCESSES[name]
     process = subprocess.Popen(
-        [python, "-m", "tuneloop.cli.main", *command], env=variables, stdout=PIPE, stderr=STDOUT, text=True
+        [python, "-m", "tuneloop.cli.main", *command],
+        env=variables,
+        stdout=PIPE,
+        stderr=STDOUT,
+        text=True,
+        start_new_session=True,
     )
     said = []
     try:
@@ -130,7 +136,8 @@ def test_a_process_starts_with_its_extra_alone(environment: tuple[str, Path], va
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=60)
     finally:
-        process.kill()
+        with suppress(ProcessLookupError):  # the whole group: a failed start may leave children
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
     for module in CHILDREN.get(name, ()):
         done = subprocess.run(

@@ -31,8 +31,11 @@ def test_no_client_gets_out_under_a_name() -> None:
 
 @pytest.mark.parametrize(("family", "host"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])
 def test_loopback_stays_open(family: socket.AddressFamily, host: str) -> None:
-    with socket.create_server((host, 0), family=family) as server:
-        socket.create_connection(server.getsockname()[:2]).close()
+    with (
+        socket.create_server((host, 0), family=family) as server,
+        socket.create_connection(server.getsockname()[:2]) as end,
+    ):
+        assert end.getpeername() == server.getsockname()
 
 
 def test_unix_sockets_stay_open() -> None:
@@ -41,3 +44,4 @@ def test_unix_sockets_stay_open() -> None:
         server.bind(path)
         server.listen()
         end.connect(path)
+        assert end.getpeername() == path

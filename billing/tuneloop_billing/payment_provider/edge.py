@@ -13,6 +13,9 @@ from tuneloop_billing.payment_provider.protocol import PaymentRefused
 VERSION = "2026-05-27.dahlia"
 """Pinned: an answer keeps its shape until we have read a newer version's changes."""
 
+CLIENT = "tuneloop_client"
+"""Where an object's metadata names the client that it is for."""
+
 Client = Any
 """`stripe.StripeClient.v1`; its parameters are checked by Stripe, and by the emulator against Stripe's schema."""
 
@@ -52,10 +55,10 @@ def found(read: Callable[[], Any]) -> Any | None:
         raise
 
 
-def mark(subject: Any, name: str) -> UUID | None:
-    """An id that we left in an object's metadata; None on what is not ours."""
+def marked_client(subject: Any) -> UUID | None:
+    """Whose an object is, by the mark that we left in its metadata; None on what is not ours."""
     try:
-        return UUID(get(subject, "metadata", name) or "")
+        return UUID(get(subject, "metadata", CLIENT) or "")
     except ValueError:
         return None
 

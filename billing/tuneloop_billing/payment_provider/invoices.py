@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
-from tuneloop_billing.payment_provider.edge import Client, get, mark, moment, moment_or_none
+from tuneloop_billing.payment_provider.edge import CLIENT, Client, get, marked_client, moment, moment_or_none
 from tuneloop_billing.payment_provider.protocol import InvoiceFacts, Line, Statement
 
-MONTH, CLIENT, REFERENCE = "tuneloop_month", "tuneloop_client", "tuneloop_reference"
+MONTH, REFERENCE = "tuneloop_month", "tuneloop_reference"
 
 
 def invoices_of(client: Client, customer: str, **only: str) -> Iterator[InvoiceFacts]:
@@ -22,7 +22,7 @@ def facts_of(client: Client, there: Any) -> InvoiceFacts:
     return InvoiceFacts(
         id=there.id,
         customer=str(there.customer if isinstance(there.customer, str) else there.customer.id),
-        client_id=mark(there, CLIENT) or mark(get(there, "parent", "subscription_details"), CLIENT),
+        client_id=marked_client(there) or marked_client(get(there, "parent", "subscription_details")),
         subscription=get(there, "parent", "subscription_details", "subscription"),
         month=get(there, "metadata", MONTH),
         number=there.number,
@@ -66,7 +66,7 @@ def issue(client: Client, statement: Statement) -> InvoiceFacts:
 
 def _of_month(client: Client, statement: Statement) -> Any | None:
     for each in client.invoices.list({"customer": statement.customer, "limit": 100}).auto_paging_iter():
-        ours = mark(each, CLIENT) == statement.client_id
+        ours = marked_client(each) == statement.client_id
         if ours and get(each, "metadata", MONTH) == statement.month and each.status != "void":
             return each
     return None

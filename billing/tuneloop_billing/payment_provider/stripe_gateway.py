@@ -12,7 +12,7 @@ from tuneloop.kit.errors import Conflict, Unavailable
 from tuneloop.kit.settings import Settings
 from tuneloop.tables import BillingAccount, BillingMode
 from tuneloop_billing.payment_provider import invoices, subscriptions
-from tuneloop_billing.payment_provider.edge import VERSION, found, get, mark, refusals
+from tuneloop_billing.payment_provider.edge import CLIENT, VERSION, found, get, marked_client, refusals
 from tuneloop_billing.payment_provider.protocol import (
     AccountFacts,
     Checkout,
@@ -125,7 +125,7 @@ class StripeGateway:
         with refusals():
             order = {"mode": "setup", "success_url": back, "cancel_url": back, "currency": currency}
             customer = subscriptions.ensure_customer(self._v1, payer).id
-            marks = {invoices.CLIENT: str(payer.client_id)}
+            marks = {CLIENT: str(payer.client_id)}
             session = self._v1.checkout.sessions.create({**order, "customer": customer, "metadata": marks})
             return str(session.url)
 
@@ -133,7 +133,7 @@ class StripeGateway:
         with refusals():
             session = self._v1.checkout.sessions.retrieve(session_id, {"expand": ["setup_intent"]})
             card = get(session, "setup_intent", "payment_method") if session.status == "complete" else None
-            return Checkout(mark(session, invoices.CLIENT), session.customer, str(card) if card else None)
+            return Checkout(marked_client(session), session.customer, str(card) if card else None)
 
     def use_card(self, payer: Payer, card: str, *, subscription: str | None) -> None:
         """It pays the client's invoices from now on, also those that are open; what others bill stays as it is."""

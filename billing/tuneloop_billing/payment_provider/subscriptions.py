@@ -7,10 +7,10 @@ from uuid import UUID
 
 from tuneloop.kit.clock import now
 from tuneloop.tables import SubscriptionState as S
-from tuneloop_billing.payment_provider.edge import Client, found, get, moment, moment_or_none, seconds
+from tuneloop_billing.payment_provider.edge import CLIENT, Client, found, get, moment, moment_or_none, seconds
 from tuneloop_billing.payment_provider.protocol import Payer, Price, SubscriptionFacts, Wanted
 
-CLIENT, PLAN, SUBSCRIPTION = "tuneloop_client", "tuneloop_plan", "tuneloop_subscription"
+PLAN, SUBSCRIPTION = "tuneloop_plan", "tuneloop_subscription"
 DAYS_UNTIL_DUE = 14
 _STATES = {"trialing": S.TRIAL, "active": S.ACTIVE, "canceled": S.CANCELLED, "incomplete_expired": S.CANCELLED}
 

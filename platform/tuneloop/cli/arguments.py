@@ -32,6 +32,11 @@ def read_cycle(text: str) -> ModelName | UUID:
         return read_model(text)
 
 
+def password_option(words: str) -> Any:
+    """A password: asked for twice when it is neither given nor in the environment."""
+    return typer.Option(prompt=True, confirmation_prompt=True, hide_input=True, envvar="TUNELOOP_PASSWORD", help=words)
+
+
 Client = Annotated[str, typer.Argument(metavar="CLIENT", help="Short name, such as acme.")]
 Model = Annotated[ModelName, typer.Argument(parser=read_model, metavar="CLIENT/MODEL", help="Such as acme/support.")]
 Version = Annotated[

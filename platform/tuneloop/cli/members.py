@@ -6,6 +6,7 @@ from uuid import UUID
 
 import typer
 
+from tuneloop.cli.arguments import password_option
 from tuneloop.cli.render import Rows, text, whole
 from tuneloop.cli.wiring import Terminal, command
 from tuneloop.identity.schemas import MemberRead
@@ -21,16 +22,7 @@ def add(
     terminal: Terminal,
     email: Annotated[str, typer.Argument(metavar="E-MAIL")],
     name: Annotated[str, typer.Option(help="The person's name.")],
-    password: Annotated[
-        str,
-        typer.Option(
-            prompt=True,
-            confirmation_prompt=True,
-            hide_input=True,
-            envvar="TUNELOOP_PASSWORD",
-            help="At least 12 characters; asked for when left out.",
-        ),
-    ],
+    password: Annotated[str, password_option("At least 12 characters; asked for when left out.")],
     role: Annotated[Role, typer.Option(help="What the person may do.")] = Role.OPERATOR,
     client: Annotated[str | None, typer.Option(help="For a client viewer: the client.")] = None,
 ) -> None:

@@ -10,6 +10,7 @@ import orjson
 import typer
 from pydantic import ValidationError
 
+from tuneloop.cli.arguments import password_option
 from tuneloop.cli.failure import ExitCode, Failure
 from tuneloop.cli.output import Output
 from tuneloop.cli.wiring import JSON, PROCESSES, Options, answering
@@ -207,16 +208,7 @@ def create_agency(
     name: Annotated[str, typer.Option(help="Name of the agency.")],
     email: Annotated[str, typer.Option(help="E-mail of its owner.")],
     owner: Annotated[str, typer.Option(help="Name of its owner.")],
-    password: Annotated[
-        str,
-        typer.Option(
-            prompt=True,
-            confirmation_prompt=True,
-            hide_input=True,
-            envvar="TUNELOOP_PASSWORD",
-            help="The owner's; asked for when left out.",
-        ),
-    ],
+    password: Annotated[str, password_option("The owner's; asked for when left out.")],
     json: Json = False,
 ) -> None:
     """Set up an agency with its owner, and keep its first API key for the next commands."""

@@ -1,15 +1,15 @@
 """HTTP: what users said about answers, and what becomes of their corrections."""
 
-from typing import Annotated
 from uuid import UUID
 
 from litestar import Controller, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
+from litestar.params import FromPath, FromQuery, JSONBody
 
 from tuneloop.datasets.corrections import accept_correction, accept_corrections, dismiss, require_of_model
 from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
+from tuneloop.predictions.controller import PageSize
 from tuneloop.predictions.schemas import (
     Acceptance,
     AcceptedRead,
@@ -24,8 +24,6 @@ from tuneloop.predictions.schemas import (
 from tuneloop.predictions.service import list_feedback
 from tuneloop.registry.service import find_model
 from tuneloop.tables import FeedbackKind, FeedbackState, Role
-
-PageSize = Annotated[int, QueryParameter(ge=1, le=500)]
 
 
 class FeedbackController(Controller):

@@ -3,11 +3,10 @@
 from uuid import UUID
 
 from litestar import Controller, Response, delete, get, post, put
-from litestar.datastructures import Cookie
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
-from tuneloop.identity.request import COOKIE, HttpRequest, database_of, settings_of
+from tuneloop.identity.request import COOKIE, HttpRequest, database_of, session_cookie
 from tuneloop.identity.route_changes import notify_routes_changed
 from tuneloop.identity.schemas import (
     ApiKeyCreate,
@@ -21,7 +20,6 @@ from tuneloop.identity.schemas import (
     SignIn,
 )
 from tuneloop.identity.service import (
-    SESSION_LIFE,
     Member,
     add_member,
     change_role,
@@ -68,14 +66,7 @@ class SessionController(Controller):
         """Sign in with e-mail and password; answers with a session cookie and a CSRF token."""
         with database_of(request).all_agencies() as session:
             browser = sign_in(session, email=data.email, password=data.password, agency=data.agency)
-        cookie = Cookie(
-            key=COOKIE,
-            value=browser.token,
-            max_age=int(SESSION_LIFE.total_seconds()),
-            httponly=True,
-            samesite="lax",
-            secure=settings_of(request).site_url.startswith("https"),
-        )
+        cookie = session_cookie(request, browser)
         return Response(SignedIn(csrf_token=browser.csrf_token, expires_at=browser.expires_at), cookies=[cookie])
 
     @get(role=Role.CLIENT_VIEWER, sync_to_thread=True)

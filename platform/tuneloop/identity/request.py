@@ -5,11 +5,11 @@ from typing import Any
 
 from litestar import Request
 from litestar.connection import ASGIConnection
-from litestar.datastructures import State
+from litestar.datastructures import Cookie, State
 from litestar.di import NamedDependency
 from litestar.handlers import BaseRouteHandler
 
-from tuneloop.identity.service import principal_of_key, visit_of_browser
+from tuneloop.identity.service import SESSION_LIFE, Browser, principal_of_key, visit_of_browser
 from tuneloop.kit.db import Database
 from tuneloop.kit.errors import NotAuthenticated
 from tuneloop.kit.principal import Principal
@@ -59,6 +59,18 @@ def authenticate(request: HttpRequest, *, form_token: str | None = None) -> Prin
             request.state.csrf_token = visit.csrf_token
             return visit.principal
     raise NotAuthenticated("send an API key as 'Authorization: Bearer tl_…' or sign in")
+
+
+def session_cookie(request: HttpRequest, browser: Browser) -> Cookie:
+    """What keeps a browser signed in: out of reach of scripts and other sites, and of plain text where we have TLS."""
+    return Cookie(
+        key=COOKIE,
+        value=browser.token,
+        max_age=int(SESSION_LIFE.total_seconds()),
+        httponly=True,
+        samesite="lax",
+        secure=settings_of(request).site_url.startswith("https"),
+    )
 
 
 def provide_principal(request: HttpRequest) -> Principal:

@@ -5,11 +5,9 @@ from datetime import timedelta
 from tuneloop.datasets.scanning import scan_soon, unchecked
 from tuneloop.evaluation.scoring import marking_of
 from tuneloop.kit.clock import now
-from tuneloop.kit.errors import NotFound
 from tuneloop.kit.jobs import enqueue, enqueue_once
 from tuneloop.kit.jobs.child import run_child
 from tuneloop.kit.jobs.runtime import JobContext, handles
-from tuneloop.kit.tenancy import TenantSession
 from tuneloop.monitoring.alerts import find_alert
 from tuneloop.monitoring.clusters import Cluster, Clusters, Questions, Texts, questions_of, store_clusters
 from tuneloop.monitoring.drift_followup import settle_traffic
@@ -18,7 +16,7 @@ from tuneloop.monitoring.proposal import propose_due_retrain
 from tuneloop.monitoring.sensitivity import measure, sensitivity_inputs, store
 from tuneloop.monitoring.service import read_monitor
 from tuneloop.monitoring.status import monitor_of
-from tuneloop.registry.service import contract_of
+from tuneloop.registry.service import contract_of, model_of_id
 from tuneloop.tables import RegisteredModel
 
 CLUSTERING = "tuneloop_workers.novel_query_clustering"
@@ -31,7 +29,7 @@ AFTER_CHECK = timedelta(minutes=2)
 def read_one_monitor(context: JobContext, job: ReadMonitor) -> None:
     """The reading first; groups of new questions are looked for after it, outside of its transaction."""
     with context.unit() as session:
-        model = _model(session, job)
+        model = model_of_id(session, job.model_id)
         until = now()
         read_monitor(session, model=model, judge=marking_of(contract_of(model)), until=until)
         monitor = monitor_of(session, model.id)
@@ -48,7 +46,7 @@ def read_one_monitor(context: JobContext, job: ReadMonitor) -> None:
 @handles(MeasureSensitivity)
 def measure_sensitivity(context: JobContext, job: MeasureSensitivity) -> None:
     with context.reading() as session:
-        monitor = monitor_of(session, _model(session, job).id)
+        monitor = monitor_of(session, model_of_id(session, job.model_id).id)
         question = sensitivity_inputs(session, monitor) if monitor else None
     if question is not None:
         measured = measure(question)
@@ -68,7 +66,7 @@ def settle_one_traffic(context: JobContext, job: SettleTraffic) -> None:
 def propose_retrain(context: JobContext, job: ProposeRetrain) -> None:
     """While new examples wait to be checked it comes again after that: nothing unchecked trains."""
     with context.unit() as session:
-        model = _model(session, job)
+        model = model_of_id(session, job.model_id)
         if unchecked(session, model):
             scan_soon(session, model)
             enqueue(
@@ -87,10 +85,3 @@ def group(context: JobContext, questions: Questions) -> list[Cluster]:
     texts = Texts(traffic=[each.text for each in questions.traffic], known=questions.known)
     answer = run_child(context, CLUSTERING, texts.model_dump_json().encode())
     return Clusters.model_validate_json(answer).root
-
-
-def _model(session: TenantSession, job: ReadMonitor | MeasureSensitivity | ProposeRetrain) -> RegisteredModel:
-    model = session.get(RegisteredModel, job.model_id)
-    if model is None:
-        raise NotFound("model", job.model_id)
-    return model

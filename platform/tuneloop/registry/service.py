@@ -117,6 +117,14 @@ def find_model(session: Session, *, client: str, model: str) -> RegisteredModel:
     return found
 
 
+def model_of_id(session: Session, model_id: UUID | None) -> RegisteredModel:
+    """Raises NotFound."""
+    found = session.get(RegisteredModel, model_id) if model_id else None
+    if found is None:
+        raise NotFound("model", model_id or "")
+    return found
+
+
 def lock_model(session: Session, model: RegisteredModel) -> None:
     """Of several who move what a model serves, one does. Rows that refer to the model can still be added."""
     session.exec(select(RegisteredModel.id).where(RegisteredModel.id == model.id).with_for_update(key_share=True)).one()

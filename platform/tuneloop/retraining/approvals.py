@@ -132,6 +132,11 @@ def votes(session: Session, approval: Approval) -> list[ApprovalVote]:
     return list(session.exec(query.order_by(col(ApprovalVote.at))))
 
 
+def missing(session: Session, approval: Approval) -> int:
+    """How many people have still to approve."""
+    return approval.approvals_needed - len(votes(session, approval))
+
+
 def questions(session: Session, cycle_id: UUID) -> list[Approval]:
     """Oldest first."""
     query = select(Approval).where(Approval.cycle_id == cycle_id)
@@ -163,10 +168,10 @@ def _vote(session: Session, approval: Approval, principal: Principal, decision: 
         )
     known = next((vote for vote in votes(session, approval) if vote.voter == voter), None)
     if known is not None and decision is Decision.APPROVED:
-        missing = approval.approvals_needed - len(votes(session, approval))
+        left = missing(session, approval)
         raise Conflict(
-            f"you approved this at {known.at:%Y-%m-%d %H:%M:%S} UTC; it waits for {missing} more "
-            f"{'person' if missing == 1 else 'people'}",
+            f"you approved this at {known.at:%Y-%m-%d %H:%M:%S} UTC; it waits for {left} more "
+            f"{'person' if left == 1 else 'people'}",
             needed=approval.approvals_needed,
         )
     if known is not None:

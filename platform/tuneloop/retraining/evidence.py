@@ -9,14 +9,18 @@ from tuneloop.kit import figures
 from tuneloop.kit.figures import RateRead
 from tuneloop.retraining.attempts import comparison_of
 from tuneloop.retraining.schemas import Evidence, Measured
-from tuneloop.tables import EvalRun, RetrainingCycle
+from tuneloop.tables import Comparison, EvalRun, RetrainingCycle
 
 WEAKEST = 3
 
 
 def evidence_of(session: Session, cycle: RetrainingCycle, attempt: int | None = None) -> Evidence | None:
     """Of the present candidate unless an earlier attempt is named; None before it is evaluated."""
-    comparison = comparison_of(session, cycle.id, attempt)
+    return evidence_in(session, cycle, comparison_of(session, cycle.id, attempt))
+
+
+def evidence_in(session: Session, cycle: RetrainingCycle, comparison: Comparison | None) -> Evidence | None:
+    """Of a candidate's latest comparison; of a first version, which has none, its evaluation."""
     if comparison is not None:
         return _compared(comparison.table)
     if cycle.candidate_version_id is None:

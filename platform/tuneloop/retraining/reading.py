@@ -9,7 +9,7 @@ from tuneloop.registry.overrides import override_of
 from tuneloop.registry.service import full_name
 from tuneloop.retraining.approvals import questions, votes
 from tuneloop.retraining.attempts import attempts_of, candidates_of, comparison_of
-from tuneloop.retraining.evidence import evidence_of
+from tuneloop.retraining.evidence import evidence_in
 from tuneloop.retraining.recipe import Recipe
 from tuneloop.retraining.schemas import CandidateRead, ComparisonRead, CycleRead, QuestionRead
 from tuneloop.tables import (
@@ -54,7 +54,7 @@ def read_cycle(session: Session, cycle: RetrainingCycle, *, attempt: int | None 
         ],
         candidates=[CandidateRead.model_validate(each) for each in candidates_of(session, cycle.id)],
         comparison=ComparisonRead.model_validate(comparison) if comparison else None,
-        evidence=evidence_of(session, cycle, number),
+        evidence=evidence_in(session, cycle, comparison),
         override=override_of(session, cycle.id),
         quantisations=cast("Quantisations | None", cycle.quantisations),
         created_at=cycle.created_at,

@@ -1,19 +1,15 @@
 """Look after the review queue: refill it, and propose examples from documents."""
 
-from uuid import UUID
-
 import httpx
 import structlog
 
-from tuneloop.kit.errors import NotFound
 from tuneloop.kit.jobs.runtime import JobContext, handles
-from tuneloop.kit.tenancy import TenantSession
-from tuneloop.registry.service import aliases
+from tuneloop.registry.service import aliases, model_of_id
 from tuneloop.review.daily_refill import tend
 from tuneloop.review.documents import MOST_PROPOSALS, find_document, propose_labels
 from tuneloop.review.extraction import extract_texts
 from tuneloop.review.jobs import ProposeExamples, TendQueue
-from tuneloop.tables import Alias, BaseModel, RegisteredModel
+from tuneloop.tables import Alias, BaseModel
 
 log = structlog.get_logger(__name__)
 
@@ -23,14 +19,14 @@ ANSWER_TIMEOUT_SECONDS = 60.0
 @handles(TendQueue)
 def tend_queue(context: JobContext, job: TendQueue) -> None:
     with context.unit() as session:
-        tend(session, principal=context.principal, model=_model(session, job.model_id))
+        tend(session, principal=context.principal, model=model_of_id(session, job.model_id))
 
 
 @handles(ProposeExamples)
 def propose_examples(context: JobContext, job: ProposeExamples) -> None:
     with context.reading() as session:
         document = find_document(session, job.document_id)
-        model = _model(session, document.model_id)
+        model = model_of_id(session, document.model_id)
         production = aliases(session, model.id).get(Alias.PRODUCTION)
         base = session.get_one(BaseModel, model.base_id)
     texts = extract_texts(document.text)[:MOST_PROPOSALS]
@@ -59,10 +55,3 @@ def ask_production(context: JobContext, digest: str, texts: list[str]) -> dict[s
             answers[text] = response.json()["choices"][0]["message"]["content"].strip()
             context.report(stage="asking production", done=number + 1, of=len(texts))
     return answers
-
-
-def _model(session: TenantSession, model_id: UUID) -> RegisteredModel:
-    model = session.get(RegisteredModel, model_id)
-    if model is None:
-        raise NotFound("model", model_id)
-    return model

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from tuneloop.evaluation.scoring import conversation_of, score
-from tuneloop.kit.errors import InvalidInput, NotFound
+from tuneloop.kit.errors import InvalidInput
 from tuneloop.kit.jobs.runtime import JobContext, handles
 from tuneloop.monitoring.canary import Anchor, anchors_of, record_canary
 from tuneloop.monitoring.jobs import RunCanary
 from tuneloop.monitoring.status import monitor_of
 from tuneloop.registry.contract import Manifest
-from tuneloop.registry.service import contract_of, manifest_of
-from tuneloop.tables import AdapterVersion, BaseModel, Example, Monitor, RegisteredModel
+from tuneloop.registry.service import contract_of, manifest_of, model_of_id
+from tuneloop.tables import AdapterVersion, BaseModel, Example, Monitor
 from tuneloop_workers.evaluation.runner import LocalRunner, Runner
 from tuneloop_workers.evaluation.upstream import UpstreamRunner
 from tuneloop_workers.handlers.engines import local_engine
@@ -20,9 +20,7 @@ from tuneloop_workers.handlers.engines import local_engine
 @handles(RunCanary)
 def run_canary(context: JobContext, job: RunCanary) -> None:
     with context.reading() as session:
-        model = session.get(RegisteredModel, job.model_id)
-        if model is None:
-            raise NotFound("model", job.model_id)
+        model = model_of_id(session, job.model_id)
         monitor = monitor_of(session, model.id)
         anchors = anchors_of(session, monitor) if monitor else []
         if monitor is None or not anchors:

@@ -9,12 +9,11 @@ from tuneloop.datasets.jobs import ScanExamples
 from tuneloop.datasets.leakage import lock_pools, stored_text
 from tuneloop.datasets.placeholders import text_digest, texts_of
 from tuneloop.kit.clock import now
-from tuneloop.kit.errors import NotFound
 from tuneloop.kit.jobs.child import run_child
 from tuneloop.kit.jobs.runtime import JobContext, handles
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.registry.contract import Task
-from tuneloop.registry.service import contract_of
+from tuneloop.registry.service import contract_of, model_of_id
 from tuneloop.tables import Example, FindingKind, Pool, RegisteredModel
 from tuneloop_workers.quality.record import QualityFinding, ScanBatch, ScanReport, ScanRow
 
@@ -25,7 +24,7 @@ OF_ALL = frozenset({FindingKind.CONFLICT, FindingKind.DUPLICATE, FindingKind.SUS
 def scan_examples(context: JobContext, job: ScanExamples) -> None:
     """Nothing to do where no example is new: what is known of the others holds."""
     with context.reading() as session:
-        model = _model(session, job.model_id)
+        model = model_of_id(session, job.model_id)
         labels_known = contract_of(model).task is Task.CLASSIFY
         examples = training_examples(session, model)
     fresh = {str(example.id): text_digest(example) for example in examples if example.checked_at is None}
@@ -43,7 +42,7 @@ def scan_examples(context: JobContext, job: ScanExamples) -> None:
     ]
     report = run_checks(context, ScanBatch(rows=rows, labels_known=labels_known, fresh=[*fresh]))
     with context.unit() as session:
-        model = _model(session, job.model_id)
+        model = model_of_id(session, job.model_id)
         lock_pools(session, model)
         current = [example for example in training_examples(session, model) if example.checked_at is None]
         seen = [example for example in current if fresh.get(str(example.id)) == text_digest(example)]
@@ -77,10 +76,3 @@ def run_checks(context: JobContext, batch: ScanBatch) -> ScanReport:
     """In a child process: its libraries are large, and its work holds the interpreter for long."""
     given = batch.model_dump_json().encode()
     return ScanReport.model_validate_json(run_child(context, "tuneloop_workers.quality.child", given))
-
-
-def _model(session: TenantSession, model_id: UUID) -> RegisteredModel:
-    model = session.get(RegisteredModel, model_id)
-    if model is None:
-        raise NotFound("model", model_id)
-    return model

@@ -1,13 +1,17 @@
 """How a worker learns of a job: one Dramatiq actor per queue, whose only argument is the id of a job row."""
 
+from collections.abc import Collection
 from uuid import UUID
 
 import dramatiq
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import AgeLimit, Callbacks, Pipelines, Retries, ShutdownNotifications, TimeLimit
 
+from tuneloop.kit.db import Database, make_engine
 from tuneloop.kit.jobs.job import Queue
-from tuneloop.kit.jobs.runtime import current_runtime
+from tuneloop.kit.jobs.runtime import Runtime, current_runtime, install
+from tuneloop.kit.settings import Settings
+from tuneloop.kit.storage import Storage
 
 DAY_MS = 24 * 3600 * 1000
 
@@ -27,6 +31,16 @@ def make_broker(url: str) -> RedisBroker:
         )
         declare(_run)
     return broker
+
+
+def make_worker(settings: Settings, queues: Collection[Queue], *, threads: int) -> tuple[dramatiq.Worker, Runtime]:
+    """A worker of these queues, not started yet, and the runtime of this process in which it does their jobs."""
+    storage = Storage(settings.storage, cache=settings.data_dir / "cache")
+    runtime = Runtime(Database(make_engine(settings.database_url)), storage, settings)
+    install(runtime)
+    names = {str(queue) for queue in queues}
+    broker = make_broker(settings.broker_url)
+    return dramatiq.Worker(broker, queues=names, worker_threads=threads, worker_timeout=100), runtime
 
 
 def notify(broker: RedisBroker, queue: str, job_id: UUID) -> None:

@@ -1,13 +1,8 @@
-"""Run the emulator: as a process of an installation, or in a thread of a test."""
+"""Run the emulator as a process of an installation."""
 
 import asyncio
 import signal
-import socket
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import NamedTuple
 
 import httpx
 import structlog
@@ -26,12 +21,6 @@ from tuneloop_local.emulators.stripe.store import KEY, World
 log = structlog.get_logger(__name__)
 
 TICK_SECONDS = 0.5
-
-
-class Running(NamedTuple):
-    url: str
-    world: World
-    spec: Specification
 
 
 def serve(settings: Settings) -> None:
@@ -89,26 +78,3 @@ def _tick(spec: Specification, world: World, url: str, over: threading.Event) ->
                         world.save()
             except Exception:  # the thread's edge: the next tick may succeed
                 log.exception("emulator_tick_failed")
-
-
-@contextmanager
-def in_thread(cache: Path) -> Iterator[Running]:
-    """An emulator on loopback whose time passes, and whose webhooks go out, only when it is told so."""
-    spec, world = specification(cache), World()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    loop = asyncio.new_event_loop()
-    app = create_emulator(spec, world)
-    server = Server(app, address="127.0.0.1", port=port, interface=Interfaces.ASGI, websockets=False)
-    thread = threading.Thread(target=loop.run_until_complete, args=(server.serve(),), daemon=True)
-    thread.start()
-    url = f"http://127.0.0.1:{port}"
-    with httpx.Client(transport=httpx.HTTPTransport(retries=8), base_url=url, timeout=60) as http:
-        http.get("/v1/account")
-    try:
-        yield Running(url, world, spec)
-    finally:
-        loop.call_soon_threadsafe(server.stop)
-        thread.join(10)
-        loop.close()

@@ -18,7 +18,7 @@ from tuneloop.kit.jobs import JobRow
 from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.registry.service import aliases, contract_of
-from tuneloop.retraining.approvals import latest_question, votes
+from tuneloop.retraining.approvals import latest_question, missing
 from tuneloop.retraining.attempts import comparison_of
 from tuneloop.retraining.diagnosis.reading import read_attempts
 from tuneloop.retraining.reading import read_cycle
@@ -190,6 +190,6 @@ def _done(session: TenantSession, cycle_id: UUID, kind: ApprovalKind, words: str
     """The last approval decides; one before it waits for the others."""
     asked = latest_question(session, cycle_id, kind)
     if asked is not None and asked.decision is None:
-        missing = asked.approvals_needed - len(votes(session, asked))
-        words = f"Your approval counts. {missing} more {'person has' if missing == 1 else 'people have'} to approve."
+        left = missing(session, asked)
+        words = f"Your approval counts. {left} more {'person has' if left == 1 else 'people have'} to approve."
     return back_to(f"/cycles/{cycle_id}", words)

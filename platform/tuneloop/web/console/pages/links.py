@@ -11,11 +11,9 @@ from tuneloop.identity.request import HttpRequest, database_of
 from tuneloop.kit.errors import InvalidInput
 from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
-from tuneloop.registry.service import full_name
 from tuneloop.retraining.answer_links import Invited, agency_of_link, answer, look
-from tuneloop.retraining.attempts import comparison_of
-from tuneloop.retraining.evidence import evidence_of
-from tuneloop.tables import ApprovalKind, Decision, RegisteredModel, Role
+from tuneloop.retraining.reading import read_cycle
+from tuneloop.tables import ApprovalKind, Decision, Role
 from tuneloop.web.console.render import page
 from tuneloop_bot.identities import use_identity_link
 
@@ -75,14 +73,13 @@ class SlackLinkPage(Controller):
 
 
 def _question(request: HttpRequest, session: TenantSession, invited: Invited, *, token: str) -> Response[str]:
-    verdict = comparison_of(session, invited.cycle.id)
-    model = session.get_one(RegisteredModel, invited.cycle.model_id)
+    read = read_cycle(session, invited.cycle)
     shown: dict[str, Any] = {
         "approval": invited.approval,
         "person": invited.principal.name,
-        "model": full_name(session, model),
-        "evidence": evidence_of(session, invited.cycle) if invited.approval.kind is ApprovalKind.PROMOTION else None,
-        "outcome": verdict.outcome if verdict else None,
-        "reasons": verdict.reasons if verdict else [],
+        "model": read.model,
+        "evidence": read.evidence if invited.approval.kind is ApprovalKind.PROMOTION else None,
+        "outcome": read.comparison.outcome if read.comparison else None,
+        "reasons": read.comparison.reasons if read.comparison else [],
     }
     return page(request, "links/answer.html", token=token, **shown)

@@ -4,13 +4,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from litestar import Controller, Response, get, post
-from litestar.datastructures import Cookie, FormMultiDict
+from litestar.datastructures import FormMultiDict
 from litestar.di import NamedDependency
 from litestar.params import FromQuery
 from litestar.response import Redirect
 
-from tuneloop.identity.request import COOKIE, HttpRequest, database_of, settings_of
-from tuneloop.identity.service import SESSION_LIFE, sign_in, sign_out
+from tuneloop.identity.request import COOKIE, HttpRequest, database_of, session_cookie
+from tuneloop.identity.service import sign_in, sign_out
 from tuneloop.kit.errors import InvalidInput, NotAllowed, NotAuthenticated
 from tuneloop.kit.principal import Principal
 from tuneloop.tables import Role
@@ -42,16 +42,7 @@ class SignInPage(Controller):
             homes = several.details.get("agencies", [])
             return _form(request, following, status=422, email=email, problem=several.message, agencies=homes)
         answer = back_to(_own_path(following))
-        answer.set_cookie(
-            Cookie(
-                key=COOKIE,
-                value=browser.token,
-                max_age=int(SESSION_LIFE.total_seconds()),
-                httponly=True,
-                samesite="lax",
-                secure=settings_of(request).site_url.startswith("https"),
-            )
-        )
+        answer.set_cookie(session_cookie(request, browser))
         return answer
 
     @post("/sign-out", role=Role.CLIENT_VIEWER, sync_to_thread=True)
