@@ -1,6 +1,6 @@
 """`tuneloop ask`: one question to a model, through the same endpoint that applications call."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from pydantic import BaseModel
@@ -55,13 +55,16 @@ def ask(
         str | None, typer.Argument(metavar="CLIENT/MODEL[@VERSION]", help="Left out, lists what may be asked.")
     ] = None,
     message: Annotated[str | None, typer.Argument(metavar="TEXT", help="The message.")] = None,
+    test: Annotated[bool, typer.Option("--test", help="Keep nothing of it: a try is not traffic.")] = False,
 ) -> None:
     if model is None:
         terminal.show(terminal.api.get("/v1/models", ServedList), lambda found: SERVED(found.data))
     elif message is None:
         terminal.show(terminal.api.get(f"/v1/models/{model}", Served), SERVED.one)
     else:
-        body = {"model": model, "messages": [{"role": "user", "content": message}]}
+        body: dict[str, Any] = {"model": model, "messages": [{"role": "user", "content": message}]}
+        if test:
+            body["metadata"] = {"tuneloop_purpose": "test"}
         terminal.show(terminal.api.post("/v1/chat/completions", Completion, body), render_answer)
 
 

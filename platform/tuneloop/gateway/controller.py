@@ -9,6 +9,7 @@ from litestar.response import Stream
 
 from tuneloop.gateway.auth import GatewayRequest, gateway_of
 from tuneloop.gateway.errors import ModelNotFound
+from tuneloop.gateway.not_kept import STORED_HEADER, reason_not_kept
 from tuneloop.gateway.responses import model_object
 from tuneloop.gateway.schemas import ChatRequest
 from tuneloop.gateway.service import CompletionCall
@@ -25,8 +26,9 @@ async def chat_completions(request: GatewayRequest, data: JSONBody[ChatRequest])
     route = await gateway.keeper.route(request.auth, data.model)
     if route is None:
         raise ModelNotFound(data.model)
-    call = CompletionCall.of(data, route)
-    headers = {"X-Request-Id": completion_id(call.completion.id)}
+    call = CompletionCall.of(data, route, reason_not_kept(data, request.headers))
+    stored = "true" if call.not_kept is None else "false"
+    headers = {"X-Request-Id": completion_id(call.completion.id), STORED_HEADER: stored}
     if not data.stream:
         return Response(await while_connected(request, gateway.whole(call)), headers=headers)
     relay = Relay(gateway.events(call))

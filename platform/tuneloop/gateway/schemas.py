@@ -11,7 +11,6 @@ NEUTRAL: dict[str, Any] = {
     "frequency_penalty": 0,
     "presence_penalty": 0,
     "response_format": {"type": "text"},
-    "store": False,
     "tools": [],
     "logit_bias": {},
     "stop": [],
@@ -73,6 +72,11 @@ class ChatRequest(_Lenient):
     logprobs: bool = False
     top_logprobs: int = Field(default=0, ge=0, le=20)
     user: str | None = Field(default=None, max_length=512, description="your id of the person who asks")
+    safety_identifier: str | None = Field(default=None, max_length=512, description="OpenAI's newer name of `user`")
+    store: bool | None = Field(default=None, description="false: answered, and nothing of it is kept or counted")
+    metadata: dict[str, Any] = Field(
+        default_factory=dict, max_length=16, description="`tuneloop_purpose`: test or health, which are not kept either"
+    )
 
     @field_validator("messages")
     @classmethod
@@ -80,6 +84,11 @@ class ChatRequest(_Lenient):
         if any("\0" in message.plain().content for message in messages):
             raise ValueError("messages must not contain NUL characters")
         return messages
+
+    @property
+    def person(self) -> str | None:
+        """The caller's id of who asks, by whichever name."""
+        return self.user or self.safety_identifier
 
     @model_validator(mode="after")
     def alternatives_need_logprobs(self) -> "ChatRequest":

@@ -15,7 +15,8 @@ from tuneloop.gateway.ab_assignment import Assignment
 from tuneloop.gateway.admission import Admission
 from tuneloop.gateway.engine import Ask, Delta, EngineReply, Upstream, ask_piecewise, ask_whole
 from tuneloop.gateway.errors import EngineFailed, EngineUnavailable
-from tuneloop.gateway.metrics import LATENCY, REQUESTS
+from tuneloop.gateway.metrics import LATENCY, NOT_KEPT, REQUESTS
+from tuneloop.gateway.not_kept import NotKept
 from tuneloop.gateway.prediction_logger import Recorder
 from tuneloop.gateway.responses import Completion
 from tuneloop.gateway.route_cache import RouteKeeper
@@ -43,16 +44,19 @@ class CompletionCall:
     include_usage: bool
     at: datetime
     began: float
+    not_kept: NotKept | None = None
     assignment: Assignment | None = None
     fallback: "CompletionCall | None" = None
 
     @classmethod
-    def of(cls, asked: ChatRequest, named: Route) -> "CompletionCall":
+    def of(cls, asked: ChatRequest, named: Route, not_kept: NotKept | None = None) -> "CompletionCall":
         """With an A/B test behind the name, the same person always gets the same arm; a nameless one any."""
         moment, answer_id = now(), new_id()
-        route, assignment = named.assigned(asked.user or str(answer_id), at=moment)
-        call = cls._to(route, asked, answer_id, moment, assignment)
-        return call if route is named else replace(call, fallback=cls._to(named, asked, answer_id, moment, None))
+        route, assignment = named.assigned(asked.person or str(answer_id), at=moment)
+        call = replace(cls._to(route, asked, answer_id, moment, assignment), not_kept=not_kept)
+        if route is named:
+            return call
+        return replace(call, fallback=replace(cls._to(named, asked, answer_id, moment, None), not_kept=not_kept))
 
     @classmethod
     def _to(
@@ -69,7 +73,7 @@ class CompletionCall:
         )
         completion = Completion(answer_id, int(moment.timestamp()), route, asked.logprobs)
         usage = asked.stream_options.include_usage
-        return cls(completion, ask, asked.user, usage, moment, time.monotonic(), assignment)
+        return cls(completion, ask, asked.person, usage, moment, time.monotonic(), assignment=assignment)
 
     @property
     def route(self) -> Route:
@@ -134,6 +138,9 @@ class Gateway:
         seconds = time.monotonic() - call.began
         LATENCY.observe(seconds)
         REQUESTS.labels("200").inc()
+        if call.not_kept is not None:
+            NOT_KEPT.labels(call.not_kept).inc()
+            return
         route, messages = call.route, call.ask.messages
         row = Prediction(
             id=call.completion.id,
