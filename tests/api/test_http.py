@@ -15,6 +15,7 @@ from tests.api.routes import PRIVATE, any_app
 from tests.support.factories import make_key
 from tests.support.sample_jobs import Errand
 from tests.support.worlds import Place
+from tuneloop.identity.request import known_caller
 from tuneloop.kit.errors import Conflict
 from tuneloop.kit.ids import new_id
 from tuneloop.kit.jobs import JobRow, enqueue
@@ -51,6 +52,7 @@ def extended(site: Http, place: Place) -> Iterator[Http]:
     app = Litestar(
         [endpoint],
         dependencies=dependencies,
+        guards=[known_caller],
         exception_handlers=site.app.exception_handlers,
         state=site.app.state,
         logging_config=None,

@@ -3,13 +3,21 @@
 from collections.abc import Iterator
 from typing import Any
 
+from anyio.to_thread import run_sync
 from litestar import Request
 from litestar.connection import ASGIConnection
 from litestar.datastructures import Cookie, State
 from litestar.di import NamedDependency
 from litestar.handlers import BaseRouteHandler
 
-from tuneloop.identity.service import SESSION_LIFE, Browser, principal_of_key, visit_of_browser
+from tuneloop.identity.service import (
+    SESSION_LIFE,
+    Browser,
+    Visit,
+    principal_of_key,
+    require_form_token,
+    visit_of_browser,
+)
 from tuneloop.kit.db import Database
 from tuneloop.kit.errors import NotAuthenticated
 from tuneloop.kit.principal import Principal
@@ -35,30 +43,48 @@ def settings_of(connection: ASGIConnection[Any, Any, Any, State]) -> Settings:
     return settings
 
 
-def authenticate(request: HttpRequest, *, form_token: str | None = None) -> Principal:
-    """The caller. A browser's CSRF token comes in the header or, from a form, as `form_token`.
-
-    Leaves the token that the page's own forms must carry in `request.state.csrf_token`.
+def identify(connection: ASGIConnection[Any, Any, Any, State]) -> Visit:
+    """The caller, by the headers alone.
 
     Raises:
         NotAuthenticated: neither a valid API key nor a browser session.
     """
-    request.state.csrf_token = ""
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    with database_of(request).all_agencies() as session:
+    scheme, _, token = connection.headers.get("authorization", "").partition(" ")
+    with database_of(connection).all_agencies() as session:
         if scheme.lower() == "bearer" and token:
-            origin = "cli" if request.headers.get("user-agent", "").startswith("tuneloop-cli") else "api"
-            return principal_of_key(session, token=token.strip(), origin=origin)
-        if cookie := request.cookies.get(COOKIE):
-            visit = visit_of_browser(
-                session,
-                token=cookie,
-                csrf_token=request.headers.get("x-csrf-token") or form_token,
-                changes=request.method not in SAFE_METHODS,
-            )
-            request.state.csrf_token = visit.csrf_token
-            return visit.principal
+            origin = "cli" if connection.headers.get("user-agent", "").startswith("tuneloop-cli") else "api"
+            return Visit(principal_of_key(session, token=token.strip(), origin=origin), "")
+        if cookie := connection.cookies.get(COOKIE):
+            return visit_of_browser(session, token=cookie)
     raise NotAuthenticated("send an API key as 'Authorization: Bearer tl_…' or sign in")
+
+
+async def known_visitor(connection: ASGIConnection[Any, Any, Any, State], handler: BaseRouteHandler) -> None:
+    """Guard: a route that names a role is closed to others before anything of the body is read.
+
+    Leaves the caller in `request.state.visitor` and the token that a page's own forms must carry in
+    `request.state.csrf_token`.
+    """
+    if "role" not in handler.opt:
+        return
+    visit = await run_sync(identify, connection)
+    connection.scope["auth"] = connection.state.visitor = visit.principal
+    connection.state.csrf_token = visit.csrf_token
+    visit.principal.require(role_of(handler))
+
+
+async def known_caller(connection: ASGIConnection[Any, Any, Any, State], handler: BaseRouteHandler) -> None:
+    """Guard: as `known_visitor`; what a browser changes must carry its token as a header."""
+    await known_visitor(connection, handler)
+    if "role" in handler.opt:
+        assert isinstance(connection, Request)
+        require_own_page(connection, connection.headers.get("x-csrf-token"))
+
+
+def require_own_page(request: HttpRequest, sent: str | None) -> None:
+    """Raises NotAuthenticated unless a change that a browser asks for carries the token of its session."""
+    if request.method not in SAFE_METHODS and request.state.csrf_token:
+        require_form_token(sent, expected=request.state.csrf_token)
 
 
 def session_cookie(request: HttpRequest, browser: Browser) -> Cookie:
@@ -74,9 +100,9 @@ def session_cookie(request: HttpRequest, browser: Browser) -> Cookie:
 
 
 def provide_principal(request: HttpRequest) -> Principal:
-    """The caller, refused unless they have the role that the route names in `role=`."""
-    principal = authenticate(request)
-    principal.require(role_of(request.route_handler))
+    """The caller, whom the guard found and who has the role that the route names in `role=`."""
+    principal = request.auth
+    assert isinstance(principal, Principal)
     return principal
 
 

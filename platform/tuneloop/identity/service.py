@@ -1,6 +1,7 @@
 """Members, sign-in, API keys."""
 
 from datetime import datetime, timedelta
+from hmac import compare_digest
 from typing import NamedTuple
 from uuid import UUID
 
@@ -156,8 +157,8 @@ def sign_out(session: Session, *, token: str) -> None:
         session.delete(row)
 
 
-def visit_of_browser(session: Session, *, token: str, csrf_token: str | None, changes: bool) -> Visit:
-    """Needs a session across agencies. A changing request must carry the browser session's CSRF token."""
+def visit_of_browser(session: Session, *, token: str) -> Visit:
+    """Needs a session across agencies."""
     found = session.exec(
         select(WebSession, User, Membership)
         .join(User, col(User.id) == WebSession.user_id)
@@ -167,8 +168,6 @@ def visit_of_browser(session: Session, *, token: str, csrf_token: str | None, ch
     if found is None or found[1].disabled_at is not None:
         raise NotAuthenticated("your session has ended; sign in again")
     web_session, user, membership = found
-    if changes and csrf_token != web_session.csrf_token:
-        raise NotAuthenticated("the X-CSRF-Token header is missing or wrong; reload the page")
     principal = Principal(
         agency_id=membership.agency_id,
         role=membership.role,
@@ -179,6 +178,12 @@ def visit_of_browser(session: Session, *, token: str, csrf_token: str | None, ch
         client_id=membership.member_client_id,
     )
     return Visit(principal, web_session.csrf_token)
+
+
+def require_form_token(sent: str | None, *, expected: str) -> None:
+    """Raises NotAuthenticated where a change does not come from a page of ours."""
+    if sent is None or not compare_digest(sent.encode(), expected.encode()):
+        raise NotAuthenticated("the X-CSRF-Token header is missing or wrong; reload the page")
 
 
 def create_key(

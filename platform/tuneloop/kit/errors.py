@@ -29,6 +29,11 @@ class TooLarge(TuneloopError):
     code = "too_large"
 
 
+class TooSlow(TuneloopError):
+    status = HTTPStatus.REQUEST_TIMEOUT
+    code = "too_slow"
+
+
 class NotAuthenticated(TuneloopError):
     status = HTTPStatus.UNAUTHORIZED
     code = "not_authenticated"

@@ -22,6 +22,9 @@ class Settings(BaseSettings):
     web_host: str = "127.0.0.1"
     web_port: int = 8000
     web_workers: int = 1
+    web_body_seconds: float = Field(
+        default=20.0, gt=0, description="to send a request; a second more for every 16 KiB that came"
+    )
     serve_url: str = Field(default="http://127.0.0.1:8100", description="serving host of the local engine")
     serve_token: SecretStr = SecretStr("")
 

@@ -24,9 +24,10 @@ from tuneloop.email.controller import MailController
 from tuneloop.evaluation.controller import PromptController
 from tuneloop.gateway.app import gateway_handlers, gateway_lifespan
 from tuneloop.identity.controller import ApiKeyController, MemberController, SessionController
-from tuneloop.identity.request import provide_principal, provide_session
+from tuneloop.identity.request import known_caller, provide_principal, provide_session
 from tuneloop.kit.db import Database
 from tuneloop.kit.errors import TuneloopError
+from tuneloop.kit.request_bodies import DEFAULT_BYTES, RequestBodies
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.storage import Storage
 from tuneloop.monitoring.alert_controller import AlertController
@@ -97,9 +98,10 @@ def create_app(
         "/",
         route_handlers=API,
         dependencies={
-            "principal": Provide(provide_principal, sync_to_thread=True),
+            "principal": Provide(provide_principal, sync_to_thread=False),
             "session": Provide(provide_session),
         },
+        guards=[known_caller],
     )
     app = Litestar(
         route_handlers=[api, console_router(), PublicReport, *gateway_handlers, healthz, readyz, metrics, *more],
@@ -120,7 +122,8 @@ def create_app(
             path="/schema",
             render_plugins=[JsonRenderPlugin(path=["/openapi.json", "/"]), YamlRenderPlugin()],
         ),
-        request_max_body_size=256 * 1024 * 1024,
+        middleware=[RequestBodies(settings.web_body_seconds)],
+        request_max_body_size=DEFAULT_BYTES,
     )
     _deny_by_default(app)
     return app

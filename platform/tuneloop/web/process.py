@@ -1,6 +1,7 @@
 """The web process: API, pages, gateway, and Slack's requests where a Slack app is set up."""
 
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
 from granian.server import Server
 from litestar import Litestar
 
@@ -12,6 +13,9 @@ from tuneloop.web.app import create_app
 from tuneloop.web.slack import slack_handlers
 
 
+HEADER_MILLISECONDS = 15_000
+
+
 def web(settings: Settings) -> None:
     """Serve until SIGTERM."""
     Server(
@@ -20,6 +24,9 @@ def web(settings: Settings) -> None:
         address=settings.web_host,
         port=settings.web_port,
         interface=Interfaces.ASGI,
+        http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(header_read_timeout=HEADER_MILLISECONDS),
+        websockets=False,
         workers=settings.web_workers,
         log_access=False,
         workers_kill_timeout=20,

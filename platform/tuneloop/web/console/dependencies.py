@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator
 
-from anyio.to_thread import run_sync
 from litestar.datastructures import FormMultiDict
 from litestar.di import NamedDependency
 
-from tuneloop.identity.request import HttpRequest, authenticate, database_of, role_of
+from tuneloop.identity.request import HttpRequest, database_of, provide_principal, require_own_page
 from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.tables import Agency
@@ -17,12 +16,10 @@ async def provide_form(request: HttpRequest) -> FormMultiDict:
 
 
 async def provide_visitor(request: HttpRequest, form: NamedDependency[FormMultiDict]) -> Principal:
-    """The caller, with the CSRF token taken from the form where no header carries it."""
+    """The caller, whose changes carry their CSRF token in a header or in the form."""
     token = form.get("csrf_token")
-    principal = await run_sync(lambda: authenticate(request, form_token=token if isinstance(token, str) else None))
-    request.state.visitor = principal
-    principal.require(role_of(request.route_handler))
-    return principal
+    require_own_page(request, request.headers.get("x-csrf-token") or (token if isinstance(token, str) else None))
+    return provide_principal(request)
 
 
 def provide_session(request: HttpRequest, principal: NamedDependency[Principal]) -> Iterator[TenantSession]:

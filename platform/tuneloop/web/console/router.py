@@ -6,6 +6,7 @@ from litestar import Router
 from litestar.di import Provide
 from litestar.types import ControllerRouterHandler
 
+from tuneloop.identity.request import known_visitor
 from tuneloop.web.console.assets import asset
 from tuneloop.web.console.dependencies import provide_form, provide_session, provide_visitor
 from tuneloop.web.console.pages.ab_tests import AbTestPage
@@ -66,5 +67,6 @@ def console_router() -> Router:
             "principal": Provide(provide_visitor),
             "session": Provide(provide_session),
         },
+        guards=[known_visitor],
         include_in_schema=False,
     )

@@ -38,7 +38,7 @@ class CorrectionPage(Controller):
         except NotFound:
             return _unknown(request)
 
-    @post(public=True, status_code=200, sync_to_thread=True)
+    @post(public=True, status_code=200, request_max_body_size=1 << 18, sync_to_thread=True)
     def correct(
         self,
         request: HttpRequest,

@@ -14,6 +14,7 @@ from tuneloop.identity.request import HttpRequest, settings_of
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import InvalidInput, NotFound, TuneloopError
 from tuneloop.kit.principal import Principal
+from tuneloop.kit.request_bodies import DEFAULT_BYTES
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.tables import Role
 from tuneloop.web.console.flash import back_to
@@ -112,7 +113,7 @@ class ReportPages(Controller):
             raise NotFound("logo", client or "agency")
         return Response(storage_of(request).read(found), media_type="image/png", headers=dict(HEADERS))
 
-    @post("/style/logo", role=Role.ADMIN, sync_to_thread=True)
+    @post("/style/logo", role=Role.ADMIN, request_max_body_size=LARGEST_LOGO + DEFAULT_BYTES, sync_to_thread=True)
     def change_logo(
         self,
         request: HttpRequest,
