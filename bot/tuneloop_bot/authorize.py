@@ -54,7 +54,7 @@ class Teams:
         try:
             workspace = self.find(req.context.team_id)
         except OperationalError as error:
-            log.warning("slack_without_database", error=str(error.orig))
+            log.warning("slack_without_database", error=error)
             return self._down(req)
         if workspace is None:
             log.info("slack_unknown_team", team=req.context.team_id)

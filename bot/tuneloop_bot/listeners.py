@@ -57,7 +57,7 @@ class Listeners:
             with self._database.unit(_workspace(context).agency_id) as session:
                 view = form_for_action(session, incoming)
         except OperationalError as error:
-            log.warning("slack_without_database", error=str(error.orig))
+            log.warning("slack_without_database", error=error)
             _tell(respond, DOWN)
             ack()
             return
@@ -109,7 +109,7 @@ class Listeners:
                     payload=incoming.model_dump(mode="json"),
                 )
         except OperationalError as error:
-            log.warning("slack_without_database", error=str(error.orig))
+            log.warning("slack_without_database", error=error)
             if_down()
             return
         log.info("slack_received" if kept else "slack_repeated", kind=incoming.kind, name=incoming.name)

@@ -196,4 +196,4 @@ def _refused(context: JobContext, sending: Sending, refusal: Refusal) -> None:
             message.sent = message.wanted
         session.add(message)
     level = log.info if refusal.code in GONE else log.error
-    level("slack_message_refused", message=str(sending.message.id), error=refusal.code, detail=refusal.detail)
+    level("slack_message_refused", message=str(sending.message.id), error=refusal.code)

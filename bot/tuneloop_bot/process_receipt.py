@@ -152,7 +152,7 @@ def _link(context: JobContext, calls: Calls, installation: SlackInstallation, us
     try:
         person = calls.ask("users.info", user=user)["user"]
     except (Refusal, Later) as error:
-        log.info("slack_person_unknown", error=str(error))
+        log.info("slack_person_unknown", error=error)
         return
     email = (person.get("profile") or {}).get("email")
     stranger = person.get("is_stranger") or person.get("is_bot") or person.get("deleted")
@@ -183,7 +183,7 @@ def _note_refusal(
     who = principal or Principal(
         installation.agency_id, Role.CLIENT_VIEWER, ActorKind.USER, None, f"Slack user {incoming.user}", "slack"
     )
-    record(session, who, "slack.refused", incoming.kind, incoming.name, reason=refused.message, code=refused.code)
+    record(session, who, "slack.refused", incoming.kind, incoming.name, code=refused.code)
 
 
 def _tell(calls: Calls, incoming: Incoming, answer: dict[str, Any]) -> None:
@@ -218,4 +218,4 @@ def _show_home(context: JobContext, calls: Calls, installation: SlackInstallatio
     try:
         calls.call("views.publish", user_id=user, view=view)
     except (Refusal, Later) as error:
-        log.info("slack_home_not_shown", error=str(error))
+        log.info("slack_home_not_shown", error=error)

@@ -25,7 +25,7 @@ def sync_messages(database: Database, settings: Settings, stop: threading.Event)
         try:
             look_around(database, settings)
         except SQLAlchemyError as error:
-            log.warning("message_sync_waits", error=str(error))
+            log.warning("message_sync_waits", error=error)
 
 
 def look_around(database: Database, settings: Settings) -> None:

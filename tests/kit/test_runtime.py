@@ -163,7 +163,7 @@ def test_a_domain_error_is_final_and_followed_up(world: World) -> None:
 
 def test_a_crash_is_tried_again_and_keeps_what_was_committed(world: World) -> None:
     row = world.run(Crash(subject=new_id()))
-    assert (row.state, row.attempts, row.error) == (JobState.QUEUED, 1, "RuntimeError: out of luck")
+    assert (row.state, row.attempts, row.error) == (JobState.QUEUED, 1, "RuntimeError")
     assert row.run_after > now()
     assert world.clients() == ["before-the-crash"]
     assert world.mournings() == []

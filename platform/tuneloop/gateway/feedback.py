@@ -33,7 +33,7 @@ async def report(request: GatewayRequest, data: JSONBody[FeedbackCreate]) -> Fee
         return await _report_when_stored(gateway.database, request.auth, answer_id, data)
     except SQLAlchemyError as error:
         if isinstance(error, DBAPIError) and not error.connection_invalidated:
-            log.warning("feedback_not_stored", error=type(error).__name__)
+            log.warning("feedback_not_stored", error=error)
         raise Unavailable("feedback cannot be stored just now; send it again", retry_after_seconds=2) from error
 
 

@@ -61,7 +61,7 @@ class Recorder:
                 await self.flush()
                 pause = FLUSH_SECONDS
             except SQLAlchemyError as error:
-                log.warning("prediction_log_waits", rows=len(self._buffer), error=type(error).__name__)
+                log.warning("prediction_log_waits", rows=len(self._buffer), error=error)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
@@ -131,7 +131,7 @@ def _insert(session: TenantSession, rows: list[Prediction]) -> int:
             session.execute(statement, [row.model_dump() for row in rows])
     except (DataError, IntegrityError) as error:
         if len(rows) == 1:
-            log.error("prediction_refused", prediction_id=str(rows[0].id), error=type(error).__name__)  # noqa: TRY400
+            log.error("prediction_refused", prediction_id=str(rows[0].id), error=error)  # noqa: TRY400
             return 1
         middle = len(rows) // 2
         return _insert(session, rows[:middle]) + _insert(session, rows[middle:])

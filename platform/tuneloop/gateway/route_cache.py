@@ -59,7 +59,7 @@ class RouteKeeper:
             except NotAuthenticated:
                 raise InvalidKey from None
             except SQLAlchemyError as error:
-                log.warning("key_lookup_failed", error=type(error).__name__)
+                log.warning("key_lookup_failed", error=error)
         raise Unavailable("this key cannot be checked just now; try again shortly", retry_after_seconds=5)
 
     async def route(self, principal: Principal, name: str) -> Route | None:
@@ -82,7 +82,7 @@ class RouteKeeper:
             except SQLAlchemyError as error:
                 ROUTE_RELOADS.labels("failed").inc()
                 if self._healthy:
-                    log.warning("route_table_kept", error=type(error).__name__)
+                    log.warning("route_table_kept", error=error)
                 self._healthy = False
                 return
         self._healthy = True
@@ -110,7 +110,7 @@ class RouteKeeper:
                     async for _ in connection.notifies():
                         self._changed.set()
             except psycopg.Error as error:
-                log.warning("route_listener_lost", error=type(error).__name__)
+                log.warning("route_listener_lost", error=error)
             await asyncio.sleep(LISTEN_AGAIN_SECONDS)
 
     def _load(self) -> RouteTable:

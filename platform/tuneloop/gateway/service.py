@@ -169,5 +169,5 @@ def _fallback(call: CompletionCall, error: EngineUnavailable | EngineFailed) -> 
     """The same question to production; raises the error where there is no test."""
     if call.fallback is None:
         raise error
-    log.warning("candidate_under_test_failed", version=call.route.name, error=str(error))
+    log.warning("candidate_under_test_failed", version=call.route.name, error=error)
     return call.fallback

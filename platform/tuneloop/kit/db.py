@@ -36,6 +36,7 @@ def make_engine(url: str, *, pool_size: int = 5, answer_within: float | None = N
         pool_size=pool_size,
         max_overflow=pool_size * 2,
         pool_pre_ping=True,
+        hide_parameters=True,
         json_serializer=_dumps,
         json_deserializer=orjson.loads,
         connect_args={"prepare_threshold": None, **limits},

@@ -14,6 +14,7 @@ from obstore.exceptions import BaseError
 from obstore.store import LocalStore, ObjectStore, from_url
 from pydantic import TypeAdapter, ValidationError
 
+from tuneloop.kit.error_report import describe
 from tuneloop.kit.errors import CorruptArtifact, NotFound, OutOfSpace, TuneloopError, Unavailable
 
 _FOLDER = "files"
@@ -194,7 +195,7 @@ def folder_files(listed: Path) -> dict[str, str] | None:
         try:
             files = TypeAdapter(dict[str, str]).validate_python(orjson.loads(_BEGINNING + file.read())[_FOLDER])
         except (orjson.JSONDecodeError, ValidationError) as error:
-            raise CorruptArtifact(f"{listed.name[:12]} is not a list of files: {error}") from error
+            raise CorruptArtifact(f"{listed.name[:12]} is not a list of files: {describe(error)}") from error
     if any(PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts for name in files):
         raise CorruptArtifact(f"{listed.name[:12]} lists files outside of its folder")
     return files

@@ -10,6 +10,7 @@ from tuneloop.audit.service import record
 from tuneloop.clients.entitlements import require as require_included
 from tuneloop.clients.service import find_client
 from tuneloop.kit.clock import now
+from tuneloop.kit.error_report import describe
 from tuneloop.kit.errors import Conflict, InvalidInput, NotFound
 from tuneloop.kit.principal import Principal
 from tuneloop.registry.contract import Contract, Manifest, Quantisation
@@ -147,7 +148,7 @@ def manifest_of(version: AdapterVersion) -> Manifest:
     try:
         manifest = Manifest.model_validate(version.manifest)
     except ValidationError as error:
-        raise InvalidInput(f"version {version.number} has a damaged manifest: {error}") from error
+        raise InvalidInput(f"version {version.number} has a damaged manifest: {describe(error)}") from error
     if manifest.digest != version.digest:
         raise InvalidInput(f"version {version.number} does not match its digest {version.digest[:12]}")
     return manifest

@@ -50,7 +50,7 @@ def ask_production(context: JobContext, digest: str, texts: list[str]) -> dict[s
                 response = http.post("/v1/chat/completions", json=body)
                 response.raise_for_status()
             except httpx.HTTPError as error:
-                log.warning("proposals_without_labels", error=str(error))
+                log.warning("proposals_without_labels", error=error)
                 break
             answers[text] = response.json()["choices"][0]["message"]["content"].strip()
             context.report(stage="asking production", done=number + 1, of=len(texts))

@@ -6,7 +6,7 @@ from granian.server import Server
 from litestar import Litestar
 
 from tuneloop.kit.db import Database, make_engine
-from tuneloop.kit.logging import configure_logging
+from tuneloop.kit.logging import SERVER_LOGS, configure_logging
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.storage import Storage
 from tuneloop.web.app import create_app
@@ -29,6 +29,7 @@ def web(settings: Settings) -> None:
         websockets=False,
         workers=settings.web_workers,
         log_access=False,
+        log_dictconfig=SERVER_LOGS,
         workers_kill_timeout=20,
     ).serve()
 

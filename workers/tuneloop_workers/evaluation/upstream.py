@@ -111,7 +111,7 @@ class UpstreamRunner:
                 pool.shutdown(wait=False, cancel_futures=True)
         answers = [future.result() for future in waiting]
         if len(answers) > 1 and all(answer.problem for answer in answers):
-            raise InvalidInput(f"no question was answered; the first was {answers[0].problem}")
+            raise InvalidInput("no question was answered: the upstream server refuses each of them; look at its log")
         return answers
 
     def _ask(self, conversation: Conversation) -> EngineAnswer:
@@ -127,7 +127,9 @@ class UpstreamRunner:
         if response.status_code in _ABOUT_THE_QUESTION:
             return unanswered(f"the upstream server refuses the request: {response.text[:500]}")
         if response.is_error:
-            raise InvalidInput(f"the upstream server refuses the request: {response.text[:500]}")
+            raise InvalidInput(
+                f"the upstream server refuses the request with status {response.status_code}; look at its log"
+            )
         try:
             completion = _Completion.model_validate_json(response.content)
         except ValidationError as problem:

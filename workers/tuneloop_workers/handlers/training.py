@@ -95,7 +95,7 @@ def _train_all(context: JobContext, order: Order, parts: Split) -> tuple[list[Tr
         try:
             done = run_trainer(context, spec_file, run=f"{method}, {place} of {len(order.recipe.methods)}")
         except InvalidInput as error:
-            log.warning("method_refused", cycle_id=str(order.cycle_id), method=method, reason=error.message)
+            log.warning("method_refused", cycle_id=str(order.cycle_id), method=method, reason=error)
             failures[method] = error.message
             continue
         context.report(stage="exporting")

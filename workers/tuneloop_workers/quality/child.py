@@ -7,6 +7,7 @@ process that can't import them starts in a third of the time.
 import sys
 from importlib.abc import MetaPathFinder
 
+from tuneloop.kit.logging import configure_logging
 from tuneloop_workers.quality.record import ScanBatch
 
 LEFT_OUT = {"torch", "transformers"}
@@ -22,6 +23,7 @@ class Absent(MetaPathFinder):
 
 
 def main() -> None:
+    configure_logging("WARNING", json_lines=True)
     sys.meta_path.insert(0, Absent())
     from tuneloop_workers.quality.checks import check  # noqa: PLC0415
 

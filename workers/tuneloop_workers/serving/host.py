@@ -8,6 +8,7 @@ from pathlib import Path
 from granian.constants import Interfaces
 from granian.server.embed import Server
 
+from tuneloop.kit.logging import SERVER_LOGS
 from tuneloop.registry.contract import CONTEXT_TOKENS
 from tuneloop_workers.serving.app import create_app
 from tuneloop_workers.serving.engine import Engine
@@ -61,6 +62,7 @@ async def _listen(settings: HostSettings, dispatcher: Dispatcher, source: Artifa
         uds=settings.unix_socket,
         interface=Interfaces.ASGI,
         websockets=False,
+        log_dictconfig=SERVER_LOGS,
     )
     for stop in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(stop, server.stop)

@@ -8,7 +8,6 @@ import fcntl
 import os
 import signal
 import sys
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ import torch
 from pydantic import ValidationError
 from transformers.utils import logging
 
+from tuneloop.kit.error_report import describe, describe_traceback
 from tuneloop.kit.errors import Conflict, TuneloopError
 from tuneloop_workers.training.events import Done, Event, ExitCode, Failed
 from tuneloop_workers.training.recipe import train
@@ -56,12 +56,12 @@ def run(path: Path, reporter: _Reporter) -> ExitCode:
     except TuneloopError as error:
         reporter.emit(Failed(code=error.code, reason=error.message))
     except ValidationError as error:
-        reporter.emit(Failed(code="invalid_input", reason=f"the spec is invalid: {error}"))
+        reporter.emit(Failed(code="invalid_input", reason=f"the spec is invalid: {describe(error)}"))
     except torch.OutOfMemoryError:
         reporter.emit(Failed(code="out_of_memory", reason="the GPU has too little memory; lower batch_size"))
     except Exception as error:  # noqa: BLE001 - the edge of the process: whatever it was, the job must hear of it
-        traceback.print_exc()
-        reporter.emit(Failed(code="error", reason=f"{type(error).__name__}: {error}"))
+        sys.stderr.write(f"{describe_traceback(error)}\n")
+        reporter.emit(Failed(code="error", reason=describe(error)))
     else:
         reporter.emit(ending)
         return ExitCode.DONE if isinstance(ending, Done) else ExitCode.STOPPED

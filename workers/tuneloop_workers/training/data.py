@@ -55,7 +55,7 @@ class Encoder(NamedTuple):
     def example(self, example: TrainingExample) -> Encoded:
         answer = example.messages[-1].content
         if self.contract.task is Task.CLASSIFY and answer not in self.contract.labels:
-            raise InvalidInput(f"example {example.id}: {answer!r} is not a label of this model", id=example.id)
+            raise InvalidInput(f"example {example.id}: its answer is not a label of this model", id=example.id)
         prompt = tokenise(render(self.contract, example.messages[:-1]).suffix, self.encode)
         completion = [*tokenise(render_answer(self.contract, answer), self.encode), self.end]
         decisions = self.labels.decisions.get(answer, ())

@@ -44,7 +44,7 @@ class Numeric:
         try:
             wanted = Decimal(item.expected.strip())
         except InvalidOperation as error:
-            raise InvalidInput(f"item {item.id}: {item.expected!r} is not a number", item=item.id) from error
+            raise InvalidInput(f"item {item.id}: the expected answer is not a number", item=item.id) from error
         tokens = number_tokens(answer)
         if not tokens:
             return Score(0.0, False, "no number in the answer")

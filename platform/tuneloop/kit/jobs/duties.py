@@ -46,8 +46,7 @@ class SetAside:
             failures = self._failures[name] = self._failures.get(name, 0) + 1
             pause = min(FIRST_PAUSE * 2 ** (failures - 1), longest)
             self._until[name] = self.clock() + pause
-            reason = f"{type(error).__name__}: {error}"
-            log.warning("set_aside", what=name, failures=failures, seconds=pause, error=reason, exc_info=failures == 1)
+            log.warning("set_aside", what=name, failures=failures, seconds=pause, error=error, exc_info=failures == 1)
         else:
             self._failures.pop(name, None)
             self._until.pop(name, None)

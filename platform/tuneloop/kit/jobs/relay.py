@@ -158,7 +158,7 @@ def _take_back(session: Session, job_id: UUID) -> None:
     except UnreadableJob as error:
         session.refresh(row)
         put_off(session, job_id, error.message)
-        log.warning("job_put_off", job_id=str(job_id), job=row.name, reason=error.message)
+        log.warning("job_put_off", job_id=str(job_id), job=row.name, reason=error)
         return
     session.add(row)
     if follow_up is not None:

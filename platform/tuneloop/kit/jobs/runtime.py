@@ -15,6 +15,7 @@ from uuid import UUID
 import structlog
 
 from tuneloop.kit.db import Database
+from tuneloop.kit.error_report import describe
 from tuneloop.kit.errors import TuneloopError
 from tuneloop.kit.jobs import (
     Claim,
@@ -128,7 +129,7 @@ class JobContext:
                 self._lost.set()
                 return
             except Exception as error:  # noqa: BLE001  (an edge: the next beat may reach the database again)
-                log.warning("heartbeat_failed", job=str(self.held.job_id), error=str(error))
+                log.warning("heartbeat_failed", job=str(self.held.job_id), error=error)
 
 
 JobT = TypeVar("JobT", bound=Job)
@@ -162,7 +163,7 @@ class Runtime:
             with self.database.all_agencies() as session:
                 held = claim(session, job_id, worker=worker)
         except UnreadableJob as error:
-            log.warning("job_put_off", job_id=str(job_id), reason=error.message)
+            log.warning("job_put_off", job_id=str(job_id), reason=error)
             with self.database.all_agencies() as session:
                 put_off(session, job_id, error.message)
             return
@@ -187,11 +188,11 @@ class Runtime:
             with self.database.all_agencies() as session:
                 release(session, held)
         except (Cancelled, TuneloopError) as error:
-            bound.warning("job_failed", reason=str(error))
+            bound.warning("job_failed", reason=error)
             self._fail(held, str(error) or "cancelled", retry=False)
         except Exception as error:  # noqa: BLE001  (the worker's edge: log, record, let the next job run)
             bound.error("job_crashed", exc_info=error)
-            self._fail(held, f"{type(error).__name__}: {error}", retry=True)
+            self._fail(held, describe(error), retry=True)
         finally:
             over.set()
             heart.join()

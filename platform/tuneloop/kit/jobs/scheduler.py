@@ -32,7 +32,7 @@ def schedule(
                 log.info("scheduler_ready")
                 _rounds(database, listener, notify, duties, stop)
         except Exception as error:  # noqa: BLE001  (the process's edge: the database comes back, or somebody looks)
-            log.warning("scheduler_waits", error=f"{type(error).__name__}: {error}")
+            log.warning("scheduler_waits", error=error)
             stop.wait(PAUSE_SECONDS)
 
 

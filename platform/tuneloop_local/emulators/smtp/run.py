@@ -7,6 +7,7 @@ from granian.constants import Interfaces
 from granian.server import Server
 
 from tuneloop.kit.errors import Conflict
+from tuneloop.kit.logging import SERVER_LOGS
 from tuneloop.kit.settings import Settings
 from tuneloop_local.emulators.smtp.box import Mailbox
 from tuneloop_local.emulators.smtp.page import FOLDER
@@ -34,6 +35,7 @@ def run_mailbox(settings: Settings) -> None:
             port=settings.mailbox_port,
             interface=Interfaces.ASGI,
             log_access=False,
+            log_dictconfig=SERVER_LOGS,
         ).serve()
     finally:
         smtp.stop()

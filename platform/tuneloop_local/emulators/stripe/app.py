@@ -1,6 +1,5 @@
 """The emulator as a web application: Stripe's API under /v1, pages, and levers for tests under /_emulator."""
 
-import traceback
 from asyncio import to_thread
 from pathlib import Path
 from typing import Any
@@ -56,7 +55,7 @@ def answer_crash(request: Http, error: Exception) -> Response[dict[str, Any]]:
     """A fault of the emulator itself, said as such."""
     if isinstance(error, HTTPException):
         return answer_error(request, ApiError(error.detail, status=error.status_code))
-    log.error("emulator_fault", path=request.url.path, error=repr(error), trace=traceback.format_exception(error)[-3:])
+    log.error("emulator_fault", path=request.url.path, exc_info=error)
     return answer_error(request, ApiError(f"The emulator failed: {error!r}", status=500, kind="api_error"))
 
 

@@ -10,6 +10,7 @@ from granian.constants import Interfaces
 from granian.server.embed import Server
 from litestar import Litestar
 
+from tuneloop.kit.logging import SERVER_LOGS
 from tuneloop.kit.settings import Settings
 from tuneloop_local.emulators.stripe.app import create_emulator
 from tuneloop_local.emulators.stripe.clock import advance
@@ -59,7 +60,9 @@ def _open_platform(spec: Specification, world: World, settings: Settings) -> Non
 
 
 async def _listen(app: Litestar, host: str, port: int) -> None:
-    server = Server(app, address=host, port=port, interface=Interfaces.ASGI, websockets=False)
+    server = Server(
+        app, address=host, port=port, interface=Interfaces.ASGI, websockets=False, log_dictconfig=SERVER_LOGS
+    )
     for stop in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(stop, server.stop)
     await server.serve()
