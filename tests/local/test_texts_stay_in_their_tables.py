@@ -15,12 +15,15 @@ from tests.gateway.waiting import eventually
 from tests.gateway.world import World, make_world
 from tests.support.ports import on_free_ports
 from tests.support.upstream import Failure, ScriptedEngine, scripted_engine
-from tuneloop.kit.db import Database, opened_database
+from tuneloop.kit.db import opened_database
 from tuneloop.kit.settings import Settings
 from tuneloop_local.installation import installation
 
 MARKER = "xq7marzipan"
 TEXT = f"my {MARKER} did not arrive"
+TWICE = (
+    "insert into agency (id, slug, name, created_at) select gen_random_uuid(), %s, %s, now() from generate_series(1, 2)"
+)
 IN_TABLES = ("postgres/base", "postgres/pg_wal", "objects", "mailbox", "cache/stripe")
 
 
@@ -38,7 +41,7 @@ def folder(engines_folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def after_everything_went_wrong(folder: Path) -> Iterator[Settings]:
+def after_everything_went_wrong(folder: Path) -> Settings:
     """The settings of an installation that ran, failed in many ways on the text, and stopped."""
     temporary = folder / "tmp"
     temporary.mkdir(parents=True)
@@ -55,9 +58,9 @@ def after_everything_went_wrong(folder: Path) -> Iterator[Settings]:
                 _use_the_api(site)
                 _knock_from_outside(site)
             _break_rules_of_the_database(running.database_url)
-            eventually(lambda: _idle(database, world), within=60)
+            eventually(lambda: _idle(running.migration_url), within=60)
             _keep_rows(running.migration_url, folder / "rows")
-    yield settings
+    return settings
 
 
 def _use_the_gateway(site: Site) -> None:
@@ -133,20 +136,18 @@ def _break_rules_of_the_database(url: str) -> None:
         connection.execute("select set_config('app.agency_id', '*', false)")
         for statement, values in (
             ("insert into person (id, email, name, created_at) values (gen_random_uuid(), %s, null, now())", (TEXT,)),
-            ("insert into agency (id, slug, name, created_at) select gen_random_uuid(), %s, %s, now() "
-             "from generate_series(1, 2)", (MARKER, TEXT)),
+            (TWICE, (MARKER, TEXT)),
             ("select %s::uuid", (TEXT,)),
             ("select %s::jsonb", (f'{{"{MARKER}',)),
             (f"select '{TEXT}'::int", ()),
             (f"selekt '{TEXT}'", ()),
-        ):  # fmt: skip
+        ):
             with pytest.raises(psycopg.Error):
                 connection.execute(statement.encode(), values)
 
 
-def _idle(database: Database, world: World) -> bool:
-    with psycopg.connect(database.engine.url.render_as_string(hide_password=False).replace("+psycopg", "")) as asked:
-        asked.execute("select set_config('app.agency_id', %s, false)", (str(world.agency.id),))
+def _idle(owner: str) -> bool:
+    with psycopg.connect(owner) as asked:
         row = asked.execute(
             "select count(*) from job where state in ('queued', 'running') and run_after < now() + interval '1 minute'"
         ).fetchone()

@@ -12,7 +12,6 @@ from tuneloop.kit.storage import Storage
 from tuneloop.web.app import create_app
 from tuneloop.web.slack import slack_handlers
 
-
 HEADER_MILLISECONDS = 15_000
 
 
