@@ -15,7 +15,7 @@ def question_email(approval: Approval, model: str, name: str, url: str, *, about
         f"Tuneloop asks: {what} {model}?",
         *([about] if about else []),
         f"The question is about {approval.subject_digest[:12]} and can be answered until {until}.",
-        "This link shows it and takes your answer. It is yours alone and works once; opening it decides nothing.",
+        "This link shows it and takes your answer, once you have signed in: it works for you alone, and once.",
     ]
     text = "\n\n".join([*lines, url])
     html = "".join(f"<p>{escape(line)}</p>" for line in lines) + f'<p><a href="{escape(url)}">Look and answer</a></p>'

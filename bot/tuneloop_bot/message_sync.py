@@ -174,7 +174,7 @@ def ask_again(session: Session, settings: Settings, *, at: datetime, slack: bool
 
 
 def mail_to(session: Session, settings: Settings, approval: Approval, roles: set[Role]) -> None:
-    """Whoever gets the link can answer as themselves, once: it is theirs alone, and ends with the question."""
+    """The link takes one answer of the person it was sent to, once they have signed in; it ends with the question."""
     cycle = session.get_one(RetrainingCycle, approval.cycle_id)
     name = full_name(session, session.get_one(RegisteredModel, cycle.model_id))
     about = evidence_about(session, approval) or _covered(approval, cycle)
@@ -197,6 +197,7 @@ def mail_to(session: Session, settings: Settings, approval: Approval, roles: set
             content=question_email(
                 approval, name, person.name, f"{settings.site_url}/answer?token={token}", about=about
             ),
+            settings=settings,
         )
 
 

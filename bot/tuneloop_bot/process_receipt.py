@@ -17,7 +17,7 @@ from tuneloop.kit.tenancy import TenantSession
 from tuneloop.tables import ActorKind, Role, SlackInstallation, SlackMessage, SlackReceipt
 from tuneloop_bot.action_handlers import ACTS, FORMS, ActionContext, correct
 from tuneloop_bot.action_ids import DECISIONS, Metadata
-from tuneloop_bot.blocks.parts import buttons, link, ours
+from tuneloop_bot.blocks.parts import Block, buttons, link
 from tuneloop_bot.commands import instead_of_buttons, run_command
 from tuneloop_bot.ephemeral_reply import EphemeralReply
 from tuneloop_bot.home import home_view
@@ -31,6 +31,9 @@ from tuneloop_bot.web_api import Calls, Later, Refusal
 log = structlog.get_logger(__name__)
 
 REMOVALS = ("app_uninstalled", "tokens_revoked")
+ASK_TO_LINK = (
+    "I don't know who you are yet. Sign in once through this link (30 minutes, for you alone), then try again."
+)
 SHOULD_BE = re.compile(r"^\s*(?:(\d)\s*[.:)]?\s*)?should be:?\s+(.+)$", re.IGNORECASE | re.DOTALL)
 
 
@@ -55,6 +58,8 @@ def handle(context: JobContext, receipt_id: UUID) -> None:
         _link(context, calls, installation, incoming.user)
     answer = _do_once(context, receipt_id, installation, incoming)
     if answer is not None:
+        if answer.get("button_to_link"):
+            answer = answer | {"blocks": [*answer["blocks"], *_way_to_link(context, installation, incoming.user)]}
         try:
             _tell(calls, incoming, answer)
         except Later as later:
@@ -62,7 +67,10 @@ def handle(context: JobContext, receipt_id: UUID) -> None:
     if incoming.name == "app_home_opened" or (incoming.kind == "action" and incoming.channel is None):
         _show_home(context, calls, installation, incoming.user)
     with context.unit() as session:
-        lock_receipt(session, receipt_id).answered_at = now()
+        answered = lock_receipt(session, receipt_id)
+        # Whoever has the response URL can write in our name.
+        answered.payload = answered.payload | {"response_url": None}
+        answered.answered_at = now()
 
 
 def _do_once(
@@ -86,7 +94,7 @@ def _outcome(
     try:
         principal = principal_of(session, installation, incoming.user)
     except NotAuthenticated:
-        return _ask_to_link(session, context, installation, incoming) if incoming.name != "app_home_opened" else None
+        return EphemeralReply(ASK_TO_LINK, button_to_link=True) if incoming.kind != "event" else None
     except TuneloopError as refused:
         _note_refusal(session, installation, incoming, refused)
         return EphemeralReply(f"Not done: {refused.message}.")
@@ -161,15 +169,10 @@ def _link(context: JobContext, calls: Calls, installation: SlackInstallation, us
             link_by_email(session, installation, user, email)
 
 
-def _ask_to_link(
-    session: Session, context: JobContext, installation: SlackInstallation, incoming: Incoming
-) -> EphemeralReply | None:
-    if incoming.kind == "event":
-        return None
-    token = new_identity_link(session, installation, incoming.user)
-    url = f"{context.settings.site_url}/slack/link?token={token}"
-    text = "I don't know who you are yet. Sign in once through this link (30 minutes, for you alone), then try again."
-    return EphemeralReply(text, [ours(text), *buttons(link("Who am I?", url))])
+def _way_to_link(context: JobContext, installation: SlackInstallation, user: str) -> list[Block]:
+    with context.unit() as session:
+        token = new_identity_link(session, installation, user)
+    return buttons(link("Who am I?", f"{context.settings.site_url}/slack/link?token={token}"))
 
 
 def _note_refusal(

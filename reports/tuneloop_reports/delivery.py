@@ -46,6 +46,7 @@ def send_out(session: Session, *, report: Report, file: ReportFile, settings: Se
                 unsubscribe_token=token,
                 unsubscribe_address=f"{settings.site_url}/mail/unsubscribe/{token}" if token else None,
             ),
+            settings=settings,
         )
     locked.state, locked.delivered_at = ReportState.DELIVERED, now()
     session.add(locked)

@@ -21,8 +21,6 @@ Http = TestClient[Litestar]
 pytestmark = pytest.mark.usefixtures("undo")
 
 PUBLIC = {
-    "GET /answer",
-    "POST /answer",
     "POST /api/v1/session",
     "POST /v1/chat/completions",
     "POST /v1/feedback",
@@ -59,6 +57,8 @@ NAMELESS = {
     "GET /api/v1/slack",
     "POST /api/v1/slack/installations",
     "PUT /api/v1/slack/channel",
+    "GET /answer",
+    "POST /answer",
     "GET /slack/link",
     "POST /slack/link",
     "GET /api/v1/mail",

@@ -16,12 +16,14 @@ from sqlmodel import col, select
 import tuneloop_bot.process  # noqa: F401  (registers the handlers of the chat queue)
 from tests.support.factories import owner_of
 from tests.support.runtime import silent_runtime
+from tuneloop.email.hiding import put_back, unseal
+from tuneloop.identity.secrets import hash_password
 from tuneloop.kit.db import Database
 from tuneloop.kit.jobs import JobRow, JobState, Queue
 from tuneloop.kit.jobs.runtime import Runtime
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.storage import Storage
-from tuneloop.tables import Agency, AuditEvent, Membership, Role, SlackInstallation, User
+from tuneloop.tables import Agency, AuditEvent, Mail, Membership, Role, SlackInstallation, User
 from tuneloop.web.app import create_app
 from tuneloop.web.slack import slack_handlers
 from tuneloop_bot.installations import begin_installation
@@ -29,6 +31,9 @@ from tuneloop_bot.message_sync import refresh
 from tuneloop_local.emulators.slack.app import Emulator
 from tuneloop_local.emulators.slack.client import EmulatorClient, EmulatorMessage
 from tuneloop_local.emulators.slack.delivery import AppResponse, Signed
+
+PASSWORD = "a password that is long enough"
+_KNOWN = hash_password(PASSWORD)
 
 
 def settings_for(emulator: Emulator, folder: Path) -> Settings:
@@ -67,9 +72,29 @@ class Office:
             user = User(email=address, name=name)
             session.add(user)
             session.flush()
-            session.add(Membership(user_id=user.id, role=role))
+            session.add(Membership(user_id=user.id, role=role, password_hash=_KNOWN))
         self.people[name] = self.client.person(self.team, name, address)
         return self.people[name]
+
+    def sign_in(self, who: str) -> None:
+        """From now on the site's browser is theirs."""
+        email = self.email(who)
+        self.site.cookies.clear()
+        done = self.site.post("/sign-in", data={"email": email, "password": PASSWORD, "next": "/"})
+        assert done.status_code == 200, done.text
+
+    def email(self, who: str) -> str:
+        with self.database.unit(self.agency.id) as session:
+            return session.exec(select(User.email).where(User.name == who)).one()
+
+    def mailed(self, to: str, what: str) -> str:
+        """What the last link of a mail to this person carries: `token=…`, as it is delivered."""
+        with self.database.unit(self.agency.id) as session:
+            query = select(Mail).where(Mail.recipient_email == self.email(to)).order_by(col(Mail.created_at).desc())
+            mail = session.exec(query).first()
+            assert mail is not None
+            text = put_back(mail.text, unseal(mail.sealed_tokens, self.settings).tokens)
+        return text.rpartition(what)[2].split()[0]
 
     def install(self, by: str) -> None:
         """Through Slack's consent, in one browser."""

@@ -214,6 +214,10 @@ def test_a_member_with_another_address_links_themselves_by_a_link_that_works_onc
     north.say("Pia", "status")
     blocks = north.told("Pia")[-1].content["blocks"]
     (url,) = [each["url"] for block in blocks for each in block.get("elements", ()) if "url" in each]
+    with north.database.unit(north.agency.id) as session:
+        kept = [row.model_dump() for row in session.exec(select(SlackReceipt))]
+    assert url.rpartition("token=")[2] not in repr(kept), "the way to become somebody is told to them alone"
+    assert {row["payload"]["response_url"] for row in kept} == {None}, "who has it writes in our name"
     north.site.post("/sign-in", data={"email": "pia@private.example", "password": password, "next": "/"})
     page = north.site.get(url)
     form = dict(re.findall(r'name="(csrf_token|token)" value="([^"]+)"', page.text))

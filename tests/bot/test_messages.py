@@ -1,18 +1,21 @@
 """Alerts, labels, corrections, reminders and mail, and deliveries that do not go smoothly."""
 
+import re
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from litestar.testing import TestClient
 from sqlmodel import select
 
 from tests.bot.office import Office, shown
 from tests.support.cycles import Workshop
-from tests.support.factories import make_base
+from tests.support.factories import make_base, make_key
 from tests.support.world import World, make_world
 from tuneloop.kit.clock import now
 from tuneloop.kit.db import Database
 from tuneloop.predictions.completion_ids import completion_id
+from tuneloop.retraining.approvals import questions
 from tuneloop.stats.intervals import Rate
 from tuneloop.tables import (
     Alert,
@@ -23,14 +26,16 @@ from tuneloop.tables import (
     Feedback,
     Mail,
     Prediction,
+    RegisteredModel,
     RetrainingCycle,
     ReviewItem,
     ReviewPurpose,
     ReviewState,
+    Role,
     SlackInstallation,
     SlackMessage,
 )
-from tuneloop_bot.message_sync import refresh
+from tuneloop_bot.message_sync import mail_to, refresh
 
 NASTY = "<!channel> *bold* <https://evil.example|free> & `x` \u202egnp.exe"
 RATE = {"value": 0.87, "n": 100, "low": 0.79, "high": 0.92}
@@ -236,16 +241,51 @@ def test_nobody_answers_so_people_are_called_then_admins_get_a_mail_that_answers
             for installation in session.exec(select(SlackInstallation)):
                 installation.news_until = now()
     with north.database.unit(north.agency.id) as session:
-        (mail,) = session.exec(select(Mail)).all()
-        assert mail.recipient_email == "ann@north.example"
-        token = mail.text.rpartition("token=")[2]
+        assert session.exec(select(Mail.recipient_email)).all() == ["ann@north.example"]
+    token = north.mailed("Ann", "token=")
+    asked = north.site.get("/answer", params={"token": token}, headers={"Accept": "text/html"})
+    assert "<h1>Sign in" in asked.text
+    north.sign_in("Ann")
     looked = north.site.get("/answer", params={"token": token})
     assert "Retrain acme/support?" in looked.text
     assert _cycle_state(north, cycle_id) is CycleState.PROPOSED
-    answered = north.site.post("/answer", data={"token": token, "decision": "approved", "note": ""})
+    form = {"token": token, "decision": "approved", "note": ""}
+    assert north.site.post("/answer", data=form).status_code == 401, "no form of ours"
+    form |= dict(re.findall(r'name="(csrf_token)" value="([^"]+)"', looked.text))
+    answered = north.site.post("/answer", data=form)
     assert "Approved by Ann from email" in answered.text
     assert _cycle_state(north, cycle_id) is CycleState.APPROVED
-    assert north.site.post("/answer", data={"token": token, "decision": "rejected"}).status_code == 409
+    assert north.site.post("/answer", data=form | {"decision": "rejected"}).status_code == 409
+
+
+def test_a_mailed_link_answers_for_the_person_who_got_it_and_nobody_else(north: Office, workshop: Workshop) -> None:
+    """One viewer with both approvers' links filled a quorum of two; one operator with another's gave two votes."""
+    with north.database.unit(north.agency.id) as session:
+        session.get_one(RegisteredModel, workshop.model.id).policy = {"approvals_needed": 2}
+        cycle_id = workshop.asked(session)
+        mail_to(session, north.settings, questions(session, cycle_id)[-1], {Role.OPERATOR})
+    links = {who: north.mailed(who, "token=") for who in ("Otto", "Olga")}
+    with TestClient(north.site.app) as keyed:
+        keyed.headers["Authorization"] = f"Bearer {make_key(north.database, north.agency, role=Role.OPERATOR)}"
+        assert [keyed.get("/answer", params={"token": each}).status_code for each in links.values()] == [403, 403]
+        shown_mails = keyed.get("/api/v1/mail").json()
+        texts = [keyed.get(f"/api/v1/mail/{each['id']}").text for each in shown_mails]
+    assert len(texts) == 2
+    assert [link in text for link in links.values() for text in texts] == [False] * 4
+    for who, status in (("Vera", 403), ("Otto", 200)):
+        north.sign_in(who)
+        page = north.site.get("/answer", params={"token": links["Otto"]})
+        assert page.status_code == status
+    form = dict(re.findall(r'name="(csrf_token)" value="([^"]+)"', page.text)) | {"decision": "approved"}
+    assert north.site.post("/answer", data=form | {"token": links["Olga"]}).status_code == 403
+    assert north.site.post("/answer", data=form | {"token": links["Otto"]}).status_code == 200
+    assert _cycle_state(north, cycle_id) is CycleState.PROPOSED, "one person is not two"
+    north.sign_in("Olga")
+    page = north.site.get("/answer", params={"token": links["Olga"]})
+    form = dict(re.findall(r'name="(csrf_token)" value="([^"]+)"', page.text)) | {"decision": "approved"}
+    assert "Approved by Otto and Olga" in north.site.post("/answer", data=form | {"token": links["Olga"]}).text
+    voted = [(each.actor_kind, each.actor_name) for each in north.audit() if each.action == "approval.vote"]
+    assert voted == [("user", "Otto"), ("user", "Olga")]
 
 
 def test_a_first_version_s_question_shows_what_was_measured_everywhere(north: Office, workshop: Workshop) -> None:
@@ -271,7 +311,8 @@ def test_a_first_version_s_question_shows_what_was_measured_everywhere(north: Of
     with north.database.unit(north.agency.id) as session:
         mail = session.exec(select(Mail)).one()
         assert measured in mail.text
-        token = mail.text.rpartition("token=")[2]
+    token = north.mailed("Ann", "token=")
+    north.sign_in("Ann")
     page = north.site.get("/answer", params={"token": token}).text
     assert "Overall accuracy" in page
     assert "n = 2" in page

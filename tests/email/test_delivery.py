@@ -4,6 +4,7 @@ import email
 import email.policy
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
@@ -21,14 +22,15 @@ from tuneloop.email.bounces import record_bounce
 from tuneloop.email.message import Address, Message, compose
 from tuneloop.email.service import EmailContent, StoredFile, attempts_of, block_of, find_mail, queue_mail
 from tuneloop.email.smtp import transmit
+from tuneloop.identity.secrets import new_token
 from tuneloop.kit.clock import now
 from tuneloop.kit.db import Database
-from tuneloop.kit.errors import InvalidInput
+from tuneloop.kit.errors import InvalidInput, Unavailable
 from tuneloop.kit.jobs import JobRow, JobState
 from tuneloop.kit.jobs.runtime import Runtime
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.storage import Storage
-from tuneloop.tables import Agency, AttemptOutcome, Client, Mail, MailState
+from tuneloop.tables import Agency, AttemptOutcome, Client, Mail, MailAttempt, MailState
 from tuneloop_local.emulators.smtp.box import Mailbox
 from tuneloop_local.emulators.smtp.page import create_page
 from tuneloop_local.emulators.smtp.server import mailbox_server
@@ -44,7 +46,14 @@ def post() -> Iterator[Taken]:
 def runtime(database: Database, storage: Storage, tmp_path: Path, post: Taken) -> Runtime:
     url = SecretStr(f"smtp://127.0.0.1:{post.port}?tls=off")
     return silent_runtime(
-        database, storage, Settings(data_dir=tmp_path, smtp_url=url, mail_bounces="bounces@mail.north.example")
+        database,
+        storage,
+        Settings(
+            data_dir=tmp_path,
+            smtp_url=url,
+            mail_bounces="bounces@mail.north.example",
+            secret_key=SecretStr("a test's"),
+        ),
     )
 
 
@@ -55,6 +64,7 @@ class Desk:
         self.runtime, self.agency, self.client = runtime, agency, client
 
     def queue(self, to: str, key: str = "report:1", **letter: object) -> UUID:
+        said = {"subject": "Report", "text": "Hello", "html": "<p>Hello</p>"} | letter
         with self.runtime.database.unit(self.agency.id) as session:
             return queue_mail(
                 session,
@@ -65,7 +75,8 @@ class Desk:
                 sender=Address("reports@north.example", "North"),
                 reply_to=None,
                 recipient=Address(to, "Ann"),
-                content=EmailContent(subject="Report", text="Hello", html="<p>Hello</p>", **letter),  # type: ignore[arg-type]
+                content=EmailContent(**said),  # type: ignore[arg-type]
+                settings=self.runtime.settings,
             ).id
 
     def jobs(self) -> list[JobRow]:
@@ -263,3 +274,50 @@ def test_the_local_mailbox_takes_refuses_and_shows(tmp_path: Path) -> None:
         assert browser.get(f"/{name}/html").headers["content-security-policy"].startswith("sandbox; default-src 'none'")
         assert browser.get("/../../etc/passwd").status_code == 404
         assert browser.get(f"/{'0' * 32}").status_code == 404
+
+
+@pytest.mark.parametrize("to", ["ann@client.example", "nobody@client.example", "busy@client.example"])
+def test_a_link_s_token_is_read_by_the_recipient_alone(
+    desk: Desk, post: Taken, api: TestClient[Litestar], to: str
+) -> None:
+    """Neither the database nor the API has it: not while the mail waits, not when it was sent or refused."""
+    token, leaving = new_token().token, new_token().token
+    link = f"https://tuneloop.example/answer?token={token}"
+    mail_id = desk.queue(to, text=f"Answer: {link}\n", html=f'<a href="{link}">Answer</a>', unsubscribe_token=leaving)
+
+    def stored() -> str:
+        with desk.runtime.database.unit(desk.agency.id) as session:
+            rows = [*session.exec(select(Mail)), *session.exec(select(MailAttempt)), *session.exec(select(JobRow))]
+            return repr([row.model_dump() for row in rows])
+
+    def shown() -> str:
+        return api.get(f"/api/v1/mail/{mail_id}").text
+
+    assert "https://tuneloop.example/answer?token=[hidden-" in shown()
+    assert [secret in stored() + shown() for secret in (token, leaving)] == [False, False]
+    desk.work()
+    assert [secret in stored() + shown() for secret in (token, leaving)] == [False, False]
+    if to == "ann@client.example":
+        read = email.message_from_bytes(post.messages[0], policy=email.policy.default)
+        bodies = [read.get_body((kind,)) for kind in ("plain", "html")]
+        assert [link in body.get_content() for body in bodies if body is not None] == [True, True]
+        assert leaving in read["list-unsubscribe"]
+    state, _ = desk.mail(mail_id)
+    assert (state.sealed_tokens is None) == (to != "busy@client.example"), "kept only while it waits for another try"
+
+
+def test_no_text_can_ask_for_a_token(desk: Desk, post: Taken) -> None:
+    """A placeholder of another mail, in a text from outside, stays a placeholder."""
+    first, _ = desk.mail(desk.queue("ann@client.example", "1", text=f"See /r/{new_token().token}"))
+    place = first.text.removeprefix("See /r/")
+    desk.queue("ann@client.example", "2", text=f"https://evil.example/{place} /r/{new_token().token}")
+    desk.work()
+    sent = [email.message_from_bytes(raw, policy=email.policy.default) for raw in post.messages]
+    assert [place in str(message.get_body(("plain",))) for message in sent] == [False, True]
+
+
+def test_a_token_waits_for_a_key_to_seal_it(desk: Desk) -> None:
+    desk.runtime = replace(desk.runtime, settings=Settings(data_dir=desk.runtime.settings.data_dir))
+    desk.queue("ann@client.example", "1")
+    with pytest.raises(Unavailable, match="set TUNELOOP_SECRET_KEY"):
+        desk.queue("ann@client.example", "2", text=new_token().token)

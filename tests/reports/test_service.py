@@ -64,7 +64,7 @@ def post() -> Iterator[Taken]:
 @pytest.fixture
 def runtime(database: Database, storage: Storage, tmp_path: Path, post: Taken) -> Iterator[Runtime]:
     url = SecretStr(f"smtp://127.0.0.1:{post.port}?tls=off")
-    yield silent_runtime(database, storage, Settings(data_dir=tmp_path, smtp_url=url))
+    yield silent_runtime(database, storage, Settings(data_dir=tmp_path, smtp_url=url, secret_key=SecretStr("a test's")))
     renderer().close()
 
 

@@ -13,6 +13,7 @@ from sqlmodel import Session, col, select
 
 from tuneloop.audit.service import record
 from tuneloop.email.dkim import DkimKey
+from tuneloop.email.hiding import hide, put_back, unseal
 from tuneloop.email.jobs import SendMail
 from tuneloop.email.message import Address, Attachment, Message
 from tuneloop.email.senders import key_of, sender_of
@@ -50,6 +51,7 @@ def start(session: Session, mail_id: UUID) -> Started | None:
         session.add(lost)
     if (blocked := block_of(session, mail.recipient_email, mail.client_id)) is not None:
         mail.state, mail.failure = MailState.BLOCKED, f"{mail.recipient_email}: {blocked.reason}"
+        _forget_tokens(mail)
         session.add(mail)
         return None
     mail.attempts += 1
@@ -62,10 +64,15 @@ def start(session: Session, mail_id: UUID) -> Started | None:
 
 
 def message_of(mail: Mail, settings: Settings, storage: Storage) -> Message:
-    """The same mail is the same message, whenever and wherever it is composed."""
+    """The same mail is the same message, whenever and wherever it is composed, until it is sent.
+
+    Raises:
+        Unavailable: the key that sealed its tokens is gone.
+    """
+    secret = unseal(mail.sealed_tokens, settings)
     headers = {"Auto-Submitted": "auto-generated"}
-    if mail.unsubscribe_token:
-        headers["List-Unsubscribe"] = f"<{settings.site_url}/mail/unsubscribe/{mail.unsubscribe_token}>"
+    if secret.unsubscribe:
+        headers["List-Unsubscribe"] = f"<{settings.site_url}/mail/unsubscribe/{secret.unsubscribe}>"
         headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     sender = Address(mail.sender_email, mail.sender_name)
     return Message(
@@ -76,8 +83,8 @@ def message_of(mail: Mail, settings: Settings, storage: Storage) -> Message:
         reply_to=Address.parse(mail.reply_to) if mail.reply_to else None,
         bounces_to=bounce_address(settings, mail.id),
         subject=mail.subject,
-        text=mail.text,
-        html=mail.html,
+        text=put_back(mail.text, secret.tokens),
+        html=put_back(mail.html, secret.tokens),
         headers=headers,
         attachments=tuple(
             Attachment(each["filename"], each["media_type"], storage.read(each["digest"])) for each in mail.attachments
@@ -108,6 +115,7 @@ def sent(session: Session, attempt_id: UUID, receipt: Receipt) -> None:
     attempt.code, attempt.reply = receipt.code, receipt.reply
     attempt.server, attempt.encrypted = receipt.server, receipt.encrypted
     mail.state, mail.sent_at, mail.failure = MailState.SENT, now(), None
+    _forget_tokens(mail)
     session.add_all([attempt, mail])
 
 
@@ -147,9 +155,16 @@ def give_up(session: Session, mail_id: UUID, reason: str) -> None:
 
 def _end(session: Session, mail: Mail, state: MailState, reason: str) -> None:
     mail.state, mail.failure = state, reason
+    _forget_tokens(mail)
     session.add(mail)
     actor = Principal.system(mail.agency_id, "mail")
     record(session, actor, f"mail.{state}", "mail", mail.id, client_id=mail.client_id, reason=reason)
+
+
+def _forget_tokens(mail: Mail) -> None:
+    """A finished mail is never sent again. One that was queued before tokens were kept apart loses them here."""
+    mail.sealed_tokens = None
+    mail.text, mail.html, _ = hide(mail.text, mail.html)
 
 
 def _both(session: Session, attempt_id: UUID) -> tuple[MailAttempt, Mail]:

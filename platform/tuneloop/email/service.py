@@ -9,13 +9,15 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Session, col, select
 
 from tuneloop.audit.service import record
+from tuneloop.email.hiding import Sealed, hide, seal
 from tuneloop.email.jobs import SendMail
 from tuneloop.email.message import Address
-from tuneloop.identity.secrets import new_token
+from tuneloop.identity.secrets import new_token, token_digest
 from tuneloop.kit.errors import NotFound
 from tuneloop.kit.ids import new_id
 from tuneloop.kit.jobs import enqueue
 from tuneloop.kit.principal import Principal
+from tuneloop.kit.settings import Settings
 from tuneloop.tables import BlockReason, Mail, MailAttempt, MailBlock, MailState
 
 
@@ -52,17 +54,21 @@ def queue_mail(
     reply_to: str | None,
     recipient: Address,
     content: EmailContent,
+    settings: Settings,
 ) -> Mail:
     """Write a mail and enqueue its delivery; a known `dedupe_key` returns the mail that was written then.
 
-    `subject` is the kind and id of what the mail is about. Mail to a blocked address is written, as blocked.
+    `subject` is the kind and id of what the mail is about. Mail to a blocked address is written, as blocked. Tokens of
+    links are kept apart, sealed: nobody but the recipient reads them (`tuneloop.email.hiding`).
 
     Raises:
         InvalidInput: the recipient's or sender's address is none.
+        Unavailable: the mail has a token, and there is no TUNELOOP_SECRET_KEY to seal it with.
     """
     for address in (sender, recipient):
         address.header()
     block = block_of(session, recipient.email, client_id)
+    hidden = hide(content.text, content.html)
     row = Mail(
         agency_id=agency_id,
         client_id=client_id,
@@ -75,10 +81,11 @@ def queue_mail(
         sender_name=sender.name,
         reply_to=reply_to,
         subject=content.subject,
-        text=content.text,
-        html=content.html,
+        text=hidden.text,
+        html=hidden.html,
         attachments=[attachment._asdict() for attachment in content.attachments],
-        unsubscribe_token=content.unsubscribe_token,
+        sealed_tokens=None if block else seal(Sealed(hidden.tokens, content.unsubscribe_token), settings),
+        unsubscribe_hash=token_digest(content.unsubscribe_token) if content.unsubscribe_token else None,
         state=MailState.BLOCKED if block else MailState.QUEUED,
         failure=f"{recipient.email} {_why(block)}" if block else None,
     )
@@ -134,7 +141,7 @@ def unsubscribe(session: Session, token: str) -> Mail:
 
 
 def find_by_token(session: Session, token: str) -> Mail:
-    mail = session.exec(select(Mail).where(Mail.unsubscribe_token == token)).one_or_none()
+    mail = session.exec(select(Mail).where(Mail.unsubscribe_hash == token_digest(token))).one_or_none()
     if mail is None:
         raise NotFound("mail", "of this link")
     return mail

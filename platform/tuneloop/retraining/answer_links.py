@@ -1,10 +1,12 @@
-"""Answering a question by a link in a mail: as the person to whom it was sent, with the role they have then."""
+"""Answering a question by a link in a mail. The link only leads there: whoever answers has signed in, as the person to
+whom it was sent, and answers with the role they have then.
+"""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
-from sqlmodel import Session, select
+from sqlmodel import Session
 
 from tuneloop.identity.links import find_link, make_link, use_link
 from tuneloop.kit.clock import now
@@ -16,10 +18,8 @@ from tuneloop.tables import (
     Approval,
     ApprovalKind,
     Decision,
-    Membership,
     OneTimeLink,
     RetrainingCycle,
-    User,
 )
 
 ANSWER = "approval.answer"
@@ -28,7 +28,7 @@ ORIGIN = "email"
 
 @dataclass(frozen=True)
 class Invited:
-    """Who may answer what."""
+    """Who answers what."""
 
     principal: Principal
     approval: Approval
@@ -36,7 +36,7 @@ class Invited:
 
 
 def new_answer_link(session: Session, approval: Approval, user_id: UUID) -> str:
-    """A token for this person and this question; it ends with the question."""
+    """A token that leads this person to this question; it ends with the question."""
     return make_link(
         session,
         ANSWER,
@@ -47,19 +47,18 @@ def new_answer_link(session: Session, approval: Approval, user_id: UUID) -> str:
     )
 
 
-def agency_of_link(session: Session, token: str) -> UUID:
-    """Needs a session across agencies. Raises NotFound or Conflict for a link that opens nothing."""
-    return find_link(session, ANSWER, token).agency_id
+def look(session: Session, *, principal: Principal, token: str) -> Invited:
+    """What a link is about. Looking changes nothing.
+
+    Raises:
+        NotFound, Conflict: the link opens nothing (any more). NotAllowed: it was sent to somebody else.
+    """
+    return _invited(session, principal, find_link(session, ANSWER, token))
 
 
-def look(session: Session, token: str) -> Invited:
-    """What a link is about. Looking changes nothing: mail scanners open links too."""
-    return _invited(session, find_link(session, ANSWER, token))
-
-
-def answer(session: Session, *, token: str, decision: Decision, note: str | None) -> Invited:
-    """Raises NotFound, Conflict, NotAllowed as deciding by any other way does."""
-    invited = _invited(session, use_link(session, ANSWER, token))
+def answer(session: Session, *, principal: Principal, token: str, decision: Decision, note: str | None) -> Invited:
+    """Raises NotFound, Conflict, NotAllowed as looking does, and as deciding by any other way does."""
+    invited = _invited(session, principal, use_link(session, ANSWER, token))
     approval = invited.approval
     given: dict[str, Any] = {
         "principal": invited.principal,
@@ -76,15 +75,13 @@ def answer(session: Session, *, token: str, decision: Decision, note: str | None
     return invited
 
 
-def _invited(session: Session, link: OneTimeLink) -> Invited:
-    user = session.get_one(User, UUID(link.payload["user_id"]))
-    membership = session.exec(select(Membership).where(Membership.user_id == user.id)).one_or_none()
-    if membership is None or user.disabled_at is not None:
-        raise NotAllowed(f"{user.name} is not a member of this agency (any more)")
+def _invited(session: Session, principal: Principal, link: OneTimeLink) -> Invited:
+    if principal.kind is not ActorKind.USER or str(principal.actor_id) != link.payload["user_id"]:
+        raise NotAllowed(
+            "this link was sent to somebody else; sign out, and sign in as the person who got the mail",
+            signed_in=principal.name,
+        )
     approval = session.get(Approval, UUID(link.payload["approval_id"]))
     if approval is None:
         raise InvalidInput("the question of this link is gone")
-    principal = Principal(
-        link.agency_id, membership.role, ActorKind.USER, user.id, user.name, ORIGIN, membership.member_client_id
-    )
-    return Invited(principal, approval, session.get_one(RetrainingCycle, approval.cycle_id))
+    return Invited(replace(principal, origin=ORIGIN), approval, session.get_one(RetrainingCycle, approval.cycle_id))

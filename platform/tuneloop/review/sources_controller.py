@@ -6,7 +6,7 @@ from litestar import Controller, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
-from tuneloop.identity.request import HttpRequest
+from tuneloop.identity.request import HttpRequest, settings_of
 from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.registry.service import find_model
@@ -78,7 +78,7 @@ class SourcesController(Controller):
         """A link with which the client says what answers should have been, without an account."""
         found = find_model(session, client=client, model=model)
         made = create_link(session, principal=principal, model=found, days=data.days)
-        url = f"{request.base_url}".rstrip("/") + f"/fix/{made.token}"
+        url = f"{settings_of(request).site_url}/fix/{made.token}"
         return NewLinkRead(link=CorrectionLinkRead.model_validate(made.row), url=url)
 
     @delete("/links/{link_id:uuid}", role=Role.OPERATOR, status_code=200, sync_to_thread=True)

@@ -28,7 +28,8 @@ class MailState(StrEnum):
 class Mail(Tenant, table=True):
     """One message to one recipient. `dedupe_key` names why it is sent: the same reason sends it once.
 
-    `attachments` name files of the object store by digest.
+    `attachments` name files of the object store by digest. `text` and `html` have no tokens of links: until the mail is
+    sent these lie in `sealed_tokens` (`tuneloop.email.hiding`).
     """
 
     __table_args__ = (
@@ -51,7 +52,8 @@ class Mail(Tenant, table=True):
     text: str
     html: str
     attachments: list[dict[str, Any]] = Field(default_factory=list, sa_type=JSONB)
-    unsubscribe_token: str | None = Field(default=None, unique=True)
+    sealed_tokens: str | None = None
+    unsubscribe_hash: str | None = Field(default=None, unique=True)
     state: MailState = Field(default=MailState.QUEUED, sa_type=text_enum(MailState))
     attempts: int = 0
     failure: str | None = None

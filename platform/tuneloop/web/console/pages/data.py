@@ -17,7 +17,7 @@ from tuneloop.datasets.growth import Growth, growth
 from tuneloop.datasets.lineage import ledger, lineage
 from tuneloop.datasets.scanning import scan_soon
 from tuneloop.datasets.service import list_examples
-from tuneloop.identity.request import HttpRequest
+from tuneloop.identity.request import HttpRequest, settings_of
 from tuneloop.kit.errors import InvalidInput, NotFound
 from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
@@ -179,7 +179,7 @@ class DataPage(Controller):
         """Shown once and on this answer only, so the page is not redirected to."""
         found = find_model(session, client=client, model=model)
         made = create_link(session, principal=principal, model=found)
-        url = f"{request.base_url}".rstrip("/") + f"/fix/{made.token}"
+        url = f"{settings_of(request).site_url}/fix/{made.token}"
         return page(
             request,
             "data/link.html",

@@ -7,11 +7,11 @@ from litestar.datastructures import FormMultiDict
 from litestar.di import NamedDependency
 from litestar.params import FromQuery
 
-from tuneloop.identity.request import HttpRequest, database_of
+from tuneloop.identity.request import HttpRequest
 from tuneloop.kit.errors import InvalidInput
 from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
-from tuneloop.retraining.answer_links import Invited, agency_of_link, answer, look
+from tuneloop.retraining.answer_links import Invited, answer, look
 from tuneloop.retraining.reading import read_cycle
 from tuneloop.tables import ApprovalKind, Decision, Role
 from tuneloop.web.console.render import page
@@ -19,28 +19,34 @@ from tuneloop_bot.identities import use_identity_link
 
 
 class AnswerPage(Controller):
-    """Without signing in: the token says who answers. Opening the page decides nothing."""
+    """For the person to whom the mail went, signed in. Opening the page decides nothing."""
 
     path = "/answer"
     include_in_schema = False
 
-    @get(public=True, sync_to_thread=True)
-    def show(self, request: HttpRequest, token: FromQuery[str] = "") -> Response[str]:
-        with database_of(request).all_agencies() as session:
-            agency_id = agency_of_link(session, token)
-        with database_of(request).unit(agency_id) as session:
-            return _question(request, session, look(session, token), token=token)
+    @get(role=Role.OPERATOR, sync_to_thread=True)
+    def show(
+        self,
+        request: HttpRequest,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        token: FromQuery[str] = "",
+    ) -> Response[str]:
+        return _question(request, session, look(session, principal=principal, token=token), token=token)
 
-    @post(public=True, sync_to_thread=True)
-    def decide(self, request: HttpRequest, form: NamedDependency[FormMultiDict]) -> Response[str]:
+    @post(role=Role.OPERATOR, sync_to_thread=True)
+    def decide(
+        self,
+        request: HttpRequest,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        form: NamedDependency[FormMultiDict],
+    ) -> Response[str]:
         token, said, note = (str(form.get(name, "")) for name in ("token", "decision", "note"))
         if said not in set(Decision):
             raise InvalidInput("say approved or rejected", param="decision")
-        with database_of(request).all_agencies() as session:
-            agency_id = agency_of_link(session, token)
-        with database_of(request).unit(agency_id) as session:
-            invited = answer(session, token=token, decision=Decision(said), note=note.strip() or None)
-            return _question(request, session, invited, token="")
+        invited = answer(session, principal=principal, token=token, decision=Decision(said), note=note.strip() or None)
+        return _question(request, session, invited, token="")
 
 
 class SlackLinkPage(Controller):
