@@ -5,10 +5,17 @@ from datetime import timedelta
 from tuneloop.kit.clock import now
 from tuneloop.kit.jobs import enqueue
 from tuneloop.kit.jobs.runtime import JobContext, handles
-from tuneloop.tables import Subscription
 from tuneloop_billing import stripe_sync
-from tuneloop_billing.jobs import CloseMonth, DailyRound, HandleStripeEvent, SyncCatalogue, SyncFailed, SyncSubscription
-from tuneloop_billing.month_end.service import NotYet, close_month
+from tuneloop_billing.jobs import (
+    CloseFailed,
+    CloseMonth,
+    DailyRound,
+    HandleStripeEvent,
+    SyncCatalogue,
+    SyncFailed,
+    SyncSubscription,
+)
+from tuneloop_billing.month_end.service import NotYet, close_month, note_close_failed
 from tuneloop_billing.reconciliation import begin_months, reconcile
 from tuneloop_billing.webhooks.service import handle
 from tuneloop_reports.handlers import renderer
@@ -23,10 +30,7 @@ def send_change(context: JobContext, job: SyncSubscription) -> None:
 @handles(SyncFailed)
 def note_refusal(context: JobContext, job: SyncFailed) -> None:
     with context.unit() as session:
-        subscription = session.get(Subscription, job.subscription_id)
-        if subscription is not None:
-            subscription.problem = job.reason
-            session.add(subscription)
+        stripe_sync.note_sync_refused(session, job.subscription_id, job.reason)
 
 
 @handles(SyncCatalogue)
@@ -42,10 +46,17 @@ def act_on_event(context: JobContext, job: HandleStripeEvent) -> None:
 
 @handles(DailyRound)
 def go_round(context: JobContext, job: DailyRound) -> None:
+    """Months end whatever Stripe says: what could not be compared is tried again."""
     del job
-    reconcile(context)
     with context.unit() as session:
         begin_months(session)
+    reconcile(context)
+
+
+@handles(CloseFailed)
+def note_month_failed(context: JobContext, job: CloseFailed) -> None:
+    with context.unit() as session:
+        note_close_failed(session, job.close_id, job.reason)
 
 
 @handles(CloseMonth)

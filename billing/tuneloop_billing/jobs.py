@@ -45,6 +45,15 @@ class HandleStripeEvent(Job):
     event_id: UUID
 
 
+class CloseFailed(Job):
+    """Note why a month can't be ended."""
+
+    name: ClassVar[str] = "billing.close_failed"
+
+    close_id: UUID
+    reason: str
+
+
 class CloseMonth(Job):
     """Go on with the end of a month for a client."""
 
@@ -52,6 +61,9 @@ class CloseMonth(Job):
     max_attempts: ClassVar[int] = 8
 
     close_id: UUID
+
+    def if_dead(self, reason: str) -> Job:
+        return CloseFailed(close_id=self.close_id, reason=reason[:2000])
 
 
 class DailyRound(Job):

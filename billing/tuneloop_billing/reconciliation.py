@@ -7,15 +7,37 @@ from sqlmodel import Session, col, select
 
 from tuneloop.clients.months import Month, zone_of_agency
 from tuneloop.kit.clock import now
+from tuneloop.kit.crypto import Vault
 from tuneloop.kit.jobs import enqueue
 from tuneloop.kit.jobs.runtime import JobContext
-from tuneloop.tables import Client, Invoice, ReconcileFinding, Subscription, SubscriptionState
+from tuneloop.tables import (
+    BillingAccount,
+    BillingMode,
+    Client,
+    Invoice,
+    PaymentProblemKind,
+    ReconcileFinding,
+    Subscription,
+    SubscriptionState,
+)
+from tuneloop_billing.accounts.service import webhook_address
 from tuneloop_billing.jobs import CloseMonth, SyncSubscription
 from tuneloop_billing.month_end.service import begin, unfinished
-from tuneloop_billing.payment_provider.protocol import InvoiceFacts, SubscriptionFacts
-from tuneloop_billing.stripe_sync import gateway, keep_invoice, next_read, take_over
+from tuneloop_billing.payment_provider.edge import passing_errors
+from tuneloop_billing.payment_provider.protocol import (
+    GoneAtProvider,
+    InvoiceFacts,
+    PaymentGateway,
+    PaymentRefused,
+    SubscriptionFacts,
+)
+from tuneloop_billing.problems import keep_problems
+from tuneloop_billing.stripe_changes import GONE, note_refusal
+from tuneloop_billing.stripe_sync import gateway, keep_invoice, next_read, sync_catalogue, take_over
 
-_COMPARED = ("state", "plan_id", "cancel_at_period_end", "period_end")
+_COMPARED = ("state", "plan_id", "cancel_at_period_end", "period_end", "trial_ends_at")
+DELETED = "deleted"
+"""Status of an invoice that Stripe has no more: a draft that somebody deleted."""
 
 
 class StripeDifference(NamedTuple):
@@ -50,7 +72,11 @@ def begin_months(session: Session) -> list[UUID]:
 def reconcile(context: JobContext) -> list[StripeDifference]:
     """Compare every subscription and its invoices with Stripe. What differs is said, and then taken over.
 
-    A change made here that Stripe refused is sent again: the cause may have gone.
+    A client whose objects can't be read becomes a problem of its own, and the others are compared all the same. A
+    change made here that Stripe refused is sent again: the cause may have gone.
+
+    Raises:
+        StripeError: of the network, once all others are done; the round is worth another try.
     """
     service = gateway(context)
     if service is None:
@@ -58,14 +84,17 @@ def reconcile(context: JobContext) -> list[StripeDifference]:
     with context.reading() as session:
         known = session.exec(select(Subscription).where(col(Subscription.stripe_customer).is_not(None))).all()
         unsent = [each for each in session.exec(select(Subscription)) if each.sent_revision < each.revision]
-    differences: list[StripeDifference] = []
+    differences = [
+        StripeDifference(f"plan:{each.plan}:{each.what[:80]}", f"Plan {each.plan}: {each.what}", {}, {})
+        for each in sync_catalogue(context)
+    ]
+    differences += _look_after_endpoint(context, service)
+    trouble: Exception | None = None
     for subscription in known:
-        number = next_read(context)
-        assert subscription.stripe_customer is not None
-        facts = service.subscription(subscription.stripe_subscription) if subscription.stripe_subscription else None
-        invoices = list(service.invoices(subscription.stripe_customer))
-        with context.unit() as session:
-            differences += _compare(session, subscription.id, facts, invoices, number)
+        try:
+            differences += _compare_one(context, service, subscription)
+        except passing_errors() as error:
+            trouble = error
     with context.unit() as session:
         for each in unsent:
             differences.append(
@@ -83,12 +112,91 @@ def reconcile(context: JobContext) -> list[StripeDifference]:
                 client_id=each.client_id,
                 dedupe_key=f"billing.sync:{each.id}:{each.revision}",
             )
-        _keep(session, differences)
+        if trouble is None:
+            _keep(session, differences)
+    if trouble is not None:
+        raise trouble
     return differences
 
 
+def _look_after_endpoint(context: JobContext, service: PaymentGateway) -> list[StripeDifference]:
+    """An endpoint that is made anew signs with another secret."""
+    with context.reading() as session:
+        account = session.exec(select(BillingAccount)).one()
+    if account.mode is not BillingMode.OWN_KEY:
+        return []
+    try:
+        looked = service.keep_listening(webhook_address(context.settings, account.webhook_token or ""))
+    except PaymentRefused as refusal:
+        return [StripeDifference("endpoint:refused", f"Webhooks: {refusal.message}", {}, {})]
+    if looked.made is not None:
+        with context.unit() as session:
+            row = session.get_one(BillingAccount, account.id)
+            vault = Vault(context.settings.secret_key.get_secret_value())
+            row.sealed_webhook_secret = vault.seal(looked.made.secret)
+            session.add(row)
+    return [StripeDifference(f"endpoint:{what[:80]}", what[0].upper() + what[1:], {}, {}) for what in looked.mended]
+
+
+def _compare_one(context: JobContext, service: PaymentGateway, subscription: Subscription) -> list[StripeDifference]:
+    number = next_read(context)
+    client_id, customer = subscription.client_id, subscription.stripe_customer
+    assert customer is not None
+    refused: list[PaymentRefused] = []
+    facts: SubscriptionFacts | None = None
+    invoices: list[InvoiceFacts] | None = None
+    try:
+        if subscription.stripe_subscription is not None:
+            facts = service.subscription(subscription.stripe_subscription)
+    except PaymentRefused as refusal:
+        refused.append(refusal)
+    try:
+        service.check_customer(customer)
+        invoices = list(service.invoices(customer))
+    except PaymentRefused as refusal:
+        refused.append(refusal)
+    gone = _gone_invoices(context, service, client_id, invoices) if invoices is not None else []
+    with context.unit() as session:
+        differences = _compare(session, subscription.id, facts, invoices, gone, number)
+        others = [each for each in refused if not isinstance(each, GoneAtProvider)]
+        if not others:
+            keep_problems(session, client_id, [PaymentProblemKind.NOT_READ])
+        if not refused:
+            keep_problems(session, client_id, GONE)
+        for each in refused:
+            note_refusal(session, client_id, PaymentProblemKind.NOT_READ, each, to_do=_LOOK)
+    return differences
+
+
+_LOOK = "look at the client in Stripe's dashboard; every night it is tried again"
+
+
+def _gone_invoices(
+    context: JobContext, service: PaymentGateway, client_id: UUID, listed: list[InvoiceFacts]
+) -> list[str]:
+    """Invoices that are kept here and that Stripe has no more, such as drafts that were deleted.
+
+    Those of an earlier customer are not listed, but there.
+    """
+    with context.reading() as session:
+        query = select(Invoice.stripe_id).where(Invoice.client_id == client_id, Invoice.status != DELETED)
+        missing = set(session.exec(query)) - {each.id for each in listed}
+    gone = []
+    for name in sorted(missing):
+        try:
+            listed.append(service.invoice(name))
+        except PaymentRefused:
+            gone.append(name)
+    return gone
+
+
 def _compare(
-    session: Session, subscription_id: UUID, facts: SubscriptionFacts | None, invoices: list[InvoiceFacts], number: int
+    session: Session,
+    subscription_id: UUID,
+    facts: SubscriptionFacts | None,
+    invoices: list[InvoiceFacts] | None,
+    gone: list[str],
+    number: int,
 ) -> list[StripeDifference]:
     differences: list[StripeDifference] = []
     subscription = session.get_one(Subscription, subscription_id)
@@ -105,8 +213,7 @@ def _compare(
             )
         take_over(session, subscription, facts, number=number)
     kept = {row.stripe_id: row for row in session.exec(select(Invoice).where(Invoice.client_id == client.id))}
-    invoices = [each for each in invoices if each.client_id == client.id]
-    for invoice in invoices:
+    for invoice in [each for each in invoices or () if each.client_id == client.id]:
         row = kept.get(invoice.id)
         here_ = {"status": row.status, "amount_paid": row.amount_paid, "total": row.total} if row else {}
         there_ = {"status": invoice.status, "amount_paid": invoice.amount_paid, "total": invoice.total}
@@ -118,10 +225,12 @@ def _compare(
                 )
             )
         keep_invoice(session, invoice, number=number)
-    differences.extend(
-        StripeDifference(f"invoice:{gone}", f"{client.name}: an invoice is no longer at Stripe", {"id": gone}, {})
-        for gone in sorted(set(kept) - {invoice.id for invoice in invoices})
-    )
+    for name in gone:
+        kept[name].status, kept[name].read = DELETED, number
+        session.add(kept[name])
+        differences.append(
+            StripeDifference(f"invoice:{name}", f"{client.name}: an invoice is no longer at Stripe", {"id": name}, {})
+        )
     return differences
 
 

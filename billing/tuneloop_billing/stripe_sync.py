@@ -1,6 +1,7 @@
 """Between here and Stripe: what a subscription should be, and taking over what it is."""
 
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -16,6 +17,7 @@ from tuneloop.tables import (
     Client,
     Invoice,
     MaintenancePlan,
+    PaymentProblemKind,
     Subscription,
     SubscriptionState,
 )
@@ -24,11 +26,14 @@ from tuneloop_billing.payment_provider.protocol import (
     InvoiceFacts,
     Payer,
     PaymentGateway,
+    PaymentRefused,
     Price,
     SubscriptionFacts,
     Wanted,
 )
 from tuneloop_billing.payment_provider.stripe_gateway import gateway_of
+from tuneloop_billing.problems import Exceptional, keep_problems, raise_problem
+from tuneloop_billing.stripe_changes import GONE, note_changes
 
 NOON = timedelta(hours=12)
 NOT_OURS = "not ours"
@@ -111,6 +116,7 @@ def sync_subscription(context: JobContext, subscription_id: UUID) -> None:
         assert subscription is not None
         subscription.sent_revision = max(subscription.sent_revision, wanted.revision)
         subscription.problem = None
+        keep_problems(session, subscription.client_id, (*GONE, PaymentProblemKind.CHANGE_REFUSED))
         if facts is not None:
             subscription.stripe_customer, subscription.stripe_subscription = facts.customer, facts.id
             take_over(session, subscription, facts, number=number)
@@ -139,6 +145,7 @@ def take_over(session: Session, subscription: Subscription, facts: SubscriptionF
     subscription.read = number
     subscription.period_start, subscription.period_end = facts.period_start, facts.period_end
     if subscription.sent_revision >= subscription.revision:
+        note_changes(session, subscription, facts)
         subscription.state, subscription.state_since = _state(subscription, facts)
         subscription.cancel_at_period_end = facts.cancel_at_period_end
         subscription.trial_ends_at = facts.trial_ends_at
@@ -159,8 +166,30 @@ def _state(subscription: Subscription, facts: SubscriptionFacts) -> tuple[Subscr
     return facts.state, now() if facts.state is SubscriptionState.PAUSED else facts.since
 
 
+def note_sync_refused(session: Session, subscription_id: UUID, reason: str) -> None:
+    """A change that Stripe refused for good: said where its maker looks, and kept until one goes through."""
+    subscription = session.get(Subscription, subscription_id)
+    if subscription is None:
+        return
+    subscription.problem = reason
+    session.add(subscription)
+    client = session.get_one(Client, subscription.client_id)
+    kind = PaymentProblemKind.CHANGE_REFUSED
+    summary = f"{client.name}: a change has not reached Stripe: {reason}"
+    to_do = f"settle the cause; it is sent again every night, or at once with 'tuneloop plan repair {client.slug}'"
+    raise_problem(session, client.id, Exceptional(kind, kind, summary, to_do))
+
+
 def owner_of(session: Session, facts: InvoiceFacts | Checkout) -> Subscription | None:
-    """Whose it is: it carries our mark, and both its client and its customer are those of one row."""
+    """Whose it is: it carries our mark, and both its client and its customer are those of one row.
+
+    An invoice that is kept already stays its client's, though that has another customer by now.
+    """
+    if isinstance(facts, InvoiceFacts):
+        kept = select(Subscription).join(Invoice, col(Invoice.client_id) == Subscription.client_id)
+        kept = kept.where(Invoice.stripe_id == facts.id, Invoice.client_id == facts.client_id)
+        if (owner := session.exec(kept).one_or_none()) is not None:
+            return owner
     query = select(Subscription).where(
         Subscription.stripe_customer == facts.customer, Subscription.client_id == facts.client_id
     )
@@ -203,12 +232,23 @@ def _locked(session: Session, condition: object) -> Subscription | None:
     return session.exec(query.execution_options(populate_existing=True)).one_or_none()
 
 
-def sync_catalogue(context: JobContext) -> None:
-    """Products and prices at Stripe for every plan."""
+class PlanDifference(NamedTuple):
+    plan: str
+    what: str
+
+
+def sync_catalogue(context: JobContext) -> list[PlanDifference]:
+    """Products and prices at Stripe for every plan. Returns what was changed there by hand, and what Stripe refused."""
     service = gateway(context)
     if service is None:
-        return
+        return []
     with context.reading() as session:
         plans = [(price_of(plan), plan.archived_at is None) for plan in session.exec(select(MaintenancePlan))]
+    found = []
     for price, sold in plans:
-        service.publish(price, sold=sold)
+        try:
+            mended = service.publish(price, sold=sold)
+        except PaymentRefused as refusal:
+            mended = [f"it can't be published: {refusal.message}"]
+        found += [PlanDifference(price.name, what) for what in mended]
+    return found

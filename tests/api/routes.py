@@ -23,6 +23,7 @@ from tuneloop.tables import (
     JobRow,
     Mail,
     MailBlock,
+    PaymentProblem,
     Prediction,
     RetrainingCycle,
     ReviewItem,
@@ -103,6 +104,7 @@ def own(world: World) -> dict[str, str]:
         "plan": f"{world.client.slug}-plan",
         "use_id": str(world.row(ServiceUse).id),
         "work_id": str(world.row(WorkEntry).id),
+        "problem_id": str(world.row(PaymentProblem).id),
         "invoice": f"in_{world.client.slug}",
     }
 
@@ -126,6 +128,7 @@ def missing() -> dict[str, str]:
         "item_id",
         "mail_id",
         "block_id",
+        "problem_id",
     )
     return {
         "client": "nowhere",

@@ -98,6 +98,7 @@ NAMELESS = {
     "POST /api/v1/billing/connection",
     "DELETE /api/v1/billing/connection",
     "GET /api/v1/billing/findings",
+    "GET /api/v1/billing/problems",
     "GET /api/v1/billing/events",
     "GET /api/v1/economics",
     "GET /economics",

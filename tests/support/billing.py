@@ -14,6 +14,8 @@ from tuneloop.tables import (
     Invoice,
     MaintenancePlan,
     MonthClose,
+    PaymentProblem,
+    PaymentProblemKind,
     Plan,
     ReconcileFinding,
     ServiceUse,
@@ -76,5 +78,13 @@ def billing_rows(session: Session, agency: Agency, client: Client) -> list[Row]:
             issued_at=now(),
         ),
         MonthClose(agency_id=agency.id, client_id=client.id, month=MONTH),
+        PaymentProblem(
+            agency_id=agency.id,
+            client_id=client.id,
+            kind=PaymentProblemKind.CUSTOMER_GONE,
+            key="customer_gone:cus_1",
+            summary=f"{client.name} can't be invoiced",
+            to_do="make it anew",
+        ),
         ReconcileFinding(agency_id=agency.id, key=f"invoice:in_{client.slug}", summary="It differs."),
     ]

@@ -12,6 +12,7 @@ from tuneloop_billing.accounts.service import (
     keep_connected,
     keep_key,
     new_webhook_token,
+    webhook_address,
 )
 from tuneloop_billing.payment_provider.protocol import Payer, PaymentGateway
 from tuneloop_billing.payment_provider.stripe_gateway import (
@@ -41,7 +42,7 @@ def connect_with_key(request: HttpRequest, principal: Principal, key: str) -> Bi
     _may_connect(request, principal)
     service, token = StripeGateway(key, url=address(settings, key)), new_webhook_token()
     known = service.account()
-    endpoint = service.listen(f"{settings.site_url}/webhooks/stripe/{token}")
+    endpoint = service.listen(webhook_address(settings, token))
     with database_of(request).unit(principal.agency_id) as session:
         return keep_key(
             session,

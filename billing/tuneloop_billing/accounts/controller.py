@@ -1,5 +1,7 @@
 """HTTP: the agency's connection to Stripe. Stripe is asked between transactions, so handlers open their own."""
 
+from uuid import UUID
+
 from litestar import Controller, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody
@@ -23,10 +25,26 @@ from tuneloop_billing.accounts.schemas import (
     ConnectOrder,
     EventRead,
     PaymentLinkRead,
+    ProblemRead,
     ReconcileFindingRead,
 )
 from tuneloop_billing.accounts.service import Change, change_account, disconnect, find_account
+from tuneloop_billing.problems import OpenProblem, dismiss_problem, open_problems
 from tuneloop_billing.webhooks.service import events_of
+
+
+def _problem(each: OpenProblem) -> ProblemRead:
+    row = each.problem
+    return ProblemRead(
+        id=row.id,
+        client=each.client.slug,
+        kind=row.kind,
+        summary=row.summary,
+        to_do=row.to_do,
+        found_at=row.found_at,
+        settled_at=row.settled_at,
+        settled_by=row.settled_by,
+    )
 
 
 class BillingController(Controller):
@@ -76,6 +94,21 @@ class BillingController(Controller):
         """What differed between here and Stripe, newest first."""
         query = select(ReconcileFinding).order_by(col(ReconcileFinding.found_at).desc()).limit(200)
         return [ReconcileFindingRead.model_validate(each) for each in session.exec(query)]
+
+    @get("/problems", role=Role.ADMIN, sync_to_thread=True)
+    def problems(self, session: NamedDependency[TenantSession]) -> list[ProblemRead]:
+        """What is the matter with clients' money, and what ends it; oldest first."""
+        return [_problem(each) for each in open_problems(session)]
+
+    @post("/problems/{problem_id:uuid}/dismiss", role=Role.ADMIN, status_code=200, sync_to_thread=True)
+    def dismiss(
+        self,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        problem_id: FromPath[UUID],
+    ) -> ProblemRead:
+        """Strike a problem off as known; it isn't raised again."""
+        return _problem(dismiss_problem(session, principal=principal, problem_id=problem_id))
 
     @get("/events", role=Role.ADMIN, sync_to_thread=True)
     def events(self, session: NamedDependency[TenantSession], limit: FromQuery[int] = 100) -> list[EventRead]:

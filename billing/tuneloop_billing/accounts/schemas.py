@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from tuneloop.tables import BillingMode
+from tuneloop.tables import BillingMode, PaymentProblemKind
 from tuneloop_billing.plans.schemas import Currency
 
 
@@ -57,6 +57,19 @@ class ReconcileFindingRead(BaseModel):
     there: dict[str, Any]
     found_at: datetime
     settled_at: datetime | None
+
+
+class ProblemRead(BaseModel):
+    """`settled_by` is who dismissed it."""
+
+    id: UUID
+    client: str
+    kind: PaymentProblemKind
+    summary: str
+    to_do: str
+    found_at: datetime
+    settled_at: datetime | None
+    settled_by: str | None
 
 
 class EventRead(BaseModel):

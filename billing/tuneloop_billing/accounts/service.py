@@ -121,6 +121,10 @@ def new_webhook_token() -> str:
     return token_urlsafe(24)
 
 
+def webhook_address(settings: Settings, token: str) -> str:
+    return f"{settings.site_url}/webhooks/stripe/{token}"
+
+
 def check_key(key: str) -> str:
     """Raises InvalidInput unless it looks like a secret or restricted key of Stripe."""
     key = key.strip()

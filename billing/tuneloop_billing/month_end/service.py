@@ -13,9 +13,19 @@ from tuneloop.clients.months import Month, TimeSpan, zone_of_agency
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import InvalidInput
 from tuneloop.kit.jobs.runtime import JobContext
-from tuneloop.tables import Agency, Client, Feature, MonthClose, Subscription, SubscriptionState
+from tuneloop.tables import (
+    Agency,
+    Client,
+    Feature,
+    MonthClose,
+    PaymentProblem,
+    PaymentProblemKind,
+    Subscription,
+    SubscriptionState,
+)
 from tuneloop_billing.month_end.statement import StatementLines, compose, mark_invoiced
-from tuneloop_billing.payment_provider.protocol import InvoiceFacts, PaymentGateway, Statement
+from tuneloop_billing.payment_provider.protocol import InvoiceFacts, PaymentGateway, PaymentRefused, Statement
+from tuneloop_billing.problems import Exceptional, raise_problem
 from tuneloop_billing.stripe_sync import gateway, keep_invoice, next_read
 from tuneloop_billing.usage.metering import meter_month, records_of
 
@@ -138,10 +148,10 @@ def _invoice(context: JobContext, close_id: UUID, facts: Facts, reports: Monthly
     with context.reading() as session:
         contract = contract_of(session, facts.client.id)
         subscription = contract.subscription if contract else None
-    if service is None or subscription is None or subscription.stripe_customer is None:
+    if service is None or subscription is None:
         _step(context, close_id, _nothing_to_invoice)
         return
-    draft = _draft_of(service, subscription, facts)
+    draft = _draft_of(service, subscription, facts) if subscription.stripe_customer is not None else None
     with context.unit() as session:
         close = _locked(session, close_id)
         assert contract is not None
@@ -151,6 +161,8 @@ def _invoice(context: JobContext, close_id: UUID, facts: Facts, reports: Monthly
     if draft is None and not content.charged:
         _step(context, close_id, _nothing_to_invoice)
         return
+    if subscription.stripe_customer is None:
+        raise PaymentRefused(f"{facts.client.name} has no customer at Stripe yet, and its work waits to be invoiced")
     statement = _statement(facts, subscription, contract.plan.currency, content, draft, link)
     number = next_read(context)
     issued = service.issue(statement)
@@ -158,12 +170,41 @@ def _invoice(context: JobContext, close_id: UUID, facts: Facts, reports: Monthly
         close = _locked(session, close_id)
         keep_invoice(session, issued, number=number)
         mark_invoiced(session, facts.client.id, facts.month, issued.lines)
-        close.invoice_stripe_id, close.invoiced_at = issued.id, now()
-        session.add(close)
+        _done(session, close, invoice=issued.id)
 
 
-def _nothing_to_invoice(_session: Session, close: MonthClose) -> None:
-    close.invoiced_at = close.invoiced_at or now()
+def note_close_failed(session: Session, close_id: UUID, reason: str) -> None:
+    """A month that can't be ended: said at the month, and kept until it is."""
+    close = session.get(MonthClose, close_id)
+    if close is None:
+        return
+    client = session.get_one(Client, close.client_id)
+    close.problem = reason
+    session.add(close)
+    kind = PaymentProblemKind.NOT_INVOICED
+    to_do = (
+        f"settle the cause; every night it is tried again, or at once with 'tuneloop billing close {client.slug} "
+        f"{close.month}'"
+    )
+    summary = f"{client.name}: the end of {close.month} stands still: {reason}"
+    raise_problem(session, client.id, Exceptional(kind, f"{kind}:{close.month}", summary, to_do))
+
+
+def _done(session: Session, close: MonthClose, *, invoice: str | None = None) -> None:
+    close.invoice_stripe_id, close.invoiced_at, close.problem = invoice, now(), None
+    session.add(close)
+    kind = PaymentProblemKind.NOT_INVOICED
+    query = select(PaymentProblem).where(
+        PaymentProblem.client_id == close.client_id, PaymentProblem.key == f"{kind}:{close.month}"
+    )
+    for problem in session.exec(query.where(col(PaymentProblem.settled_at).is_(None))):
+        problem.settled_at = now()
+        session.add(problem)
+
+
+def _nothing_to_invoice(session: Session, close: MonthClose) -> None:
+    if close.invoiced_at is None:
+        _done(session, close)
 
 
 def _draft_of(service: PaymentGateway, subscription: Subscription, facts: Facts) -> str | None:

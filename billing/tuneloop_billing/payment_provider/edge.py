@@ -8,7 +8,7 @@ from uuid import UUID
 
 import stripe
 
-from tuneloop_billing.payment_provider.protocol import PaymentRefused
+from tuneloop_billing.payment_provider.protocol import GoneAtProvider, PaymentRefused
 
 VERSION = "2026-05-27.dahlia"
 """Pinned: an answer keeps its shape until we have read a newer version's changes."""
@@ -27,10 +27,18 @@ def refusals() -> Iterator[None]:
         yield
     except (stripe.APIConnectionError, stripe.RateLimitError):
         raise
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        what = f"Stripe's answer is not of a shape that we know ({error!r}); look at the object in Stripe's dashboard"
+        raise PaymentRefused(what) from error
     except stripe.StripeError as error:
         if error.http_status and error.http_status >= 500 and error.code != "not_modelled":
             raise
         raise PaymentRefused(f"Stripe refused: {error.user_message or error}", stripe_code=error.code) from error
+
+
+def passing_errors() -> type[Exception]:
+    """What `refusals` lets through: Stripe's own trouble, or the network's."""
+    return stripe.StripeError
 
 
 def moment(seconds: int) -> datetime:
@@ -53,6 +61,14 @@ def found(read: Callable[[], Any]) -> Any | None:
         if error.code == "resource_missing":
             return None
         raise
+
+
+def present(kind: str, name: str, read: Callable[[], Any]) -> Any:
+    """What Stripe has. Raises GoneAtProvider for what is deleted or not there."""
+    subject = found(read)
+    if subject is None or get(subject, "deleted"):
+        raise GoneAtProvider(kind, name)
+    return subject
 
 
 def marked_client(subject: Any) -> UUID | None:

@@ -3,7 +3,16 @@
 from collections.abc import Iterator
 from typing import Any
 
-from tuneloop_billing.payment_provider.edge import CLIENT, Client, get, marked_client, moment, moment_or_none
+from tuneloop_billing.payment_provider.edge import (
+    CLIENT,
+    Client,
+    found,
+    get,
+    marked_client,
+    moment,
+    moment_or_none,
+    present,
+)
 from tuneloop_billing.payment_provider.protocol import InvoiceFacts, Line, Statement
 
 MONTH, REFERENCE = "tuneloop_month", "tuneloop_reference"
@@ -75,10 +84,10 @@ def _of_month(client: Client, statement: Statement) -> Any | None:
 def _begin(client: Client, statement: Statement) -> Any:
     """The renewal's draft, if it is one still; otherwise an invoice of its own."""
     if statement.draft is not None:
-        draft = client.invoices.retrieve(statement.draft)
-        if draft.status == "draft":
+        draft = found(lambda: client.invoices.retrieve(statement.draft))
+        if draft is not None and draft.status == "draft":
             return client.invoices.update(draft.id, {"auto_advance": False, "metadata": _marks(statement)})
-    customer = client.customers.retrieve(statement.customer)
+    customer = present("customer", statement.customer, lambda: client.customers.retrieve(statement.customer))
     card = get(customer, "invoice_settings", "default_payment_method")
     order: dict[str, Any] = {
         "customer": statement.customer,

@@ -18,6 +18,16 @@ class PaymentRefused(TuneloopError):
     code: ClassVar[str] = "payment_provider_refused"
 
 
+class GoneAtProvider(PaymentRefused):
+    """What we know there was deleted, or isn't there (any more)."""
+
+    code: ClassVar[str] = "gone_at_payment_provider"
+
+    def __init__(self, kind: str, name: str) -> None:
+        super().__init__(f"the {kind} {name} was deleted in Stripe, or is not of this Stripe account", id=name)
+        self.kind = kind
+
+
 @dataclass(frozen=True)
 class Price:
     """A plan at its price of today."""
@@ -56,14 +66,20 @@ class Wanted:
 
 
 class SubscriptionFacts(NamedTuple):
-    """How a subscription is. `since` is when it came into its state, as far as the provider tells."""
+    """How a subscription is. `since` is when it came into its state, as far as the provider tells.
+
+    `amount` is what a period costs without tax and discounts, None where the price isn't a fixed one; `others` is how
+    many things besides the plan are on it.
+    """
 
     id: str
     customer: str
     state: SubscriptionState
     since: datetime
     plan_id: UUID | None
-    amount: int
+    amount: int | None
+    quantity: int
+    others: int
     currency: str
     period_start: datetime
     period_end: datetime
@@ -140,6 +156,13 @@ class Endpoint:
     secret: str = field(repr=False)
 
 
+class Relisten(NamedTuple):
+    """What was found changed at an endpoint, and the endpoint where it had to be made anew."""
+
+    mended: list[str]
+    made: Endpoint | None
+
+
 class PaymentGateway(Protocol):
     """One agency's account. Everything may be asked again after a crash: what is there already isn't made twice.
 
@@ -151,13 +174,17 @@ class PaymentGateway(Protocol):
 
     def listen(self, url: str) -> Endpoint: ...
 
+    def keep_listening(self, url: str) -> Relisten: ...
+
     def stop_listening(self, url: str) -> None: ...
 
-    def publish(self, price: Price, *, sold: bool) -> None: ...
+    def publish(self, price: Price, *, sold: bool) -> list[str]: ...
 
     def apply(self, wanted: Wanted) -> SubscriptionFacts | None: ...
 
     def subscription(self, subscription_id: str) -> SubscriptionFacts: ...
+
+    def check_customer(self, customer: str) -> None: ...
 
     def invoice(self, invoice_id: str) -> InvoiceFacts: ...
 

@@ -12,7 +12,7 @@ from tuneloop.kit.errors import Conflict, Unavailable
 from tuneloop.kit.settings import Settings
 from tuneloop.tables import BillingAccount, BillingMode
 from tuneloop_billing.payment_provider import invoices, subscriptions
-from tuneloop_billing.payment_provider.edge import CLIENT, VERSION, found, get, marked_client, refusals
+from tuneloop_billing.payment_provider.edge import CLIENT, VERSION, found, get, marked_client, present, refusals
 from tuneloop_billing.payment_provider.protocol import (
     AccountFacts,
     Checkout,
@@ -21,6 +21,7 @@ from tuneloop_billing.payment_provider.protocol import (
     Payer,
     PaymentGateway,
     Price,
+    Relisten,
     Statement,
     SubscriptionFacts,
     Wanted,
@@ -28,6 +29,7 @@ from tuneloop_billing.payment_provider.protocol import (
 
 EMULATOR_KEY = "sk_test_emulator_"
 EVENTS = (
+    "customer.deleted",
     "customer.subscription.created",
     "customer.subscription.updated",
     "customer.subscription.deleted",
@@ -71,15 +73,31 @@ class StripeGateway:
             )
             return Endpoint(made.id, made.secret)
 
+    def keep_listening(self, url: str) -> Relisten:
+        """Look after the endpoint: enable it, let it hear all that we act on, or make it anew."""
+        with refusals():
+            listed = self._v1.webhook_endpoints.list({"limit": 100}).auto_paging_iter()
+            there = next((each for each in listed if each.url == url), None)
+        if there is None:
+            return Relisten(["the webhook endpoint was deleted at Stripe, and is made anew"], self.listen(url))
+        mended = []
+        if there.status != "enabled":
+            mended.append("the webhook endpoint was disabled at Stripe, and is enabled again")
+        if mended or (not {"*"} & set(there.enabled_events) and set(EVENTS) - set(there.enabled_events)):
+            with refusals():
+                self._v1.webhook_endpoints.update(there.id, {"enabled_events": list(EVENTS), "disabled": False})
+        return Relisten(mended, None)
+
     def stop_listening(self, url: str) -> None:
         with refusals():
             for each in self._v1.webhook_endpoints.list({"limit": 100}).auto_paging_iter():
                 if each.url == url:
                     self._v1.webhook_endpoints.delete(each.id)
 
-    def publish(self, price: Price, *, sold: bool) -> None:
+    def publish(self, price: Price, *, sold: bool) -> list[str]:
+        """Returns what somebody had changed at Stripe and is set right now."""
         with refusals():
-            subscriptions.ensure_price(self._v1, price, sold=sold)
+            return subscriptions.ensure_price(self._v1, price, sold=sold).mended
 
     def apply(self, wanted: Wanted) -> SubscriptionFacts | None:
         with refusals():
@@ -87,11 +105,19 @@ class StripeGateway:
 
     def subscription(self, subscription_id: str) -> SubscriptionFacts:
         with refusals():
-            return subscriptions.facts_of(self._v1, self._v1.subscriptions.retrieve(subscription_id))
+            there = present("subscription", subscription_id, lambda: self._v1.subscriptions.retrieve(subscription_id))
+            return subscriptions.facts_of(self._v1, there)
+
+    def check_customer(self, customer: str) -> None:
+        """Raises GoneAtProvider."""
+        with refusals():
+            subscriptions.find_customer(self._v1, customer)
 
     def invoice(self, invoice_id: str) -> InvoiceFacts:
         with refusals():
-            return invoices.facts_of(self._v1, self._v1.invoices.retrieve(invoice_id))
+            return invoices.facts_of(
+                self._v1, present("invoice", invoice_id, lambda: self._v1.invoices.retrieve(invoice_id))
+            )
 
     def invoices(self, customer: str) -> Iterator[InvoiceFacts]:
         with refusals():
@@ -119,12 +145,12 @@ class StripeGateway:
 
     def customer(self, payer: Payer) -> str:
         with refusals():
-            return str(subscriptions.ensure_customer(self._v1, payer).id)
+            return str(subscriptions.known_customer(self._v1, payer).id)
 
     def card_link(self, payer: Payer, *, back: str, currency: str) -> str:
         with refusals():
             order = {"mode": "setup", "success_url": back, "cancel_url": back, "currency": currency}
-            customer = subscriptions.ensure_customer(self._v1, payer).id
+            customer = subscriptions.known_customer(self._v1, payer).id
             marks = {CLIENT: str(payer.client_id)}
             session = self._v1.checkout.sessions.create({**order, "customer": customer, "metadata": marks})
             return str(session.url)
@@ -140,8 +166,9 @@ class StripeGateway:
         with refusals():
             self._v1.customers.update(payer.customer, {"invoice_settings": {"default_payment_method": card}})
             if subscription is not None:
-                there = self._v1.subscriptions.retrieve(subscription)
-                if there.status != "canceled" and there.collection_method != "charge_automatically":
+                there = found(lambda: self._v1.subscriptions.retrieve(subscription))
+                runs = there is not None and there.status != "canceled"
+                if runs and there.collection_method != "charge_automatically":
                     self._v1.subscriptions.update(subscription, {"collection_method": "charge_automatically"})
             for each in list(invoices.invoices_of(self._v1, payer.customer or "", status="open")):
                 if each.client_id == payer.client_id:

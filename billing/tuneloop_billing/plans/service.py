@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from sqlalchemy import func
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, or_, select
 
 from tuneloop.audit.service import record
 from tuneloop.clients.entitlements import Entitlements
@@ -81,7 +81,8 @@ def change_plan(
     before = {"price": plan.price, "entitlements": plan.entitlements, "extras": plan.extras}
     if price is not None and price != plan.price:
         plan.price = price
-        for subscription in session.exec(select(Subscription).where(Subscription.plan_id == plan.id)):
+        of_plan = or_(col(Subscription.plan_id) == plan.id, col(Subscription.next_plan_id) == plan.id)
+        for subscription in session.exec(select(Subscription).where(of_plan)):
             send(session, subscription)
     plan.name = name or plan.name
     if entitlements is not None:

@@ -12,7 +12,7 @@ from tuneloop.kit.tenancy import TenantSession
 from tuneloop.tables import Role
 from tuneloop_billing.subscriptions.extras import decide_offer, extras_of, order_extra
 from tuneloop_billing.subscriptions.schemas import CancelOrder, ExtraOrder, ExtraRead, PlanChoice, SubscriptionRead
-from tuneloop_billing.subscriptions.service import cancel, choose_plan, find_subscription, pause, resume
+from tuneloop_billing.subscriptions.service import cancel, choose_plan, find_subscription, pause, repair, resume
 from tuneloop_billing.subscriptions.view import view_of
 
 
@@ -60,6 +60,13 @@ class SubscriptionController(Controller):
     ) -> SubscriptionRead:
         """End the subscription at the end of the paid period, or at once."""
         return view_of(session, cancel(session, principal=principal, client=client, at_once=data.at_once))
+
+    @post("/plan/repair", role=Role.ADMIN, status_code=200, sync_to_thread=True)
+    def repair_subscription(
+        self, session: NamedDependency[TenantSession], principal: NamedDependency[Principal], client: FromPath[str]
+    ) -> SubscriptionRead:
+        """Bring Stripe back to what holds here; a customer or subscription that was deleted there is made anew."""
+        return view_of(session, repair(session, principal=principal, client=client))
 
     @get("/extras", role=Role.CLIENT_VIEWER, sync_to_thread=True)
     def extras(self, session: NamedDependency[TenantSession], client: FromPath[str]) -> list[ExtraRead]:

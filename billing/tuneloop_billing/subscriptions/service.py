@@ -12,6 +12,8 @@ from tuneloop.kit.principal import Principal
 from tuneloop.tables import Client, MaintenancePlan, Role, Subscription, SubscriptionState
 from tuneloop_billing.enqueue_sync import send
 from tuneloop_billing.plans.service import find_plan
+from tuneloop_billing.problems import open_problems
+from tuneloop_billing.stripe_changes import GONE
 
 S = SubscriptionState
 
@@ -125,6 +127,25 @@ def cancel(session: Session, *, principal: Principal, client: str, at_once: bool
     else:
         subscription.cancel_at_period_end = True
     return _changed(session, principal, subscription, "subscription.cancel", at_once=at_once)
+
+
+def repair(session: Session, *, principal: Principal, client: str) -> Subscription:
+    """Bring Stripe back to what holds here: plan, price and number; what was deleted there is made anew.
+
+    Raises:
+        Conflict: the subscription has ended here too.
+    """
+    principal.require(Role.ADMIN)
+    row = find_client(session, client)
+    subscription = _locked(session, row)
+    if subscription is None:
+        raise NotFound("subscription of client", row.slug)
+    if subscription.state is S.CANCELLED:
+        raise Conflict("the subscription has ended; put the client on a plan again", state=subscription.state)
+    gone = {each.problem.kind for each in open_problems(session, client_id=row.id)}
+    if gone & set(GONE):
+        subscription.stripe_subscription = None
+    return _changed(session, principal, subscription, "subscription.repair", gone=", ".join(sorted(gone)))
 
 
 def find_subscription(session: Session, client: Client) -> Subscription:

@@ -18,10 +18,11 @@ from tuneloop.kit.errors import NotFound, TuneloopError
 from tuneloop.kit.jobs import enqueue
 from tuneloop.kit.jobs.runtime import JobContext
 from tuneloop.kit.settings import Settings
-from tuneloop.tables import BillingAccount, BillingMode, Client, StripeEvent
+from tuneloop.tables import BillingAccount, BillingMode, Client, StripeEvent, Subscription
 from tuneloop_billing.jobs import HandleStripeEvent
 from tuneloop_billing.month_end.service import awaited_month
-from tuneloop_billing.payment_provider.protocol import InvoiceFacts, PaymentGateway
+from tuneloop_billing.payment_provider.protocol import GoneAtProvider, InvoiceFacts, PaymentGateway, PaymentRefused
+from tuneloop_billing.stripe_changes import note_gone
 from tuneloop_billing.stripe_sync import (
     NOT_OURS,
     gateway,
@@ -146,7 +147,10 @@ def handle(context: JobContext, event_id: UUID) -> None:
         )
         answered = list(session.exec(waiting))
     service = gateway(context)
-    outcome = "not connected" if service is None else _act(context, service, event)
+    try:
+        outcome = "not connected" if service is None else _act(context, service, event)
+    except PaymentRefused as refusal:
+        outcome = f"refused: {refusal.message}"[:500]
     if outcome == NOT_OURS:
         FOREIGN.inc()
     with context.unit() as session:
@@ -157,6 +161,8 @@ def handle(context: JobContext, event_id: UUID) -> None:
 
 def _act(context: JobContext, service: PaymentGateway, event: StripeEvent) -> str:
     kind, subject = event.kind, event.object_id
+    if kind == "customer.deleted":
+        return _lose_customer(context, subject)
     if kind.startswith("customer.subscription."):
         return refresh_subscription(context, service, subject)
     if kind.startswith(("invoice.", "credit_note.")):
@@ -164,6 +170,16 @@ def _act(context: JobContext, service: PaymentGateway, event: StripeEvent) -> st
     if kind == "checkout.session.completed":
         return _take_card(context, service, subject)
     return "ignored"
+
+
+def _lose_customer(context: JobContext, customer: str) -> str:
+    with context.unit() as session:
+        query = select(Subscription.client_id).where(Subscription.stripe_customer == customer)
+        client_id = session.exec(query).one_or_none()
+        if client_id is None:
+            return NOT_OURS
+        note_gone(session, client_id, GoneAtProvider("customer", customer))
+    return "customer gone"
 
 
 def _take_card(context: JobContext, service: PaymentGateway, session_id: str) -> str:

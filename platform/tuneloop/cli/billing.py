@@ -11,7 +11,7 @@ from tuneloop.cli.wiring import Terminal, command
 from tuneloop.clients.money import Money, parse
 from tuneloop.kit import figures
 from tuneloop.tables import Unit
-from tuneloop_billing.accounts.schemas import AccountRead, EventRead, PaymentLinkRead, ReconcileFindingRead
+from tuneloop_billing.accounts.schemas import AccountRead, EventRead, PaymentLinkRead, ProblemRead, ReconcileFindingRead
 from tuneloop_billing.economics.schemas import ClientEconomicsRead, EconomicsRead
 from tuneloop_billing.usage.schemas import CloseRead, InvoiceRead, UsageRead
 
@@ -67,6 +67,18 @@ def change(
 def findings(terminal: Terminal) -> None:
     """What differed between here and Stripe."""
     terminal.show(terminal.api.get("/billing/findings", list[ReconcileFindingRead]), FINDINGS)
+
+
+@command(app, "problems")
+def problems(terminal: Terminal) -> None:
+    """What is the matter with clients' money, and what ends it."""
+    terminal.show(terminal.api.get("/billing/problems", list[ProblemRead]), PROBLEMS)
+
+
+@command(app, "dismiss")
+def dismiss(terminal: Terminal, problem: Annotated[str, typer.Argument(metavar="PROBLEM", help="Its id.")]) -> None:
+    """Strike a problem off as known."""
+    terminal.show(terminal.api.post(f"/billing/problems/{problem}/dismiss", ProblemRead), PROBLEMS.one)
 
 
 @command(app, "events")
@@ -164,6 +176,13 @@ FINDINGS = Rows[ReconcileFindingRead](
     text("Here", lambda it: _pairs(it.here)),
     text("At Stripe", lambda it: _pairs(it.there)),
     text("Settled", lambda it: it.settled_at),
+)
+PROBLEMS = Rows[ProblemRead](
+    whole("Id", lambda it: it.id),
+    text("Client", lambda it: it.client),
+    text("What", lambda it: it.summary),
+    text("To do", lambda it: it.to_do),
+    text("Since", lambda it: it.found_at),
 )
 EVENTS = Rows[EventRead](
     text("Received", lambda it: it.received_at),

@@ -124,6 +124,12 @@ def resume(terminal: Terminal, client: Client) -> None:
     terminal.show(terminal.api.post(f"/clients/{client}/plan/resume", SubscriptionRead), render_subscription)
 
 
+@command(app, "repair")
+def repair(terminal: Terminal, client: Client) -> None:
+    """Bring Stripe back to what holds here; what was deleted there is made anew."""
+    terminal.show(terminal.api.post(f"/clients/{client}/plan/repair", SubscriptionRead), render_subscription)
+
+
 @command(app, "cancel")
 def cancel(
     terminal: Terminal,
@@ -224,7 +230,7 @@ SUBSCRIPTION = Facts[SubscriptionRead](
     ("Paid until", lambda it: it.period_end),
     ("Suspended", lambda it: f"{it.dunning.step}: {it.dunning.what}"),
     ("Next", lambda it: _coming(it.dunning)),
-    ("Stripe", lambda it: "in step" if it.in_step_with_stripe else "changes are on their way"),
+    ("Stripe", lambda it: "in step" if it.in_step_with_stripe else it.problem or "changes are on their way"),
 )
 EXTRAS = Rows[ExtraRead](
     whole("Id", lambda it: it.id),

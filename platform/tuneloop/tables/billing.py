@@ -262,6 +262,39 @@ class MonthClose(ClientOwned, table=True):
     problem: str | None = None
 
 
+class PaymentProblemKind(StrEnum):
+    """What keeps a client's money from going its way, or went with it."""
+
+    CUSTOMER_GONE = "customer_gone"
+    SUBSCRIPTION_GONE = "subscription_gone"
+    CHANGED_AT_STRIPE = "changed_at_stripe"
+    CANCELLED_AT_STRIPE = "cancelled_at_stripe"
+    PAUSED_AT_STRIPE = "paused_at_stripe"
+    CHANGE_REFUSED = "change_refused"
+    NOT_READ = "not_read"
+    NOT_INVOICED = "not_invoiced"
+
+
+class PaymentProblem(ClientOwned, table=True):
+    """An exception about a client's money, until it ends or somebody dismisses it. `to_do` says what ends it.
+
+    `key` names the instance, so that one that was dismissed isn't raised again.
+    """
+
+    __tablename__ = "payment_problem"
+    __table_args__ = (
+        Index("uq_payment_problem_open", "client_id", "key", unique=True, postgresql_where=text("settled_at is null")),
+    )
+
+    kind: PaymentProblemKind = Field(sa_type=text_enum(PaymentProblemKind))
+    key: str
+    summary: str
+    to_do: str
+    found_at: datetime = Field(default_factory=now)
+    settled_at: datetime | None = None
+    settled_by: str | None = Field(default=None, description="who dismissed it; null where it ended")
+
+
 class ReconcileFinding(Tenant, table=True):
     """Something that differs between here and Stripe."""
 

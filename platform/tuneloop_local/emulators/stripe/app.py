@@ -38,6 +38,7 @@ def create_emulator(spec: Specification, world: World) -> Litestar:
             list_deliveries,
             send_deliveries,
             hold_deliveries,
+            refuse_requests,
             *PAGES,
         ],
         state=State({"spec": spec, "world": world, "http": httpx.Client(timeout=10)}),
@@ -80,6 +81,8 @@ def _answer(request: Http, path: str, values: dict[str, Any]) -> Response[bytes]
     with world.lock:
         account = _account(world, request)
         key = request.headers.get("idempotency-key") if request.method == "POST" else None
+        if (refusal := _refusal(account, path)) is not None:
+            raise refusal
         asked = {"method": request.method, "path": path, "values": values}
         if key and (known := account.replies.get(key)):
             if known["asked"] != asked:
@@ -98,6 +101,15 @@ def _answer(request: Http, path: str, values: dict[str, Any]) -> Response[bytes]
         if request.method != "GET":
             world.save()
     return Response(text, status_code=status, media_type=MediaType.JSON, headers={"Request-Id": "req_emulator"})
+
+
+def _refusal(account: Account, path: str) -> ApiError | None:
+    """What a test wants to go wrong here, so many times."""
+    for wanted in account.refusals:
+        if wanted["times"] > 0 and wanted["path"] in path:
+            wanted["times"] -= 1
+            return ApiError(wanted["message"], status=wanted["status"], kind=wanted["type"], code=wanted["code"])
+    return None
 
 
 def _run(request: Http, account: Account, path: str, values: Any, key: str | None) -> tuple[int, Object]:
@@ -222,6 +234,16 @@ async def hold_deliveries(request: Http, account_id: FromPath[str], data: JSONBo
     account = find_account(request.app.state.world, account_id)
     account.hold = data["hold"]
     return {"hold": account.hold}
+
+
+@post("/_emulator/accounts/{account_id:str}/refusals", status_code=200)
+async def refuse_requests(request: Http, account_id: FromPath[str], data: JSONBody[dict[str, Any]]) -> dict[str, int]:
+    """Refuse the next `times` requests whose path contains `path`; by default as for an object that is locked."""
+    account = find_account(request.app.state.world, account_id)
+    locked = {"status": 429, "type": "invalid_request_error", "code": "lock_timeout", "times": 1}
+    message = "This object cannot be accessed right now because another API request or Stripe process is accessing it."
+    account.refusals.append(locked | {"message": message} | data)
+    return {"refusals": len(account.refusals)}
 
 
 def find_account(world: World, account_id: str) -> Account:

@@ -44,6 +44,7 @@ class Account:
     replies: dict[str, Object] = field(default_factory=dict)
     deliveries: list[Delivery] = field(default_factory=list)
     hold: bool = False
+    refusals: list[Object] = field(default_factory=list)
     sequence: int = 0
     at: int | None = None
 

@@ -24,6 +24,7 @@ from tuneloop.tables import (
     Feature,
     Invoice,
     MonthClose,
+    PaymentProblemKind,
     ReconcileFinding,
     Role,
     ServiceUse,
@@ -36,11 +37,19 @@ from tuneloop.web.console.render import page
 from tuneloop_billing.accounts.connect import card_link, connect_emulator, connect_with_key, portal_link
 from tuneloop_billing.accounts.service import Change, change_account, find_account
 from tuneloop_billing.plans.service import SELLABLE, list_plans
+from tuneloop_billing.problems import dismiss_problem, open_problems
 from tuneloop_billing.subscriptions.extras import decide_offer, extras_of, order_extra
-from tuneloop_billing.subscriptions.service import cancel, choose_plan, pause, resume
+from tuneloop_billing.subscriptions.service import cancel, choose_plan, pause, repair, resume
 from tuneloop_billing.subscriptions.view import view_of
 from tuneloop_billing.usage.metering import count, records_of
 from tuneloop_billing.usage.work_log import GUIDE_MINUTES, add_work, change_work, remove_work, work_of
+
+REPAIRABLE = (
+    PaymentProblemKind.CUSTOMER_GONE,
+    PaymentProblemKind.SUBSCRIPTION_GONE,
+    PaymentProblemKind.CHANGED_AT_STRIPE,
+    PaymentProblemKind.CHANGE_REFUSED,
+)
 
 
 class BillingPage(Controller):
@@ -70,6 +79,7 @@ class BillingPage(Controller):
             offers=offers,
             closes=closes,
             findings=findings,
+            problems=open_problems(session),
             money=Money,
         )
 
@@ -102,6 +112,16 @@ class BillingPage(Controller):
     def thanks(self, request: HttpRequest) -> Response[str]:
         """Where Stripe's pages lead a client back to."""
         return page(request, "billing/thanks.html")
+
+    @post("/problems/{problem_id:uuid}", role=Role.ADMIN, sync_to_thread=True)
+    def dismiss(
+        self,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        problem_id: FromPath[UUID],
+    ) -> Redirect:
+        found = dismiss_problem(session, principal=principal, problem_id=problem_id)
+        return back_to(f"/clients/{found.client.slug}/billing", "Dismissed.")
 
     @post("/offers/{use_id:uuid}", role=Role.OPERATOR, sync_to_thread=True)
     def decide(
@@ -140,6 +160,8 @@ class ClientBillingPage(Controller):
             "billing/client.html",
             client=found,
             subscription=view_of(session, row) if row else None,
+            problems=open_problems(session, client_id=found.id),
+            repairable=REPAIRABLE,
             plans=[plan for plan in list_plans(session) if plan.archived_at is None],
             extras=extras_of(session, found),
             sellable=[feature for feature in SELLABLE if feature is not Feature.GPU_MINUTES],
@@ -182,10 +204,13 @@ class ClientBillingPage(Controller):
             pause(session, principal=principal, client=client)
         elif wanted == "resume":
             resume(session, principal=principal, client=client)
+        elif wanted == "repair":
+            repair(session, principal=principal, client=client)
+            return back_to(f"/clients/{client}/billing", "It is being sent to Stripe.")
         elif wanted == "cancel":
             cancel(session, principal=principal, client=client)
         else:
-            raise InvalidInput("pause, resume or cancel", field="do")
+            raise InvalidInput("pause, resume, repair or cancel", field="do")
         return back_to(f"/clients/{client}/billing", "Done. Models keep serving.")
 
     @post("/extras", role=Role.OPERATOR, sync_to_thread=True)

@@ -16,6 +16,11 @@ from tuneloop.web.console.flash import back_to
 from tuneloop.web.console.forms import people, required
 from tuneloop.web.console.inbox import open_alerts, open_questions
 from tuneloop.web.console.render import page
+from tuneloop_billing.problems import OpenProblem, open_problems
+
+
+def _money(session: TenantSession, principal: Principal) -> list[OpenProblem]:
+    return open_problems(session) if principal.may(Role.ADMIN) else []
 
 
 class PortfolioPage(Controller):
@@ -23,13 +28,19 @@ class PortfolioPage(Controller):
     include_in_schema = False
 
     @get(role=Role.CLIENT_VIEWER, sync_to_thread=True)
-    def index(self, request: HttpRequest, session: NamedDependency[TenantSession]) -> Response[str]:
+    def index(
+        self,
+        request: HttpRequest,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+    ) -> Response[str]:
         return page(
             request,
             "portfolio.html",
             rows=portfolio(session),
             questions=open_questions(session),
             alerts=open_alerts(session),
+            money=_money(session, principal),
         )
 
     @get("/clients/{client:str}", role=Role.CLIENT_VIEWER, sync_to_thread=True)

@@ -31,6 +31,16 @@ def read_product(call: StripeRequest) -> Object:
     return call.account.get("product", call.ids["id"])
 
 
+@route("DELETE", "/v1/products/{id}")
+def delete_product(call: StripeRequest) -> Object:
+    product = call.account.get("product", call.ids["id"])
+    if any(price["product"] == product["id"] for price in call.account.all("price").values()):
+        raise ApiError("This product cannot be deleted because it has one or more user-created prices.")
+    del call.account.all("product")[product["id"]]
+    call.tell("product.deleted", product)
+    return {"id": product["id"], "object": "product", "deleted": True}
+
+
 @route("GET", "/v1/products", *PAGE, "active")
 def list_products(call: StripeRequest) -> Object:
     active = call.params.get("active")
@@ -67,8 +77,8 @@ def create_price(call: StripeRequest) -> Object:
         for other in call.account.all("price").values():
             if other["lookup_key"] == given.get("lookup_key"):
                 other["lookup_key"] = None
-    elif (key := given.get("lookup_key")) and any(each["lookup_key"] == key for each in call.account.newest("price")):
-        raise ApiError("A price with this lookup key exists already.", param="lookup_key")
+    elif (key := given.get("lookup_key")) and (taken := _with_key(call, key)):
+        raise ApiError(f"A price (`{taken}`) already uses that lookup key.", param="lookup_key")
     amount = Decimal(decimal) if decimal is not None else Decimal(given.pop("unit_amount"))
     recurring = given.pop("recurring", None)
     price = call.make(
@@ -83,6 +93,11 @@ def create_price(call: StripeRequest) -> Object:
     )
     call.tell("price.created", price)
     return price
+
+
+def _with_key(call: StripeRequest, key: str) -> str | None:
+    """An archived price keeps its lookup key."""
+    return next((each["id"] for each in call.account.newest("price") if each["lookup_key"] == key), None)
 
 
 def _recurring(call: StripeRequest, given: Object) -> Object:
@@ -105,11 +120,12 @@ def read_price(call: StripeRequest) -> Object:
 
 @route("GET", "/v1/prices", *PAGE, "product", "active", "lookup_keys")
 def list_prices(call: StripeRequest) -> Object:
-    product, active, keys = (call.params.get(name) for name in ("product", "active", "lookup_keys"))
+    """Active ones; archived ones only where `active` is false."""
+    product, keys, active = (call.params.get(name) for name in ("product", "lookup_keys", "active"))
     found = (
         each
         for each in call.account.newest("price")
-        if product in (None, each["product"]) and active in (None, each["active"])
+        if product in (None, each["product"]) and each["active"] == (active is not False)
     )
     return listing((each for each in found if keys is None or each["lookup_key"] in keys), "/v1/prices", call.params)
 

@@ -1,6 +1,7 @@
 """Customers and their cards."""
 
 from tuneloop_local.emulators.stripe.api.catalog import PAGE
+from tuneloop_local.emulators.stripe.api.subscriptions import end_subscription
 from tuneloop_local.emulators.stripe.cards import attach_card
 from tuneloop_local.emulators.stripe.errors import ApiError
 from tuneloop_local.emulators.stripe.request import StripeRequest, listing, merged, route
@@ -57,7 +58,29 @@ def update_customer(call: StripeRequest) -> Object:
 
 @route("GET", "/v1/customers/{customer}")
 def read_customer(call: StripeRequest) -> Object:
-    return call.account.get("customer", call.ids["customer"])
+    """A deleted customer is still answered, as a stub."""
+    deleted = call.account.all("_deleted_customer").get(call.ids["customer"])
+    return deleted or call.account.get("customer", call.ids["customer"])
+
+
+@route("DELETE", "/v1/customers/{customer}")
+def delete_customer(call: StripeRequest) -> Object:
+    """Ends its subscriptions at once, and the collection of what is open; cards are forgotten."""
+    account, customer = call.account, call.account.get("customer", call.ids["customer"])
+    for subscription in account.all("subscription").values():
+        if subscription["customer"] == customer["id"] and subscription["status"] != "canceled":
+            end_subscription(call, subscription)
+    for invoice in account.all("invoice").values():
+        if invoice["customer"] == customer["id"] and invoice["status"] in ("draft", "open"):
+            invoice |= {"auto_advance": False, "next_payment_attempt": None, "automatically_finalizes_at": None}
+    for card in account.all("payment_method").values():
+        if card["customer"] == customer["id"]:
+            card["customer"] = None
+    stub = {"id": customer["id"], "object": "customer", "deleted": True}
+    account.all("_deleted_customer")[customer["id"]] = stub
+    del account.all("customer")[customer["id"]]
+    call.tell("customer.deleted", customer)
+    return stub
 
 
 @route("GET", "/v1/customers", *PAGE, "email")

@@ -44,6 +44,8 @@ def read_invoice(call: StripeRequest) -> Object:
 @route("GET", "/v1/invoices", *PAGE, "customer", "subscription", "status")
 def list_invoices(call: StripeRequest) -> Object:
     customer, subscription, status = (call.params.get(name) for name in ("customer", "subscription", "status"))
+    if customer is not None and customer not in call.account.all("_deleted_customer"):
+        call.account.get("customer", customer, param="customer")
     found = (
         each
         for each in call.account.newest("invoice")
