@@ -8,6 +8,7 @@ import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 from playwright.sync_api import Browser
+from pydantic import SecretStr
 from sqlalchemy import Engine
 
 from tests.support.browser import chromium
@@ -94,7 +95,8 @@ def storage(tmp_path: Path) -> Storage:
 @pytest.fixture
 def app(database: Database, storage: Storage, tmp_path: Path) -> Litestar:
     """The web application without background tasks: the test's one connection has one user at a time."""
-    return create_app(Settings(data_dir=tmp_path, slack_client_id="1.2"), database, storage, lifespan=())
+    settings = Settings(data_dir=tmp_path, slack_client_id="1.2", secret_key=SecretStr("a key of the tests"))
+    return create_app(settings, database, storage, lifespan=())
 
 
 @pytest.fixture

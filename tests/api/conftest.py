@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
+from pydantic import SecretStr
 from sqlalchemy import Engine
 
 from tests.support.worlds import Place, build
@@ -26,7 +27,8 @@ def place(engine: Engine) -> Iterator[Place]:
 def site(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient[Litestar]]:
     folder: Path = tmp_path_factory.mktemp("site")
     storage = Storage((folder / "objects").as_uri(), cache=folder)
-    with TestClient(create_app(Settings(data_dir=folder), place.database, storage, lifespan=())) as http:
+    settings = Settings(data_dir=folder, secret_key=SecretStr("a key of the tests"))
+    with TestClient(create_app(settings, place.database, storage, lifespan=())) as http:
         yield http
 
 

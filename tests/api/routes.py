@@ -20,6 +20,7 @@ from tuneloop.tables import (
     EvalRun,
     Example,
     Feedback,
+    Invitation,
     JobRow,
     Mail,
     MailBlock,
@@ -84,6 +85,7 @@ def own(world: World) -> dict[str, str]:
         "version": world.version.digest,
         "name": "adapter.gguf",
         "user_id": str(world.user.id),
+        "invitation_id": str(world.row(Invitation).id),
         "key_id": str(world.row(ApiKey).id),
         "example_id": str(world.row(Example).id),
         "completion": completion_id(world.row(Prediction).id),
@@ -117,6 +119,7 @@ def missing() -> dict[str, str]:
         "finding_id",
         "link_id",
         "user_id",
+        "invitation_id",
         "key_id",
         "example_id",
         "feedback_id",
@@ -147,7 +150,8 @@ def missing() -> dict[str, str]:
 
 DIGEST = "1" * 64
 JSON: dict[str, Any] = {
-    "POST /api/v1/members": {"email": "bo@x.example", "name": "Bo", "role": "viewer", "password": "long enough it is"},
+    "POST /api/v1/invitations": {"email": "bo@x.example", "role": "viewer"},
+    "PUT /api/v1/password": {"old": "long enough it was", "new": "long enough it is"},
     "PUT /api/v1/members/{user_id}/role": {"role": "operator"},
     "POST /api/v1/keys": {"name": "ci", "role": "viewer"},
     "PUT /api/v1/clients/{client}/reports/{month}/note": {"note": "Hello"},
@@ -204,7 +208,7 @@ JSON: dict[str, Any] = {
 FORMS: dict[str, dict[str, str]] = {
     "POST /reports/{client}/{month}/note": {"note": "Hello"},
     "POST /reports/{client}/{month}/approve": {"digest": DIGEST},
-    "POST /members": {"email": "cy@x.example", "name": "Cy", "role": "viewer", "password": "long enough it is"},
+    "POST /members": {"email": "cy@x.example", "role": "viewer"},
     "POST /members/{user_id}/role": {"role": "operator"},
     "POST /keys": {"name": "page", "role": "viewer"},
     "POST /plans": {"slug": "silver", "tier": "basic"},

@@ -23,7 +23,7 @@ from tuneloop.kit.jobs import JobRow, JobState, Queue
 from tuneloop.kit.jobs.runtime import Runtime
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.storage import Storage
-from tuneloop.tables import Agency, AuditEvent, Mail, Membership, Role, SlackInstallation, User
+from tuneloop.tables import Agency, AuditEvent, Mail, Membership, Password, Role, SlackInstallation, User
 from tuneloop.web.app import create_app
 from tuneloop.web.slack import slack_handlers
 from tuneloop_bot.installations import begin_installation
@@ -72,7 +72,7 @@ class Office:
             user = User(email=address, name=name)
             session.add(user)
             session.flush()
-            session.add(Membership(user_id=user.id, role=role, password_hash=_KNOWN))
+            session.add_all([Membership(user_id=user.id, role=role), Password(user_id=user.id, password_hash=_KNOWN)])
         self.people[name] = self.client.person(self.team, name, address)
         return self.people[name]
 

@@ -16,7 +16,7 @@ from tests.bot.office import Office, office, shown
 from tests.gateway.waiting import eventually
 from tests.support.cycles import Workshop
 from tests.support.factories import make_agency, owner_of
-from tuneloop.identity.service import add_member
+from tests.support.people import add_member
 from tuneloop.kit.clock import now
 from tuneloop.kit.crypto import Vault
 from tuneloop.kit.db import Database

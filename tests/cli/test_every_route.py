@@ -15,13 +15,17 @@ from tests.cli.rows import add_version
 from tests.cli.shell import Shell
 from tests.support.commands import command_line
 from tests.support.factories import owner_of
+from tests.support.people import add_member
 from tests.support.world import World
 from tuneloop.cli.failure import ExitCode
-from tuneloop.identity.service import add_member
+from tuneloop.identity.secrets import derived_token
 from tuneloop.kit.clock import now
 from tuneloop.kit.db import Database
+from tuneloop.kit.settings import Settings
 from tuneloop.kit.storage import Storage
 from tuneloop.kit.tenancy import Row
+from tuneloop.people.invitations import invite
+from tuneloop.people.password_links import send_link
 from tuneloop.predictions.completion_ids import completion_id
 from tuneloop.tables import (
     AdapterVersion,
@@ -34,6 +38,7 @@ from tuneloop.tables import (
     DataFinding,
     Example,
     Feedback,
+    Invitation,
     JobRow,
     Mail,
     MailBlock,
@@ -60,7 +65,16 @@ COMMANDS = {
     "GET /api/v1/session": "whoami",
     "DELETE /api/v1/session": "login --email olga@north.example",
     "GET /api/v1/members": "member list",
-    "POST /api/v1/members": "member add bo@north.example --name Bo --password correct-horse-battery",
+    "GET /api/v1/invitations": "member invitations",
+    "POST /api/v1/invitations": "member invite bo@north.example --role operator",
+    "POST /api/v1/invitations/{invitation_id}/resend": "member resend <invitation>",
+    "POST /api/v1/invitations/{invitation_id}/link": "member link <invitation>",
+    "DELETE /api/v1/invitations/{invitation_id}": "member withdraw <invitation>",
+    "POST /api/v1/invitations/offer": "member join <invited>",
+    "POST /api/v1/invitations/accept": "member join <invited> --name Ivy",
+    "PUT /api/v1/password": "password change olga@north.example --password another-horse-battery",
+    "POST /api/v1/password/forgotten": "password forgotten olga@north.example",
+    "POST /api/v1/password/reset": "password reset <reset> --password another-horse-battery",
     "PUT /api/v1/members/{user_id}/role": "member role <member> operator",
     "DELETE /api/v1/members/{user_id}": "member remove <member>",
     "GET /api/v1/keys": "key list",
@@ -253,7 +267,9 @@ def paths(group: TyperGroup, prefix: str = "") -> Iterator[str]:
 
 
 @pytest.fixture
-def names(world: World, database: Database, agency: Agency, storage: Storage, shell: Shell) -> dict[str, str]:
+def names(
+    world: World, database: Database, agency: Agency, storage: Storage, shell: Shell, app: Litestar
+) -> dict[str, str]:
     """What stands for the words in angle brackets."""
     add_version(database, storage, world, {"adapter.gguf": b"GGUF"})
     cycle = world.row(RetrainingCycle)
@@ -275,7 +291,7 @@ def names(world: World, database: Database, agency: Agency, storage: Storage, sh
                 expires_at=now() + timedelta(days=1),
             )
         )
-        add_member(
+        olga = add_member(
             session,
             principal=owner_of(agency),
             email="olga@north.example",
@@ -283,6 +299,18 @@ def names(world: World, database: Database, agency: Agency, storage: Storage, sh
             role=Role.OWNER,
             password="correct-horse-battery",
         )
+        settings: Settings = app.state.settings
+        asked = invite(
+            session,
+            principal=owner_of(agency),
+            settings=settings,
+            email="ivy@north.example",
+            role=Role.VIEWER,
+            client=None,
+        )
+        invited = derived_token(settings.secret_key, asked.link_id).token
+        sent = send_link(session, settings, olga.user, asked_by=None)
+        reset = derived_token(settings.secret_key, sent.id).token
     file = shell.data_dir.parent / "examples.jsonl"
     file.write_text('{"text": "My jacket came with a broken zip", "label": "repair"}\n')
     text = shell.data_dir.parent / "returns.md"
@@ -301,6 +329,7 @@ def names(world: World, database: Database, agency: Agency, storage: Storage, sh
         "problem": PaymentProblem,
         "mail": Mail,
         "workspace": SlackInstallation,
+        "invitation": Invitation,
         "identity": SlackIdentity,
         "block": MailBlock,
         "prediction": Prediction,
@@ -314,6 +343,8 @@ def names(world: World, database: Database, agency: Agency, storage: Storage, sh
         "completion": completion_id(world.row(Prediction).id),
         "file": str(file),
         "text": str(text),
+        "invited": f"https://tuneloop.example/invitation?token={invited}",
+        "reset": f"https://tuneloop.example/password?token={reset}",
         "out": str(shell.data_dir.parent / "out"),
         "logo": str(logo),
         "folder": str(shell.data_dir.parent / "files"),
@@ -337,7 +368,7 @@ def test_every_command_calls_its_route(shell: Shell, names: dict[str, str], data
         words = [names.get(word.strip("<>"), word) if word[0] == "<" else word for word in line.split()]
         shell.wire.calls.clear()
         with database.engine.begin_nested() as savepoint:
-            result = shell.run(*words, typed="correct-horse-battery\n")
+            result = shell.run(*words, typed="correct-horse-battery\n" * 2)
             savepoint.rollback()
         answers = answers_of(shell, route)
         if not answers or not answers <= expected(route) or result.exit_code == ExitCode.USAGE:

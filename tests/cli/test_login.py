@@ -7,9 +7,9 @@ import pytest
 
 from tests.cli.shell import URL, Shell
 from tests.support.factories import owner_of
+from tests.support.people import add_member
 from tuneloop.cli.credentials import Credentials, find_target, load, save
 from tuneloop.cli.failure import ExitCode, Failure
-from tuneloop.identity.service import add_member
 from tuneloop.kit.db import Database
 from tuneloop.tables import Agency, Role
 

@@ -239,7 +239,7 @@ def test_a_bounce_that_comes_later_is_noted(desk: Desk, database: Database, name
         record_bounce(session, bounce(to=to, action="failed", status="5.1.1", returned=returned))
     assert desk.mail(mail_id)[0].state is MailState.BOUNCED
     with database.unit(desk.agency.id) as session:
-        assert block_of(session, "ann@client.example", None) is not None
+        assert block_of(session, "ann@client.example", None, agency_id=desk.agency.id) is not None
     with pytest.raises(InvalidInput, match="not a delivery status"):
         record_bounce(session, b"Subject: hello\r\n\r\nhi")
 

@@ -5,7 +5,8 @@ from uuid import UUID
 import pytest
 
 from tests.support.factories import make_agency, owner_of
-from tuneloop.identity.service import Member, add_member, change_role, members, remove_member
+from tests.support.people import add_member
+from tuneloop.identity.service import Member, change_role, members, remove_member
 from tuneloop.kit.db import Database
 from tuneloop.kit.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from tuneloop.kit.ids import new_id

@@ -65,7 +65,7 @@ def running(engines_folder: Path) -> Iterator[Running]:
         add_base(started, name="tiny", source=f"folder:{source}", licence="none", upstream_url=None)
         key = create_agency(
             started, slug="north", name="North", email="olga@north.example", owner="Olga", password=token_urlsafe(12)
-        )
+        ).key
         operator = Operator(started.web_url, key)
         operator.post("/api/v1/clients", {"slug": "acme", "name": "Acme"})
         contract = {"task": "classify", "system_prompt": "Sort the message.", "labels": list(LABELS)}

@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from tests.gateway.server import serve
 from tests.support.committed import Committed
 from tests.support.factories import owner_of
-from tuneloop.identity.service import add_member
+from tests.support.people import add_member
 from tuneloop.kit.ids import new_id
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.storage import Storage
@@ -21,7 +23,8 @@ PASSWORD = "a long enough password"
 def served(home: Committed, folder: Path, settings: Settings | None = None) -> Iterator[str]:
     """The address of the site: with settings, the one that its links lead to."""
     storage = Storage((folder / "objects").as_uri(), cache=folder / "cache")
-    app = create_app(settings or Settings(data_dir=folder), home.database, storage, lifespan=())
+    chosen = settings or Settings(data_dir=folder, secret_key=SecretStr("a key of the tests"))
+    app = create_app(chosen, home.database, storage, lifespan=())
     with serve(app, port=settings.web_port if settings else None) as address:
         yield address
 

@@ -13,6 +13,7 @@ from tests.support.reports import report_rows
 from tuneloop.ab_tests.figures import ArmCounts, Judged, figures
 from tuneloop.identity.secrets import new_token
 from tuneloop.kit.clock import now
+from tuneloop.kit.ids import new_id
 from tuneloop.kit.tenancy import Row
 from tuneloop.registry.contract import AdapterPart, BaseRef, Contract, Manifest
 from tuneloop.retraining.diagnosis.findings import Diagnosis, NextStep, StepKind
@@ -50,6 +51,7 @@ from tuneloop.tables import (
     FeedbackKind,
     FindingKind,
     GateLook,
+    Invitation,
     JobRow,
     Membership,
     Monitor,
@@ -374,6 +376,15 @@ def make_world(
         ),
         *report_rows(agency, client),
         Membership(agency_id=agency.id, user_id=user.id, role=Role.VIEWER),
+        Invitation(
+            agency_id=agency.id,
+            email=f"ivy@{agency.slug}-{client_slug}.example",
+            role=Role.VIEWER,
+            invited_by="Ann",
+            link_id=new_id(),
+            token_hash=new_token().digest,
+            expires_at=now() + timedelta(days=1),
+        ),
         ApiKey(
             agency_id=agency.id,
             name="key",

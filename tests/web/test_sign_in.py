@@ -9,9 +9,9 @@ from playwright.sync_api import Browser, expect
 
 from tests.support.browser import Visitor, visitor
 from tests.support.committed import Committed
+from tests.support.people import add_member
 from tests.support.site import PASSWORD, make_person
 from tuneloop.identity.request import COOKIE
-from tuneloop.identity.service import add_member
 from tuneloop.kit.db import Database
 from tuneloop.kit.principal import Principal
 from tuneloop.tables import ActorKind, Agency, Role

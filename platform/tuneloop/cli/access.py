@@ -1,6 +1,8 @@
 """`tuneloop login` and `whoami`."""
 
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from types import NoneType
 from typing import Annotated
 
@@ -10,6 +12,7 @@ from tuneloop.cli.credentials import Credentials, find_target, save
 from tuneloop.cli.render import Facts
 from tuneloop.cli.wiring import ACCESS, Terminal, command
 from tuneloop.identity.schemas import ApiKeyCreated, Me, SignedIn
+from tuneloop.kit.api_client import Api, ApiError
 
 app = typer.Typer()
 
@@ -40,17 +43,29 @@ def whoami(terminal: Terminal) -> None:
     terminal.show(terminal.api.get("/session", Me), ME)
 
 
+@contextmanager
+def signed_in(
+    terminal: Terminal, email: str, agency: str | None, *, url: str | None = None
+) -> Iterator[tuple[Api, dict[str, str], str]]:
+    """The API for somebody who signs in, the header that changes need, and the password that was typed; then out."""
+    options = terminal.options
+    target = url or find_target(options.data_dir, url=options.url, key=options.key).url
+    password = typer.prompt("Password", hide_input=True, err=True)
+    with options.world.connect(target, None) as api:
+        opened = api.post("/session", SignedIn, {"email": email, "password": password, "agency": agency})
+        proof = {"X-CSRF-Token": opened.value.csrf_token}
+        try:
+            yield api, proof, password
+        finally:
+            with suppress(ApiError):  # what was done may have ended the session already
+                api.delete("/session", NoneType, headers=proof)
+
+
 def _key_by_password(terminal: Terminal, url: str, email: str, agency: str | None) -> str:
     """Sign in, make a key with the person's own role, sign out."""
-    password = typer.prompt("Password", hide_input=True, err=True)
-    with terminal.options.world.connect(url, None) as api:
-        signed_in = api.post("/session", SignedIn, {"email": email, "password": password, "agency": agency})
-        proof = {"X-CSRF-Token": signed_in.value.csrf_token}
-        try:
-            role = api.get("/session", Me).value.role
-            made = api.post("/keys", ApiKeyCreated, {"name": f"cli on {platform.node()}", "role": role}, headers=proof)
-        finally:
-            api.delete("/session", NoneType, headers=proof)
+    with signed_in(terminal, email, agency, url=url) as (api, proof, _):
+        role = api.get("/session", Me).value.role
+        made = api.post("/keys", ApiKeyCreated, {"name": f"cli on {platform.node()}", "role": role}, headers=proof)
     return made.value.key
 
 

@@ -37,6 +37,11 @@ def password_option(words: str) -> Any:
     return typer.Option(prompt=True, confirmation_prompt=True, hide_input=True, envvar="TUNELOOP_PASSWORD", help=words)
 
 
+def token_of_link(link: str) -> str:
+    """From the whole link, or what it ends with."""
+    return link.strip().rpartition("token=")[2]
+
+
 Client = Annotated[str, typer.Argument(metavar="CLIENT", help="Short name, such as acme.")]
 Model = Annotated[ModelName, typer.Argument(parser=read_model, metavar="CLIENT/MODEL", help="Such as acme/support.")]
 Version = Annotated[

@@ -65,7 +65,8 @@ ENTRIES = {
     "login": Entry("access", "Check an API key and keep it for the next commands, readable by you alone.", ACCESS),
     "whoami": Entry("access", "Who you are to the server, and what you may do.", ACCESS),
     "key": Entry("keys", "API keys, for the agency or confined to one client.", ACCESS),
-    "member": Entry("members", "People who work for your agency, and their roles.", ACCESS),
+    "password": Entry("passwords", "Your own password: change it, or get a new one by mail.", ACCESS),
+    "member": Entry("members", "People who work for your agency, who is invited, and their roles.", ACCESS),
     "audit": Entry("audit", "The audit log: only ever added to.", ACCESS),
     "slack": Entry("slack", "Slack workspaces, channels, and who is linked.", ACCESS),
 }

@@ -1,34 +1,82 @@
-"""`tuneloop member`: people who work for the agency."""
+"""`tuneloop member`: people who work for the agency, and who is asked to."""
 
 from types import NoneType
 from typing import Annotated
 from uuid import UUID
 
 import typer
+from rich.console import Group
+from rich.text import Text
 
-from tuneloop.cli.arguments import password_option
-from tuneloop.cli.render import Rows, text, whole
+from tuneloop.cli.arguments import token_of_link
+from tuneloop.cli.render import Rows, stack, text, whole
 from tuneloop.cli.wiring import Terminal, command
-from tuneloop.identity.schemas import MemberRead
+from tuneloop.identity.schemas import MemberRead, SignedIn
 from tuneloop.kit.principal import Role
+from tuneloop.people.schemas import InvitationLink, InvitationRead, OfferRead
 
 app = typer.Typer()
 
 Member = Annotated[UUID, typer.Argument(metavar="MEMBER", help="The person's id, as 'tuneloop member list' shows it.")]
+Invitation = Annotated[
+    UUID, typer.Argument(metavar="INVITATION", help="Its id, as 'tuneloop member invitations' shows it.")
+]
 
 
-@command(app, "add")
-def add(
+@command(app, "invite")
+def invite(
     terminal: Terminal,
     email: Annotated[str, typer.Argument(metavar="E-MAIL")],
-    name: Annotated[str, typer.Option(help="The person's name.")],
-    password: Annotated[str, password_option("At least 12 characters; asked for when left out.")],
-    role: Annotated[Role, typer.Option(help="What the person may do.")] = Role.OPERATOR,
+    role: Annotated[Role, typer.Option(help="What the person may do.")] = Role.VIEWER,
     client: Annotated[str | None, typer.Option(help="For a client viewer: the client.")] = None,
 ) -> None:
-    """Add a person to your agency."""
-    body = {"email": email, "name": name, "role": role, "password": password, "client": client}
-    terminal.show(terminal.api.post("/members", MemberRead, body), MEMBERS.one)
+    """Ask somebody to join your agency, by mail. They choose their own password."""
+    body = {"email": email, "role": role, "client": client}
+    terminal.show(terminal.api.post("/invitations", InvitationRead, body), INVITATIONS.one)
+
+
+@command(app, "invitations")
+def invitations(terminal: Terminal) -> None:
+    """Who was asked to join, newest first."""
+    terminal.show(terminal.api.get("/invitations", list[InvitationRead]), INVITATIONS)
+
+
+@command(app, "resend")
+def resend(terminal: Terminal, invitation: Invitation) -> None:
+    """Send a new link, with new time; the one before stops working."""
+    terminal.show(terminal.api.post(f"/invitations/{invitation}/resend", InvitationRead), INVITATIONS.one)
+
+
+@command(app, "link")
+def link(terminal: Terminal, invitation: Invitation) -> None:
+    """Show the link of an invitation, where no mail arrives. The audit log says who saw it."""
+    terminal.show(terminal.api.post(f"/invitations/{invitation}/link", InvitationLink), render_link)
+
+
+@command(app, "withdraw")
+def withdraw(terminal: Terminal, invitation: Invitation) -> None:
+    """Take an invitation back; its link stops working."""
+    taken_back = terminal.api.delete(f"/invitations/{invitation}", NoneType)
+    terminal.show(taken_back, lambda _: f"invitation {invitation} is withdrawn")
+
+
+@command(app, "join")
+def join(
+    terminal: Terminal,
+    link: Annotated[str, typer.Argument(metavar="LINK", help="The link of the invitation, from the mail.")],
+    name: Annotated[str | None, typer.Option(help="Your name; asked for when you are new.")] = None,
+) -> None:
+    """Accept an invitation: as a new person with a password of your own, or with the one you have."""
+    token = token_of_link(link)
+    offer = terminal.api.post("/invitations/offer", OfferRead, {"token": token}).value
+    if not offer.known and name is None:
+        name = typer.prompt("Your name", err=True)
+    words = "Your password" if offer.known else "Choose a password, at least 12 characters"
+    password = typer.prompt(words, hide_input=True, confirmation_prompt=not offer.known, err=True)
+    body = {"token": token, "name": name, "password": password}
+    reply = terminal.api.post("/invitations/accept", SignedIn, body)
+    terminal.api.delete("/session", NoneType, headers={"X-CSRF-Token": reply.value.csrf_token})
+    terminal.show(reply, lambda _: f"you have joined {offer.agency} as {offer.role}; sign in as {offer.email}")
 
 
 @command(app, "list")
@@ -49,10 +97,26 @@ def remove(terminal: Terminal, member: Member) -> None:
     terminal.show(terminal.api.delete(f"/members/{member}", NoneType), lambda _: f"member {member} is removed")
 
 
+def render_link(link: InvitationLink) -> Group:
+    return stack(
+        Text(link.url, "bold"),
+        Text("Give it to the invited person alone: whoever opens it can join in their place. It works once.", "dim"),
+    )
+
+
 MEMBERS = Rows[MemberRead](
     whole("Member", lambda it: it.user_id),
     text("E-mail", lambda it: it.email),
     text("Name", lambda it: it.name),
     whole("Role", lambda it: it.role),
     whole("Client", lambda it: it.client),
+)
+INVITATIONS = Rows[InvitationRead](
+    whole("Invitation", lambda it: it.id),
+    text("E-mail", lambda it: it.email),
+    whole("Role", lambda it: it.role),
+    whole("Client", lambda it: it.client),
+    whole("State", lambda it: it.state),
+    whole("Until", lambda it: it.expires_at),
+    text("Mail", lambda it: it.mail_failure or it.mail),
 )

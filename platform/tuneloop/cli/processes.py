@@ -10,7 +10,6 @@ import orjson
 import typer
 from pydantic import ValidationError
 
-from tuneloop.cli.arguments import password_option
 from tuneloop.cli.failure import ExitCode, Failure
 from tuneloop.cli.output import Output
 from tuneloop.cli.wiring import JSON, PROCESSES, Options, answering
@@ -208,18 +207,29 @@ def create_agency(
     name: Annotated[str, typer.Option(help="Name of the agency.")],
     email: Annotated[str, typer.Option(help="E-mail of its owner.")],
     owner: Annotated[str, typer.Option(help="Name of its owner.")],
-    password: Annotated[str, password_option("The owner's; asked for when left out.")],
+    password: Annotated[
+        str | None,
+        typer.Option(envvar="TUNELOOP_PASSWORD", help="Your own, if you are its owner; asked for when left out."),
+    ] = None,
+    invite: Annotated[bool, typer.Option("--invite", help="Invite the owner by mail, and show the link.")] = False,
     json: Json = False,
 ) -> None:
     """Set up an agency with its owner, and keep its first API key for the next commands."""
     from tuneloop.cli.create_agency import create_agency as create
 
+    if invite and password is not None:
+        raise typer.BadParameter("with --invite the owner chooses the password; leave --password out")
+    if not invite and password is None:
+        password = typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
     with process(ctx, json=json) as settings, engines_of(settings) as running:
-        key = create(running, slug=slug, name=name, email=email, owner=owner, password=password)
+        made = create(running, slug=slug, name=name, email=email, owner=owner, password=password)
         out = Output(json=json or ctx.obj.json)
-        out.write(orjson.dumps({"agency": slug, "key": key})) if out.json else out.say(
-            f"agency {slug} is set up; its first API key is kept in {settings.data_dir / 'credentials.json'}"
-        )
+        if out.json:
+            out.write(orjson.dumps({"agency": slug, **made._asdict()}))
+            return
+        out.say(f"agency {slug} is set up; its first API key is kept in {settings.data_dir / 'credentials.json'}")
+        if made.invitation:
+            out.say(f"its owner joins by this link, which also goes to {email}: {made.invitation}")
 
 
 @base.command("add")

@@ -49,7 +49,8 @@ def start(session: Session, mail_id: UUID) -> Started | None:
     for lost in session.exec(unfinished):
         lost.outcome, lost.ended_at, lost.reply = AttemptOutcome.LOST, now(), "the worker died"
         session.add(lost)
-    if (blocked := block_of(session, mail.recipient_email, mail.client_id)) is not None:
+    blocked = block_of(session, mail.recipient_email, mail.client_id, agency_id=mail.agency_id)
+    if blocked is not None:
         mail.state, mail.failure = MailState.BLOCKED, f"{mail.recipient_email}: {blocked.reason}"
         _forget_tokens(mail)
         session.add(mail)

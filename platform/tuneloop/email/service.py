@@ -67,7 +67,7 @@ def queue_mail(
     """
     for address in (sender, recipient):
         address.header()
-    block = block_of(session, recipient.email, client_id)
+    block = block_of(session, recipient.email, client_id, agency_id=agency_id)
     hidden = hide(content.text, content.html)
     row = Mail(
         agency_id=agency_id,
@@ -102,11 +102,12 @@ def queue_mail(
     return session.exec(select(Mail).where(Mail.agency_id == agency_id, Mail.dedupe_key == dedupe_key)).one()
 
 
-def block_of(session: Session, email: str, client_id: UUID | None) -> MailBlock | None:
-    """Why an address gets no mail about this client, if so."""
+def block_of(session: Session, email: str, client_id: UUID | None, *, agency_id: UUID) -> MailBlock | None:
+    """Why an address gets no mail of the agency about this client, if so."""
     return session.exec(
         select(MailBlock)
         .where(
+            MailBlock.agency_id == agency_id,
             MailBlock.email == email.lower(),
             or_(col(MailBlock.client_id).is_(None), col(MailBlock.client_id) == client_id),
         )

@@ -13,7 +13,6 @@ from tuneloop.identity.schemas import (
     ApiKeyCreated,
     ApiKeyRead,
     Me,
-    MemberCreate,
     MemberRead,
     RoleChange,
     SignedIn,
@@ -21,7 +20,6 @@ from tuneloop.identity.schemas import (
 )
 from tuneloop.identity.service import (
     Member,
-    add_member,
     change_role,
     create_key,
     keys,
@@ -95,16 +93,6 @@ class MemberController(Controller):
     def index(self, session: NamedDependency[TenantSession]) -> list[MemberRead]:
         """Members of your agency."""
         return [_read_member(session, member) for member in members(session)]
-
-    @post(role=Role.ADMIN, sync_to_thread=True)
-    def add(
-        self,
-        session: NamedDependency[TenantSession],
-        principal: NamedDependency[Principal],
-        data: JSONBody[MemberCreate],
-    ) -> MemberRead:
-        """Add a person to your agency."""
-        return _read_member(session, add_member(session, principal=principal, **data.model_dump()))
 
     @put("/{user_id:uuid}/role", role=Role.ADMIN, sync_to_thread=True)
     def change(

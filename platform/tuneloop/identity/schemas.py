@@ -30,14 +30,6 @@ class Me(BaseModel):
     client: str | None
 
 
-class MemberCreate(Strict):
-    email: EmailStr
-    name: str = Field(min_length=1, max_length=120)
-    role: Role
-    password: str = Field(min_length=12, max_length=200)
-    client: str | None = Field(default=None, description="slug of the client, for a client viewer")
-
-
 class MemberRead(BaseModel):
     user_id: UUID
     email: str

@@ -1,11 +1,17 @@
 """Making, showing once and checking secrets: passwords by argon2, random tokens by SHA-256."""
 
+from base64 import urlsafe_b64encode
 from hashlib import sha256
+from hmac import digest as hmac_digest
 from secrets import token_urlsafe
 from typing import NamedTuple
+from uuid import UUID
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
+from pydantic import SecretStr
+
+from tuneloop.kit.errors import Unavailable
 
 _HASHER = PasswordHasher()
 _ABSENT = _HASHER.hash("nobody has this password")
@@ -38,3 +44,16 @@ def new_token(prefix: str = "") -> NewToken:
 def token_digest(token: str) -> str:
     """Plain SHA-256 is enough for a token of 256 random bits."""
     return sha256(token.encode()).hexdigest()
+
+
+def derived_token(keys: SecretStr, secret_id: UUID) -> NewToken:
+    """The token of a link, made anew whenever it is shown or sent, so that it is stored nowhere.
+
+    Raises:
+        Unavailable: the installation has no secret key.
+    """
+    newest = next(filter(None, map(str.strip, keys.get_secret_value().split(","))), None)
+    if newest is None:
+        raise Unavailable("set TUNELOOP_SECRET_KEY: without it no links can be made")
+    token = urlsafe_b64encode(hmac_digest(newest.encode(), b"link:" + secret_id.bytes, "sha256")).decode().rstrip("=")
+    return NewToken(token, token_digest(token))

@@ -9,13 +9,15 @@ from sqlmodel import Session, col, select
 
 from tuneloop.audit.service import record
 from tuneloop.clients.service import client_id_of
-from tuneloop.identity.secrets import KEY_PREFIX, hash_password, new_token, password_matches, token_digest
+from tuneloop.identity.passwords import end_sessions, password_of
+from tuneloop.identity.secrets import KEY_PREFIX, new_token, password_matches, token_digest
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import Conflict, InvalidInput, NotAuthenticated, NotFound
 from tuneloop.kit.principal import Principal
 from tuneloop.tables import ActorKind, Agency, ApiKey, Membership, Role, User, WebSession
 
 SESSION_LIFE = timedelta(hours=12)
+WRONG = "e-mail or password is wrong"
 
 _MANAGERS = frozenset({Role.OWNER, Role.ADMIN})
 
@@ -55,33 +57,45 @@ def add_member(
     email: str,
     name: str,
     role: Role,
-    password: str,
     client: str | None = None,
 ) -> Member:
-    """Add a person to the agency. A known person keeps their name.
+    """Make a person a member; a known person keeps their name. How they sign in is theirs to say.
 
-    The password opens this agency alone: whoever gave the person one elsewhere gets in nowhere else by it.
+    Only for what proves that the person agrees: an invitation that was accepted, an agency that somebody sets up.
     """
-    principal.require(_manager_of(role))
-    if (role is Role.CLIENT_VIEWER) != (client is not None):
-        raise InvalidInput("a client viewer, and nobody else, is bound to a client")
-    user = session.exec(select(User).where(User.email == email.lower())).one_or_none()
-    if user is None:
-        user = User(email=email.lower(), name=name)
-        session.add(user)
-        session.flush()
-    if session.exec(select(Membership).where(Membership.user_id == user.id)).one_or_none():
-        raise Conflict(f"{email} is a member already", email=email)
+    principal.require(manager_of(role))
+    require_client(role, client)
+    user = person_of(session, email) or new_person(session, email=email, name=name)
+    require_no_member(session, user.email)
     membership = Membership(
-        agency_id=principal.agency_id,
-        user_id=user.id,
-        role=role,
-        password_hash=hash_password(password),
-        member_client_id=client_id_of(session, client),
+        agency_id=principal.agency_id, user_id=user.id, role=role, member_client_id=client_id_of(session, client)
     )
     session.add(membership)
     record(session, principal, "member.add", "user", user.id, email=user.email, role=role)
     return Member(user, membership)
+
+
+def new_person(session: Session, *, email: str, name: str) -> User:
+    user = User(email=email.lower(), name=name)
+    session.add(user)
+    session.flush()
+    return user
+
+
+def require_no_member(session: Session, email: str) -> None:
+    """Raises Conflict when somebody with this address works for the session's agency."""
+    query = select(Membership).join(User, col(User.id) == Membership.user_id).where(User.email == email.lower())
+    if session.exec(query).one_or_none() is not None:
+        raise Conflict(f"{email} is a member already", email=email)
+
+
+def person_of(session: Session, email: str) -> User | None:
+    return session.exec(select(User).where(User.email == email.lower())).one_or_none()
+
+
+def require_client(role: Role, client: object | None) -> None:
+    if (role is Role.CLIENT_VIEWER) != (client is not None):
+        raise InvalidInput("a client viewer, and nobody else, is bound to a client")
 
 
 def members(session: Session) -> list[Member]:
@@ -93,7 +107,7 @@ def members(session: Session) -> list[Member]:
 
 def change_role(session: Session, *, principal: Principal, user_id: UUID, role: Role) -> Member:
     member = _member(session, user_id)
-    principal.require(_manager_of(role, member.membership.role))
+    principal.require(manager_of(role, member.membership.role))
     if Role.CLIENT_VIEWER in (role, member.membership.role):
         raise InvalidInput("a client viewer cannot change role; remove the member and add them again")
     _keep_an_owner(session, member, becomes=role)
@@ -106,13 +120,9 @@ def change_role(session: Session, *, principal: Principal, user_id: UUID, role: 
 def remove_member(session: Session, *, principal: Principal, user_id: UUID) -> None:
     """Ends the person's browser sessions for this agency too."""
     member = _member(session, user_id)
-    principal.require(_manager_of(member.membership.role))
+    principal.require(manager_of(member.membership.role))
     _keep_an_owner(session, member, becomes=None)
-    sessions = select(WebSession).where(
-        WebSession.user_id == user_id, WebSession.session_agency_id == principal.agency_id
-    )
-    for web_session in session.exec(sessions):
-        session.delete(web_session)
+    end_sessions(session, user_id=user_id, agency_id=principal.agency_id)
     session.delete(member.membership)
     record(session, principal, "member.remove", "user", user_id)
 
@@ -123,17 +133,36 @@ def sign_in(session: Session, *, email: str, password: str, agency: str | None) 
     Raises:
         NotAuthenticated: wrong e-mail or password, or no membership; the answer does not say which.
     """
-    user = session.exec(select(User).where(User.email == email.lower())).one_or_none()
-    homes = _homes(session, user, password, agency)
-    if user is None or not homes or user.disabled_at is not None:
-        raise NotAuthenticated("e-mail or password is wrong")
+    user = person_by_password(session, email=email, password=password)
+    homes = _homes(session, user, agency)
+    if not homes:
+        raise NotAuthenticated(WRONG)
     if len(homes) > 1:
         raise InvalidInput("you work for several agencies; name one", agencies=[home.slug for home in homes])
+    return open_session(session, user_id=user.id, agency_id=homes[0].id)
+
+
+def person_by_password(session: Session, *, email: str, password: str) -> User:
+    """Whom the password is of. A wrong one and an unknown address take as long and say the same.
+
+    Raises:
+        NotAuthenticated: wrong e-mail or password.
+    """
+    user = person_of(session, email)
+    known = password_of(session, user.id) if user else None
+    right = password_matches(known.password_hash if known else None, password)
+    if user is None or not right or user.disabled_at is not None:
+        raise NotAuthenticated(WRONG)
+    return user
+
+
+def open_session(session: Session, *, user_id: UUID, agency_id: UUID) -> Browser:
+    """For somebody who has just shown who they are."""
     token, csrf = new_token(), new_token()
     row = WebSession(
         token_hash=token.digest,
-        user_id=user.id,
-        session_agency_id=homes[0].id,
+        user_id=user_id,
+        session_agency_id=agency_id,
         csrf_token=csrf.token,
         expires_at=now() + SESSION_LIFE,
     )
@@ -141,14 +170,11 @@ def sign_in(session: Session, *, email: str, password: str, agency: str | None) 
     return Browser(token.token, csrf.token, row.expires_at)
 
 
-def _homes(session: Session, user: User | None, password: str, agency: str | None) -> list[Agency]:
-    """Agencies that the password opens. Where there is none to try, it takes as long as a wrong one."""
-    query = select(Agency, Membership).join(Membership, col(Membership.agency_id) == Agency.id)
-    rows = session.exec(query.where(Membership.user_id == user.id)).all() if user else []
-    tried = [(home, membership.password_hash) for home, membership in rows if agency in (None, home.slug)]
-    if not tried:
-        password_matches(None, password)
-    return [home for home, known in tried if password_matches(known, password)]
+def _homes(session: Session, user: User, agency: str | None) -> list[Agency]:
+    """Agencies that the person works for: the one that was named, if one was."""
+    query = select(Agency).join(Membership, col(Membership.agency_id) == Agency.id)
+    rows = session.exec(query.where(Membership.user_id == user.id).order_by(Agency.slug)).all()
+    return [home for home in rows if agency in (None, home.slug)]
 
 
 def sign_out(session: Session, *, token: str) -> None:
@@ -240,7 +266,7 @@ def principal_of_key(session: Session, *, token: str, origin: str) -> Principal:
     )
 
 
-def _manager_of(*roles: Role) -> Role:
+def manager_of(*roles: Role) -> Role:
     """Who may give or take these roles: admins manage everybody but admins and owners."""
     return Role.OWNER if _MANAGERS.intersection(roles) else Role.ADMIN
 

@@ -14,6 +14,8 @@ from pydantic import TypeAdapter, ValidationError
 API = "/api/v1"
 TIMEOUT = httpx.Timeout(60, connect=5)
 CHUNK_BYTES = 1 << 16
+PASSWORDS = ("/session", "/invitations/accept")
+"""Where a refusal is about what was typed, and not about a key."""
 
 T = TypeVar("T")
 
@@ -67,8 +69,8 @@ class Api:
     ) -> Reply[T]:
         return self._send("POST", path, shape, json=body, headers=headers, params=_given(query))
 
-    def put(self, path: str, shape: type[T], body: object) -> Reply[T]:
-        return self._send("PUT", path, shape, json=body)
+    def put(self, path: str, shape: type[T], body: object, *, headers: dict[str, str] | None = None) -> Reply[T]:
+        return self._send("PUT", path, shape, json=body, headers=headers)
 
     def patch(self, path: str, shape: type[T], body: object, **query: object) -> Reply[T]:
         return self._send("PATCH", path, shape, json=body, params=_given(query))
@@ -163,6 +165,6 @@ def _refusal(response: httpx.Response) -> ApiError:
     if response.status_code == HTTPStatus.UNAUTHORIZED:
         if "authorization" in response.request.headers:
             message = f"{message}; run 'tuneloop login' with a valid one"
-        else:
+        elif not response.request.url.path.endswith(PASSWORDS):
             message = "no API key; run 'tuneloop login', or set TUNELOOP_API_KEY"
     return ApiError(str(code), str(message), status=HTTPStatus(response.status_code), details=details)

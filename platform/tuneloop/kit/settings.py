@@ -33,6 +33,9 @@ class Settings(BaseSettings):
         default=SecretStr(""), description="encrypts stored credentials; comma-separated, the newest first"
     )
 
+    invitation_days: int = Field(default=7, ge=1, description="how long the link of an invitation opens something")
+    password_link_minutes: int = Field(default=60, ge=5, description="the same of a link to choose a new password")
+
     slack_api_url: str = "https://slack.com/api/"
     slack_authorize_url: str = "https://slack.com/oauth/v2/authorize"
     slack_client_id: str = ""

@@ -29,7 +29,7 @@ from tuneloop.tables.billing import (
 from tuneloop.tables.datasets import Example, Pool, Snapshot, SnapshotItem, Source
 from tuneloop.tables.email import AttemptOutcome, BlockReason, Mail, MailAttempt, MailBlock, MailSender, MailState
 from tuneloop.tables.evaluation import Comparison, EvalAnswer, EvalRun
-from tuneloop.tables.identity import ApiKey, WebSession
+from tuneloop.tables.identity import ApiKey, Invitation, Password, PasswordLink, WebSession
 from tuneloop.tables.links import OneTimeLink, SharedLink
 from tuneloop.tables.monitoring import (
     Alert,
@@ -127,6 +127,7 @@ __all__ = [
     "FindingKind",
     "FindingState",
     "GateLook",
+    "Invitation",
     "Invoice",
     "JobRow",
     "JobState",
@@ -141,6 +142,8 @@ __all__ = [
     "MonitorStatus",
     "MonthClose",
     "OneTimeLink",
+    "Password",
+    "PasswordLink",
     "PaymentProblem",
     "PaymentProblemKind",
     "Plan",

@@ -64,12 +64,11 @@ class Client(Tenant, table=True):
 
 
 class Membership(Tenant, table=True):
-    """A person's role in an agency, and the password that opens this one; a client viewer is bound to one client."""
+    """A person's role in an agency; a client viewer is bound to one client."""
 
     __table_args__ = (UniqueConstraint("agency_id", "user_id"),)
 
     user_id: UUID = Field(foreign_key="person.id", index=True)
     role: Role = Field(sa_type=text_enum(Role))
-    password_hash: str | None = None
     member_client_id: UUID | None = Field(default=None, foreign_key="client.id")
     created_at: datetime = Field(default_factory=now)

@@ -1,8 +1,9 @@
-"""Credentials: API keys and browser sessions, stored as hashes only."""
+"""Credentials, stored as hashes only: passwords, API keys, browser sessions, and the links by which people get them."""
 
 from datetime import datetime
 from uuid import UUID
 
+from sqlalchemy import Index, text
 from sqlmodel import Field
 
 from tuneloop.kit.clock import now
@@ -37,3 +38,51 @@ class WebSession(Row, table=True):
     csrf_token: str
     created_at: datetime = Field(default_factory=now)
     expires_at: datetime
+
+
+class Password(Row, table=True):
+    """What opens every agency that the person works for. Only they themselves choose it."""
+
+    __tablename__ = "person_password"
+
+    user_id: UUID = Field(foreign_key="person.id", unique=True)
+    password_hash: str
+    set_at: datetime = Field(default_factory=now)
+
+
+class PasswordLink(Row, table=True):
+    """Lets whoever reads the person's mail choose a new password, once."""
+
+    __tablename__ = "password_link"
+
+    user_id: UUID = Field(foreign_key="person.id", index=True)
+    token_hash: str = Field(unique=True)
+    created_at: datetime = Field(default_factory=now)
+    expires_at: datetime
+    used_at: datetime | None = None
+
+
+class Invitation(Tenant, table=True):
+    """Somebody is asked to join the agency. The link is renewed with `link_id`, from which its token is derived."""
+
+    __table_args__ = (
+        Index(
+            "uq_invitation_open",
+            "agency_id",
+            "email",
+            unique=True,
+            postgresql_where=text("accepted_at is null and withdrawn_at is null"),
+        ),
+    )
+
+    email: str
+    role: Role = Field(sa_type=text_enum(Role))
+    invited_client_id: UUID | None = Field(default=None, foreign_key="client.id")
+    invited_by: str
+    link_id: UUID
+    token_hash: str = Field(unique=True)
+    created_at: datetime = Field(default_factory=now)
+    expires_at: datetime
+    accepted_at: datetime | None = None
+    accepted_by: UUID | None = Field(default=None, foreign_key="person.id")
+    withdrawn_at: datetime | None = None

@@ -34,6 +34,7 @@ from tuneloop.monitoring.alert_controller import AlertController
 from tuneloop.monitoring.controller import MonitoringController
 from tuneloop.monitoring.health_controller import HealthController
 from tuneloop.monitoring.schedule_controller import ScheduleController
+from tuneloop.people.controller import InvitationController, PasswordController
 from tuneloop.predictions.controller import PredictionController
 from tuneloop.registry.controller import BaseController, ModelController
 from tuneloop.retraining.controller import CycleController, EvalController
@@ -52,6 +53,8 @@ from tuneloop_reports.public import PublicReport
 API: Sequence[ControllerRouterHandler] = (
     SessionController,
     MemberController,
+    InvitationController,
+    PasswordController,
     ApiKeyController,
     AuditController,
     ClientController,

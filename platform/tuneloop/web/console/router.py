@@ -17,6 +17,7 @@ from tuneloop.web.console.pages.correction import CorrectionPage
 from tuneloop.web.console.pages.cycles import CyclePage
 from tuneloop.web.console.pages.data import DataPage
 from tuneloop.web.console.pages.economics import EconomicsPage
+from tuneloop.web.console.pages.joining import InvitationPage, PasswordPage
 from tuneloop.web.console.pages.links import AnswerPage, SlackLinkPage
 from tuneloop.web.console.pages.models import ModelPage
 from tuneloop.web.console.pages.people import KeysPage, MembersPage
@@ -32,6 +33,8 @@ from tuneloop.web.console.pages.unsubscribe import UnsubscribePage
 
 PAGES: Sequence[ControllerRouterHandler] = (
     SignInPage,
+    InvitationPage,
+    PasswordPage,
     PortfolioPage,
     ModelPage,
     AlertPage,

@@ -11,11 +11,10 @@ from litestar.response import Redirect
 from pydantic import BaseModel, ValidationError
 
 from tuneloop.clients.service import list_clients
-from tuneloop.identity.request import HttpRequest
+from tuneloop.identity.request import HttpRequest, settings_of
 from tuneloop.identity.route_changes import notify_routes_changed
-from tuneloop.identity.schemas import ApiKeyCreate, MemberCreate, RoleChange
+from tuneloop.identity.schemas import ApiKeyCreate, RoleChange
 from tuneloop.identity.service import (
-    add_member,
     change_role,
     create_key,
     keys,
@@ -26,7 +25,9 @@ from tuneloop.identity.service import (
 from tuneloop.kit.errors import InvalidInput
 from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
-from tuneloop.tables import Role
+from tuneloop.people.invitations import InvitationState, invitations, invite, resend, show_link, state_of, withdraw
+from tuneloop.people.schemas import InvitationCreate
+from tuneloop.tables import Invitation, Role
 from tuneloop.web.console.flash import back_to
 from tuneloop.web.console.forms import optional, required
 from tuneloop.web.console.render import page
@@ -40,34 +41,58 @@ class MembersPage(Controller):
 
     @get(role=Role.ADMIN, sync_to_thread=True)
     def index(self, request: HttpRequest, session: NamedDependency[TenantSession]) -> Response[str]:
-        clients = list_clients(session)
-        return page(
-            request,
-            "members.html",
-            members=members(session),
-            clients=clients,
-            client_names={client.id: client.name for client in clients},
-            roles=list(Role),
-        )
+        return _members(request, session)
 
     @post(role=Role.ADMIN, sync_to_thread=True)
     def add(
         self,
+        request: HttpRequest,
         session: NamedDependency[TenantSession],
         principal: NamedDependency[Principal],
         form: NamedDependency[FormMultiDict],
     ) -> Redirect:
-        password = form.get("password")
         wanted = _checked(
-            MemberCreate,
+            InvitationCreate,
             email=required(form, "email", "the e-mail address"),
-            name=required(form, "name", "the name"),
             role=required(form, "role", "the role"),
-            password=password if isinstance(password, str) else "",
             client=optional(form, "client") or None,
         )
-        add_member(session, principal=principal, **wanted.model_dump())
-        return back_to("/members", f"{wanted.name} is a member now.")
+        invite(session, principal=principal, settings=settings_of(request), **wanted.model_dump())
+        return back_to("/members", f"An invitation goes to {wanted.email}.")
+
+    @post("/invitations/{invitation_id:uuid}/resend", role=Role.ADMIN, sync_to_thread=True)
+    def again(
+        self,
+        request: HttpRequest,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        invitation_id: FromPath[UUID],
+    ) -> Redirect:
+        row = resend(session, principal=principal, settings=settings_of(request), invitation_id=invitation_id)
+        return back_to("/members", f"A new link goes to {row.email}; the one before opens nothing any more.")
+
+    @post("/invitations/{invitation_id:uuid}/link", role=Role.ADMIN, status_code=200, sync_to_thread=True)
+    def reveal(
+        self,
+        request: HttpRequest,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        invitation_id: FromPath[UUID],
+    ) -> Response[str]:
+        """Answers with the page itself, as for a key."""
+        url = show_link(session, principal=principal, settings=settings_of(request), invitation_id=invitation_id)
+        session.flush()
+        return _members(request, session, link=url, invitation_id=invitation_id)
+
+    @post("/invitations/{invitation_id:uuid}/withdraw", role=Role.ADMIN, sync_to_thread=True)
+    def withdraw(
+        self,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        invitation_id: FromPath[UUID],
+    ) -> Redirect:
+        row = withdraw(session, principal=principal, invitation_id=invitation_id)
+        return back_to("/members", f"The invitation of {row.email} is withdrawn; its link opens nothing any more.")
 
     @post("/{user_id:uuid}/role", role=Role.ADMIN, sync_to_thread=True)
     def change(
@@ -130,6 +155,24 @@ class KeysPage(Controller):
         row = revoke_key(session, principal=principal, key_id=key_id)
         notify_routes_changed(session)
         return back_to("/keys", f"{row.name} is revoked; it stops working at once.")
+
+
+def _members(
+    request: HttpRequest, session: TenantSession, *, link: str = "", invitation_id: UUID | None = None
+) -> Response[str]:
+    clients = list_clients(session)
+    waiting = [(one, state_of(one.invitation)) for one in invitations(session)]
+    return page(
+        request,
+        "members.html",
+        members=members(session),
+        waiting=[(one, state) for one, state in waiting if state in (InvitationState.OPEN, InvitationState.EXPIRED)],
+        link=link,
+        shown=session.get(Invitation, invitation_id) if invitation_id else None,
+        clients=clients,
+        client_names={client.id: client.name for client in clients},
+        roles=list(Role),
+    )
 
 
 def _keys(request: HttpRequest, session: TenantSession, *, token: str = "") -> Response[str]:

@@ -11,11 +11,12 @@ from litestar.response import Redirect
 
 from tuneloop.identity.request import COOKIE, HttpRequest, database_of, session_cookie
 from tuneloop.identity.service import sign_in, sign_out
-from tuneloop.kit.errors import InvalidInput, NotAllowed, NotAuthenticated
+from tuneloop.kit.errors import InvalidInput, NotAuthenticated
 from tuneloop.kit.principal import Principal
 from tuneloop.tables import Role
 from tuneloop.web.console.flash import back_to
 from tuneloop.web.console.forms import optional
+from tuneloop.web.console.pages.joining import require_own_form
 from tuneloop.web.console.render import page
 
 
@@ -29,8 +30,7 @@ class SignInPage(Controller):
 
     @post("/sign-in", public=True, sync_to_thread=True)
     def enter(self, request: HttpRequest, form: NamedDependency[FormMultiDict]) -> Response[Any]:
-        if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-            raise NotAllowed("sign in from Tuneloop's own page")
+        require_own_form(request)
         email, agency, following = (optional(form, key) for key in ("email", "agency", "next"))
         password = form.get("password")
         try:
