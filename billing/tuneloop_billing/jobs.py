@@ -3,13 +3,14 @@
 from typing import ClassVar
 from uuid import UUID
 
-from tuneloop.kit.jobs.job import Job
+from tuneloop.kit.jobs.job import Job, Queue
 
 
 class SyncFailed(Job):
     """Note why Stripe refused a change, where its maker sees it."""
 
     name: ClassVar[str] = "billing.sync_failed"
+    queue: ClassVar[Queue] = Queue.QUICK
 
     subscription_id: UUID
     reason: str
@@ -49,6 +50,7 @@ class CloseFailed(Job):
     """Note why a month can't be ended."""
 
     name: ClassVar[str] = "billing.close_failed"
+    queue: ClassVar[Queue] = Queue.QUICK
 
     close_id: UUID
     reason: str
@@ -58,6 +60,7 @@ class CloseMonth(Job):
     """Go on with the end of a month for a client."""
 
     name: ClassVar[str] = "billing.close"
+    queue: ClassVar[Queue] = Queue.SLOW
     max_attempts: ClassVar[int] = 8
 
     close_id: UUID
@@ -70,5 +73,6 @@ class DailyRound(Job):
     """Compare an agency with Stripe, and see to the months that have ended."""
 
     name: ClassVar[str] = "billing.round"
+    queue: ClassVar[Queue] = Queue.SLOW
 
     agency_id: UUID

@@ -8,7 +8,7 @@ from slack_bolt.adapter.socket_mode import SocketModeHandler
 import tuneloop_bot.handlers  # noqa: F401  (registers the handlers)
 from tuneloop.kit.db import Database, make_engine
 from tuneloop.kit.jobs import Queue
-from tuneloop.kit.jobs.broker import make_worker
+from tuneloop.kit.jobs.broker import make_workers
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.signals import stop_on_signals
 from tuneloop_bot.app import ANSWER_SECONDS, make_app
@@ -16,23 +16,22 @@ from tuneloop_bot.sync_loop import sync_messages
 
 log = structlog.get_logger(__name__)
 
-THREADS = 4
 SHUTDOWN_MS = 20_000
 
 
 def run_bot(settings: Settings) -> None:
     """Until SIGTERM; a running job is finished or released."""
-    worker, runtime = make_worker(settings, [Queue.CHAT], threads=THREADS)
+    workers, runtime = make_workers(settings, [Queue.CHAT])
     stop = stop_on_signals(runtime.stopping.set)
     message_sync = threading.Thread(target=sync_messages, args=(runtime.database, settings, stop), daemon=True)
     socket = _connect(settings)
     message_sync.start()
-    worker.start()
+    workers.start()
     log.info("bot_ready")
     stop.wait()
     if socket is not None:
         socket.close()  # type: ignore[no-untyped-call]
-    worker.stop(timeout=SHUTDOWN_MS)
+    workers.stop(timeout_ms=SHUTDOWN_MS)
     message_sync.join()
 
 

@@ -21,4 +21,11 @@ def run_scheduler(settings: Settings) -> None:
     """Works until SIGTERM."""
     broker = make_broker(settings.broker_url)
     database = Database(make_engine(settings.database_url, pool_size=1))
-    schedule(database, settings.database_url, partial(notify, broker), DUTIES, stop_on_signals())
+    schedule(
+        database,
+        settings.database_url,
+        partial(notify, broker),
+        DUTIES,
+        stop_on_signals(),
+        per_agency=settings.jobs_per_agency or None,
+    )

@@ -5,7 +5,7 @@ from importlib import import_module
 
 import structlog
 
-from tuneloop.kit.jobs.broker import make_worker
+from tuneloop.kit.jobs.broker import make_workers
 from tuneloop.kit.jobs.job import Queue
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.signals import stop_on_signals
@@ -15,12 +15,24 @@ log = structlog.get_logger(__name__)
 SHUTDOWN_MS = 60_000
 
 HANDLERS: Mapping[Queue, Sequence[str]] = {
-    Queue.DEFAULT: (
+    Queue.QUICK: (
         "tuneloop.ab_tests.handlers",
         "tuneloop.deployment.handlers",
         "tuneloop.email.handlers",
+        "tuneloop.retraining.handlers",
+        "tuneloop_billing.handlers",
+    ),
+    Queue.DEFAULT: (
+        "tuneloop.ab_tests.handlers",
+        "tuneloop.email.handlers",
         "tuneloop.monitoring.handlers",
         "tuneloop.retraining.handlers",
+        "tuneloop.review.handlers",
+        "tuneloop_billing.handlers",
+        "tuneloop_reports.handlers",
+    ),
+    Queue.SLOW: (
+        "tuneloop.monitoring.handlers",
         "tuneloop.review.handlers",
         "tuneloop_billing.handlers",
         "tuneloop_reports.handlers",
@@ -45,11 +57,11 @@ def load_handlers(*queues: Queue) -> None:
 
 
 def run_worker(settings: Settings, queues: Sequence[Queue]) -> None:
-    """One job at a time on these queues, until SIGTERM; a running job is released with its checkpoint."""
+    """Jobs of these queues, until SIGTERM; those that run are released with their checkpoints."""
     load_handlers(*queues)
-    worker, runtime = make_worker(settings, queues, threads=1)
+    workers, runtime = make_workers(settings, queues)
     stop = stop_on_signals(runtime.stopping.set)
-    worker.start()
+    workers.start()
     log.info("worker_ready", queues=[str(queue) for queue in queues])
     stop.wait()
-    worker.stop(timeout=SHUTDOWN_MS)
+    workers.stop(timeout_ms=SHUTDOWN_MS)

@@ -23,7 +23,8 @@ from tuneloop_local.supervisor import Supervisor
 
 CHILDREN = (
     ("scheduler",),
-    ("worker", "--queues", "default"),
+    ("worker", "--queues", "quick", "--queues", "default"),
+    ("worker", "--queues", "slow"),
     ("worker", "--queues", "gpu"),
     ("serve",),
     ("bot",),

@@ -3,13 +3,14 @@
 from typing import ClassVar
 from uuid import UUID
 
-from tuneloop.kit.jobs.job import Job
+from tuneloop.kit.jobs.job import Job, Queue
 
 
 class RenderReport(Job):
     """Make the PDF of a report's present snapshot."""
 
     name: ClassVar[str] = "report.render"
+    queue: ClassVar[Queue] = Queue.SLOW
     time_limit_seconds: ClassVar[int] = 300
 
     report_id: UUID

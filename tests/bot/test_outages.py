@@ -18,6 +18,7 @@ from tests.support.cycles import Workshop
 from tuneloop.kit.db import Database, make_engine
 from tuneloop.kit.jobs import JobRow, Queue, notify_due
 from tuneloop.kit.jobs.broker import make_broker, notify
+from tuneloop.kit.jobs.job import LANES
 from tuneloop.kit.jobs.runtime import install
 from tuneloop.retraining.jobs import TrainCandidate
 from tuneloop.tables import CycleState, RetrainingCycle, SlackReceipt
@@ -59,7 +60,7 @@ def test_a_click_while_the_broker_is_down_is_acknowledged_and_done_when_it_is_ba
         assert session.get_one(RetrainingCycle, cycle_id).state is CycleState.PROPOSED
 
     install(north.runtime)
-    assert _ring(everybody, broker) == 3
+    assert _ring(everybody, broker) == LANES[Queue.CHAT].per_agency
     worker = Worker(broker, queues={Queue.CHAT}, worker_timeout=50, worker_threads=2)
     worker.start()
     broker.join(Queue.CHAT)

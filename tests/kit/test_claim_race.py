@@ -9,7 +9,7 @@ from sqlmodel import select
 from tests.support.committed import Committed
 from tests.support.sample_jobs import Errand
 from tuneloop.kit.ids import new_id
-from tuneloop.kit.jobs import Claim, JobRow, claim, enqueue, notify_due
+from tuneloop.kit.jobs import Claim, JobRow, Queue, claim, claim_next, enqueue
 
 WORKERS = 6
 
@@ -35,21 +35,23 @@ def test_of_many_workers_one_gets_the_job(committed: Committed) -> None:
         assert row.worker is not None
 
 
-def test_two_relays_at_once_ring_each_job_once(committed: Committed) -> None:
+def test_workers_that_choose_at_once_get_a_job_each_and_no_more_than_their_agency_may_have(
+    committed: Committed,
+) -> None:
     database, agency = committed
     with database.unit(agency.id) as session:
-        wanted = {enqueue(session, Errand(subject=new_id()), agency_id=agency.id) for _ in range(20)}
-    ready = Barrier(2)
+        for _ in range(WORKERS + 2):
+            enqueue(session, Errand(subject=new_id()), agency_id=agency.id)
+    ready = Barrier(WORKERS)
 
-    def relay(_: int) -> list[UUID]:
-        notified: list[UUID] = []
+    def take(worker: int) -> Claim | None:
         ready.wait()
-        notify_due(database, lambda _queue, job_id: notified.append(job_id))
-        return notified
+        with database.all_agencies() as session:
+            return claim_next(session, Queue.DEFAULT, worker=str(worker), per_agency=WORKERS - 2)
 
-    with ThreadPoolExecutor(2) as pool:
-        notified = [job_id for each in pool.map(relay, range(2)) for job_id in each]
-    assert sorted(notified) == sorted(each for each in wanted if each)
+    with ThreadPoolExecutor(WORKERS) as pool:
+        claims = [each for each in pool.map(take, range(WORKERS)) if each is not None]
+    assert len({each.job_id for each in claims}) == len(claims) == WORKERS - 2
 
 
 def test_enqueueing_the_same_key_at_once_makes_one_job(committed: Committed) -> None:

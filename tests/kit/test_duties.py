@@ -2,19 +2,31 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 import pytest
-from sqlmodel import Session, col, select, update
+from sqlmodel import Session, col, update
 
 from tests.support.sample_jobs import Errand
 from tuneloop.kit.clock import now
 from tuneloop.kit.db import Database
 from tuneloop.kit.ids import new_id
-from tuneloop.kit.jobs import LOST_JOBS, Duty, JobRow, JobState, UnreadableJob, claim, enqueue, perform
-from tuneloop.kit.jobs.duties import FIRST_PAUSE, SetAside
+from tuneloop.kit.jobs import (
+    LOST_JOBS,
+    Duty,
+    JobRow,
+    JobState,
+    Queue,
+    UnreadableJob,
+    claim,
+    enqueue,
+    notify_due,
+    perform,
+)
+from tuneloop.kit.jobs.duties import FIRST_PAUSE, SLICE, SetAside
 from tuneloop.kit.jobs.lease import cancel, put_off
-from tuneloop.kit.jobs.scheduler import tick
+from tuneloop.kit.jobs.scheduler import NOTIFYING, tick
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.tables import Agency
 
@@ -80,14 +92,24 @@ def test_a_broker_that_is_down_keeps_no_duty_from_being_done(
     enqueue(session, Errand(subject=new_id()), agency_id=agency.id)
     acted: list[UUID] = []
 
-    def down(_queue: str, _job_id: UUID) -> None:
+    def down(_queue: Queue, _wanted: int) -> int:
         raise RuntimeError("no broker")
 
-    rows = [new_id()]
-    tick(database, down, [counting(acted, rows, lambda _row: False)], SetAside())
+    rows, aside = [new_id()], SetAside()
+    tick(database, partial(notify_due, database, down), [counting(acted, rows, lambda _row: False)], aside)
     assert acted == rows
-    session.expire_all()
-    assert session.exec(select(JobRow)).one().notified_at is None
+    assert NOTIFYING in aside
+
+
+def test_a_duty_with_ten_thousand_rows_keeps_no_other_waiting_for_longer_than_its_slice(database: Database) -> None:
+    rows, acted, clock = [new_id() for _ in range(10)], list[UUID](), Clock()
+
+    def slow(_session: Session, row: UUID) -> None:
+        clock.now += 0.4 * SLICE
+        acted.append(row)
+
+    duty = Duty("slow", lambda _session: [row for row in rows if row not in acted], slow)
+    assert [perform(database, duty, SetAside(clock)) for _ in range(4)] == [3, 3, 3, 1]
 
 
 @pytest.fixture

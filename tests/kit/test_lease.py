@@ -13,6 +13,7 @@ from tuneloop.kit.clock import now
 from tuneloop.kit.errors import Conflict, NotFound
 from tuneloop.kit.ids import new_id
 from tuneloop.kit.jobs import (
+    LOST_JOBS,
     Claim,
     JobRow,
     JobState,
@@ -40,6 +41,12 @@ def _expire(session: Session, held: Claim) -> None:
     change(session, held.job_id, lease_until=now() - timedelta(seconds=1))
 
 
+def _take_back(session: Session, held: Claim) -> None:
+    _expire(session, held)
+    LOST_JOBS.act(session, held.job_id)
+    session.flush()
+
+
 def test_a_claim_names_the_job_its_attempt_and_its_token(session: TenantSession, held: Claim) -> None:
     row = row_of(session, held.job_id)
     assert isinstance(held.job, Errand)
@@ -52,7 +59,7 @@ def test_a_taken_job_cannot_be_claimed(session: TenantSession, held: Claim) -> N
 
 
 def test_an_expired_lease_can_be_taken_over(session: TenantSession, held: Claim) -> None:
-    _expire(session, held)
+    _take_back(session, held)
     again = claim(session, held.job_id, worker="second")
     assert again is not None
     assert (again.attempt, again.token) == (2, 2)
@@ -81,7 +88,7 @@ STALE: dict[str, Callable[[Session, Claim], Any]] = {
 def test_a_stale_token_changes_nothing(
     session: TenantSession, held: Claim, action: Callable[[Session, Claim], Any]
 ) -> None:
-    _expire(session, held)
+    _take_back(session, held)
     claim(session, held.job_id, worker="second")
     before = row_of(session, held.job_id).model_dump()
     with pytest.raises(LostLease):

@@ -15,7 +15,7 @@ from tests.support.sample_jobs import Errand, Mourn
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import InvalidInput
 from tuneloop.kit.ids import new_id
-from tuneloop.kit.jobs import Job, JobRow, JobState, LostLease, cancel, claim, enqueue
+from tuneloop.kit.jobs import LOST_JOBS, Job, JobRow, JobState, LostLease, cancel, claim, enqueue
 from tuneloop.kit.jobs.runtime import Cancelled, Interrupted, JobContext, Runtime, handles
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.storage import Storage
@@ -90,6 +90,8 @@ def _take_over(context: JobContext) -> None:
     with context.reading() as session:
         late = update(JobRow).where(col(JobRow.id) == context.held.job_id)
         session.execute(late.values(lease_until=now() - timedelta(seconds=1)))
+        LOST_JOBS.act(session, context.held.job_id)
+        session.flush()
         assert claim(session, context.held.job_id, worker="second") is not None
 
 
@@ -193,7 +195,7 @@ def test_a_worker_that_lost_its_lease_writes_nothing_more(world: World) -> None:
 
 def test_a_worker_that_shuts_down_hands_its_job_back(world: World) -> None:
     row = world.run(GiveBack(subject=new_id()))
-    assert (row.state, row.attempts, row.notified_at) == (JobState.QUEUED, 0, None)
+    assert (row.state, row.attempts, row.worker) == (JobState.QUEUED, 0, None)
     assert world.mournings() == []
 
 

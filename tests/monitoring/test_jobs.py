@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
@@ -16,7 +17,7 @@ from tuneloop.kit.clock import now
 from tuneloop.kit.db import Database
 from tuneloop.kit.errors import InvalidInput, NotFound
 from tuneloop.kit.ids import new_id
-from tuneloop.kit.jobs import Job, JobRow, JobState, claim, enqueue
+from tuneloop.kit.jobs import Job, JobRow, JobState, Queue, claim, enqueue, notify_due
 from tuneloop.kit.jobs.duties import SetAside
 from tuneloop.kit.jobs.runtime import JobContext
 from tuneloop.kit.jobs.scheduler import tick
@@ -125,13 +126,15 @@ def test_the_scheduler_rings_for_what_the_calendar_makes_due(
     for row in session.exec(select(Schedule)):
         row.next_at = now() - timedelta(minutes=1)
     session.flush()
-    notified: list[UUID] = []
+    notified = list[Queue]()
+
+    def ring(queue: Queue, wanted: int) -> int:
+        notified.append(queue)
+        return wanted
+
     for _ in range(2):
-        tick(database, lambda _queue, job_id: notified.append(job_id), DUTIES, SetAside())
+        tick(database, partial(notify_due, database, ring), DUTIES, SetAside())
     session.expire_all()
-    jobs = {row.id: row.name for row in session.exec(select(JobRow))}
-    assert sorted(jobs[each] for each in notified) == [
-        "monitoring.canary",
-        "monitoring.propose_retrain",
-        "monitoring.read",
-    ]
+    due = session.exec(select(JobRow).where(col(JobRow.run_after) <= now()))
+    assert sorted(row.name for row in due) == ["monitoring.canary", "monitoring.propose_retrain", "monitoring.read"]
+    assert set(notified) == {Queue.DEFAULT, Queue.GPU}

@@ -27,7 +27,7 @@ SOURCES = ("platform", "bot", "workers", "billing", "reports")
 
 PROCESSES = {
     "web": ("web", ["web"], "Listening at"),
-    "worker": ("worker", ["worker", "--queues", "default"], "worker_ready"),
+    "worker": ("worker", ["worker", "--queues", "quick", "--queues", "default", "--queues", "slow"], "worker_ready"),
     "train": ("train", ["worker", "--queues", "gpu"], "worker_ready"),
     "serve": ("serve", ["serve", "--base", "of-nobody"], "waiting_for_a_base"),
     "bot": ("bot", ["bot"], "bot_ready"),

@@ -3,13 +3,14 @@
 from typing import ClassVar
 from uuid import UUID
 
-from tuneloop.kit.jobs.job import Job
+from tuneloop.kit.jobs.job import Job, Queue
 
 
 class GiveUpAbTest(Job):
     """End a test that could not begin."""
 
     name: ClassVar[str] = "ab_test.give_up"
+    queue: ClassVar[Queue] = Queue.QUICK
 
     ab_test_id: UUID
     reason: str
@@ -19,6 +20,7 @@ class BeginAbTest(Job):
     """Load the candidate on the serving hosts, then split the traffic."""
 
     name: ClassVar[str] = "ab_test.begin"
+    queue: ClassVar[Queue] = Queue.QUICK
 
     ab_test_id: UUID
 

@@ -110,7 +110,8 @@ def web(ctx: typer.Context) -> None:
 def worker(
     ctx: typer.Context,
     queues: Annotated[
-        list[str] | None, typer.Option(metavar="default|gpu", help="Work on this queue only. May be repeated.")
+        list[str] | None,
+        typer.Option(metavar="quick|default|slow|gpu", help="Work on this queue only; repeatable."),
     ] = None,
 ) -> None:
     """Work on jobs: training, evaluation, monitoring."""

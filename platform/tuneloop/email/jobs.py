@@ -3,13 +3,14 @@
 from typing import ClassVar
 from uuid import UUID
 
-from tuneloop.kit.jobs.job import Job
+from tuneloop.kit.jobs.job import Job, Queue
 
 
 class GiveUpMail(Job):
     """Say on the mail that its delivery job died for good."""
 
     name: ClassVar[str] = "mail.give_up"
+    queue: ClassVar[Queue] = Queue.QUICK
 
     mail_id: UUID
     reason: str

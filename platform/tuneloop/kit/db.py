@@ -10,9 +10,18 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.orm import SessionTransaction
 from sqlalchemy.orm.session import JoinTransactionMode
 
+from tuneloop.kit.clock import follow, machine_time
 from tuneloop.kit.tenancy import TenantSession
 
 ALL_AGENCIES = "*"
+
+SUSPENDED_SECONDS = 120
+"""A process that is stopped in the middle of a transaction must not hold its locks for ever."""
+
+_BEGIN = text(
+    "select set_config('app.agency_id', :scope, true), "
+    "set_config('idle_in_transaction_session_timeout', :limit, true), clock_timestamp()"
+)
 
 
 def _dumps(value: Any) -> str:
@@ -91,4 +100,7 @@ def arm_row_level_security(session: TenantSession, _transaction: SessionTransact
         scope = str(session.agency_id)
     else:
         return
-    connection.execute(text("select set_config('app.agency_id', :scope, true)"), {"scope": scope})
+    limit = SUSPENDED_SECONDS if isinstance(session.get_bind(), Engine) else 0
+    asked = machine_time()
+    database_time = connection.execute(_BEGIN, {"scope": scope, "limit": f"{limit}s"}).one()[2]
+    follow(database_time, asked=asked, answered=machine_time())

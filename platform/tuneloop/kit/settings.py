@@ -70,6 +70,9 @@ class Settings(BaseSettings):
     compute_hourly: float = Field(default=0.0, ge=0, description="what an hour of training costs; 0 shows no cost")
     currency: str = "USD"
 
+    jobs_per_agency: int = Field(
+        default=0, ge=0, description="jobs of one agency that run at once in each queue; 0 is each queue's own number"
+    )
     threads: int = Field(default=0, ge=0, description="CPU threads for training and inference; 0 takes all cores")
     log_level: str = "INFO"
     log_json: bool = True

@@ -18,6 +18,7 @@ class MeasureSensitivity(Job):
     """Simulate how small a fall would be found at the present number of labels, and at more."""
 
     name: ClassVar[str] = "monitoring.sensitivity"
+    queue: ClassVar[Queue] = Queue.SLOW
 
     model_id: UUID
 

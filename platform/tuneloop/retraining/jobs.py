@@ -10,6 +10,7 @@ class FailCycle(Job):
     """Close a cycle whose step has failed for good."""
 
     name: ClassVar[str] = "retraining.fail"
+    queue: ClassVar[Queue] = Queue.QUICK
 
     cycle_id: UUID
     attempt: int = 1
@@ -86,3 +87,4 @@ class DeployCandidate(CycleStep):
     """Load the candidate on the serving hosts, then move the alias."""
 
     name: ClassVar[str] = "retraining.deploy"
+    queue: ClassVar[Queue] = Queue.QUICK

@@ -3,7 +3,7 @@
 from typing import ClassVar
 from uuid import UUID
 
-from tuneloop.kit.jobs.job import Job
+from tuneloop.kit.jobs.job import Job, Queue
 
 
 class TendQueue(Job):
@@ -18,6 +18,7 @@ class ProposeExamples(Job):
     """Ask production what it would answer to the questions that a document gives."""
 
     name: ClassVar[str] = "review.propose"
+    queue: ClassVar[Queue] = Queue.SLOW
     time_limit_seconds: ClassVar[int] = 1800
 
     document_id: UUID

@@ -2,7 +2,19 @@
 
 from tuneloop.kit.jobs.duties import Duty, perform
 from tuneloop.kit.jobs.job import Job, Queue, UnreadableJob
-from tuneloop.kit.jobs.lease import Claim, LostLease, beat, cancel, claim, fail, fence, finish, put_off, release
+from tuneloop.kit.jobs.lease import (
+    Claim,
+    LostLease,
+    beat,
+    cancel,
+    claim,
+    claim_next,
+    fail,
+    fence,
+    finish,
+    put_off,
+    release,
+)
 from tuneloop.kit.jobs.relay import LOST_JOBS, enqueue, enqueue_once, hurry, is_planned, notify_due
 from tuneloop.kit.jobs.table import JobRow, JobState
 
@@ -19,6 +31,7 @@ __all__ = [
     "beat",
     "cancel",
     "claim",
+    "claim_next",
     "enqueue",
     "enqueue_once",
     "fail",

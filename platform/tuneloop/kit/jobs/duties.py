@@ -16,6 +16,9 @@ log = structlog.get_logger(__name__)
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 3600.0
 """Seconds that what fails is set aside for, twice as long each time."""
 
+SLICE = 0.5
+"""Seconds that one duty may take of a round; what it has not come to is still due in the next one."""
+
 
 @dataclass(frozen=True)
 class Duty:
@@ -53,17 +56,21 @@ class SetAside:
 
 
 def perform(database: Database, duty: Duty, aside: SetAside | None = None) -> int:
-    """Act on every row that is due and not set aside; returns how many were acted on."""
+    """Act on the rows that are due and not set aside, as far as a round's time goes; returns on how many."""
     aside = aside or SetAside()
+    until = aside.clock() + SLICE
     rows: Sequence[UUID] = ()
     if duty.name not in aside:
         with aside.on_failure(duty.name), database.all_agencies() as session:
             rows = duty.due(session)
     acted = 0
     for row in rows:
+        if aside.clock() > until:
+            break
         name = f"{duty.name} {row}"
         if name not in aside:
-            with aside.on_failure(name), database.all_agencies() as session:
-                duty.act(session, row)
+            with aside.on_failure(name):
+                with database.all_agencies() as session:
+                    duty.act(session, row)
                 acted += 1
     return acted

@@ -1,7 +1,8 @@
 """A job is a small frozen model: which actor, which queue, and the ids it works on."""
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -9,9 +10,29 @@ from tuneloop.kit.errors import TuneloopError
 
 
 class Queue(StrEnum):
+    """By how long a job may take, so that short ones never wait for long ones: seconds, minutes, up to half an hour."""
+
+    QUICK = "quick"
     DEFAULT = "default"
+    SLOW = "slow"
     GPU = "gpu"
     CHAT = "chat"
+
+
+class Lane(NamedTuple):
+    """How many jobs of a queue run at once: in one worker's process, and of one agency in all of them together."""
+
+    threads: int
+    per_agency: int
+
+
+LANES: Mapping[Queue, Lane] = {
+    Queue.QUICK: Lane(threads=4, per_agency=2),
+    Queue.DEFAULT: Lane(threads=4, per_agency=2),
+    Queue.SLOW: Lane(threads=2, per_agency=1),
+    Queue.GPU: Lane(threads=1, per_agency=2),
+    Queue.CHAT: Lane(threads=4, per_agency=2),
+}
 
 
 class UnreadableJob(TuneloopError):

@@ -1,16 +1,19 @@
-"""Who works on a job: claim with a fencing token, heartbeat, finish. A stale token changes nothing."""
+"""Who works on a job: claim with a fencing token, heartbeat, finish. A stale token changes nothing.
+
+Leases and due times are by the database's clock alone: a process whose own is wrong neither loses nor takes a job.
+"""
 
 from datetime import timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import and_, or_, update
+from sqlalchemy import ColumnElement, and_, func, update
 from sqlmodel import Session, col, select
 
-from tuneloop.kit.clock import now
 from tuneloop.kit.errors import Conflict, NotFound
-from tuneloop.kit.jobs.job import Job, UnreadableJob
+from tuneloop.kit.jobs.job import Job, Queue, UnreadableJob
 from tuneloop.kit.jobs.table import JobRow, JobState
+from tuneloop.kit.jobs.turns import one_at_a_time, turns
 
 LEASE = timedelta(seconds=20)
 PUT_OFF = timedelta(minutes=10)
@@ -29,23 +32,33 @@ class LostLease(RuntimeError):
     """Another worker has taken the job over, or it was cancelled: write nothing more."""
 
 
-def claim(session: Session, job_id: UUID, *, worker: str) -> Claim | None:
-    """Take a due job; None when it is taken, done, or not due.
+def claim_next(session: Session, queue: Queue, *, worker: str, per_agency: int | None = None) -> Claim | None:
+    """Take the queue's next due job, each agency in its turn; None when nobody may have one run now.
 
     Raises:
-        UnreadableJob: this process cannot tell what it is.
+        UnreadableJob: this process cannot tell what it is; the error names the job.
     """
-    moment = now()
-    free = and_(col(JobRow.state) == JobState.QUEUED, col(JobRow.run_after) <= moment)
-    lost = and_(
-        col(JobRow.state) == JobState.RUNNING,
-        col(JobRow.lease_until) < moment,
-        col(JobRow.attempts) < col(JobRow.max_attempts),
-        ~col(JobRow.cancel_requested),
-    )
+    one_at_a_time(session, queue)
+    for turn in turns(session, queue, per_agency=per_agency):
+        query = select(JobRow.id).where(
+            JobRow.queue == queue, JobRow.agency_id == turn.agency_id, JobRow.state == JobState.QUEUED, is_due()
+        )
+        job_id = session.exec(query.order_by(col(JobRow.run_after)).limit(1).with_for_update(skip_locked=True)).first()
+        if job_id is not None and (taken := claim(session, job_id, worker=worker)):
+            return taken
+    return None
+
+
+def claim(session: Session, job_id: UUID, *, worker: str) -> Claim | None:
+    """Take a job if it is due; None when it is taken, done, or not due.
+
+    Raises:
+        UnreadableJob: this process cannot tell what it is; the error names the job.
+    """
+    moment = func.clock_timestamp()
     row = session.scalars(
         update(JobRow)
-        .where(col(JobRow.id) == job_id, or_(free, lost))
+        .where(col(JobRow.id) == job_id, col(JobRow.state) == JobState.QUEUED, is_due())
         .values(
             state=JobState.RUNNING,
             attempts=JobRow.attempts + 1,
@@ -59,7 +72,20 @@ def claim(session: Session, job_id: UUID, *, worker: str) -> Claim | None:
     ).one_or_none()
     if row is None:
         return None
-    return Claim(row.id, row.agency_id, row.client_id, Job.read(row.name, row.args), row.fencing_token, row.attempts)
+    try:
+        job = Job.read(row.name, row.args)
+    except UnreadableJob as error:
+        raise UnreadableJob(error.message, job_id=str(row.id)) from error
+    return Claim(row.id, row.agency_id, row.client_id, job, row.fencing_token, row.attempts)
+
+
+def is_due() -> ColumnElement[bool]:
+    return col(JobRow.run_after) <= func.clock_timestamp()
+
+
+def is_lost() -> ColumnElement[bool]:
+    """Condition: the worker has not been heard of for a whole lease."""
+    return and_(col(JobRow.state) == JobState.RUNNING, col(JobRow.lease_until) < func.clock_timestamp())
 
 
 def beat(session: Session, held: Claim, progress: dict[str, Any] | None = None) -> bool:
@@ -68,7 +94,7 @@ def beat(session: Session, held: Claim, progress: dict[str, Any] | None = None) 
     Raises:
         LostLease: the job is no longer ours.
     """
-    values: dict[str, Any] = {"lease_until": now() + LEASE}
+    values: dict[str, Any] = {"lease_until": func.clock_timestamp() + LEASE}
     if progress is not None:
         values["progress"] = progress
     cancelled = session.scalars(
@@ -97,8 +123,8 @@ def fence(session: Session, held: Claim) -> JobRow:
 
 def finish(session: Session, held: Claim) -> None:
     row = fence(session, held)
-    row.state, row.finished_at, row.error, row.lease_until = JobState.SUCCEEDED, now(), None, None
-    session.add(row)
+    row.error = None
+    end(session, row, JobState.SUCCEEDED)
 
 
 def fail(session: Session, held: Claim, reason: str, *, retry: bool) -> Job | None:
@@ -108,34 +134,58 @@ def fail(session: Session, held: Claim, reason: str, *, retry: bool) -> Job | No
         The follow-up job to enqueue, if the job is dead and has one.
     """
     row = fence(session, held)
-    session.add(row)
     if row.cancel_requested:
-        return stop(row)
+        return stop(session, row)
     if retry and row.attempts < row.max_attempts:
-        row.state, row.notified_at, row.error = JobState.QUEUED, None, reason
-        row.run_after = now() + timedelta(seconds=2**row.attempts)
+        row.error = reason
+        queue_again(session, row, after=timedelta(seconds=2**row.attempts))
         return None
-    return give_up(row, reason)
+    return give_up(session, row, reason)
 
 
 def release(session: Session, held: Claim) -> None:
     """Queue a job again whose worker is shutting down; it costs no attempt."""
     row = fence(session, held)
-    row.state, row.notified_at, row.lease_until, row.worker = JobState.QUEUED, None, None, None
     row.attempts -= 1
+    queue_again(session, row)
+
+
+def queue_again(session: Session, row: JobRow, *, after: timedelta = timedelta()) -> None:
+    """Hand a running job to whoever takes it next; without `after` it keeps its place in the queue."""
+    row.state, row.lease_until, row.worker = JobState.QUEUED, None, None
     session.add(row)
+    if after:
+        _set(session, row, run_after=func.clock_timestamp() + after)
 
 
-def give_up(row: JobRow, reason: str) -> Job | None:
-    """Mark a job as failed for good; returns its follow-up."""
-    row.state, row.finished_at, row.error = JobState.FAILED, now(), reason
-    return Job.read(row.name, row.args).if_dead(reason)
+def give_up(session: Session, row: JobRow, reason: str) -> Job | None:
+    """Mark a job as failed for good; returns its follow-up.
+
+    Raises:
+        UnreadableJob: nothing was changed.
+    """
+    follow_up = Job.read(row.name, row.args).if_dead(reason)
+    row.error = reason
+    end(session, row, JobState.FAILED)
+    return follow_up
 
 
-def stop(row: JobRow) -> Job | None:
-    """Mark a job as cancelled; returns its follow-up."""
-    row.state, row.finished_at, row.error = JobState.CANCELLED, now(), "cancelled"
-    return Job.read(row.name, row.args).if_dead("cancelled")
+def stop(session: Session, row: JobRow) -> Job | None:
+    """Mark a job as cancelled; returns its follow-up.
+
+    Raises:
+        UnreadableJob: nothing was changed.
+    """
+    follow_up = Job.read(row.name, row.args).if_dead("cancelled")
+    row.error = "cancelled"
+    end(session, row, JobState.CANCELLED)
+    return follow_up
+
+
+def end(session: Session, row: JobRow, state: JobState) -> None:
+    row.state, row.lease_until = state, None
+    session.add(row)
+    _set(session, row, finished_at=func.clock_timestamp())
 
 
 def put_off(session: Session, job_id: UUID, reason: str) -> None:
@@ -143,13 +193,13 @@ def put_off(session: Session, job_id: UUID, reason: str) -> None:
     row = _locked(session, col(JobRow.id) == job_id, col(JobRow.state).in_([JobState.QUEUED, JobState.RUNNING]))
     if row is None:
         return
-    later = now() + PUT_OFF
     row.error = reason
-    if row.state == JobState.QUEUED:
-        row.run_after = later
-    else:
-        row.lease_until = later
     session.add(row)
+    later = func.clock_timestamp() + PUT_OFF
+    if row.state == JobState.QUEUED:
+        _set(session, row, run_after=later)
+    else:
+        _set(session, row, lease_until=later)
 
 
 def cancel(session: Session, job_id: UUID) -> Job | None:
@@ -168,8 +218,10 @@ def cancel(session: Session, job_id: UUID) -> Job | None:
     if row.state == JobState.RUNNING:
         return None
     try:
-        return stop(row)
+        return stop(session, row)
     except UnreadableJob:
+        row.error = "cancelled"
+        end(session, row, JobState.CANCELLED)
         return None
 
 
@@ -185,3 +237,12 @@ def _ours(held: Claim) -> tuple[Any, ...]:
         col(JobRow.state) == JobState.RUNNING,
         col(JobRow.fencing_token) == held.token,
     )
+
+
+def _set(session: Session, row: JobRow, **moments: ColumnElement[Any]) -> None:
+    """Give times of the row values that only the database knows."""
+    session.flush()
+    session.execute(
+        update(JobRow).where(col(JobRow.id) == row.id).values(**moments).execution_options(synchronize_session=False)
+    )
+    session.refresh(row, list(moments))

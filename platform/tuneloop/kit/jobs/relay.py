@@ -1,29 +1,30 @@
-"""From committed row to notified worker: enqueue in the caller's transaction, notify after it, and again if unheard."""
+"""From committed row to notified worker: enqueue in the caller's transaction, notify after it."""
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from uuid import UUID
 
 import structlog
-from sqlalchemy import ColumnElement, SQLColumnExpression, Text, cast, func, or_
+from sqlalchemy import ColumnElement, SQLColumnExpression, Text, cast, func
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Session, col, select, update
 
-from tuneloop.kit.clock import now
 from tuneloop.kit.db import Database
 from tuneloop.kit.jobs.duties import Duty
-from tuneloop.kit.jobs.job import Job, UnreadableJob
-from tuneloop.kit.jobs.lease import give_up, put_off, stop
+from tuneloop.kit.jobs.job import Job, Queue, UnreadableJob
+from tuneloop.kit.jobs.lease import give_up, is_lost, put_off, queue_again, stop
 from tuneloop.kit.jobs.table import JobRow, JobState
+from tuneloop.kit.jobs.turns import turns
 from tuneloop.kit.tenancy import ClientOwned
 
 log = structlog.get_logger(__name__)
 
 CHANNEL = "tuneloop_jobs"
-NOTIFY_AGAIN = timedelta(seconds=15)
 LOST_AT_ONCE = 100
+MOST_MESSAGES = 64
 
-Notify = Callable[[str, UUID], None]
+Notify = Callable[[Queue, int], int]
+"""See to it that this many messages wait in the broker's queue; returns how many were added."""
 
 
 def enqueue(
@@ -44,11 +45,12 @@ def enqueue(
         args=job.model_dump(mode="json"),
         dedupe_key=dedupe_key,
         max_attempts=job.max_attempts,
-        run_after=now() + delay,
     )
+    moment = func.clock_timestamp()
+    times = {"created_at": moment, "run_after": moment + delay}
     statement = (
         insert(JobRow)
-        .values(**{name: getattr(row, name) for name in JobRow.model_fields})
+        .values(**{name: getattr(row, name) for name in JobRow.model_fields} | times)
         .on_conflict_do_nothing()
         .returning(col(JobRow.id))
     )
@@ -78,9 +80,11 @@ def hurry(session: Session, job: type[Job], subject_id: UUID) -> UUID | None:
     row = session.exec(query.execution_options(populate_existing=True)).one_or_none()
     if row is None:
         return None
-    row.run_after = min(row.run_after, now())
-    session.add(row)
-    session.flush()
+    session.execute(
+        update(JobRow)
+        .where(col(JobRow.id) == row.id)
+        .values(run_after=func.least(JobRow.run_after, func.clock_timestamp()))
+    )
     session.execute(select(func.pg_notify(CHANNEL, str(row.id))).select_from(JobRow).limit(1))
     return row.id
 
@@ -98,69 +102,41 @@ def _about(job: type[Job], subject_id: UUID) -> str:
     return f"{job.name}:{subject_id}"
 
 
-def notify_due(database: Database, notify: Notify, *, limit: int = 500) -> int:
-    """Notify workers of due jobs that are new, or that nobody has claimed for `NOTIFY_AGAIN`; returns of how many.
+def notify_due(database: Database, notify: Notify, *, per_agency: int | None = None) -> int:
+    """Have a message wait for every job that a worker could take now; returns how many were added.
 
-    No transaction is open while the broker is asked. Jobs that the broker did not take are due again at once.
+    A message names no job: whoever gets it takes the queue's next one, and asks for another message when it is done.
+    So a broker never holds more than `MOST_MESSAGES` of a queue, and one that lost them is told again by the next call.
+    No transaction is open while the broker is asked.
     """
     with database.all_agencies() as session:
-        due = _mark_notified(session, limit)
-    notified = 0
-    try:
-        for queue, job_id in due:
-            notify(queue, job_id)
-            notified += 1
-    finally:
-        if missed := [job_id for _, job_id in due[notified:]]:
-            with database.all_agencies() as session:
-                session.execute(update(JobRow).where(col(JobRow.id).in_(missed)).values(notified_at=None))
-    return notified
-
-
-def _mark_notified(session: Session, limit: int) -> list[tuple[str, UUID]]:
-    moment = now()
-    due = session.exec(
-        select(JobRow)
-        .where(
-            JobRow.state == JobState.QUEUED,
-            col(JobRow.run_after) <= moment,
-            or_(col(JobRow.notified_at).is_(None), col(JobRow.notified_at) < moment - NOTIFY_AGAIN),
-        )
-        .order_by(col(JobRow.run_after))
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    ).all()
-    for row in due:
-        row.notified_at = moment
-        session.add(row)
-    return [(row.queue, row.id) for row in due]
+        wanted = {queue: sum(turn.due for turn in turns(session, queue, per_agency=per_agency)) for queue in Queue}
+    return sum(notify(queue, min(number, MOST_MESSAGES)) for queue, number in wanted.items() if number)
 
 
 def _lost(session: Session) -> Sequence[UUID]:
-    query = select(JobRow.id).where(JobRow.state == JobState.RUNNING, col(JobRow.lease_until) < now())
+    query = select(JobRow.id).where(is_lost())
     return session.exec(query.order_by(col(JobRow.lease_until)).limit(LOST_AT_ONCE)).all()
 
 
 def _take_back(session: Session, job_id: UUID) -> None:
     """Queue a job again whose lease has expired, or end it when it was cancelled or its attempts are used."""
-    query = select(JobRow).where(JobRow.id == job_id, JobRow.state == JobState.RUNNING, col(JobRow.lease_until) < now())
+    query = select(JobRow).where(JobRow.id == job_id, is_lost())
     row = session.exec(query.with_for_update(skip_locked=True)).one_or_none()
     if row is None:
         return
     follow_up = None
     try:
         if row.cancel_requested:
-            follow_up = stop(row)
+            follow_up = stop(session, row)
         elif row.attempts >= row.max_attempts:
-            follow_up = give_up(row, f"the worker was lost {row.attempts} times; look at its log and memory")
+            follow_up = give_up(session, row, f"the worker was lost {row.attempts} times; look at its log and memory")
         else:
-            row.state, row.notified_at, row.lease_until, row.worker = JobState.QUEUED, None, None, None
+            queue_again(session, row)
     except UnreadableJob as error:
-        session.refresh(row)
         put_off(session, job_id, error.message)
         log.warning("job_put_off", job_id=str(job_id), job=row.name, reason=error)
         return
-    session.add(row)
     if follow_up is not None:
         enqueue(session, follow_up, agency_id=row.agency_id, client_id=row.client_id)
 

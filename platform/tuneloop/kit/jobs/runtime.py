@@ -21,9 +21,11 @@ from tuneloop.kit.jobs import (
     Claim,
     Job,
     LostLease,
+    Queue,
     UnreadableJob,
     beat,
     claim,
+    claim_next,
     enqueue,
     fail,
     fence,
@@ -157,23 +159,41 @@ class Runtime:
     beat_seconds: float = BEAT_SECONDS
 
     def run(self, job_id: UUID) -> None:
-        """Do a job if it is free. Domain errors are final; anything else is tried again."""
-        worker = f"{socket.gethostname()}:{os.getpid()}"
+        """Do a job if it is free."""
+        self._run(lambda session: claim(session, job_id, worker=self._name))
+
+    def run_next(self, queue: Queue) -> bool:
+        """Do the next job of a queue; returns whether there was one, so that there may be another."""
+        if self.stopping.is_set():
+            return False
+        most = self.settings.jobs_per_agency or None
+        return self._run(lambda session: claim_next(session, queue, worker=self._name, per_agency=most))
+
+    @property
+    def _name(self) -> str:
+        return f"{socket.gethostname()}:{os.getpid()}"
+
+    def _run(self, take: Callable[[TenantSession], Claim | None]) -> bool:
+        """Domain errors are final; anything else is tried again."""
         try:
             with self.database.all_agencies() as session:
-                held = claim(session, job_id, worker=worker)
+                held = take(session)
         except UnreadableJob as error:
+            job_id = UUID(error.details["job_id"])
             log.warning("job_put_off", job_id=str(job_id), reason=error)
             with self.database.all_agencies() as session:
                 put_off(session, job_id, error.message)
-            return
-        if held is None:
-            return
+            return True
+        if held is not None:
+            self._do(held)
+        return held is not None
+
+    def _do(self, held: Claim) -> None:
         context = JobContext(self.database, self.storage, self.settings, held, self.stopping)
         over = threading.Event()
         heart = threading.Thread(target=context.keep_alive, args=(over, self.beat_seconds), daemon=True)
         heart.start()
-        bound = log.bind(job=held.job.name, job_id=str(job_id), attempt=held.attempt)
+        bound = log.bind(job=held.job.name, job_id=str(held.job_id), attempt=held.attempt)
         try:
             bound.info("job_started")
             _HANDLERS[type(held.job)](context, held.job)

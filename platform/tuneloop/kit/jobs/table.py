@@ -25,7 +25,8 @@ class JobState(StrEnum):
 class JobRow(Tenant, table=True):
     __tablename__ = "job"
     __table_args__ = (
-        Index("ix_job_due", "run_after", postgresql_where=text("state = 'queued'")),
+        Index("ix_job_queued", "queue", "agency_id", "run_after", postgresql_where=text("state = 'queued'")),
+        Index("ix_job_started", "queue", "agency_id", "started_at", postgresql_where=text("started_at is not null")),
         Index("ix_job_leased", "lease_until", postgresql_where=text("state = 'running'")),
         Index(
             "uq_job_dedupe_key",
@@ -48,7 +49,7 @@ class JobRow(Tenant, table=True):
     fencing_token: int = 0
     worker: str | None = None
     run_after: datetime = Field(default_factory=now)
-    notified_at: datetime | None = None
+    notified_at: datetime | None = None  # of the release before; to be dropped with the next schema
     lease_until: datetime | None = None
     cancel_requested: bool = False
     progress: dict[str, Any] = Field(default_factory=dict, sa_type=JSONB)
