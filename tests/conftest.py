@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 from tests.support.browser import chromium
 from tests.support.factories import make_agency, make_client, make_key
 from tests.support.loopback import keep_to_loopback
+from tests.support.web_application import web_application
 from tuneloop.kit.db import Database, make_engine
 from tuneloop.kit.migrations import migrate
 from tuneloop.kit.principal import Principal
@@ -21,7 +22,6 @@ from tuneloop.kit.settings import Settings
 from tuneloop.kit.storage import Storage
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.tables import Agency, Client
-from tuneloop.web.app import create_app
 from tuneloop_local.engines import EngineUrls, engines
 
 
@@ -94,9 +94,8 @@ def storage(tmp_path: Path) -> Storage:
 
 @pytest.fixture
 def app(database: Database, storage: Storage, tmp_path: Path) -> Litestar:
-    """The web application without background tasks: the test's one connection has one user at a time."""
     settings = Settings(data_dir=tmp_path, slack_client_id="1.2", secret_key=SecretStr("a key of the tests"))
-    return create_app(settings, database, storage, lifespan=())
+    return web_application(settings, database, storage)
 
 
 @pytest.fixture

@@ -6,11 +6,9 @@ from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
 from litestar.routes import HTTPRoute
 
+from tests.support.web_application import any_application
 from tests.support.world import World
-from tuneloop.kit.db import Database, make_engine
 from tuneloop.kit.ids import new_id
-from tuneloop.kit.settings import Settings
-from tuneloop.kit.storage import Storage
 from tuneloop.predictions.completion_ids import completion_id
 from tuneloop.tables import (
     AbTest,
@@ -35,7 +33,6 @@ from tuneloop.tables import (
     SlackInstallation,
     WorkEntry,
 )
-from tuneloop.web.app import create_app
 
 
 class Endpoint(NamedTuple):
@@ -67,13 +64,7 @@ def endpoints(app: Litestar) -> list[Endpoint]:
     return sorted(found)
 
 
-def any_app() -> Litestar:
-    """The application as it is wired, without engines behind it: good for looking at its routes."""
-    nowhere = Database(make_engine("postgresql://nobody@127.0.0.1:1/none"))
-    return create_app(Settings(), nowhere, Storage("memory:///", cache=Settings().data_dir), lifespan=())
-
-
-ENDPOINTS = endpoints(any_app())
+ENDPOINTS = endpoints(any_application())
 PRIVATE = [endpoint for endpoint in ENDPOINTS if endpoint.role is not None]
 
 

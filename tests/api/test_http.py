@@ -11,7 +11,7 @@ from litestar.testing import TestClient
 from sqlalchemy import text
 from sqlmodel import select
 
-from tests.api.routes import PRIVATE, any_app
+from tests.api.routes import PRIVATE, any_application
 from tests.support.factories import make_key
 from tests.support.sample_jobs import Errand
 from tests.support.worlds import Place
@@ -116,7 +116,7 @@ def test_a_route_without_a_role_does_not_start() -> None:
 
 
 def test_the_openapi_document_names_every_private_route_of_the_api() -> None:
-    document: dict[str, Any] = any_app().openapi_schema.to_schema()
+    document: dict[str, Any] = any_application().openapi_schema.to_schema()
     assert document["openapi"].startswith("3.1")
     assert {path.split("/")[1] for path in document["paths"]} <= {"api", "v1", "healthz", "readyz"}
     for route in PRIVATE:
@@ -134,7 +134,7 @@ def test_the_process_says_how_it_is(site: Http) -> None:
 
 
 def test_without_its_database_the_process_is_alive_but_not_ready() -> None:
-    with TestClient(any_app()) as http:
+    with TestClient(any_application()) as http:
         assert http.get("/healthz").status_code == 200
         assert http.get("/readyz").status_code == 503
 

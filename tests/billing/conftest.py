@@ -13,11 +13,11 @@ from pydantic import SecretStr
 from tests.billing.emulator import Running, Shop, open_shop, running
 from tests.billing.office import Office, office
 from tests.billing.three import make_three
+from tests.support.web_application import web_application
 from tuneloop.kit.db import Database
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.storage import Storage
 from tuneloop.tables import Agency, Client
-from tuneloop.web.app import create_app
 from tuneloop_local.emulators.stripe.spec import VERSION
 
 CACHE = Path(gettempdir()) / f"tuneloop-stripe-{VERSION}.json"
@@ -67,7 +67,7 @@ def settings(tmp_path: Path, emulator: Running) -> Settings:
 
 @pytest.fixture
 def app(settings: Settings, database: Database, storage: Storage) -> Litestar:
-    return create_app(settings, database, storage, lifespan=())
+    return web_application(settings, database, storage)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from tests.gateway.server import serve
 from tests.support.committed import Committed
 from tests.support.factories import owner_of
 from tests.support.people import add_member
+from tests.support.ports import free_port
 from tuneloop.kit.ids import new_id
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.storage import Storage
@@ -21,11 +22,11 @@ PASSWORD = "a long enough password"
 
 @contextmanager
 def served(home: Committed, folder: Path, settings: Settings | None = None) -> Iterator[str]:
-    """The address of the site: with settings, the one that its links lead to."""
+    """The address of the site, to which its own links lead."""
     storage = Storage((folder / "objects").as_uri(), cache=folder / "cache")
-    chosen = settings or Settings(data_dir=folder, secret_key=SecretStr("a key of the tests"))
-    app = create_app(chosen, home.database, storage, lifespan=())
-    with serve(app, port=settings.web_port if settings else None) as address:
+    own = Settings(data_dir=folder, web_port=free_port(), secret_key=SecretStr("a key of the tests"))
+    chosen = settings or own
+    with serve(create_app(chosen, home.database, storage, lifespan=()), port=chosen.web_port) as address:
         yield address
 
 

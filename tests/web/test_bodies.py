@@ -11,7 +11,7 @@ import httpx
 import pytest
 from litestar import Litestar
 
-from tests.api.routes import PRIVATE, Endpoint, any_app, missing
+from tests.api.routes import PRIVATE, Endpoint, any_application, missing
 from tests.support.ports import on_free_ports
 from tests.support.web_process import WebProcess, web_process
 from tuneloop.kit.request_bodies import DEFAULT_BYTES, PUBLIC_BYTES
@@ -61,7 +61,7 @@ def test_who_calls_is_known_before_anything_of_the_body_is_read(endpoint: Endpoi
 @pytest.fixture(scope="module")
 def strangers() -> Litestar:
     """Without a database: whoever brings no credentials is refused all the same."""
-    return any_app()
+    return any_application()
 
 
 def _send(http: httpx.Client, address: str, *, announced: bool) -> int | None:
