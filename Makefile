@@ -78,6 +78,11 @@ lint: install ## ruff, mypy, import layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+.PHONY: chart-test
+chart-test: install ## The Helm chart: rendered, validated, and compared with what the product has
+	.ci/chart-tools.sh $(BIN)/python .chart-tools
+	TUNELOOP_CHART_TOOLS=$(CURDIR)/.chart-tools $(BIN)/python -m pytest -q -n 0 tests/chart $(ARGS)
+
 .PHONY: bench
 bench: install ## Training and evaluation speed beside TRL and Hugging Face generate; the reports of a month's end
 	$(BIN)/python workers/benches/run.py $(ARGS)
