@@ -96,3 +96,15 @@ def test_damaged_version_hides_no_other(base_url: str, world: World, database: D
     with caller(base_url, world.key) as http:
         assert ask(http, "acme/damaged") == 404
         assert ask(http, "acme/support") == 200
+
+
+def test_an_address_that_sends_many_unknown_keys_waits_and_a_known_key_does_not(
+    http: httpx.Client, base_url: str
+) -> None:
+    asked = [
+        httpx.get(f"{base_url}/v1/models", headers={"Authorization": f"Bearer tl_{number}"}, trust_env=False)
+        for number in range(31)
+    ]
+    assert [answer.status_code for answer in asked] == [401] * 30 + [429]
+    assert int(asked[-1].headers["retry-after"]) > 0
+    assert http.get("/v1/models").status_code == 200

@@ -9,6 +9,7 @@ from litestar.handlers import BaseRouteHandler
 
 from tuneloop.gateway.errors import InvalidKey
 from tuneloop.gateway.service import Gateway
+from tuneloop.identity.request import address_of
 from tuneloop.kit.errors import Unavailable
 from tuneloop.kit.principal import Principal
 
@@ -27,4 +28,4 @@ async def authenticated(connection: ASGIConnection[object, object, object, State
     scheme, _, token = connection.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise InvalidKey
-    connection.scope["auth"] = await gateway_of(connection).keeper.principal(token.strip())
+    connection.scope["auth"] = await gateway_of(connection).keeper.principal(token.strip(), address_of(connection))

@@ -8,7 +8,7 @@ from litestar import Response
 from litestar.exceptions import HTTPException, ValidationException
 
 from tuneloop.kit.errors import NotAuthenticated, TuneloopError, Unavailable
-from tuneloop.kit.http import AnyRequest
+from tuneloop.kit.http import AnyRequest, waiting
 
 log = structlog.get_logger(__name__)
 
@@ -67,8 +67,7 @@ def error_body(status: int, code: str, message: str, param: str | None = None) -
 
 def answer_domain_error(_request: AnyRequest, error: TuneloopError) -> Response[dict[str, Any]]:
     body = error_body(error.status, error.code, error.message, error.details.get("param"))
-    wait = error.details.get("retry_after_seconds")
-    return Response(body, status_code=error.status, headers={} if wait is None else {"Retry-After": str(wait)})
+    return Response(body, status_code=error.status, headers=waiting(error))
 
 
 def answer_http_error(_request: AnyRequest, error: HTTPException) -> Response[dict[str, Any]]:

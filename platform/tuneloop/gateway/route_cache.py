@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from tuneloop.gateway.errors import InvalidKey
 from tuneloop.gateway.metrics import ROUTE_RELOADS, ROUTES
 from tuneloop.gateway.routes import ORIGIN, Route, RouteLoader, RouteTable
+from tuneloop.identity.key_failures import KeyFailures
 from tuneloop.identity.route_changes import CHANNEL
 from tuneloop.identity.secrets import KEY_PREFIX, token_digest
 from tuneloop.identity.service import principal_of_key
@@ -34,29 +35,34 @@ class RouteKeeper:
         self._database = database
         self._loader = RouteLoader()
         self._healthy = True
+        self._failures = KeyFailures()
         self._changed = asyncio.Event()
         self._loading = asyncio.Lock()
         self._load_began = 0.0
         self._lookups = asyncio.Semaphore(LOOKUPS_AT_ONCE)
 
-    async def principal(self, token: str) -> Principal:
+    async def principal(self, token: str, address: str) -> Principal:
         """The caller behind an API key; a key that is newer than the table costs one look-up.
 
         Raises:
             InvalidKey: the key is unknown or revoked.
+            TooManyAttempts: so were many others from this address.
             Unavailable: the key is not in the table and the database cannot be asked.
         """
         digest = token_digest(token)
         known = self.table.principals.get(digest)
         if known is not None:
             return known
+        self._failures.require_patience(address)
         if not token.startswith(KEY_PREFIX):
+            self._failures.count(address)
             raise InvalidKey
         if self._healthy:
             try:
                 async with self._lookups:
                     return await asyncio.to_thread(self._look_up, token)
             except NotAuthenticated:
+                self._failures.count(address)
                 raise InvalidKey from None
             except SQLAlchemyError as error:
                 log.warning("key_lookup_failed", error=error)

@@ -6,7 +6,7 @@ from litestar import Controller, Response, delete, get, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
-from tuneloop.identity.request import COOKIE, HttpRequest, database_of, session_cookie
+from tuneloop.identity.request import COOKIE, HttpRequest, at_password_desk, database_of, session_cookie
 from tuneloop.identity.route_changes import notify_routes_changed
 from tuneloop.identity.schemas import (
     ApiKeyCreate,
@@ -19,6 +19,7 @@ from tuneloop.identity.schemas import (
     SignIn,
 )
 from tuneloop.identity.service import (
+    Browser,
     Member,
     change_role,
     create_key,
@@ -59,11 +60,15 @@ class SessionController(Controller):
     path = "/api/v1/session"
     tags = ("session",)
 
-    @post(public=True, sync_to_thread=True)
-    def enter(self, request: HttpRequest, data: JSONBody[SignIn]) -> Response[SignedIn]:
+    @post(public=True)
+    async def enter(self, request: HttpRequest, data: JSONBody[SignIn]) -> Response[SignedIn]:
         """Sign in with e-mail and password; answers with a session cookie and a CSRF token."""
-        with database_of(request).all_agencies() as session:
-            browser = sign_in(session, email=data.email, password=data.password, agency=data.agency)
+
+        def work() -> Browser:
+            with database_of(request).all_agencies() as session:
+                return sign_in(session, email=data.email, password=data.password, agency=data.agency)
+
+        browser = await at_password_desk(request, data.email, work)
         cookie = session_cookie(request, browser)
         return Response(SignedIn(csrf_token=browser.csrf_token, expires_at=browser.expires_at), cookies=[cookie])
 

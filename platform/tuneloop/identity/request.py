@@ -1,7 +1,7 @@
 """Dependencies of every request: the caller, and one transaction confined to the caller's agency and client."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 from anyio.to_thread import run_sync
 from litestar import Request
@@ -10,6 +10,8 @@ from litestar.datastructures import Cookie, State
 from litestar.di import NamedDependency
 from litestar.handlers import BaseRouteHandler
 
+from tuneloop.identity.key_failures import KeyFailures
+from tuneloop.identity.password_desk import PasswordDesk
 from tuneloop.identity.service import (
     SESSION_LIFE,
     Browser,
@@ -18,6 +20,8 @@ from tuneloop.identity.service import (
     require_form_token,
     visit_of_browser,
 )
+from tuneloop.identity.sign_in_limits import Attempt
+from tuneloop.kit.client_address import client_address
 from tuneloop.kit.db import Database
 from tuneloop.kit.errors import NotAuthenticated
 from tuneloop.kit.principal import Principal
@@ -27,6 +31,8 @@ from tuneloop.tables import Role
 
 COOKIE = "tuneloop_session"
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+
+T = TypeVar("T")
 
 HttpRequest = Request[object, object, State]
 
@@ -43,6 +49,39 @@ def settings_of(connection: ASGIConnection[Any, Any, Any, State]) -> Settings:
     return settings
 
 
+def address_of(connection: ASGIConnection[Any, Any, Any, State]) -> str:
+    """Where the request comes from."""
+    peer = connection.client.host if connection.client else "local"
+    forwarded = connection.headers.getall("x-forwarded-for", [])
+    return client_address(peer, forwarded, settings_of(connection).trusted_networks)
+
+
+async def at_password_desk(request: HttpRequest, email: str, work: Callable[[], T]) -> T:
+    """What `work` gives, which looks at a password or code of this person and raises NotAuthenticated if it is wrong.
+
+    Every route that anybody can use to try passwords does it here.
+
+    Raises:
+        TooManyAttempts: not now.
+    """
+    desk = request.app.state.password_desk
+    assert isinstance(desk, PasswordDesk)
+    return await desk.check(database_of(request), Attempt(email, address_of(request)), work)
+
+
+def _caller_by_key(connection: ASGIConnection[Any, Any, Any, State], token: str) -> Principal:
+    origin = "cli" if connection.headers.get("user-agent", "").startswith("tuneloop-cli") else "api"
+    failures, address = connection.app.state.key_failures, address_of(connection)
+    assert isinstance(failures, KeyFailures)
+    try:
+        with database_of(connection).all_agencies() as session:
+            return principal_of_key(session, token=token, origin=origin)
+    except NotAuthenticated:
+        failures.require_patience(address)
+        failures.count(address)
+        raise
+
+
 def identify(connection: ASGIConnection[Any, Any, Any, State]) -> Visit:
     """The caller, by the headers alone.
 
@@ -50,11 +89,10 @@ def identify(connection: ASGIConnection[Any, Any, Any, State]) -> Visit:
         NotAuthenticated: neither a valid API key nor a browser session.
     """
     scheme, _, token = connection.headers.get("authorization", "").partition(" ")
-    with database_of(connection).all_agencies() as session:
-        if scheme.lower() == "bearer" and token:
-            origin = "cli" if connection.headers.get("user-agent", "").startswith("tuneloop-cli") else "api"
-            return Visit(principal_of_key(session, token=token.strip(), origin=origin), "")
-        if cookie := connection.cookies.get(COOKIE):
+    if scheme.lower() == "bearer" and token:
+        return Visit(_caller_by_key(connection, token.strip()), "")
+    if cookie := connection.cookies.get(COOKIE):
+        with database_of(connection).all_agencies() as session:
             return visit_of_browser(session, token=cookie)
     raise NotAuthenticated("send an API key as 'Authorization: Bearer tl_…' or sign in")
 

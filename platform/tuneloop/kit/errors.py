@@ -34,6 +34,13 @@ class TooSlow(TuneloopError):
     code = "too_slow"
 
 
+class TooManyAttempts(TuneloopError):
+    """`retry_after_seconds` says when another one is worth while."""
+
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    code = "too_many_attempts"
+
+
 class NotAuthenticated(TuneloopError):
     status = HTTPStatus.UNAUTHORIZED
     code = "not_authenticated"

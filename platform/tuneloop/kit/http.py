@@ -20,7 +20,15 @@ def error_body(code: str, message: str, details: dict[str, Any] | None = None) -
 
 
 def answer_domain_error(_request: AnyRequest, error: TuneloopError) -> Response[dict[str, Any]]:
-    return Response(error_body(error.code, error.message, error.details), status_code=error.status)
+    return Response(
+        error_body(error.code, error.message, error.details), status_code=error.status, headers=waiting(error)
+    )
+
+
+def waiting(error: TuneloopError) -> dict[str, str]:
+    """The header that says when to come back, where the error does."""
+    seconds = error.details.get("retry_after_seconds")
+    return {} if seconds is None else {"Retry-After": str(seconds)}
 
 
 def answer_http_error(_request: AnyRequest, error: HTTPException) -> Response[dict[str, Any]]:

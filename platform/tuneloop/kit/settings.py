@@ -4,8 +4,10 @@ import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from tuneloop.kit.client_address import Network, networks
 
 
 class Settings(BaseSettings):
@@ -22,6 +24,9 @@ class Settings(BaseSettings):
     web_host: str = "127.0.0.1"
     web_port: int = 8000
     web_workers: int = 1
+    trusted_proxies: str = Field(
+        default="", description="addresses and networks whose X-Forwarded-For says where requests come from"
+    )
     web_body_seconds: float = Field(
         default=20.0, gt=0, description="to send a request; a second more for every 16 KiB that came"
     )
@@ -76,6 +81,16 @@ class Settings(BaseSettings):
     threads: int = Field(default=0, ge=0, description="CPU threads for training and inference; 0 takes all cores")
     log_level: str = "INFO"
     log_json: bool = True
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def are_networks(cls, listed: str) -> str:
+        networks(listed)
+        return listed
+
+    @property
+    def trusted_networks(self) -> tuple[Network, ...]:
+        return networks(self.trusted_proxies)
 
     @property
     def cpu_threads(self) -> int:

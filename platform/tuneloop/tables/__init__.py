@@ -72,6 +72,7 @@ from tuneloop.tables.review import (
     ReviewState,
     ShareLink,
 )
+from tuneloop.tables.sign_in import SignInTrace
 from tuneloop.tables.slack import (
     SlackChannel,
     SlackIdentity,
@@ -169,6 +170,7 @@ __all__ = [
     "ServiceUse",
     "ShareLink",
     "SharedLink",
+    "SignInTrace",
     "SlackChannel",
     "SlackIdentity",
     "SlackInstallation",

@@ -24,6 +24,8 @@ from tuneloop.email.controller import MailController
 from tuneloop.evaluation.controller import PromptController
 from tuneloop.gateway.app import gateway_handlers, gateway_lifespan
 from tuneloop.identity.controller import ApiKeyController, MemberController, SessionController
+from tuneloop.identity.key_failures import KeyFailures
+from tuneloop.identity.password_desk import PasswordDesk
 from tuneloop.identity.request import known_caller, provide_principal, provide_session
 from tuneloop.kit.db import Database
 from tuneloop.kit.errors import TuneloopError
@@ -108,7 +110,15 @@ def create_app(
     )
     app = Litestar(
         route_handlers=[api, console_router(), PublicReport, *gateway_handlers, healthz, readyz, metrics, *more],
-        state=State({"settings": settings, "database": database, "storage": storage}),
+        state=State(
+            {
+                "settings": settings,
+                "database": database,
+                "storage": storage,
+                "password_desk": PasswordDesk(),
+                "key_failures": KeyFailures(),
+            }
+        ),
         lifespan=list(lifespan),
         logging_config=None,
         exception_handlers={

@@ -10,7 +10,7 @@ from litestar.exceptions import HTTPException
 
 from tuneloop.identity.request import SAFE_METHODS, HttpRequest
 from tuneloop.kit.errors import NotAuthenticated, TuneloopError
-from tuneloop.kit.http import answer_domain_error, answer_http_error, answer_unexpected
+from tuneloop.kit.http import answer_domain_error, answer_http_error, answer_unexpected, waiting
 from tuneloop.web.console.flash import back_to
 from tuneloop.web.console.render import page
 
@@ -27,7 +27,9 @@ def answer_domain(request: HttpRequest, error: TuneloopError) -> Response[Any]:
         return back_to(f"/sign-in?next={quote(_address(request), safe='')}")
     if request.method not in SAFE_METHODS and not isinstance(error, NotAuthenticated) and (came := _came_from(request)):
         return back_to(came, error.message, failed=True)
-    return page(request, "failure.html", status=error.status, title=_title(error.status), message=error.message)
+    answer = page(request, "failure.html", status=error.status, title=_title(error.status), message=error.message)
+    answer.headers.update(waiting(error))
+    return answer
 
 
 def answer_http(request: HttpRequest, error: HTTPException) -> Response[Any]:

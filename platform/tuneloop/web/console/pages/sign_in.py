@@ -9,9 +9,10 @@ from litestar.di import NamedDependency
 from litestar.params import FromQuery
 from litestar.response import Redirect
 
-from tuneloop.identity.request import COOKIE, HttpRequest, database_of, session_cookie
-from tuneloop.identity.service import sign_in, sign_out
-from tuneloop.kit.errors import InvalidInput, NotAuthenticated
+from tuneloop.identity.request import COOKIE, HttpRequest, at_password_desk, database_of, session_cookie
+from tuneloop.identity.service import Browser, sign_in, sign_out
+from tuneloop.kit.errors import InvalidInput, NotAuthenticated, TooManyAttempts
+from tuneloop.kit.http import waiting
 from tuneloop.kit.principal import Principal
 from tuneloop.tables import Role
 from tuneloop.web.console.flash import back_to
@@ -28,22 +29,28 @@ class SignInPage(Controller):
     def ask(self, request: HttpRequest, next: FromQuery[str] = "/") -> Response[str]:  # noqa: A002 - the query's name
         return _form(request, next)
 
-    @post("/sign-in", public=True, sync_to_thread=True)
-    def enter(self, request: HttpRequest, form: NamedDependency[FormMultiDict]) -> Response[Any]:
+    @post("/sign-in", public=True)
+    async def enter(self, request: HttpRequest, form: NamedDependency[FormMultiDict]) -> Response[Any]:
         require_own_form(request)
         email, agency, following = (optional(form, key) for key in ("email", "agency", "next"))
         password = form.get("password")
-        try:
+
+        def work() -> Browser:
             with database_of(request).all_agencies() as session:
-                browser = sign_in(session, email=email, password=str(password or ""), agency=agency or None)
-        except NotAuthenticated as refused:
-            return _form(request, following, status=401, email=email, problem=refused.message)
+                return sign_in(session, email=email, password=str(password or ""), agency=agency or None)
+
+        try:
+            browser = await at_password_desk(request, email, work)
+        except (NotAuthenticated, TooManyAttempts) as refused:
+            answer = _form(request, following, status=refused.status, email=email, problem=refused.message)
+            answer.headers.update(waiting(refused))
+            return answer
         except InvalidInput as several:
             homes = several.details.get("agencies", [])
             return _form(request, following, status=422, email=email, problem=several.message, agencies=homes)
-        answer = back_to(_own_path(following))
-        answer.set_cookie(session_cookie(request, browser))
-        return answer
+        entered = back_to(_own_path(following))
+        entered.set_cookie(session_cookie(request, browser))
+        return entered
 
     @post("/sign-out", role=Role.CLIENT_VIEWER, sync_to_thread=True)
     def leave(self, request: HttpRequest, principal: NamedDependency[Principal]) -> Redirect:
