@@ -11,9 +11,10 @@ from litestar.testing import TestClient
 from sqlalchemy import text
 from sqlmodel import select
 
-from tests.api.routes import PRIVATE, any_application
+from tests.api.routes import PRIVATE
 from tests.support.factories import make_key
 from tests.support.sample_jobs import Errand
+from tests.support.web_application import any_application
 from tests.support.worlds import Place
 from tuneloop.identity.request import known_caller
 from tuneloop.kit.errors import Conflict

@@ -65,7 +65,8 @@ def test_an_object_in_use_is_refused_for_a_while(shop: Shop) -> None:
     with pytest.raises(stripe.RateLimitError) as refused:
         shop.stripe.v1.customers.create({"name": "Acme"})
     assert refused.value.http_status == 429
-    assert (refused.value.json_body or {})["error"]["code"] == "lock_timeout"
+    body: Any = refused.value.json_body
+    assert body["error"]["code"] == "lock_timeout"
     assert shop.stripe.v1.customers.create({"name": "Acme"}).name == "Acme"
 
 

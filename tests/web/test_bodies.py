@@ -11,8 +11,9 @@ import httpx
 import pytest
 from litestar import Litestar
 
-from tests.api.routes import PRIVATE, Endpoint, any_application, missing
+from tests.api.routes import PRIVATE, Endpoint, missing
 from tests.support.ports import on_free_ports
+from tests.support.web_application import any_application
 from tests.support.web_process import WebProcess, web_process
 from tuneloop.kit.request_bodies import DEFAULT_BYTES, PUBLIC_BYTES
 from tuneloop.kit.settings import Settings

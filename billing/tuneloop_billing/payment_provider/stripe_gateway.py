@@ -167,8 +167,8 @@ class StripeGateway:
             self._v1.customers.update(payer.customer, {"invoice_settings": {"default_payment_method": card}})
             if subscription is not None:
                 there = found(lambda: self._v1.subscriptions.retrieve(subscription))
-                runs = there is not None and there.status != "canceled"
-                if runs and there.collection_method != "charge_automatically":
+                runs = there if there is not None and there.status != "canceled" else None
+                if runs is not None and runs.collection_method != "charge_automatically":
                     self._v1.subscriptions.update(subscription, {"collection_method": "charge_automatically"})
             for each in list(invoices.invoices_of(self._v1, payer.customer or "", status="open")):
                 if each.client_id == payer.client_id:
