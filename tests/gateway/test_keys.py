@@ -9,8 +9,8 @@ import httpx
 from tests.gateway.waiting import eventually
 from tests.gateway.world import QUESTION, World, make_version, make_world
 from tests.support.factories import SUPPORT, make_client, make_model, owner_of
+from tuneloop.identity.keys import keys, revoke_key
 from tuneloop.identity.route_changes import notify_routes_changed
-from tuneloop.identity.service import keys, revoke_key
 from tuneloop.kit.db import Database
 from tuneloop.registry.service import point
 from tuneloop.tables import Alias, Role

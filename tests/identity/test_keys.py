@@ -6,8 +6,8 @@ from litestar.testing import TestClient
 from sqlmodel import select
 
 from tests.support.factories import make_agency, make_client, make_key, owner_of
+from tuneloop.identity.keys import create_key, principal_of_key
 from tuneloop.identity.secrets import token_digest
-from tuneloop.identity.service import create_key, principal_of_key
 from tuneloop.kit.db import Database
 from tuneloop.kit.errors import InvalidInput, NotAllowed, NotAuthenticated, NotFound
 from tuneloop.kit.principal import Principal

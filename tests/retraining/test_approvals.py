@@ -6,8 +6,8 @@ import pytest
 from sqlmodel import col, select
 
 from tests.support.cycles import PLAN, Workshop
-from tuneloop.identity.service import create_key
-from tuneloop.kit.errors import Conflict, InvalidInput, NotAllowed, NotFound
+from tuneloop.identity.keys import create_key, principal_of_key
+from tuneloop.kit.errors import Conflict, InvalidInput, NotAllowed, NotAuthenticated, NotFound
 from tuneloop.kit.ids import new_id
 from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
@@ -27,12 +27,29 @@ from tuneloop.tables import (
     CycleState,
     Decision,
     JobRow,
+    Membership,
     Plan,
     RegisteredModel,
     RetrainingCycle,
     Role,
     User,
 )
+
+
+def _member(session: TenantSession, agency: Agency, name: str) -> Principal:
+    user = User(email=f"{name.lower()}@north.example", name=name)
+    session.add(user)
+    session.flush()
+    session.add(Membership(user_id=user.id, role=Role.OWNER))
+    session.flush()
+    return Principal(agency.id, Role.OWNER, ActorKind.USER, user.id, name, "web")
+
+
+def _with_key(session: TenantSession, maker: Principal) -> Principal:
+    """Whoever calls with a key that this caller has made."""
+    _, token = create_key(session, principal=maker, name="k", role=Role.ADMIN, client=None)
+    session.flush()
+    return principal_of_key(session, token=token, origin="api")
 
 
 def _actions(session: TenantSession) -> list[str]:
@@ -200,16 +217,51 @@ def test_a_premium_client_s_retrain_waits_for_a_second_person(
 
 def test_one_person_s_key_is_no_second_person(session: TenantSession, workshop: Workshop, agency: Agency) -> None:
     _strict(session, workshop, approvals_needed=2)
-    user = User(email="ann@north.example", name="Ann")
-    session.add(user)
-    session.flush()
-    ann = Principal(agency.id, Role.OWNER, ActorKind.USER, user.id, "Ann", "web")
-    key, _ = create_key(session, principal=ann, name="ann's script", role=Role.OPERATOR, client=None)
-    script = Principal(agency.id, Role.OPERATOR, ActorKind.API_KEY, key.id, key.name, "api")
+    ann = _member(session, agency, "Ann")
+    first = _with_key(session, ann)
+    second = _with_key(session, first)
     cycle_id = workshop.asked(session)
-    approve_retrain(session, principal=ann, cycle_id=cycle_id, digest=PLAN)
-    with pytest.raises(Conflict, match="you approved this"):
-        approve_retrain(session, principal=script, cycle_id=cycle_id, digest=PLAN)
+    approve_retrain(session, principal=first, cycle_id=cycle_id, digest=PLAN)
+    for again in (first, second, _with_key(session, second), ann):
+        with pytest.raises(Conflict, match="you approved this"):
+            approve_retrain(session, principal=again, cycle_id=cycle_id, digest=PLAN)
+    bob = _with_key(session, _member(session, agency, "Bob"))
+    assert approve_retrain(session, principal=bob, cycle_id=cycle_id, digest=PLAN).state is CycleState.APPROVED
+    assert questions(session, cycle_id)[0].decided_by == "Ann (key k) and Bob (key k)"
+    logged = session.exec(select(AuditEvent).where(AuditEvent.action == "approval.vote")).all()
+    assert [(each.actor_kind, each.actor_id) for each in logged] == [
+        (ActorKind.API_KEY, first.actor_id),
+        (ActorKind.API_KEY, bob.actor_id),
+    ]
+
+
+def test_a_key_that_is_nobody_s_is_nobody_s_approval(
+    session: TenantSession, workshop: Workshop, agency: Agency
+) -> None:
+    service = Principal(agency.id, Role.OWNER, ActorKind.API_KEY, new_id(), "deploy bot", "api")
+    cycle_id = workshop.asked(session)
+    with pytest.raises(NotAllowed, match="people approve"):
+        approve_retrain(session, principal=service, cycle_id=cycle_id, digest=PLAN)
+    _strict(session, workshop, service_keys_approve=True)
+    with pytest.raises(NotAllowed, match="people approve"):
+        approve_retrain(session, principal=service, cycle_id=cycle_id, digest=PLAN)
+    reject(session, principal=service, cycle_id=cycle_id, digest=PLAN)
+    later = workshop.asked(session)
+    assert approve_retrain(session, principal=service, cycle_id=later, digest=PLAN).state is CycleState.APPROVED
+
+
+def test_a_key_does_what_its_owner_may_now(session: TenantSession, agency: Agency) -> None:
+    ann = _member(session, agency, "Ann")
+    _, token = create_key(session, principal=ann, name="k", role=Role.ADMIN, client=None)
+    membership = session.exec(select(Membership).where(Membership.user_id == ann.actor_id)).one()
+    for role, now_may in ((Role.OWNER, Role.ADMIN), (Role.OPERATOR, Role.OPERATOR), (Role.VIEWER, Role.VIEWER)):
+        membership.role = role
+        session.flush()
+        assert principal_of_key(session, token=token, origin="api").role is now_may
+    session.delete(membership)
+    session.flush()
+    with pytest.raises(NotAuthenticated, match="its owner is not a member any more"):
+        principal_of_key(session, token=token, origin="api")
 
 
 def test_with_four_eyes_nobody_approves_their_own_proposal(

@@ -1,10 +1,15 @@
 """Rows that tests start from."""
 
-from tuneloop.identity.service import create_agency, create_key
+from dataclasses import replace
+
+from sqlmodel import select
+
+from tuneloop.identity.keys import create_key
+from tuneloop.identity.service import create_agency
 from tuneloop.kit.db import Database
 from tuneloop.kit.principal import Principal
 from tuneloop.registry.contract import Contract, Task
-from tuneloop.tables import ActorKind, Agency, BaseModel, Client, RegisteredModel, Role
+from tuneloop.tables import ActorKind, Agency, BaseModel, Client, Membership, RegisteredModel, Role, User
 
 SUPPORT = Contract(task=Task.CLASSIFY, system_prompt="Sort the message.", labels=("order", "refund", "repair"))
 
@@ -26,8 +31,16 @@ def make_client(database: Database, agency: Agency, slug: str) -> Client:
 
 
 def make_key(database: Database, agency: Agency, *, role: Role = Role.OWNER, client: str | None = None) -> str:
+    """Of an owner who is a member, the same for all keys of the agency."""
     with database.unit(agency.id) as session:
-        _, token = create_key(session, principal=owner_of(agency), name="key", role=role, client=client)
+        maker = session.exec(select(User).where(User.email == f"olga.owner@{agency.slug}.example")).one_or_none()
+        if maker is None:
+            maker = User(email=f"olga.owner@{agency.slug}.example", name="Olga Owner")
+            session.add(maker)
+            session.flush()
+            session.add(Membership(user_id=maker.id, role=Role.OWNER))
+        principal = replace(owner_of(agency), actor_id=maker.id)
+        _, token = create_key(session, principal=principal, name="key", role=role, client=client)
     return token
 
 

@@ -3,8 +3,9 @@
 from typing import NamedTuple
 
 from tuneloop.cli.credentials import Credentials, save
+from tuneloop.identity.keys import create_key
 from tuneloop.identity.passwords import require_good, set_password
-from tuneloop.identity.service import add_member, create_key, person_of
+from tuneloop.identity.service import add_member, person_of
 from tuneloop.identity.service import create_agency as new_agency
 from tuneloop.kit.db import opened_database
 from tuneloop.kit.errors import Conflict
@@ -40,13 +41,14 @@ def create_agency(
             agency = new_agency(session, slug=slug, name=name)
         link = None
         with database.unit(agency.id) as session:
-            setup = Principal(agency.id, Role.OWNER, ActorKind.SYSTEM, None, name, "cli")
+            maker = setup = Principal(agency.id, Role.OWNER, ActorKind.SYSTEM, None, name, "cli")
             if password is not None:
                 member = add_member(session, principal=setup, email=email, name=owner, role=Role.OWNER)
                 set_password(session, member.user, password)
+                maker = Principal(agency.id, Role.OWNER, ActorKind.USER, member.user.id, owner, "cli")
             else:
                 row = invite(session, principal=setup, settings=settings, email=email, role=Role.OWNER, client=None)
                 link = show_link(session, principal=setup, settings=settings, invitation_id=row.id)
-            _, key = create_key(session, principal=setup, name="first key", role=Role.OWNER, client=None)
+            _, key = create_key(session, principal=maker, name="first key", role=Role.OWNER, client=None)
     save(settings.data_dir, Credentials(url=settings.web_url, key=key))
     return NewAgency(key, link)

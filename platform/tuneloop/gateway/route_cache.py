@@ -13,9 +13,9 @@ from tuneloop.gateway.errors import InvalidKey
 from tuneloop.gateway.metrics import ROUTE_RELOADS, ROUTES
 from tuneloop.gateway.routes import ORIGIN, Route, RouteLoader, RouteTable
 from tuneloop.identity.key_failures import KeyFailures
+from tuneloop.identity.keys import principal_of_key
 from tuneloop.identity.route_changes import CHANNEL
 from tuneloop.identity.secrets import KEY_PREFIX, token_digest
-from tuneloop.identity.service import principal_of_key
 from tuneloop.kit.db import Database
 from tuneloop.kit.errors import NotAuthenticated, Unavailable
 from tuneloop.kit.principal import Principal

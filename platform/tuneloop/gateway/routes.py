@@ -12,15 +12,14 @@ from sqlalchemy.orm import load_only
 from sqlmodel import Session, col, select
 
 from tuneloop.gateway.ab_assignment import Assignment, Split
+from tuneloop.identity.keys import principals_of_keys
 from tuneloop.kit.principal import Principal
 from tuneloop.registry.contract import Contract
 from tuneloop.tables import (
     AbState,
     AbTest,
-    ActorKind,
     AdapterVersion,
     Alias,
-    ApiKey,
     Arm,
     BaseModel,
     Client,
@@ -140,7 +139,9 @@ class RouteLoader:
             if (contract := self._contracts[version.id]) is not None
         }
         running = session.exec(select(AbTest).where(AbTest.state == AbState.RUNNING)).all()
-        return RouteTable(_principals(session), _named(by_version, session.exec(select(VersionAlias)), running))
+        return RouteTable(
+            principals_of_keys(session, origin=ORIGIN), _named(by_version, session.exec(select(VersionAlias)), running)
+        )
 
     def _read_contracts(self, session: Session, version_ids: list[UUID]) -> None:
         unknown = [version_id for version_id in version_ids if version_id not in self._contracts]
@@ -165,22 +166,6 @@ def _may_call(principal: Principal, name: str, route: Route) -> bool:
     if principal.client_id not in (None, route.client_id):
         return False
     return "@" not in name or name.endswith(f"@{Alias.PRODUCTION}") or principal.may(Role.OPERATOR)
-
-
-def _principals(session: Session) -> dict[str, Principal]:
-    keys = session.exec(select(ApiKey).where(col(ApiKey.revoked_at).is_(None)))
-    return {
-        key.key_hash: Principal(
-            agency_id=key.agency_id,
-            role=key.role,
-            kind=ActorKind.API_KEY,
-            actor_id=key.id,
-            name=key.name,
-            origin=ORIGIN,
-            client_id=key.scope_client_id,
-        )
-        for key in keys
-    }
 
 
 def _named(

@@ -6,6 +6,7 @@ from litestar import Controller, Response, delete, get, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
+from tuneloop.identity.keys import create_key, keys, revoke_key
 from tuneloop.identity.request import COOKIE, HttpRequest, at_password_desk, database_of, session_cookie
 from tuneloop.identity.route_changes import notify_routes_changed
 from tuneloop.identity.schemas import (
@@ -22,11 +23,8 @@ from tuneloop.identity.service import (
     Browser,
     Member,
     change_role,
-    create_key,
-    keys,
     members,
     remove_member,
-    revoke_key,
     sign_in,
     sign_out,
 )

@@ -11,12 +11,12 @@ from litestar.di import NamedDependency
 from litestar.handlers import BaseRouteHandler
 
 from tuneloop.identity.key_failures import KeyFailures
+from tuneloop.identity.keys import principal_of_key
 from tuneloop.identity.password_desk import PasswordDesk
 from tuneloop.identity.service import (
     SESSION_LIFE,
     Browser,
     Visit,
-    principal_of_key,
     require_form_token,
     visit_of_browser,
 )

@@ -1,4 +1,4 @@
-"""Members, sign-in, API keys."""
+"""Members and sign-in."""
 
 from datetime import datetime, timedelta
 from hmac import compare_digest
@@ -10,16 +10,16 @@ from sqlmodel import Session, col, select
 from tuneloop.audit.service import record
 from tuneloop.clients.service import client_id_of
 from tuneloop.identity.passwords import end_sessions, password_of
-from tuneloop.identity.secrets import KEY_PREFIX, new_token, password_matches, token_digest
+from tuneloop.identity.secrets import new_token, password_matches, token_digest
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import Conflict, InvalidInput, NotAuthenticated, NotFound
 from tuneloop.kit.principal import Principal
-from tuneloop.tables import ActorKind, Agency, ApiKey, Membership, Role, User, WebSession
+from tuneloop.tables import ActorKind, Agency, Membership, Role, User, WebSession
 
 SESSION_LIFE = timedelta(hours=12)
 WRONG = "e-mail or password is wrong"
 
-_MANAGERS = frozenset({Role.OWNER, Role.ADMIN})
+MANAGERS = frozenset({Role.OWNER, Role.ADMIN})
 
 
 class Member(NamedTuple):
@@ -212,63 +212,9 @@ def require_form_token(sent: str | None, *, expected: str) -> None:
         raise NotAuthenticated("the X-CSRF-Token header is missing or wrong; reload the page")
 
 
-def create_key(
-    session: Session, *, principal: Principal, name: str, role: Role, client: str | None
-) -> tuple[ApiKey, str]:
-    """A new key and its token, which is not stored. One confined to a client can't reach members and keys."""
-    principal.require(Role.ADMIN)
-    principal.require(role)
-    if client is not None and role in _MANAGERS:
-        raise InvalidInput(f"a key confined to one client can be {Role.OPERATOR} at most", role=role, client=client)
-    token = new_token(KEY_PREFIX)
-    row = ApiKey(
-        agency_id=principal.agency_id,
-        name=name,
-        prefix=token.token[:10],
-        key_hash=token.digest,
-        role=role,
-        scope_client_id=client_id_of(session, client),
-        created_by=principal.actor_id if principal.kind is ActorKind.USER else None,
-    )
-    session.add(row)
-    record(session, principal, "api_key.create", "api_key", row.id, name=name, role=role, client=client)
-    return row, token.token
-
-
-def keys(session: Session) -> list[ApiKey]:
-    return list(session.exec(select(ApiKey).order_by(col(ApiKey.created_at))))
-
-
-def revoke_key(session: Session, *, principal: Principal, key_id: UUID) -> ApiKey:
-    principal.require(Role.ADMIN)
-    row = session.get(ApiKey, key_id)
-    if row is None:
-        raise NotFound("API key", key_id)
-    row.revoked_at = row.revoked_at or now()
-    session.add(row)
-    record(session, principal, "api_key.revoke", "api_key", key_id, name=row.name)
-    return row
-
-
-def principal_of_key(session: Session, *, token: str, origin: str) -> Principal:
-    """Needs a session across agencies."""
-    row = session.exec(select(ApiKey).where(ApiKey.key_hash == token_digest(token))).one_or_none()
-    if row is None or row.revoked_at is not None:
-        raise NotAuthenticated("the API key is unknown or revoked")
-    return Principal(
-        agency_id=row.agency_id,
-        role=row.role,
-        kind=ActorKind.API_KEY,
-        actor_id=row.id,
-        name=row.name,
-        origin=origin,
-        client_id=row.scope_client_id,
-    )
-
-
 def manager_of(*roles: Role) -> Role:
     """Who may give or take these roles: admins manage everybody but admins and owners."""
-    return Role.OWNER if _MANAGERS.intersection(roles) else Role.ADMIN
+    return Role.OWNER if MANAGERS.intersection(roles) else Role.ADMIN
 
 
 def _member(session: Session, user_id: UUID) -> Member:

@@ -40,3 +40,4 @@ class Policy(Frozen):
         default=None, ge=1, le=5, description="people who must approve; by plan when left out: Premium 2, others 1"
     )
     four_eyes: bool = Field(default=False, description="whoever proposed a cycle cannot approve it")
+    service_keys_approve: bool = Field(default=False, description="keys that belong to nobody may approve")

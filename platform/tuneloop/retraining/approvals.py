@@ -13,7 +13,6 @@ from tuneloop.kit.principal import Principal
 from tuneloop.registry.service import policy_of
 from tuneloop.tables import (
     ActorKind,
-    ApiKey,
     Approval,
     ApprovalKind,
     ApprovalVote,
@@ -54,7 +53,8 @@ def ask(
         expires_at=now() + valid_for,
         approvals_needed=policy.approvals_needed or quorum(session, model.client_id) or APPROVALS_OF_PLAN.get(plan, 1),
         four_eyes=policy.four_eyes,
-        requested_by=voter_of(session, asked_by) if asked_by else next(iter(earlier), None),
+        service_keys=policy.service_keys_approve,
+        requested_by=voter_of(asked_by) if asked_by else next(iter(earlier), None),
     )
     session.add(approval)
     session.flush()
@@ -78,7 +78,7 @@ def decide(
     Raises:
         Conflict: already decided (says by whom and when), approved by the same person before, expired, or about
             another digest.
-        NotAllowed: role too low, or one's own proposal where four-eyes approval is on.
+        NotAllowed: role too low, one's own proposal where four-eyes approval is on, or a key that is nobody's.
     """
     principal.require(Role.OPERATOR)
     query = select(Approval).where(Approval.cycle_id == cycle_id, Approval.kind == kind)
@@ -108,7 +108,7 @@ def decide(
     if decision is Decision.APPROVED and len(given) < approval.approvals_needed:
         return approval
     approval.decision, approval.decided_at, approval.decided_from = decision, now(), principal.origin
-    approval.decided_by = principal.name if decision is Decision.REJECTED else " and ".join(v.name for v in given)
+    approval.decided_by = principal.signature if decision is Decision.REJECTED else " and ".join(v.name for v in given)
     approval.note = note
     session.add(approval)
     record(
@@ -148,19 +148,24 @@ def latest_question(session: Session, cycle_id: UUID, kind: ApprovalKind) -> App
     return next((each for each in reversed(questions(session, cycle_id)) if each.kind is kind), None)
 
 
-def voter_of(session: Session, principal: Principal) -> str:
-    """The person behind a caller: a key counts as whoever made it, so that nobody approves twice."""
-    if principal.kind is ActorKind.API_KEY and principal.actor_id is not None:
-        key = session.get(ApiKey, principal.actor_id)
-        if key is not None and key.created_by is not None:
-            return f"user:{key.created_by}"
+def voter_of(principal: Principal) -> str:
+    """The person behind a caller: a key counts as its owner, so that nobody approves twice."""
+    if principal.person_id is not None:
+        return f"user:{principal.person_id}"
     if principal.actor_id is None:
         return f"{principal.kind}:{principal.name}"
     return f"{principal.kind}:{principal.actor_id}"
 
 
 def _vote(session: Session, approval: Approval, principal: Principal, decision: Decision, note: str | None) -> None:
-    voter = voter_of(session, principal)
+    voter = voter_of(principal)
+    nobody = principal.kind is ActorKind.API_KEY and principal.person_id is None
+    if decision is Decision.APPROVED and nobody and not approval.service_keys:
+        raise NotAllowed(
+            "this key belongs to nobody, and people approve: sign in, use a key of your own, or let an owner allow it "
+            "with the policy service_keys_approve",
+            needed="a person",
+        )
     if decision is Decision.APPROVED and approval.four_eyes and voter == approval.requested_by:
         raise NotAllowed(
             "you proposed this, and four-eyes approval is on: somebody else must approve it",
@@ -181,7 +186,7 @@ def _vote(session: Session, approval: Approval, principal: Principal, decision: 
             client_id=approval.client_id,
             approval_id=approval.id,
             voter=voter,
-            name=principal.name,
+            name=principal.signature,
             decision=decision,
             origin=principal.origin,
             note=note,

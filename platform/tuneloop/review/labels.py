@@ -46,10 +46,12 @@ class LabellingPace(NamedTuple):
 
 
 def labeller_of(principal: Principal) -> str:
-    """Two people of the same name are two labellers, and a person stays one after a change of role."""
-    if principal.kind is ActorKind.SYSTEM or principal.actor_id is None:
+    """Two people of the same name are two labellers; a person is one, whatever their role and with whichever key."""
+    who = principal.owner or principal
+    number = principal.person_id or principal.actor_id
+    if principal.kind is ActorKind.SYSTEM or number is None:
         return principal.name
-    return f"{principal.name} ({principal.actor_id.hex[-8:]})"
+    return f"{who.name} ({number.hex[-8:]})"
 
 
 def of_item(session: Session, item_id: UUID) -> list[ReviewLabel]:

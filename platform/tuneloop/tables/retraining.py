@@ -107,7 +107,8 @@ class Decision(StrEnum):
 class Approval(ClientOwned, table=True):
     """A question put to the operators, bound to the exact digest it is about, answered at most once.
 
-    `requested_by` names the person behind it (see `ApprovalVote.voter`); with `four_eyes` they cannot approve.
+    `requested_by` names the person behind it (see `ApprovalVote.voter`); with `four_eyes` they cannot approve. Keys
+    that belong to nobody can with `service_keys`.
     """
 
     __table_args__ = (Index("uq_approval_cycle_kind", "cycle_id", "kind", "attempt", unique=True),)
@@ -125,6 +126,7 @@ class Approval(ClientOwned, table=True):
     note: str | None = None
     approvals_needed: int = 1
     four_eyes: bool = False
+    service_keys: bool = False
     requested_by: str | None = None
     reminded_at: datetime | None = None
     escalated_at: datetime | None = None

@@ -11,16 +11,14 @@ from litestar.response import Redirect
 from pydantic import BaseModel, ValidationError
 
 from tuneloop.clients.service import list_clients
+from tuneloop.identity.keys import create_key, keys, revoke_key
 from tuneloop.identity.request import HttpRequest, settings_of
 from tuneloop.identity.route_changes import notify_routes_changed
 from tuneloop.identity.schemas import ApiKeyCreate, RoleChange
 from tuneloop.identity.service import (
     change_role,
-    create_key,
-    keys,
     members,
     remove_member,
-    revoke_key,
 )
 from tuneloop.kit.errors import InvalidInput
 from tuneloop.kit.principal import Principal
