@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlmodel import Session
 
 from tuneloop.kit.settings import Settings
-from tuneloop.tables import AbTest, Alert, RegisteredModel, Report, RetrainingCycle, SlackMessage
+from tuneloop.tables import AbTest, Alert, AuditEvent, RegisteredModel, Report, RetrainingCycle, SlackMessage
 from tuneloop_bot.ab_view import ab_view
 from tuneloop_bot.attempts import attempt_about
 from tuneloop_bot.blocks.ab_tests import ab_message
@@ -14,6 +14,7 @@ from tuneloop_bot.blocks.alerts import alert_message
 from tuneloop_bot.blocks.content import MessageContent
 from tuneloop_bot.blocks.cycles import candidate_message, failed_message, retrain_message
 from tuneloop_bot.blocks.digest import digest_message
+from tuneloop_bot.blocks.policy import policy_message
 from tuneloop_bot.blocks.reminders import call_message, escalation_message, reminder_message
 from tuneloop_bot.blocks.reports import report_message
 from tuneloop_bot.pending_approvals import call_about, question_of
@@ -32,6 +33,7 @@ class MessageSubject(StrEnum):
     DIGEST = "digest"
     REMINDER = "reminder"
     ESCALATION = "escalation"
+    POLICY = "policy"
 
 
 def message_content(
@@ -49,13 +51,19 @@ def message_content(
         return report_message(report_view(session, report, settings.site_url)) if report is not None else None
     if kind is MessageSubject.AB_TEST:
         return _ab_test(session, session.get(AbTest, subject_id))
+    if kind is MessageSubject.POLICY:
+        return policy_message(session.get_one(AuditEvent, subject_id))
     if kind is MessageSubject.DIGEST:
         return digest_message(session)
     if kind in (MessageSubject.REMINDER, MessageSubject.ESCALATION):
         return _asked_again(session, kind, subject_id)
     if kind is MessageSubject.CANDIDATE:
         return _candidate(session, subject_id, settings)
-    cycle = session.get(RetrainingCycle, subject_id)
+    return _cycle(session, kind, subject_id, settings)
+
+
+def _cycle(session: Session, kind: MessageSubject, cycle_id: UUID, settings: Settings) -> MessageContent | None:
+    cycle = session.get(RetrainingCycle, cycle_id)
     if cycle is None:
         return None
     view = cycle_view(session, cycle)

@@ -23,6 +23,7 @@ from tuneloop.tables import (
     AlertEvent,
     Approval,
     ApprovalKind,
+    AuditEvent,
     CycleState,
     Membership,
     RegisteredModel,
@@ -128,6 +129,9 @@ def _calls_about(session: Session, alerts: set[UUID], *, since: datetime) -> Ite
 def _other_topics(session: Session, *, since: datetime) -> Iterator[Topic]:
     for test in session.exec(select(AbTest).where(or_(col(AbTest.state).in_(LIVE), col(AbTest.ended_at) > since))):
         yield MessageSubject.AB_TEST, test.id, test.client_id
+    loosened = select(AuditEvent).where(AuditEvent.action == "policy.loosen", AuditEvent.at > since)
+    for event in session.exec(loosened):
+        yield MessageSubject.POLICY, event.id, event.client_id
     for report in ready_reports(session, since=since):
         yield MessageSubject.REPORT, report.id, report.client_id
     decided = session.exec(select(Approval).where(col(Approval.decided_at) > since)).all()

@@ -156,7 +156,7 @@ JSON: dict[str, Any] = {
         "base": "tiny",
         "contract": {"task": "generate", "system_prompt": "Reply."},
     },
-    "PATCH /api/v1/models/{client}/{model}": {"policy": {"overall_margin": 0.05}},
+    "PATCH /api/v1/models/{client}/{model}": {"policy": {"overall_margin": 0.01}},
     "POST /api/v1/models/{client}/{model}/examples/retire": {"example_ids": [str(new_id())]},
     "POST /api/v1/models/{client}/{model}/snapshots": {"pool": "golden"},
     "POST /api/v1/models/{client}/{model}/feedback/accept": {"ids": [str(new_id())]},

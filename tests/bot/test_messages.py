@@ -10,11 +10,13 @@ from sqlmodel import select
 
 from tests.bot.office import Office, shown
 from tests.support.cycles import Workshop
-from tests.support.factories import make_base, make_key
+from tests.support.factories import make_base, make_key, owner_of
 from tests.support.world import World, make_world
 from tuneloop.kit.clock import now
 from tuneloop.kit.db import Database
 from tuneloop.predictions.completion_ids import completion_id
+from tuneloop.registry.policy import Policy
+from tuneloop.registry.service import change_model
 from tuneloop.retraining.approvals import questions
 from tuneloop.stats.intervals import Rate
 from tuneloop.tables import (
@@ -320,6 +322,20 @@ def test_a_first_version_s_question_shows_what_was_measured_everywhere(north: Of
     north.client.act("open_home", team=north.team, user=north.people["Otto"])
     north.work()
     assert measured in shown(north.client.state()["teams"][north.team]["homes"][north.people["Otto"]])
+
+
+def test_a_loosened_policy_is_told_in_the_channel(north: Office, workshop: Workshop) -> None:
+    north.say("Otto", "status")
+    with north.database.unit(north.agency.id) as session:
+        model = session.get_one(RegisteredModel, workshop.model.id)
+        change_model(
+            session, principal=owner_of(north.agency), model=model, contract=None, policy=Policy(overall_margin=0.4)
+        )
+    north.tick()
+    north.tick()
+    (told,) = [each for each in north.messages() if "Policy loosened" in shown(each.content)]
+    assert "has loosened what binds `acme/support`" in shown(told.content)
+    assert "overall_margin: 0.02 \u2192 0.4" in shown(told.content)
 
 
 def test_home_shows_what_waits_for_me(north: Office, workshop: Workshop) -> None:

@@ -97,8 +97,8 @@ def test_the_task_cannot_change(session: TenantSession, principal: Principal, mo
 
 
 def test_a_policy_changes_alone(session: TenantSession, principal: Principal, model: RegisteredModel) -> None:
-    change_model(session, principal=principal, model=model, contract=None, policy=Policy(overall_margin=0.05))
-    assert policy_of(model).overall_margin == 0.05
+    change_model(session, principal=principal, model=model, contract=None, policy=Policy(overall_margin=0.01))
+    assert policy_of(model).overall_margin == 0.01
     assert contract_of(model) == SUPPORT
 
 

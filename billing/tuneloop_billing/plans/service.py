@@ -7,9 +7,11 @@ from sqlmodel import Session, col, or_, select
 
 from tuneloop.audit.service import record
 from tuneloop.clients.entitlements import Entitlements
+from tuneloop.clients.quorum import require_owner
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import Conflict, InvalidInput, NotFound
 from tuneloop.kit.principal import Principal
+from tuneloop.registry.policy_change import tell_admins
 from tuneloop.tables import (
     BillingAccount,
     Feature,
@@ -86,6 +88,19 @@ def change_plan(
             send(session, subscription)
     plan.name = name or plan.name
     if entitlements is not None:
+        was = Entitlements.model_validate(plan.entitlements).quorum
+        if entitlements.quorum < was:
+            require_owner(principal, to=f"have fewer people approve (quorum: {was} \u2192 {entitlements.quorum})")
+            changes = [f"quorum: {was} \u2192 {entitlements.quorum}"]
+            tell_admins(
+                session,
+                principal=principal,
+                client=None,
+                about=f"plan {slug}",
+                kind="plan",
+                subject_id=plan.id,
+                changes=changes,
+            )
         plan.entitlements = entitlements.model_dump(mode="json")
     if extras is not None:
         plan.extras = _sellable(extras)

@@ -5,10 +5,13 @@ from datetime import datetime, timedelta
 from sqlmodel import Session, select
 
 from tuneloop.audit.service import record
+from tuneloop.clients.entitlements import Entitlements
+from tuneloop.clients.quorum import people_needed, require_owner
 from tuneloop.clients.service import find_client
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import Conflict, InvalidInput, NotFound
 from tuneloop.kit.principal import Principal
+from tuneloop.registry.policy_change import tell_admins
 from tuneloop.tables import Client, MaintenancePlan, Role, Subscription, SubscriptionState
 from tuneloop_billing.enqueue_sync import send
 from tuneloop_billing.plans.service import find_plan
@@ -39,6 +42,7 @@ def choose_plan(
     if chosen.archived_at is not None:
         raise InvalidInput(f"plan {plan} is archived; choose another one", plan=plan)
     found = _locked(session, row)
+    _keep_quorum(session, principal, row, chosen)
     if found is None or found.state is S.CANCELLED:
         subscription = _subscribe(session, row, chosen, found, trial_days=trial_days, coupon=coupon, at=at)
     elif trial_days or coupon:
@@ -50,6 +54,23 @@ def choose_plan(
     session.add(row)
     _changed(session, principal, subscription, "subscription.plan", plan=plan, at_period_end=subscription.next_plan_id)
     return subscription
+
+
+def _keep_quorum(session: Session, principal: Principal, client: Client, chosen: MaintenancePlan) -> None:
+    """A plan says how many people approve too: one that asks for fewer takes an owner, and admins are told."""
+    before, after = people_needed(session, client), Entitlements.model_validate(chosen.entitlements).quorum
+    if after >= before:
+        return
+    require_owner(principal, to=f"choose a plan under which fewer people approve (quorum: {before} \u2192 {after})")
+    tell_admins(
+        session,
+        principal=principal,
+        client=client,
+        about=f"{client.slug} on plan {chosen.slug}",
+        kind="client",
+        subject_id=client.id,
+        changes=[f"quorum: {before} \u2192 {after}"],
+    )
 
 
 def _subscribe(

@@ -18,22 +18,22 @@ def record(
     *,
     client_id: UUID | None = None,
     **detail: Any,
-) -> None:
+) -> AuditEvent:
     """Add an event to the caller's transaction: it is there exactly when the change is."""
-    session.add(
-        AuditEvent(
-            agency_id=principal.agency_id,
-            actor_kind=principal.kind,
-            actor_id=principal.actor_id,
-            actor_name=principal.name,
-            origin=principal.origin,
-            action=action,
-            subject_kind=subject_kind,
-            subject_id=str(subject_id),
-            client_id=client_id or principal.client_id,
-            detail=detail,
-        )
+    event = AuditEvent(
+        agency_id=principal.agency_id,
+        actor_kind=principal.kind,
+        actor_id=principal.actor_id,
+        actor_name=principal.signature,
+        origin=principal.origin,
+        action=action,
+        subject_kind=subject_kind,
+        subject_id=str(subject_id),
+        client_id=client_id or principal.client_id,
+        detail=detail,
     )
+    session.add(event)
+    return event
 
 
 def events(

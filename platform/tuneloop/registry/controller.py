@@ -14,6 +14,7 @@ from tuneloop.kit.storage import Storage
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.registry.contract import Quantisation
 from tuneloop.registry.overrides import override_of_version
+from tuneloop.registry.policy import Policy
 from tuneloop.registry.schemas import BaseRead, ModelChange, ModelCreate, ModelRead, VersionRead
 from tuneloop.registry.service import (
     aliases,
@@ -99,7 +100,8 @@ class ModelController(Controller):
     ) -> ModelRead:
         """Change the contract or the policy for the next version."""
         found = find_model(session, client=client, model=model)
-        change_model(session, principal=principal, model=found, contract=data.contract, policy=data.policy)
+        policy = data.policy and Policy.model_validate(found.policy | data.policy.model_dump(exclude_unset=True))
+        change_model(session, principal=principal, model=found, contract=data.contract, policy=policy)
         return read_model(session, found)
 
     @get("/{client:str}/{model:str}/versions", role=Role.CLIENT_VIEWER, sync_to_thread=True)

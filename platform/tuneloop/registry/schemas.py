@@ -55,7 +55,7 @@ class ModelCreate(BaseModel):
 
 
 class ModelChange(BaseModel):
-    """Fields left out stay as they are. The next version is built with the new contract; existing ones keep theirs."""
+    """Fields left out stay as they are, those of the policy too. The next version is built with the new contract."""
 
     model_config = ConfigDict(extra="forbid")
 

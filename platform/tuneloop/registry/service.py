@@ -15,6 +15,7 @@ from tuneloop.kit.errors import Conflict, InvalidInput, NotFound
 from tuneloop.kit.principal import Principal
 from tuneloop.registry.contract import Contract, Manifest, Quantisation
 from tuneloop.registry.policy import Policy
+from tuneloop.registry.policy_change import authorise_policy, tell_loosened
 from tuneloop.tables import AdapterVersion, Alias, BaseModel, Client, Feature, RegisteredModel, Role, VersionAlias
 
 
@@ -54,6 +55,7 @@ def create_model(
 ) -> RegisteredModel:
     principal.require(Role.OPERATOR)
     owner = find_client(session, client)
+    authorise_policy(session, principal=principal, client=owner, before=Policy(), after=policy)
     query = select(RegisteredModel).where(RegisteredModel.client_id == owner.id, RegisteredModel.slug == slug)
     if session.exec(query).one_or_none():
         raise Conflict(f"there is a model {client}/{slug} already", name=f"{client}/{slug}")
@@ -68,6 +70,7 @@ def create_model(
     session.add(model)
     session.flush()
     record(session, principal, "model.create", "model", model.id, client_id=owner.id, name=f"{client}/{slug}")
+    tell_loosened(session, principal=principal, model=model, client=owner, before=Policy(), after=policy)
     return model
 
 
@@ -83,6 +86,7 @@ def change_model(
 
     Raises:
         NotIncluded, Suspended: a label is new to a model in production, and the client's plan has no category left.
+        NotAllowed: the policy binds the caller (`registry.policy_change`).
     """
     principal.require(Role.OPERATOR)
     changed: dict[str, Any] = {}
@@ -100,6 +104,9 @@ def change_model(
                 subject = f"category:{model.id}:{label}"
                 require_included(session, client_id=model.client_id, feature=Feature.NEW_CATEGORY, subject=subject)
     if policy is not None:
+        kept, client = policy_of(model), session.get_one(Client, model.client_id)
+        authorise_policy(session, principal=principal, client=client, before=kept, after=policy)
+        tell_loosened(session, principal=principal, model=model, client=client, before=kept, after=policy)
         model.policy = policy.model_dump(mode="json")
         changed["policy"] = model.policy
     session.add(model)

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlmodel import Session, col, select
 
 from tuneloop.audit.service import record
-from tuneloop.clients.entitlements import quorum
+from tuneloop.clients.quorum import people_needed
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import Conflict, NotAllowed, NotFound
 from tuneloop.kit.principal import Principal
@@ -18,13 +18,10 @@ from tuneloop.tables import (
     ApprovalVote,
     Client,
     Decision,
-    Plan,
     RegisteredModel,
     RetrainingCycle,
     Role,
 )
-
-APPROVALS_OF_PLAN = {Plan.PREMIUM: 2}
 
 
 def ask(
@@ -42,7 +39,7 @@ def ask(
     """
     model = session.get_one(RegisteredModel, cycle.model_id)
     policy = policy_of(model)
-    plan = session.get_one(Client, model.client_id).plan
+    client = session.get_one(Client, model.client_id)
     earlier = [question.requested_by for question in questions(session, cycle.id)]
     approval = Approval(
         client_id=cycle.client_id,
@@ -51,7 +48,7 @@ def ask(
         attempt=cycle.attempt,
         subject_digest=digest,
         expires_at=now() + valid_for,
-        approvals_needed=policy.approvals_needed or quorum(session, model.client_id) or APPROVALS_OF_PLAN.get(plan, 1),
+        approvals_needed=policy.approvals_needed or people_needed(session, client),
         four_eyes=policy.four_eyes,
         service_keys=policy.service_keys_approve,
         requested_by=voter_of(asked_by) if asked_by else next(iter(earlier), None),

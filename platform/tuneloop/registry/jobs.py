@@ -1,0 +1,14 @@
+"""The job that tells admins what now binds less."""
+
+from typing import ClassVar
+from uuid import UUID
+
+from tuneloop.kit.jobs.job import Job
+
+
+class TellAdmins(Job):
+    """Mail to all admins and owners about an event of the audit log: who loosened which rules of what."""
+
+    name: ClassVar[str] = "policy.tell"
+
+    event_id: UUID
