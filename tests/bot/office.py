@@ -85,7 +85,8 @@ class Office:
 
     def email(self, who: str) -> str:
         with self.database.unit(self.agency.id) as session:
-            return session.exec(select(User.email).where(User.name == who)).one()
+            colleagues = select(User.email).join(Membership, col(Membership.user_id) == User.id)
+            return session.exec(colleagues.where(User.name == who)).one()
 
     def mailed(self, to: str, what: str) -> str:
         """What the last link of a mail to this person carries: `token=…`, as it is delivered."""

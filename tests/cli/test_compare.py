@@ -78,7 +78,7 @@ def test_promoting_follows_the_deployment(
     result = shell.run("promote", "acme/support", wait=deploy)
     assert result.exit_code == 0, result.output
     assert "deployed" in result.stdout
-    assert "approved by key" in result.stdout
+    assert "approved by Olga Owner (key key)" in result.stdout
 
 
 def test_a_deployment_that_fails_is_exit_code_7(
@@ -104,7 +104,7 @@ def test_promoting_twice_is_a_conflict(
     assert shell.run("promote", "acme/support", "--no-wait").exit_code == 0
     again = shell.run("promote", "acme/support", "--no-wait")
     assert again.exit_code == ExitCode.CONFLICT
-    assert "already approved by key" in again.stderr
+    assert "already approved by Olga Owner (key key)" in again.stderr
 
 
 def test_promoting_against_the_gate_needs_a_note(

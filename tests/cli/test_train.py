@@ -103,7 +103,7 @@ def test_train_proposes_approves_and_watches_until_a_decision_is_due(
     assert "awaiting promotion" in result.stdout
     assert "epochs=2" in result.stdout
     assert "seed=7" in result.stdout
-    assert "approved by key" in result.stdout
+    assert "approved by Olga Owner (key key)" in result.stdout
     assert "Next: tuneloop promote acme/support" in result.stdout
     assert result.stderr.split("\n")[:2] == ["approved (queued)", "training"]
 

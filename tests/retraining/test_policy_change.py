@@ -73,7 +73,7 @@ def changed(app: Litestar, key: str, policy: Mapping[str, Any]) -> int:
 def test_who_may_change_what(
     app: Litestar, database: Database, agency: Agency, policy: dict[str, Any], allowed: set[Role]
 ) -> None:
-    keys = {
+    keys: dict[str, str] = {
         "of one client": make_key(database, agency, role=Role.OPERATOR, client="acme"),
         **{role: make_key(database, agency, role=role) for role in (Role.OPERATOR, Role.ADMIN, Role.OWNER)},
     }

@@ -60,7 +60,7 @@ def principal_of_key(session: Session, *, token: str, origin: str) -> Principal:
     """Needs a session across agencies."""
     for _, principal in _principals(session, ApiKey.key_hash == token_digest(token), origin=origin):
         return principal
-    raise NotAuthenticated("the API key is unknown or revoked, or its owner is not a member any more")
+    raise NotAuthenticated("the API key is unknown or revoked")
 
 
 def principals_of_keys(session: Session, *, origin: str) -> dict[str, Principal]:
