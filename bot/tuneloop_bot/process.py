@@ -7,6 +7,7 @@ from slack_bolt.adapter.socket_mode import SocketModeHandler
 
 import tuneloop_bot.handlers  # noqa: F401  (registers the handlers)
 from tuneloop.kit.db import Database, make_engine
+from tuneloop.kit.health import health
 from tuneloop.kit.jobs import Queue
 from tuneloop.kit.jobs.broker import make_workers
 from tuneloop.kit.settings import Settings
@@ -25,14 +26,15 @@ def run_bot(settings: Settings) -> None:
     stop = stop_on_signals(runtime.stopping.set)
     message_sync = threading.Thread(target=sync_messages, args=(runtime.database, settings, stop), daemon=True)
     socket = _connect(settings)
-    message_sync.start()
-    workers.start()
-    log.info("bot_ready")
-    stop.wait()
-    if socket is not None:
-        socket.close()  # type: ignore[no-untyped-call]
-    workers.stop(timeout_ms=SHUTDOWN_MS)
-    message_sync.join()
+    with health(settings, runtime.database, ask_broker=workers.ask_broker):
+        message_sync.start()
+        workers.start()
+        log.info("bot_ready")
+        stop.wait()
+        if socket is not None:
+            socket.close()  # type: ignore[no-untyped-call]
+        workers.stop(timeout_ms=SHUTDOWN_MS)
+        message_sync.join()
 
 
 def _connect(settings: Settings) -> SocketModeHandler | None:

@@ -5,8 +5,10 @@ from functools import partial
 from tuneloop.ab_tests.reading import READINGS
 from tuneloop.datasets.scanning import SCANNING
 from tuneloop.kit.db import Database, make_engine
+from tuneloop.kit.health import health
 from tuneloop.kit.jobs import LOST_JOBS
 from tuneloop.kit.jobs.broker import make_broker, notify
+from tuneloop.kit.jobs.metrics import publish_jobs
 from tuneloop.kit.jobs.scheduler import schedule
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.signals import stop_on_signals
@@ -20,12 +22,9 @@ DUTIES = (LOST_JOBS, CALENDARS, TASKS, BURSTS, TENDING, READINGS, SCANNING, ROUN
 def run_scheduler(settings: Settings) -> None:
     """Works until SIGTERM."""
     broker = make_broker(settings.broker_url)
-    database = Database(make_engine(settings.database_url, pool_size=1))
-    schedule(
-        database,
-        settings.database_url,
-        partial(notify, broker),
-        DUTIES,
-        stop_on_signals(),
-        per_agency=settings.jobs_per_agency or None,
-    )
+    database = Database(make_engine(settings.database_url, pool_size=2))
+    per_agency = settings.jobs_per_agency or None
+    stop = stop_on_signals()
+    publish_jobs(database, per_agency=per_agency)
+    with health(settings, database, ask_broker=broker.client.ping):
+        schedule(database, settings.database_url, partial(notify, broker), DUTIES, stop, per_agency=per_agency)

@@ -5,6 +5,7 @@ from importlib import import_module
 
 import structlog
 
+from tuneloop.kit.health import health
 from tuneloop.kit.jobs.broker import make_workers
 from tuneloop.kit.jobs.job import Queue
 from tuneloop.kit.settings import Settings
@@ -62,7 +63,8 @@ def run_worker(settings: Settings, queues: Sequence[Queue]) -> None:
     load_handlers(*queues)
     workers, runtime = make_workers(settings, queues)
     stop = stop_on_signals(runtime.stopping.set)
-    workers.start()
-    log.info("worker_ready", queues=[str(queue) for queue in queues])
-    stop.wait()
-    workers.stop(timeout_ms=SHUTDOWN_MS)
+    with health(settings, runtime.database, ask_broker=workers.ask_broker):
+        workers.start()
+        log.info("worker_ready", queues=[str(queue) for queue in queues])
+        stop.wait()
+        workers.stop(timeout_ms=SHUTDOWN_MS)

@@ -39,13 +39,7 @@ def test_lint_finds_nothing(profiles: tuple[str, ...]) -> None:
 def test_kubernetes_knows_every_field(profiles: tuple[str, ...], version: str, tmp_path: Path) -> None:
     file = tmp_path / "objects.yaml"
     file.write_text(template(*values_of(*profiles), "--kube-version", version))
-    command: list[str | Path] = [
-        TOOLS / "venv/bin/kubernetes-validate",
-        "--strict",
-        "--kubernetes-version",
-        version,
-        file,
-    ]
+    command = [str(TOOLS / "venv/bin/kubernetes-validate"), "--strict", "--kubernetes-version", version, str(file)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     unknown = [line for line in (done.stdout + done.stderr).splitlines() if line.startswith("WARN")]
@@ -54,10 +48,10 @@ def test_kubernetes_knows_every_field(profiles: tuple[str, ...], version: str, t
 
 def complaints(objects: list[Object]) -> str:
     custom = [each for each in objects if each["apiVersion"].split("/")[0] in CUSTOM]
-    command: list[str | Path] = ["node", Path(__file__).with_name("custom_resources.mjs"), TOOLS]
+    command = ["node", str(Path(__file__).with_name("custom_resources.mjs")), str(TOOLS)]
     done = subprocess.run(command, input=json.dumps(custom), capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
-    return str(done.stdout)
+    return done.stdout
 
 
 def test_custom_resources_follow_their_schemas(profiles: tuple[str, ...]) -> None:
@@ -179,13 +173,8 @@ def test_a_volume_of_one_node_keeps_all_pods_on_it() -> None:
 
 def test_checkov_finds_nothing_that_is_not_explained(profiles: tuple[str, ...], tmp_path: Path) -> None:
     (tmp_path / "objects.yaml").write_text(template(*values_of(*profiles)))
-    explained = Path(__file__).with_name("checkov.yaml")
-    command: list[str | Path] = [
-        TOOLS / "venv/bin/checkov",
-        "--config-file",
-        explained,
-        "--file",
-        tmp_path / "objects.yaml",
-    ]
+    explained = str(Path(__file__).with_name("checkov.yaml"))
+    checkov = str(TOOLS / "venv/bin/checkov")
+    command = [checkov, "--config-file", explained, "--file", str(tmp_path / "objects.yaml")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -1,5 +1,6 @@
 """The migrations make the schema that the tables describe, with a name for every constraint."""
 
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -10,7 +11,7 @@ from sqlmodel import SQLModel
 
 from tuneloop.kit.db import make_engine
 from tuneloop.kit.errors import Conflict
-from tuneloop.kit.migrations import alembic_config, migrate
+from tuneloop.kit.migrations import alembic_config, migrate, wait_for_schema
 from tuneloop_local.engines import EngineUrls
 
 
@@ -114,3 +115,21 @@ def test_ids_and_text_have_the_types_we_chose(owner: Connection) -> None:
         "double precision",
         "bytea",
     }
+
+
+def test_who_waits_for_the_schema_goes_on_once_it_is_there(empty: str) -> None:
+    stop, waited = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        wait_for_schema(empty, stop)
+        waited.set()
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    try:
+        assert not waited.wait(0.2)
+        migrate(empty)
+        assert waited.wait(30)
+    finally:
+        stop.set()
+        waiting.join()

@@ -16,6 +16,7 @@ from tuneloop.cli.wiring import JSON, PROCESSES, Options, answering
 from tuneloop.kit.api_client import Reply
 from tuneloop.kit.logging import configure_logging
 from tuneloop.kit.settings import Settings
+from tuneloop.kit.signals import stop_on_signals
 from tuneloop.registry.contract import CONTEXT_TOKENS
 from tuneloop_local.ports import with_kept_ports
 
@@ -193,12 +194,19 @@ def bounce(ctx: typer.Context) -> None:
 
 
 @app.command(rich_help_panel=PROCESSES)
-def migrate(ctx: typer.Context) -> None:
+def migrate(
+    ctx: typer.Context,
+    wait: Annotated[bool, typer.Option(help="Change nothing: return once somebody else has done it.")] = False,
+) -> None:
     """Bring the database schema up to date."""
     from tuneloop.kit.migrations import migrate as run
+    from tuneloop.kit.migrations import wait_for_schema
 
-    with process(ctx) as settings, engines_of(settings) as running:
-        run(running.migration_url or running.database_url)
+    with process(ctx, logs=wait) as settings, engines_of(settings) as running:
+        if wait:
+            wait_for_schema(running.database_url, stop_on_signals())
+        else:
+            run(running.migration_url or running.database_url)
 
 
 @agency.command("create")

@@ -1,14 +1,21 @@
 """Schema management: upgrade to the newest revision, as the role that owns the schema."""
 
+import threading
 from pathlib import Path
 
+import structlog
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy.exc import OperationalError
 
 from tuneloop.kit.db import make_engine
 from tuneloop.kit.errors import Conflict, InvalidInput
+
+log = structlog.get_logger(__name__)
+
+WAIT_SECONDS = 1.0
 
 
 def migrations_folder() -> Path:
@@ -30,10 +37,7 @@ def migrate(url: str) -> None:
     """Raises Conflict where the schema is of a version that this one does not know."""
     config = alembic_config(url)
     known = {revision.revision for revision in ScriptDirectory.from_config(config).walk_revisions()}
-    engine = make_engine(url, pool_size=1)
-    with engine.connect() as connection:
-        present = MigrationContext.configure(connection).get_current_heads()
-    engine.dispose()
+    present = _present(url)
     if unknown := sorted(set(present) - known):
         raise Conflict(
             f"this database was made by a version of Tuneloop that this one can't upgrade (schema {unknown[0]}); "
@@ -41,3 +45,25 @@ def migrate(url: str) -> None:
             schema=unknown[0],
         )
     command.upgrade(config, "head")
+
+
+def wait_for_schema(url: str, stop: threading.Event) -> None:
+    """Return once somebody else has migrated the database to this version's schema, or `stop` is set."""
+    wanted = set(ScriptDirectory.from_config(alembic_config(url)).get_heads())
+    while not stop.is_set():
+        try:
+            if (present := set(_present(url))) == wanted:
+                return
+            log.info("waiting_for_the_schema", present=sorted(present), wanted=sorted(wanted))
+        except OperationalError:
+            log.info("waiting_for_the_database")
+        stop.wait(WAIT_SECONDS)
+
+
+def _present(url: str) -> tuple[str, ...]:
+    engine = make_engine(url, pool_size=1)
+    try:
+        with engine.connect() as connection:
+            return MigrationContext.configure(connection).get_current_heads()
+    finally:
+        engine.dispose()

@@ -79,6 +79,11 @@ class Settings(BaseSettings):
         default=0, ge=0, description="jobs of one agency that run at once in each queue; 0 is each queue's own number"
     )
     threads: int = Field(default=0, ge=0, description="CPU threads for training and inference; 0 takes all cores")
+    health_host: str = "127.0.0.1"
+    health_port: int = Field(
+        default=0, description="where worker, scheduler and bot answer /healthz, /readyz and /metrics; 0: nowhere"
+    )
+    metrics_token: SecretStr = Field(default=SecretStr(""), description="asked of whoever reads /metrics, if given")
     log_level: str = "INFO"
     log_json: bool = True
 

@@ -5,7 +5,9 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from tuneloop.identity.request import HttpRequest, database_of
+from tuneloop.identity.request import HttpRequest, database_of, settings_of
+from tuneloop.kit.errors import NotAuthenticated
+from tuneloop.kit.health import may_read_metrics
 
 
 @get("/healthz", public=True, media_type=MediaType.TEXT, sync_to_thread=False, tags=["health"])
@@ -26,6 +28,8 @@ def readyz(request: HttpRequest) -> Response[dict[str, str]]:
 
 
 @get("/metrics", public=True, sync_to_thread=False, include_in_schema=False)
-def metrics() -> Response[bytes]:
+def metrics(request: HttpRequest) -> Response[bytes]:
     """Prometheus text format."""
+    if not may_read_metrics(settings_of(request), request.headers.get("authorization")):
+        raise NotAuthenticated("send TUNELOOP_METRICS_TOKEN as 'Authorization: Bearer …'")
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

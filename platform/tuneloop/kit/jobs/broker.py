@@ -1,6 +1,6 @@
 """How a worker learns that there is work: a message in the broker's queue, one Dramatiq actor for each queue."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 
 import dramatiq
@@ -38,6 +38,7 @@ class Workers:
     """A worker for each of the queues, with threads of its own: what is long keeps nothing waiting that is short."""
 
     def __init__(self, broker: RedisBroker, queues: Collection[Queue]) -> None:
+        self.ask_broker: Callable[[], object] = broker.client.ping
         self._workers = [
             dramatiq.Worker(broker, queues={str(queue)}, worker_threads=LANES[queue].threads, worker_timeout=100)
             for queue in queues
