@@ -40,7 +40,7 @@ async def chat_completions(request: GatewayRequest, data: JSONBody[ChatRequest])
     return Stream(
         relay,
         media_type="text/event-stream",
-        headers={**headers, "Cache-Control": "no-cache"},
+        headers=headers,
         background=BackgroundTask(relay.close),
     )
 

@@ -30,6 +30,7 @@ from tuneloop.identity.request import known_caller, provide_principal, provide_s
 from tuneloop.kit.db import Database
 from tuneloop.kit.errors import TuneloopError
 from tuneloop.kit.request_bodies import DEFAULT_BYTES, RequestBodies
+from tuneloop.kit.security_headers import security_headers
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.storage import Storage
 from tuneloop.monitoring.alert_controller import AlertController
@@ -135,6 +136,7 @@ def create_app(
             path="/schema",
             render_plugins=[JsonRenderPlugin(path=["/openapi.json", "/"]), YamlRenderPlugin()],
         ),
+        before_send=[security_headers(tls=settings.site_url.startswith("https"))],
         middleware=[RequestBodies(settings.web_body_seconds)],
         request_max_body_size=DEFAULT_BYTES,
     )

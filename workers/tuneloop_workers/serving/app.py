@@ -16,6 +16,7 @@ from litestar.response import Stream
 
 from tuneloop.gateway.errors import answer_domain_error, answer_http_error, answer_unexpected, error_body
 from tuneloop.kit.errors import CorruptArtifact, NotAuthenticated, TuneloopError, Unavailable
+from tuneloop.kit.security_headers import security_headers
 from tuneloop_workers.serving.answer import Delta, EngineAnswer
 from tuneloop_workers.serving.engine_thread import Dispatcher, Event
 from tuneloop_workers.serving.servable import Servable
@@ -46,6 +47,7 @@ def create_app(dispatcher: Dispatcher, source: ArtifactSource, *, base_sha256: s
             HTTPException: answer_http_error,
             Exception: answer_unexpected,
         },
+        before_send=[security_headers(tls=False)],
         openapi_config=None,
         logging_config=None,
     )

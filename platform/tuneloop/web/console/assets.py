@@ -93,7 +93,6 @@ def asset(request: HttpRequest, name: FromPath[str]) -> Response[bytes]:
         "Cache-Control": _YEAR if "v" in request.query_params else "public, max-age=3600",
         "ETag": f'"{found.digest[:16]}"',
         "Vary": "Accept-Encoding",
-        "X-Content-Type-Options": "nosniff",
     }
     content = found.content
     if found.packed is not None and "gzip" in request.headers.get("accept-encoding", ""):

@@ -15,6 +15,7 @@ from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 from litestar.static_files import create_static_files_router
 
+from tuneloop.kit.security_headers import security_headers
 from tuneloop_local.emulators.slack.delivery import Delivery, Post, Socket, post_over_http
 from tuneloop_local.emulators.slack.methods import call_method
 from tuneloop_local.emulators.slack.oauth import access, consent
@@ -23,7 +24,10 @@ from tuneloop_local.emulators.slack.refusals import Refused
 from tuneloop_local.emulators.slack.workspace import App, Limit, Slack
 from tuneloop_local.emulators.slack.workspace import State as SlackState
 
-POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'"
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
+    "form-action 'none'; frame-ancestors 'none'; base-uri 'none'"
+)
 BIGGEST = 8 << 20
 STATIC = Path(str(files("tuneloop_local.emulators.slack"))) / "static"
 
@@ -76,6 +80,7 @@ def create_emulator(emulator: Emulator) -> Litestar:
         ],
         state=State({"emulator": emulator}),
         request_max_body_size=BIGGEST,
+        before_send=[security_headers(tls=False)],
         logging_config=None,
         openapi_config=None,
     )

@@ -10,12 +10,11 @@ from litestar.params import FromPath
 
 from tuneloop.kit.errors import NotFound, TuneloopError
 from tuneloop.kit.http import answer_domain_error
+from tuneloop.kit.security_headers import security_headers, style_source
 from tuneloop_local.emulators.smtp.box import Mailbox
 
 FOLDER = "TUNELOOP_MAILBOX"
-PAGE_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; frame-src 'self'; form-action 'none'; frame-ancestors 'none'"
-)
+PAGE_POLICY = "default-src 'none'; frame-src 'self'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'"
 MAIL_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'"
 
 _TEMPLATES = Environment(
@@ -26,7 +25,9 @@ _TEMPLATES = Environment(
 def create_page(box: Mailbox) -> Litestar:
     def show(template: str, **context: object) -> Response[str]:
         text = _TEMPLATES.get_template(template).render(**context)
-        return Response(text, media_type=MediaType.HTML, headers=_headers(PAGE_POLICY))
+        return Response(
+            text, media_type=MediaType.HTML, headers=_headers(f"{PAGE_POLICY}; style-src {style_source(text)}")
+        )
 
     @get("/", public=True, sync_to_thread=True)
     def index() -> Response[str]:
@@ -57,6 +58,7 @@ def create_page(box: Mailbox) -> Litestar:
 
     return Litestar(
         [index, mail, body, raw, part],
+        before_send=[security_headers(tls=False)],
         logging_config=None,
         openapi_config=None,
         exception_handlers={TuneloopError: answer_domain_error},
@@ -68,4 +70,4 @@ def page_from_environment() -> Litestar:
 
 
 def _headers(policy: str) -> dict[str, str]:
-    return {"Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
+    return {"Content-Security-Policy": policy}

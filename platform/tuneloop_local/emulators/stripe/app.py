@@ -13,6 +13,7 @@ from litestar.exceptions import HTTPException
 from litestar.params import FromPath, JSONBody
 
 import tuneloop_local.emulators.stripe.api  # noqa: F401  (registers the operations)
+from tuneloop.kit.security_headers import security_headers
 from tuneloop_local.emulators.stripe import forms
 from tuneloop_local.emulators.stripe.clock import advance
 from tuneloop_local.emulators.stripe.delivery import deliver_due, pending, send_in, sign
@@ -43,6 +44,7 @@ def create_emulator(spec: Specification, world: World) -> Litestar:
         ],
         state=State({"spec": spec, "world": world, "http": httpx.Client(timeout=10)}),
         exception_handlers={ApiError: answer_error, Exception: answer_crash},
+        before_send=[security_headers(tls=False)],
         logging_config=None,
         openapi_config=None,
     )

@@ -14,6 +14,7 @@ from litestar.response import Redirect
 from litestar.types import ControllerRouterHandler
 
 from tuneloop.clients.money import Money
+from tuneloop.kit.security_headers import style_source
 from tuneloop_local.emulators.stripe.api.sessions import complete
 from tuneloop_local.emulators.stripe.cards import NUMBERS, attach_card
 from tuneloop_local.emulators.stripe.clock import advance
@@ -38,12 +39,13 @@ def _moment(moment: int | None, form: str) -> str:
 _ENVIRONMENT.filters["money"] = lambda amount, currency: str(Money(amount or 0, currency or "usd"))
 _ENVIRONMENT.filters["when"] = lambda moment: _moment(moment, "%d %b %Y %H:%M UTC")
 _ENVIRONMENT.filters["day"] = lambda moment: _moment(moment, "%d %b %Y")
-_POLICY = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action *"}
+_POLICY = "default-src 'none'; form-action *; frame-ancestors 'none'; base-uri 'none'"
 
 
 def _page(template: str, *, status: int = 200, **context: Any) -> Response[str]:
     text = _ENVIRONMENT.get_template(template).render(cards=NUMBERS, **context)
-    return Response(text, media_type=MediaType.HTML, status_code=status, headers=_POLICY)
+    policy = {"Content-Security-Policy": f"{_POLICY}; style-src {style_source(text)}"}
+    return Response(text, media_type=MediaType.HTML, status_code=status, headers=policy)
 
 
 def _call(request: Http, account_id: str) -> StripeRequest:
