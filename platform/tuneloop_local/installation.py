@@ -68,7 +68,7 @@ def installation(settings: Settings) -> Iterator[tuple[Settings, Supervisor]]:
         Conflict: another one runs in the same data folder, or another program has one of the ports.
         Unavailable: it did not become ready.
     """
-    if (other := _running(settings)) is not None:
+    if (other := running_settings(settings)) is not None:
         raise Conflict(f"Tuneloop is running in {settings.data_dir} already, at {other.web_url}; stop it first")
     require_free_ports(settings)
     with running_engines(settings) as running:
@@ -92,7 +92,7 @@ def children_of(settings: Settings) -> tuple[tuple[str, ...], ...]:
 @contextmanager
 def running_engines(settings: Settings) -> Iterator[Settings]:
     """Settings with the URLs of running, migrated engines: those of a running installation if there is one."""
-    if (found := _running(settings)) is not None:
+    if (found := running_settings(settings)) is not None:
         yield found
         return
     with engines(settings) as urls:
@@ -141,7 +141,7 @@ def _slack_of(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _running(settings: Settings) -> Settings | None:
+def running_settings(settings: Settings) -> Settings | None:
     """The settings of the installation that runs in the same data folder."""
     note = settings.data_dir / NOTE
     if not note.exists():

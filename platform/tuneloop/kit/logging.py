@@ -52,13 +52,14 @@ def configure_logging(level: str, *, json_lines: bool) -> None:
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(max(logging.getLevelNamesMapping()[level], logging.WARNING))
+    least = logging.getLevelNamesMapping()[level]
+    root.setLevel(max(least, logging.WARNING))
     for name in (*OURS, *HEARD):
-        logging.getLogger(name).setLevel(level if name in OURS else logging.INFO)
+        logging.getLogger(name).setLevel(least if name in OURS else max(least, logging.INFO))
     logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
+        wrapper_class=structlog.make_filtering_bound_logger(least),
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )

@@ -3,9 +3,11 @@
 import os
 import tarfile
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 from hashlib import file_digest, sha256
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 import obstore
@@ -24,6 +26,12 @@ _BEGINNING = b'{"files":{'
 def digest_file(path: Path) -> str:
     with path.open("rb") as file:
         return file_digest(file, "sha256").hexdigest()
+
+
+class StoredObject(NamedTuple):
+    digest: str
+    size: int
+    stored_at: datetime
 
 
 class Storage:
@@ -71,6 +79,13 @@ class Storage:
     def exists(self, digest: str) -> bool:
         return self._size(digest) is not None
 
+    def size(self, digest: str) -> int:
+        """In bytes. Raises NotFound."""
+        size = self._size(digest)
+        if size is None:
+            raise NotFound("object", digest)
+        return size
+
     def path(self, digest: str) -> Path:
         """A local, verified, read-only copy.
 
@@ -90,6 +105,33 @@ class Storage:
                 raise CorruptArtifact(f"object {digest[:12]} does not match its digest; restore it from a backup")
             self._verified.add(digest)
         return local
+
+    def files_of(self, digest: str) -> dict[str, str] | None:
+        """Digest by relative path of a stored folder; None when the object is a file. Only folders' lists are read."""
+        try:
+            beginning = bytes(obstore.get_range(self._store, _key(digest), start=0, length=len(_BEGINNING)))
+        except FileNotFoundError:
+            raise NotFound("object", digest) from None
+        except BaseError as error:
+            raise self._refused(error) from error
+        return folder_files(self.path(digest)) if beginning == _BEGINNING else None
+
+    def digests(self) -> Iterator[StoredObject]:
+        """Everything that is stored."""
+        try:
+            for listed in obstore.list(self._store, prefix="sha256"):
+                for each in listed:
+                    yield StoredObject(each["path"].rpartition("/")[2], each["size"], each["last_modified"])
+        except BaseError as error:
+            raise self._refused(error) from error
+
+    def delete(self, digest: str) -> None:
+        try:
+            obstore.delete(self._store, _key(digest))
+        except FileNotFoundError:
+            return
+        except BaseError as error:
+            raise self._refused(error) from error
 
     def _size(self, digest: str) -> int | None:
         try:

@@ -27,6 +27,9 @@ class Row(SQLModel):
 
     tenant_key: ClassVar[str | None] = None
     client_key: ClassVar[str | None] = None
+    names_objects: ClassVar[bool] = True
+    """Whether digests in it may be objects of the store. Tables of texts and numbers say no, so that they aren't read
+    through for them."""
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
 

@@ -1,6 +1,6 @@
 """Every table of the product, in one metadata. Importing this package loads them all."""
 
-from tuneloop.kit.jobs.table import JobRow, JobState
+from tuneloop.kit.jobs.table import JobHold, JobRow, JobState
 from tuneloop.kit.principal import ActorKind, Role
 from tuneloop.tables.ab_tests import AbState, AbTest
 from tuneloop.tables.agency import Agency, Client, Domain, Membership, Plan, User
@@ -130,6 +130,7 @@ __all__ = [
     "GateLook",
     "Invitation",
     "Invoice",
+    "JobHold",
     "JobRow",
     "JobState",
     "Mail",

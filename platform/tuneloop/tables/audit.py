@@ -15,6 +15,7 @@ from tuneloop.kit.tenancy import Tenant
 
 
 class AuditEvent(Tenant, table=True):
+    names_objects: ClassVar[bool] = False
     __tablename__ = "audit_event"
     __table_args__ = (Index("ix_audit_event_subject", "subject_kind", "subject_id"),)
 

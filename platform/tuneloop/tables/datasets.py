@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from sqlalchemy import Index, LargeBinary, UniqueConstraint, text
@@ -34,6 +34,7 @@ class Source(StrEnum):
 class Example(ClientOwned, table=True):
     """A labelled conversation. Deleting one leaves the row as a tombstone without its text."""
 
+    names_objects: ClassVar[bool] = False
     __table_args__ = (
         Index(
             "uq_example_content", "model_id", "content_hash", unique=True, postgresql_where=text("deleted_at is null")
@@ -76,6 +77,7 @@ class Snapshot(ClientOwned, table=True):
 
 
 class SnapshotItem(ClientOwned, table=True):
+    names_objects: ClassVar[bool] = False
     __tablename__ = "snapshot_item"
     __table_args__ = (UniqueConstraint("snapshot_id", "position"),)
 

@@ -1,7 +1,7 @@
 """What a version answered on a frozen set of examples, and how two versions compare."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from sqlalchemy import Index, UniqueConstraint
@@ -34,6 +34,7 @@ class EvalRun(ClientOwned, table=True):
 class EvalAnswer(ClientOwned, table=True):
     """One item of an eval run; `cache_key` lets an unchanged version skip an unchanged item."""
 
+    names_objects: ClassVar[bool] = False
     __tablename__ = "eval_answer"
     __table_args__ = (Index("ix_eval_answer_cache_key", "cache_key"),)
 

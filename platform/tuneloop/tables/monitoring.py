@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from sqlalchemy import Index, UniqueConstraint, text
@@ -48,6 +48,7 @@ class Monitor(ClientOwned, table=True):
 class Reading(ClientOwned, table=True):
     """One period of one stream."""
 
+    names_objects: ClassVar[bool] = False
     __tablename__ = "monitor_reading"
     __table_args__ = (Index("ix_monitor_reading_model_at", "model_id", "at"),)
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from sqlalchemy import Index, UniqueConstraint, text
@@ -22,6 +22,7 @@ class Arm(StrEnum):
 class Prediction(ClientOwned, table=True):
     """One answer of the gateway; its id is the completion id. `arm` is that of the A/B test it was given in."""
 
+    names_objects: ClassVar[bool] = False
     __table_args__ = (
         Index("ix_prediction_model_at", "model_id", "at"),
         Index("ix_prediction_ab_test", "ab_test_id", "arm", postgresql_where=text("ab_test_id is not null")),
@@ -61,6 +62,7 @@ class FeedbackState(StrEnum):
 class Feedback(ClientOwned, table=True):
     """One reporter says each kind of thing about an answer at most once."""
 
+    names_objects: ClassVar[bool] = False
     __table_args__ = (
         Index("ix_feedback_model_at", "model_id", "at"),
         UniqueConstraint("prediction_id", "kind", "reporter", postgresql_nulls_not_distinct=True),

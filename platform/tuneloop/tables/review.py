@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from sqlalchemy import Index, UniqueConstraint, text
@@ -43,6 +43,7 @@ class ReviewItem(ClientOwned, table=True):
     asks; `label_of` is the earlier attempt's item whose label this one took over.
     """
 
+    names_objects: ClassVar[bool] = False
     __tablename__ = "review_item"
     __table_args__ = (
         Index(
@@ -88,6 +89,7 @@ class ReviewItem(ClientOwned, table=True):
 class ReviewLabel(ClientOwned, table=True):
     """What one labeller said. Taking it back keeps the row."""
 
+    names_objects: ClassVar[bool] = False
     __tablename__ = "review_label"
     __table_args__ = (
         Index(

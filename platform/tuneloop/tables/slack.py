@@ -67,6 +67,7 @@ class SlackIdentity(Tenant, table=True):
 class SlackReceipt(Tenant, table=True):
     """A click, command or event as it came in. Slack repeats itself; `key` makes each count once."""
 
+    names_objects: ClassVar[bool] = False
     __tablename__ = "slack_receipt"
     __table_args__ = (UniqueConstraint("installation_id", "key"),)
 

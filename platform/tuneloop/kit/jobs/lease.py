@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, and_, func, update
 from sqlmodel import Session, col, select
 
 from tuneloop.kit.errors import Conflict, NotFound
+from tuneloop.kit.jobs.hold import put_off_held
 from tuneloop.kit.jobs.job import Job, Queue, UnreadableJob
 from tuneloop.kit.jobs.table import JobRow, JobState
 from tuneloop.kit.jobs.turns import one_at_a_time, turns
@@ -39,6 +40,7 @@ def claim_next(session: Session, queue: Queue, *, worker: str, per_agency: int |
         UnreadableJob: this process cannot tell what it is; the error names the job.
     """
     one_at_a_time(session, queue)
+    put_off_held(session, queue)
     for turn in turns(session, queue, per_agency=per_agency):
         query = select(JobRow.id).where(
             JobRow.queue == queue, JobRow.agency_id == turn.agency_id, JobRow.state == JobState.QUEUED, is_due()

@@ -11,7 +11,7 @@ from sqlmodel import Field
 
 from tuneloop.kit.clock import now
 from tuneloop.kit.columns import text_enum
-from tuneloop.kit.tenancy import Tenant
+from tuneloop.kit.tenancy import Row, Tenant
 
 
 class JobState(StrEnum):
@@ -57,3 +57,14 @@ class JobRow(Tenant, table=True):
     created_at: datetime = Field(default_factory=now)
     started_at: datetime | None = None
     finished_at: datetime | None = None
+
+
+class JobHold(Row, table=True):
+    """While it isn't released, workers aren't notified of jobs whose name matches the regular expression `jobs`."""
+
+    __tablename__ = "job_hold"
+
+    jobs: str
+    reason: str
+    held_at: datetime = Field(default_factory=now)
+    released_at: datetime | None = None

@@ -1,0 +1,1 @@
+"""Backups of one machine: its database at one moment, the objects that the database names, its secret key."""
