@@ -30,12 +30,15 @@ MOST_QUESTIONS, MOST_ALERTS, MOST_REPORTS, MOST_QUEUES, MOST_MODELS = 8, 5, 5, 5
 """They fit into the hundred blocks of a view."""
 
 
-def home_view(session: TenantSession, settings: Settings, installation: SlackInstallation, user: str) -> dict[str, Any]:
+def home_view(
+    session: TenantSession, settings: Settings, installation: SlackInstallation, user: str, *, name: str
+) -> dict[str, Any]:
+    """`name` is what Slack calls somebody who is linked to nobody yet."""
     try:
         principal = principal_of(session, installation, user)
         principal.require(Role.VIEWER)
     except TuneloopError:
-        token = new_identity_link(session, installation, user)
+        token = new_identity_link(session, installation, user, name=name)
         url = f"{settings.site_url}/slack/link?token={token}"
         return _view(
             [header("Who are you?"), ours("Sign in once to see what waits for you."), *buttons(link("Link me", url))]

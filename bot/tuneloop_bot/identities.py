@@ -1,15 +1,16 @@
 """Who a Slack user is. Linking says which person; what they may do is looked up whenever they do something."""
 
 from datetime import timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlmodel import Session, col, select
 
 from tuneloop.audit.service import record
-from tuneloop.identity.links import make_link, use_link
+from tuneloop.identity.links import find_link, make_link, use_link
 from tuneloop.kit.errors import Conflict, NotAllowed, NotAuthenticated, NotFound
 from tuneloop.kit.principal import Principal
-from tuneloop.tables import ActorKind, Membership, Role, SlackIdentity, SlackInstallation, User
+from tuneloop.tables import ActorKind, Membership, OneTimeLink, Role, SlackIdentity, SlackInstallation, User
 
 LINK = "slack.link"
 LINK_WITHIN = timedelta(minutes=30)
@@ -55,11 +56,36 @@ def link_by_email(
     return _link(session, installation, slack_user, user.id, "email") if user is not None else None
 
 
-def new_identity_link(session: Session, installation: SlackInstallation, slack_user: str) -> str:
-    """Token of a link that links whoever opens it and signs in to this Slack user."""
+class AskedToLink(NamedTuple):
+    """Who asks to be somebody of the agency: `name` is what Slack calls them, "" when it did not say."""
+
+    slack_user_id: str
+    name: str
+    installation: SlackInstallation
+
+
+def new_identity_link(session: Session, installation: SlackInstallation, slack_user: str, *, name: str) -> str:
+    """Token of a link that links whoever opens it, signs in and says yes to this Slack user."""
     return make_link(
-        session, LINK, valid_for=LINK_WITHIN, installation_id=str(installation.id), slack_user_id=slack_user
+        session,
+        LINK,
+        valid_for=LINK_WITHIN,
+        installation_id=str(installation.id),
+        slack_user_id=slack_user,
+        slack_name=name,
     )
+
+
+def look_at_identity_link(session: Session, *, token: str) -> AskedToLink:
+    """Raises NotFound, Conflict: no such link in this agency, used, expired, or of a workspace that is gone."""
+    return _asked(session, find_link(session, LINK, token))
+
+
+def _asked(session: Session, link: OneTimeLink) -> AskedToLink:
+    installation = session.get(SlackInstallation, UUID(link.payload["installation_id"]))
+    if installation is None or installation.removed_at is not None:
+        raise Conflict("the Slack workspace of this link is not connected any more")
+    return AskedToLink(link.payload["slack_user_id"], link.payload.get("slack_name", ""), installation)
 
 
 def use_identity_link(session: Session, *, principal: Principal, token: str) -> SlackIdentity:
@@ -70,11 +96,8 @@ def use_identity_link(session: Session, *, principal: Principal, token: str) -> 
     """
     if principal.kind is not ActorKind.USER or principal.actor_id is None:
         raise NotAllowed("a Slack user is linked to a person: sign in, an API key is not enough")
-    link = use_link(session, LINK, token)
-    installation = session.get(SlackInstallation, UUID(link.payload["installation_id"]))
-    if installation is None or installation.removed_at is not None:
-        raise Conflict("the Slack workspace of this link is not connected any more")
-    return _link(session, installation, link.payload["slack_user_id"], principal.actor_id, "link")
+    asked = _asked(session, use_link(session, LINK, token))
+    return _link(session, asked.installation, asked.slack_user_id, principal.actor_id, "link")
 
 
 def unlink(session: Session, *, principal: Principal, identity_id: UUID) -> None:

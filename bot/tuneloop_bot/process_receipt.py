@@ -54,18 +54,19 @@ def handle(context: JobContext, receipt_id: UUID) -> None:
     if installation.removed_at is not None:
         return
     calls = Calls(context.settings, installation)
+    name = ""
     if not known:
-        _link(context, calls, installation, incoming.user)
+        name = _link(context, calls, installation, incoming.user)
     answer = _do_once(context, receipt_id, installation, incoming)
     if answer is not None:
         if answer.get("button_to_link"):
-            answer = answer | {"blocks": [*answer["blocks"], *_way_to_link(context, installation, incoming.user)]}
+            answer = answer | {"blocks": [*answer["blocks"], *_way_to_link(context, installation, incoming.user, name)]}
         try:
             _tell(calls, incoming, answer)
         except Later as later:
             raise TryAgain(str(later)) from later
     if incoming.name == "app_home_opened" or (incoming.kind == "action" and incoming.channel is None):
-        _show_home(context, calls, installation, incoming.user)
+        _show_home(context, calls, installation, incoming.user, name)
     with context.unit() as session:
         answered = lock_receipt(session, receipt_id)
         # Whoever has the response URL can write in our name.
@@ -155,23 +156,24 @@ def _is_known(session: Session, installation: SlackInstallation, user: str) -> b
     return True
 
 
-def _link(context: JobContext, calls: Calls, installation: SlackInstallation, user: str) -> None:
-    """By the address that Slack has confirmed, for people of this very workspace."""
+def _link(context: JobContext, calls: Calls, installation: SlackInstallation, user: str) -> str:
+    """By the address that Slack has confirmed, for people of this very workspace. Returns what Slack calls them."""
     try:
         person = calls.ask("users.info", user=user)["user"]
     except (Refusal, Later) as error:
         log.info("slack_person_unknown", error=error)
-        return
+        return ""
     email = (person.get("profile") or {}).get("email")
     stranger = person.get("is_stranger") or person.get("is_bot") or person.get("deleted")
     if email and person.get("is_email_confirmed") and not stranger and person.get("team_id") == installation.team_id:
         with context.unit() as session:
             link_by_email(session, installation, user, email)
+    return str(person.get("real_name") or person.get("name") or "")
 
 
-def _way_to_link(context: JobContext, installation: SlackInstallation, user: str) -> list[Block]:
+def _way_to_link(context: JobContext, installation: SlackInstallation, user: str, name: str) -> list[Block]:
     with context.unit() as session:
-        token = new_identity_link(session, installation, user)
+        token = new_identity_link(session, installation, user, name=name)
     return buttons(link("Who am I?", f"{context.settings.site_url}/slack/link?token={token}"))
 
 
@@ -215,9 +217,9 @@ def _tell(calls: Calls, incoming: Incoming, answer: dict[str, Any]) -> None:
         log.warning("slack_answer_lost", error=refusal.code)
 
 
-def _show_home(context: JobContext, calls: Calls, installation: SlackInstallation, user: str) -> None:
+def _show_home(context: JobContext, calls: Calls, installation: SlackInstallation, user: str, name: str) -> None:
     with context.unit() as session:
-        view = home_view(session, context.settings, installation, user)
+        view = home_view(session, context.settings, installation, user, name=name)
     try:
         calls.call("views.publish", user_id=user, view=view)
     except (Refusal, Later) as error:

@@ -221,8 +221,12 @@ def test_a_member_with_another_address_links_themselves_by_a_link_that_works_onc
     north.site.post("/sign-in", data={"email": "pia@private.example", "password": password, "next": "/"})
     page = north.site.get(url)
     form = dict(re.findall(r'name="(csrf_token|token)" value="([^"]+)"', page.text))
+    for named in ("Pia", north.people["Pia"], "workspace North", "operator of North"):
+        assert named in page.text
+    assert north.site.post("/slack/link", data={"token": form["token"]}).status_code == 401, "no form of ours"
+    assert north.site.get("/slack/link", params={"token": "unknown"}).status_code == 404
     done = north.site.post("/slack/link", data=form)
-    assert f"{north.people['Pia']} is you now" in done.text
+    assert "Pia is you now" in done.text
     assert "How your models are" in north.say("Pia", "status")
     assert north.site.post("/slack/link", data=form).status_code == 409
     (event,) = [event for event in north.audit() if event.action == "slack.link" and event.actor_name == "Pia"]

@@ -15,7 +15,7 @@ from tuneloop.retraining.answer_links import Invited, answer, look
 from tuneloop.retraining.reading import read_cycle
 from tuneloop.tables import ApprovalKind, Decision, Role
 from tuneloop.web.console.render import page
-from tuneloop_bot.identities import use_identity_link
+from tuneloop_bot.identities import look_at_identity_link, use_identity_link
 
 
 class AnswerPage(Controller):
@@ -63,8 +63,8 @@ class SlackLinkPage(Controller):
         principal: NamedDependency[Principal],
         token: FromQuery[str] = "",
     ) -> Response[str]:
-        del session, principal
-        return page(request, "links/slack.html", token=token, linked=None)
+        del principal
+        return page(request, "links/slack.html", token=token, asked=look_at_identity_link(session, token=token))
 
     @post(role=Role.CLIENT_VIEWER, sync_to_thread=True)
     def link(
@@ -74,8 +74,10 @@ class SlackLinkPage(Controller):
         principal: NamedDependency[Principal],
         form: NamedDependency[FormMultiDict],
     ) -> Response[str]:
-        row = use_identity_link(session, principal=principal, token=str(form.get("token", "")))
-        return page(request, "links/slack.html", token="", linked=row.slack_user_id)
+        token = str(form.get("token", ""))
+        asked = look_at_identity_link(session, token=token)
+        use_identity_link(session, principal=principal, token=token)
+        return page(request, "links/slack.html", token="", asked=asked)
 
 
 def _question(request: HttpRequest, session: TenantSession, invited: Invited, *, token: str) -> Response[str]:
