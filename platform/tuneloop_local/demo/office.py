@@ -4,10 +4,14 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from secrets import token_hex, token_urlsafe
 from typing import Any, NamedTuple
 
+import httpx
+
+from tuneloop.kit.api_client import TIMEOUT
 from tuneloop.kit.settings import Settings
 from tuneloop_bot.action_ids import Act
 from tuneloop_local.demo.api import App, DemoFailed, Operator
@@ -107,7 +111,8 @@ def open_office(settings: Settings, scenario: Scenario, show: Show, base: Base =
     path = f"/api/v1/models/{name}"
     operator, ledger = Operator(url, key), Ledger()
     slack = SlackRoom(settings, operator, ledger, team=owner.agency, name=OWNER, email=owner.email)
-    second = operator.post("/api/v1/keys", {"name": "Otto Operator", "role": "operator"})["key"]
+    with httpx.Client(base_url=url, timeout=TIMEOUT) as browser:
+        second = colleague_s_key(operator.post, browser, f"otto@{agency}.example")
     operator.post("/api/v1/clients", {"slug": "acme", "name": "Acme Outfitters", "domain": "ecommerce"})
     operator.post("/api/v1/models/acme", {"slug": scenario.model, "base": base.name, "contract": scenario.contract})
     client_key = operator.post("/api/v1/keys", {"name": "app", "role": "viewer", "client": "acme"})["key"]
@@ -129,6 +134,21 @@ def open_office(settings: Settings, scenario: Scenario, show: Show, base: Base =
     for pool, items in (("training", scenario.train), ("golden", scenario.golden)):
         show.say(f"{pool}: {office.upload(pool, items)['added']} examples")
     return office
+
+
+def colleague_s_key(post: Callable[[str, Any], Any], browser: httpx.Client, email: str) -> str:
+    """The key of a second person, who joins by invitation as people do: all keys that one makes count as one person."""
+    asked = post("/api/v1/invitations", {"email": email, "role": "admin"})
+    token = post(f"/api/v1/invitations/{asked['id']}/link", {})["url"].rpartition("/")[2].rpartition("=")[2]
+    joined = browser.post(
+        "/api/v1/invitations/accept", json={"token": token, "password": token_urlsafe(12), "name": "Otto Operator"}
+    )
+    made = browser.post(
+        "/api/v1/keys",
+        json={"name": "labelling", "role": "operator"},
+        headers={"X-CSRF-Token": joined.raise_for_status().json()["csrf_token"]},
+    )
+    return str(made.raise_for_status().json()["key"])
 
 
 def _register_base(settings: Settings, base: Base) -> dict[str, Any]:
