@@ -23,12 +23,12 @@ from tuneloop.tables import (
 from tuneloop_billing.accounts.service import webhook_address
 from tuneloop_billing.jobs import CloseMonth, SyncSubscription
 from tuneloop_billing.month_end.service import begin, unfinished
-from tuneloop_billing.payment_provider.edge import passing_errors
 from tuneloop_billing.payment_provider.protocol import (
     GoneAtProvider,
     InvoiceFacts,
     PaymentGateway,
     PaymentRefused,
+    ProviderAway,
     SubscriptionFacts,
 )
 from tuneloop_billing.problems import keep_problems
@@ -76,7 +76,7 @@ def reconcile(context: JobContext) -> list[StripeDifference]:
     change made here that Stripe refused is sent again: the cause may have gone.
 
     Raises:
-        StripeError: of the network, once all others are done; the round is worth another try.
+        ProviderAway: of the network, once all others are done; the round is worth another try.
     """
     service = gateway(context)
     if service is None:
@@ -93,7 +93,7 @@ def reconcile(context: JobContext) -> list[StripeDifference]:
     for subscription in known:
         try:
             differences += _compare_one(context, service, subscription)
-        except passing_errors() as error:
+        except ProviderAway as error:
             trouble = error
     with context.unit() as session:
         for each in unsent:

@@ -10,7 +10,7 @@ from sqlmodel import Session, select
 
 from tuneloop.audit.service import record
 from tuneloop.kit.clock import now
-from tuneloop.kit.errors import InvalidInput, NotAuthenticated, TuneloopError
+from tuneloop.kit.errors import InvalidInput, NotAuthenticated, TuneloopError, Unavailable
 from tuneloop.kit.jobs.runtime import JobContext
 from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
@@ -37,8 +37,10 @@ ASK_TO_LINK = (
 SHOULD_BE = re.compile(r"^\s*(?:(\d)\s*[.:)]?\s*)?should be:?\s+(.+)$", re.IGNORECASE | re.DOTALL)
 
 
-class TryAgain(RuntimeError):
+class TryAgain(Unavailable):
     """Slack is away: the job is repeated, and what was done stays done."""
+
+    code = "slack_away"
 
 
 def handle(context: JobContext, receipt_id: UUID) -> None:
@@ -64,7 +66,7 @@ def handle(context: JobContext, receipt_id: UUID) -> None:
         try:
             _tell(calls, incoming, answer)
         except Later as later:
-            raise TryAgain(str(later)) from later
+            raise TryAgain(str(later), retry_after_seconds=later.seconds) from later
     if incoming.name == "app_home_opened" or (incoming.kind == "action" and incoming.channel is None):
         _show_home(context, calls, installation, incoming.user, name)
     with context.unit() as session:

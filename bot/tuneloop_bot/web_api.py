@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from http.client import HTTPException
-from typing import Any
+from typing import Any, ClassVar
 from urllib.error import URLError
 
 from slack_sdk import WebClient
@@ -21,6 +21,8 @@ PASSING = {"internal_error", "fatal_error", "service_unavailable", "request_time
 class Later(Exception):
     """Try again after `seconds`; None: as late as repeated failures suggest."""
 
+    transient = True
+
     def __init__(self, reason: str, seconds: float | None = None) -> None:
         super().__init__(reason)
         self.seconds = seconds
@@ -29,6 +31,8 @@ class Later(Exception):
 @dataclass(frozen=True)
 class Refusal(Exception):
     """Slack said no for good; `code` is its error."""
+
+    transient: ClassVar[bool] = False
 
     code: str
     detail: str = ""

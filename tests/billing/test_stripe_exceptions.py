@@ -11,6 +11,7 @@ from tests.billing.emulator import Shop
 from tests.billing.office import Office
 from tuneloop.tables import Client, MonthClose, Subscription, SubscriptionState
 from tuneloop_billing.month_end.service import note_close_failed
+from tuneloop_billing.payment_provider.protocol import ProviderAway
 from tuneloop_billing.reconciliation import reconcile
 
 PLAN = "/api/v1/clients/acme/plan"
@@ -136,7 +137,7 @@ def test_one_client_s_exception_holds_up_nobody(north: Office, agency_of_three: 
     for each in others:
         north.shop.stripe.v1.subscriptions.cancel(each or "")
     north.shop.lever("refusals", {"path": f"/v1/subscriptions/{others[0]}", "times": 1})
-    with pytest.raises(stripe.RateLimitError):
+    with pytest.raises(ProviderAway):
         reconcile(north.at_work())
     reconcile(north.at_work())
     with north.database.unit(north.agency.id) as session:

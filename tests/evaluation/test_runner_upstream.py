@@ -1,4 +1,5 @@
 import math
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -27,8 +28,9 @@ def ask(text: str) -> list[Message]:
     return [Message(role="user", content=text)]
 
 
-def run(contract: Contract, handler: Handler, *texts: str) -> list[EngineAnswer]:
-    with UpstreamRunner("http://vllm:8000/v1/", "m", contract, transport=httpx.MockTransport(handler)) as runner:
+def run(contract: Contract, handler: Handler, *texts: str, patience: float = 0) -> list[EngineAnswer]:
+    transport = httpx.MockTransport(handler)
+    with UpstreamRunner("http://vllm:8000/v1/", "m", contract, transport=transport, patience=patience) as runner:
         return runner.answer([ask(text) for text in texts], lambda done, total: None)
 
 
@@ -90,6 +92,34 @@ def test_plain_prompts_go_as_text_with_the_labels_as_the_only_choices() -> None:
 def test_a_server_that_fails_or_refuses_is_a_domain_error(response: httpx.Response, error: type[Exception]) -> None:
     with pytest.raises(error, match="upstream server"):
         run(REPLYING, lambda request: response, "hello")
+
+
+@pytest.mark.parametrize("trouble", [httpx.Response(503), httpx.Response(429, headers={"Retry-After": "1"})])
+def test_a_server_that_is_away_for_a_moment_costs_no_answers(trouble: httpx.Response) -> None:
+    asked: list[float] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        asked.append(time.monotonic())
+        return trouble if len(asked) == 1 else chat(request)
+
+    (answer,) = run(REPLYING, handler, "hello", patience=60)
+    assert answer.text == "hello nine"
+    assert asked[1] - asked[0] >= float(trouble.headers.get("Retry-After", 0))
+
+
+def test_whoever_cancels_need_not_wait_for_a_server_that_is_away() -> None:
+    class Cancelled(Exception):
+        pass
+
+    def progress(done: int, total: int) -> None:
+        raise Cancelled
+
+    transport = httpx.MockTransport(lambda request: httpx.Response(429, headers={"Retry-After": "3000"}))
+    with (
+        UpstreamRunner("http://vllm:8000", "m", REPLYING, transport=transport, patience=9000) as runner,
+        pytest.raises(Cancelled),
+    ):
+        runner.answer([ask("hello")], progress)
 
 
 def test_one_question_that_the_server_refuses_is_unanswered_and_all_of_them_end_the_run() -> None:

@@ -26,6 +26,7 @@ from tuneloop.kit.jobs import (
     fence,
     finish,
 )
+from tuneloop.kit.jobs.lease import wait
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.tables import Agency
 
@@ -105,22 +106,35 @@ def test_a_finished_job_is_over(session: TenantSession, held: Claim) -> None:
     assert claim(session, held.job_id, worker="second") is None
 
 
-def test_retries_back_off_twice_as_long_each_time(session: TenantSession, agency: Agency) -> None:
+def test_a_crash_is_tried_again_after_a_pause(session: TenantSession, agency: Agency) -> None:
     job_id = add(session, agency)
-    change(session, job_id, max_attempts=4)
-    pauses = []
-    for _ in range(3):
+    taken = claim(session, job_id, worker="w")
+    assert taken is not None
+    assert fail(session, taken, "boom", retry=True) is None
+    session.flush()
+    row = row_of(session, job_id)
+    assert (row.state, row.error, row.attempts) == (JobState.QUEUED, "boom", 1)
+    assert row.next_try_at == row.run_after
+
+
+def test_what_is_waited_for_costs_no_attempt_until_patience_ends(session: TenantSession, agency: Agency) -> None:
+    job_id = add(session, agency, until=now() + timedelta(hours=1))
+    for tries in range(1, 6):
         taken = claim(session, job_id, worker="w")
         assert taken is not None
-        failed_at = now()
-        assert fail(session, taken, "boom", retry=True) is None
-        session.flush()
+        assert wait(session, taken, "the serving host is away", at_least=timedelta(seconds=30)) is None
         row = row_of(session, job_id)
-        assert (row.state, row.error) == (JobState.QUEUED, "boom")
-        pauses.append(round((row.run_after - failed_at).total_seconds()))
+        assert (row.state, row.attempts, row.setbacks) == (JobState.QUEUED, 0, tries)
+        assert row.run_after > now() + timedelta(seconds=25)
         assert claim(session, job_id, worker="w") is None
-        change(session, job_id, run_after=now())
-    assert pauses == [2, 4, 8]
+        change(session, job_id, run_after=now() - timedelta(seconds=1))
+    change(session, job_id, give_up_at=now() - timedelta(seconds=1))
+    taken = claim(session, job_id, worker="w")
+    assert taken is not None
+    follow_up = wait(session, taken, "the serving host is away")
+    row = row_of(session, job_id)
+    assert (row.state, row.error) == (JobState.FAILED, "the serving host is away; given up after 6 tries")
+    assert follow_up is not None
 
 
 @pytest.mark.parametrize("retry", [False, True])

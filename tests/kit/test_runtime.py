@@ -7,13 +7,14 @@ from typing import ClassVar
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event
+from sqlalchemy.exc import OperationalError
 from sqlmodel import col, select, update
 
 from tests.support.committed import Committed
 from tests.support.sample_jobs import Errand, Mourn
 from tuneloop.kit.clock import now
-from tuneloop.kit.errors import InvalidInput
+from tuneloop.kit.errors import InvalidInput, Unavailable
 from tuneloop.kit.ids import new_id
 from tuneloop.kit.jobs import LOST_JOBS, Job, JobRow, JobState, LostLease, cancel, claim, enqueue
 from tuneloop.kit.jobs.runtime import Cancelled, Interrupted, JobContext, Runtime, handles
@@ -34,8 +35,16 @@ class Crash(Errand):
     name: ClassVar[str] = "test.crash"
 
 
+class MissHost(Errand):
+    name: ClassVar[str] = "test.miss_host"
+
+
 class Stop(Errand):
     name: ClassVar[str] = "test.stop"
+
+
+class DropDatabase(Errand):
+    name: ClassVar[str] = "test.drop_database"
 
 
 class GiveBack(Errand):
@@ -67,11 +76,30 @@ def crash(context: JobContext, _job: Crash) -> None:
     raise RuntimeError("out of luck")
 
 
+@handles(MissHost)
+def miss_host(_context: JobContext, _job: MissHost) -> None:
+    raise Unavailable("the serving host is away", retry_after_seconds=600)
+
+
 @handles(Stop)
 def stop(context: JobContext, _job: Stop) -> None:
     with context.reading() as session:
         cancel(session, context.held.job_id)
     raise Cancelled
+
+
+@handles(DropDatabase)
+def drop_database(context: JobContext, _job: DropDatabase) -> None:
+    """Its next two transactions find no database."""
+    refusals = iter(range(2))
+
+    def refuse(*_: object) -> None:
+        if next(refusals, None) is None:
+            event.remove(context.database.engine, "begin", refuse)
+        else:
+            raise OperationalError("select 1", {}, Exception("the database is away"))
+
+    event.listen(context.database.engine, "begin", refuse)
 
 
 @handles(GiveBack)
@@ -169,6 +197,29 @@ def test_a_crash_is_tried_again_and_keeps_what_was_committed(world: World) -> No
     assert row.run_after > now()
     assert world.clients() == ["before-the-crash"]
     assert world.mournings() == []
+
+
+def test_what_may_pass_is_waited_for_at_no_cost(world: World) -> None:
+    row = world.run(MissHost(subject=new_id()))
+    assert (row.state, row.attempts, row.setbacks) == (JobState.QUEUED, 0, 1)
+    assert row.error == "the serving host is away"
+    assert row.run_after > now() + timedelta(minutes=9)
+    assert world.mournings() == []
+
+
+def test_a_suspended_worker_learns_of_its_loss_before_it_does_anything_more(context: JobContext) -> None:
+    _take_over(context)
+    context.check()
+    context._pulse -= 60
+    with pytest.raises(LostLease):
+        context.check()
+
+
+def test_the_end_of_a_job_is_recorded_once_the_database_is_back(world: World, engine: Engine) -> None:
+    job_id = world.enqueue(DropDatabase(subject=new_id()))
+    world.runtime.run(job_id)
+    row = world.row(job_id)
+    assert (row.state, row.attempts) == (JobState.SUCCEEDED, 1)
 
 
 def test_a_job_that_crashes_every_time_is_given_up(world: World) -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import stripe
 
-from tuneloop_billing.payment_provider.protocol import GoneAtProvider, PaymentRefused
+from tuneloop_billing.payment_provider.protocol import GoneAtProvider, PaymentRefused, ProviderAway
 
 VERSION = "2026-05-27.dahlia"
 """Pinned: an answer keeps its shape until we have read a newer version's changes."""
@@ -22,23 +22,24 @@ Client = Any
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """Stripe's final answers as `PaymentRefused`. What may pass (network, rate limit, their fault) goes through."""
+    """Stripe's final answers as `PaymentRefused`; what may pass (network, limits, their fault) as `ProviderAway`."""
     try:
         yield
-    except (stripe.APIConnectionError, stripe.RateLimitError):
-        raise
+    except (stripe.APIConnectionError, stripe.RateLimitError) as error:
+        raise _away(error) from error
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         what = f"Stripe's answer is not of a shape that we know ({error!r}); look at the object in Stripe's dashboard"
         raise PaymentRefused(what) from error
     except stripe.StripeError as error:
         if error.http_status and error.http_status >= 500 and error.code != "not_modelled":
-            raise
+            raise _away(error) from error
         raise PaymentRefused(f"Stripe refused: {error.user_message or error}", stripe_code=error.code) from error
 
 
-def passing_errors() -> type[Exception]:
-    """What `refusals` lets through: Stripe's own trouble, or the network's."""
-    return stripe.StripeError
+def _away(error: stripe.StripeError) -> ProviderAway:
+    wait = (error.headers or {}).get("Retry-After", "")
+    status = f"answers {error.http_status}" if error.http_status else "does not answer"
+    return ProviderAway(f"Stripe {status}", retry_after_seconds=int(wait) if wait.isdigit() else None)
 
 
 def moment(seconds: int) -> datetime:

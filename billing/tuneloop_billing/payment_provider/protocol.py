@@ -7,8 +7,14 @@ from http import HTTPStatus
 from typing import ClassVar, NamedTuple, Protocol
 from uuid import UUID
 
-from tuneloop.kit.errors import TuneloopError
+from tuneloop.kit.errors import TuneloopError, Unavailable
 from tuneloop.tables import SubscriptionState
+
+
+class ProviderAway(Unavailable):
+    """The provider does not answer, has trouble of its own, or asks us to come back later."""
+
+    code: ClassVar[str] = "payment_provider_away"
 
 
 class PaymentRefused(TuneloopError):
@@ -16,6 +22,7 @@ class PaymentRefused(TuneloopError):
 
     status = HTTPStatus.BAD_GATEWAY
     code: ClassVar[str] = "payment_provider_refused"
+    transient = False
 
 
 class GoneAtProvider(PaymentRefused):
@@ -167,7 +174,7 @@ class PaymentGateway(Protocol):
     """One agency's account. Everything may be asked again after a crash: what is there already isn't made twice.
 
     Raises:
-        PaymentRefused: for good. Other errors are of the network, and worth another try.
+        PaymentRefused: for good. ProviderAway: not now.
     """
 
     def account(self) -> AccountFacts: ...

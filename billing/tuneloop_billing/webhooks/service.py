@@ -40,6 +40,7 @@ TOLERANCE_SECONDS = 300
 class BadSignature(TuneloopError):
     status = HTTPStatus.BAD_REQUEST
     code: ClassVar[str] = "bad_signature"
+    transient = False
 
 
 FOREIGN = Counter("tuneloop_stripe_events_foreign", "Events about what is not ours in an agency's Stripe account")

@@ -67,6 +67,7 @@ class NotIncluded(TuneloopError):
 
     status = HTTPStatus.PAYMENT_REQUIRED
     code: ClassVar[str] = "not_included"
+    transient = False
 
 
 class Suspended(TuneloopError):
@@ -74,6 +75,7 @@ class Suspended(TuneloopError):
 
     status = HTTPStatus.PAYMENT_REQUIRED
     code: ClassVar[str] = "suspended"
+    transient = False
 
 
 class Allowance(NamedTuple):

@@ -17,6 +17,7 @@ class MailRefused(TuneloopError):
     """The server will never take this message for this recipient."""
 
     code = "mail_refused"
+    transient = False
 
 
 class MailServerDown(Unavailable):

@@ -18,6 +18,7 @@ _EXTRA_FIELD = "Extra inputs are not permitted"
 class InvalidRequest(TuneloopError):
     status = HTTPStatus.BAD_REQUEST
     code = "invalid_value"
+    transient = False
 
 
 class InvalidKey(NotAuthenticated):
@@ -30,6 +31,7 @@ class InvalidKey(NotAuthenticated):
 class ModelNotFound(TuneloopError):
     status = HTTPStatus.NOT_FOUND
     code = "model_not_found"
+    transient = False
 
     def __init__(self, name: str) -> None:
         super().__init__(f"the model {name!r} does not exist or you may not call it", param="model")
@@ -40,6 +42,7 @@ class Busy(TuneloopError):
 
     status = HTTPStatus.TOO_MANY_REQUESTS
     code = "rate_limit_exceeded"
+    transient = True
 
 
 class EngineUnavailable(Unavailable):
@@ -49,11 +52,13 @@ class EngineUnavailable(Unavailable):
 class EngineFailed(TuneloopError):
     status = HTTPStatus.BAD_GATEWAY
     code = "engine_error"
+    transient = True
 
 
 class EngineTimeout(TuneloopError):
     status = HTTPStatus.GATEWAY_TIMEOUT
     code = "engine_timeout"
+    transient = True
 
 
 def error_body(status: int, code: str, message: str, param: str | None = None) -> dict[str, Any]:

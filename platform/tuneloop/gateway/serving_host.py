@@ -2,14 +2,16 @@
 
 import httpx
 
-from tuneloop.kit.errors import Conflict
+from tuneloop.kit.errors import Conflict, Unavailable
 from tuneloop.kit.settings import Settings
 
 LOAD_TIMEOUT_SECONDS = 120.0
 
 
-class HostNotReady(RuntimeError):
+class HostNotReady(Unavailable):
     """The serving host can't be reached or has no room now: try again."""
+
+    code = "host_not_ready"
 
 
 def preload(settings: Settings, digest: str) -> None:

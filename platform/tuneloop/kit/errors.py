@@ -12,6 +12,11 @@ class TuneloopError(Exception):
 
     status: ClassVar[HTTPStatus] = HTTPStatus.INTERNAL_SERVER_ERROR
     code: ClassVar[str] = "error"
+    transient: ClassVar[bool] = False
+    """Whether the same may work later although nobody changes anything: a job that meets it waits and tries again.
+
+    Every class below this one says so for itself.
+    """
 
     def __init__(self, message: str, **details: Any) -> None:
         super().__init__(message)
@@ -22,16 +27,19 @@ class TuneloopError(Exception):
 class InvalidInput(TuneloopError):
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     code = "invalid_input"
+    transient = False
 
 
 class TooLarge(TuneloopError):
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     code = "too_large"
+    transient = False
 
 
 class TooSlow(TuneloopError):
     status = HTTPStatus.REQUEST_TIMEOUT
     code = "too_slow"
+    transient = False
 
 
 class TooManyAttempts(TuneloopError):
@@ -44,6 +52,7 @@ class TooManyAttempts(TuneloopError):
 class NotAuthenticated(TuneloopError):
     status = HTTPStatus.UNAUTHORIZED
     code = "not_authenticated"
+    transient = False
 
 
 class NotAllowed(TuneloopError):
@@ -51,6 +60,7 @@ class NotAllowed(TuneloopError):
 
     status = HTTPStatus.FORBIDDEN
     code = "not_allowed"
+    transient = False
 
 
 class NotFound(TuneloopError):
@@ -58,6 +68,7 @@ class NotFound(TuneloopError):
 
     status = HTTPStatus.NOT_FOUND
     code = "not_found"
+    transient = False
 
     def __init__(self, kind: str, name: object) -> None:
         super().__init__(f"no {kind} {name!s}", kind=kind, name=str(name))
@@ -68,6 +79,7 @@ class Conflict(TuneloopError):
 
     status = HTTPStatus.CONFLICT
     code = "conflict"
+    transient = False
 
 
 class Unavailable(TuneloopError):
@@ -75,6 +87,7 @@ class Unavailable(TuneloopError):
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
     code = "unavailable"
+    transient = True
 
 
 class CorruptArtifact(TuneloopError):
@@ -82,8 +95,10 @@ class CorruptArtifact(TuneloopError):
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     code = "corrupt_artifact"
+    transient = False
 
 
 class OutOfSpace(TuneloopError):
     status = HTTPStatus.INSUFFICIENT_STORAGE
     code = "out_of_space"
+    transient = False

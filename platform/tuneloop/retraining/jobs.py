@@ -1,5 +1,6 @@
 """The jobs of a cycle, one per step."""
 
+from datetime import timedelta
 from typing import ClassVar
 from uuid import UUID
 
@@ -21,6 +22,7 @@ class CycleStep(Job):
     """A step of one attempt; that of an earlier one which comes late finds nothing to do."""
 
     name: ClassVar[str] = "retraining.step"
+    patience: ClassVar[timedelta] = timedelta(days=3)
 
     cycle_id: UUID
     attempt: int = 1

@@ -1,6 +1,6 @@
 """Propose, approve, promote, reject: what people do with a cycle."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from tuneloop.audit.service import record
 from tuneloop.clients.entitlements import CYCLE
 from tuneloop.clients.entitlements import require as require_included
 from tuneloop.datasets.service import refuse_too_long, take_snapshot
+from tuneloop.kit.clock import now
 from tuneloop.kit.errors import Conflict, InvalidInput, NotFound
 from tuneloop.kit.jobs import cancel as cancel_job
 from tuneloop.kit.jobs import enqueue
@@ -41,6 +42,9 @@ from tuneloop.tables import (
     Role,
     Trigger,
 )
+
+SHORTEST_PATIENCE = timedelta(hours=1)
+"""An approved promotion waits this long for the serving host even if the approval came in its last minute."""
 
 
 def propose(
@@ -186,7 +190,7 @@ def approve_promotion(
             session, principal, "gate.override", "cycle", cycle_id, client_id=cycle.client_id, digest=digest, note=note
         )
     if question.decision is not None:
-        start_step(session, cycle, DeployCandidate)
+        start_step(session, cycle, DeployCandidate, until=max(question.expires_at, now() + SHORTEST_PATIENCE))
     return cycle
 
 
@@ -236,13 +240,17 @@ def cancel(session: Session, *, principal: Principal, cycle_id: UUID) -> Retrain
     return cycle
 
 
-def start_step(session: Session, cycle: RetrainingCycle, step: type[CycleStep]) -> None:
+def start_step(
+    session: Session, cycle: RetrainingCycle, step: type[CycleStep], *, until: datetime | None = None
+) -> None:
+    """`until` is how long the step is tried again while something that it needs is away."""
     cycle.job_id = enqueue(
         session,
         step(cycle_id=cycle.id, attempt=cycle.attempt),
         agency_id=cycle.agency_id,
         client_id=cycle.client_id,
         dedupe_key=f"{step.name}:{cycle.id}:{cycle.attempt}",
+        until=until,
     )
     session.add(cycle)
 

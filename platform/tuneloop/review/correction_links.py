@@ -42,6 +42,7 @@ MOST_IN_ALL = 500
 class TooManyCorrections(TuneloopError):
     status = HTTPStatus.TOO_MANY_REQUESTS
     code = "too_many_requests"
+    transient = True
 
 
 def create_link(

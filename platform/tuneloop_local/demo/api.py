@@ -27,6 +27,7 @@ class DemoFailed(TuneloopError):
     """A step of the demo did not do what it shows."""
 
     code = "demo_failed"
+    transient = False
 
 
 class TooLate(DemoFailed):

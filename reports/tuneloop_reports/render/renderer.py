@@ -18,6 +18,7 @@ class NotRendered(TuneloopError):
     """The PDF could not be made of this content; trying again would end alike."""
 
     code = "not_rendered"
+    transient = False
 
 
 class Renderer:

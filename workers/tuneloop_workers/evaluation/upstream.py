@@ -1,9 +1,11 @@
 """Evaluation against an OpenAI-compatible server: vLLM, llama-server, or our own serving host."""
 
+import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from http import HTTPStatus
+from itertools import count
 from typing import Any, Self
 
 import httpx
@@ -11,12 +13,15 @@ import numpy as np
 from pydantic import BaseModel, ValidationError
 
 from tuneloop.kit.errors import InvalidInput, Unavailable
+from tuneloop.kit.jobs.retries import back_off, wished_pause
 from tuneloop.registry.contract import Contract, Task, Template
 from tuneloop.registry.templates import Message, render
 from tuneloop_workers.evaluation.runner import Conversation, Progress, unanswered
 from tuneloop_workers.serving.answer import Alternative, EngineAnswer, TokenLogprob
 
 _ALTERNATIVES = 5
+PATIENCE_SECONDS = 600.0
+"""How long one question is asked again while the server is away: hours of answers are not thrown away for a minute."""
 _ABOUT_THE_QUESTION = frozenset(
     {HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNPROCESSABLE_ENTITY}
 )
@@ -79,7 +84,10 @@ class UpstreamRunner:
         api_key: str | None = None,
         concurrency: int = 8,
         transport: httpx.BaseTransport | None = None,
+        patience: float = PATIENCE_SECONDS,
     ) -> None:
+        self._patience = patience
+        self._closing = threading.Event()
         self._model = model
         self._contract = contract
         self._concurrency = concurrency
@@ -94,25 +102,43 @@ class UpstreamRunner:
         return self
 
     def __exit__(self, *_exception: object) -> None:
+        self._closing.set()
         self._client.close()
 
     def answer(self, conversations: Sequence[Conversation], progress: Progress) -> list[EngineAnswer]:
         """A request that the server refuses for what it asks is unanswered, with the server's own words.
 
-        Raises Unavailable when the server fails, InvalidInput when it refuses all of several requests, or who asks.
+        A server that is away is asked again for as long as `PATIENCE_SECONDS`, when it says (Retry-After) or after a
+        while. Raises Unavailable when it stays away, InvalidInput when it refuses all of several requests, or who asks.
         """
+        self._closing.clear()
         with ThreadPoolExecutor(self._concurrency) as pool:
-            waiting = [pool.submit(self._ask, conversation) for conversation in conversations]
+            waiting = [pool.submit(self._ask_patiently, conversation) for conversation in conversations]
+            left = set(waiting)
             try:
-                for done, future in enumerate(as_completed(waiting), start=1):
-                    future.result()
-                    progress(done, len(waiting))
+                while left:
+                    done, left = wait(left, timeout=1, return_when=FIRST_COMPLETED)
+                    for future in done:
+                        future.result()
+                    progress(len(waiting) - len(left), len(waiting))
             finally:
+                self._closing.set()
                 pool.shutdown(wait=False, cancel_futures=True)
         answers = [future.result() for future in waiting]
         if len(answers) > 1 and all(answer.problem for answer in answers):
             raise InvalidInput("no question was answered: the upstream server refuses each of them; look at its log")
         return answers
+
+    def _ask_patiently(self, conversation: Conversation) -> EngineAnswer:
+        deadline = time.monotonic() + self._patience
+        for failures in count(1):
+            try:
+                return self._ask(conversation)
+            except Unavailable as away:
+                pause = max(back_off(failures), wished_pause(away)).total_seconds()
+                if time.monotonic() + pause > deadline or self._closing.wait(pause):
+                    raise
+        raise AssertionError
 
     def _ask(self, conversation: Conversation) -> EngineAnswer:
         plain = self._contract.template is Template.PLAIN
@@ -123,7 +149,10 @@ class UpstreamRunner:
         except httpx.HTTPError as problem:
             raise Unavailable(f"the upstream server {self._client.base_url} does not answer: {problem}") from problem
         if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR or response.status_code == 429:
-            raise Unavailable(f"the upstream server answers {response.status_code}; try again when it has recovered")
+            raise Unavailable(
+                f"the upstream server answers {response.status_code}; try again when it has recovered",
+                retry_after_seconds=response.headers.get("Retry-After"),
+            )
         if response.status_code in _ABOUT_THE_QUESTION:
             return unanswered(f"the upstream server refuses the request: {response.text[:500]}")
         if response.is_error:

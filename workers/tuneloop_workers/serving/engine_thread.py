@@ -29,6 +29,7 @@ class QueueFull(TuneloopError):
 
     status = HTTPStatus.TOO_MANY_REQUESTS
     code = "rate_limit_exceeded"
+    transient = True
 
 
 class PendingRequest:

@@ -23,6 +23,7 @@ class Diverged(TuneloopError):
     """The loss or its gradient is no longer a finite number."""
 
     code = "diverged"
+    transient = False
 
 
 class Run:

@@ -15,6 +15,7 @@ from tuneloop.kit.jobs.lease import (
     finish,
     put_off,
     release,
+    wait,
 )
 from tuneloop.kit.jobs.relay import LOST_JOBS, enqueue, enqueue_once, hurry, is_planned, notify_due
 from tuneloop.kit.jobs.table import JobHold, JobRow, JobState
@@ -46,4 +47,5 @@ __all__ = [
     "perform",
     "put_off",
     "release",
+    "wait",
 ]

@@ -1,6 +1,7 @@
 """A job is a small frozen model: which actor, which queue, and the ids it works on."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from enum import StrEnum
 from typing import Any, ClassVar, NamedTuple
 
@@ -39,6 +40,7 @@ class UnreadableJob(TuneloopError):
     """A job's row says nothing to this process."""
 
     code = "unreadable_job"
+    transient = False
 
 
 class Job(BaseModel):
@@ -49,6 +51,9 @@ class Job(BaseModel):
     name: ClassVar[str]
     queue: ClassVar[Queue] = Queue.DEFAULT
     max_attempts: ClassVar[int] = 3
+    """How often a worker may crash over it, or be lost with it."""
+    patience: ClassVar[timedelta] = timedelta(days=1)
+    """How long it is tried again while something that it needs is away; `enqueue` may name another end."""
     time_limit_seconds: ClassVar[int] = 600
 
     _by_name: ClassVar[dict[str, type["Job"]]] = {}

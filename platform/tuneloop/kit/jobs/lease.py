@@ -10,9 +10,11 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, func, update
 from sqlmodel import Session, col, select
 
+from tuneloop.kit.clock import now
 from tuneloop.kit.errors import Conflict, NotFound
 from tuneloop.kit.jobs.hold import put_off_held
 from tuneloop.kit.jobs.job import Job, Queue, UnreadableJob
+from tuneloop.kit.jobs.retries import back_off
 from tuneloop.kit.jobs.table import JobRow, JobState
 from tuneloop.kit.jobs.turns import one_at_a_time, turns
 
@@ -129,6 +131,24 @@ def finish(session: Session, held: Claim) -> None:
     end(session, row, JobState.SUCCEEDED)
 
 
+def wait(session: Session, held: Claim, reason: str, *, at_least: timedelta = timedelta()) -> Job | None:
+    """Something that the job needs is away: try again with back-off, at no attempt's cost, until its patience ends.
+
+    Returns:
+        The follow-up job to enqueue, if the job is dead and has one.
+    """
+    row = fence(session, held)
+    if row.cancel_requested:
+        return stop(session, row)
+    if row.give_up_at is not None and row.give_up_at <= now():
+        return give_up(session, row, f"{reason}; given up after {row.setbacks + 1} tries")
+    row.attempts -= 1
+    row.setbacks += 1
+    row.error = reason
+    queue_again(session, row, after=max(back_off(row.setbacks), at_least))
+    return None
+
+
 def fail(session: Session, held: Claim, reason: str, *, retry: bool) -> Job | None:
     """Record a failure: queue again with back-off when `retry` and attempts are left, else give up.
 
@@ -140,7 +160,7 @@ def fail(session: Session, held: Claim, reason: str, *, retry: bool) -> Job | No
         return stop(session, row)
     if retry and row.attempts < row.max_attempts:
         row.error = reason
-        queue_again(session, row, after=timedelta(seconds=2**row.attempts))
+        queue_again(session, row, after=back_off(row.attempts))
         return None
     return give_up(session, row, reason)
 
@@ -156,7 +176,7 @@ def queue_again(session: Session, row: JobRow, *, after: timedelta = timedelta()
     """Hand a running job to whoever takes it next; without `after` it keeps its place in the queue."""
     row.state, row.lease_until, row.worker = JobState.QUEUED, None, None
     session.add(row)
-    if after:
+    if after > timedelta():
         _set(session, row, run_after=func.clock_timestamp() + after)
 
 

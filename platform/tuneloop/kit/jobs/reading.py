@@ -22,6 +22,9 @@ class JobRead(BaseModel):
     attempts: int
     progress: dict[str, Any]
     error: str | None
+    setbacks: int
+    next_try_at: datetime | None
+    give_up_at: datetime | None
     cancel_requested: bool
     created_at: datetime
     started_at: datetime | None

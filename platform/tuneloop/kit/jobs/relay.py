@@ -1,7 +1,7 @@
 """From committed row to notified worker: enqueue in the caller's transaction, notify after it."""
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
@@ -35,8 +35,12 @@ def enqueue(
     client_id: UUID | None = None,
     dedupe_key: str | None = None,
     delay: timedelta = timedelta(),
+    until: datetime | None = None,
 ) -> UUID | None:
-    """Add a job to the caller's transaction; None when a live job with the same `dedupe_key` exists already."""
+    """Add a job to the caller's transaction; None when a live job with the same `dedupe_key` exists already.
+
+    `until` is how long it is tried again while something that it needs is away, instead of the job's own patience.
+    """
     row = JobRow(
         agency_id=agency_id,
         client_id=client_id,
@@ -47,7 +51,7 @@ def enqueue(
         max_attempts=job.max_attempts,
     )
     moment = func.clock_timestamp()
-    times = {"created_at": moment, "run_after": moment + delay}
+    times = {"created_at": moment, "run_after": moment + delay, "give_up_at": until or moment + delay + job.patience}
     statement = (
         insert(JobRow)
         .values(**{name: getattr(row, name) for name in JobRow.model_fields} | times)

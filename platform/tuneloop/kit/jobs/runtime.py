@@ -8,11 +8,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
 
 import structlog
+from sqlalchemy.exc import InterfaceError, OperationalError
+from structlog.typing import FilteringBoundLogger as BoundLogger
 
 from tuneloop.kit.db import Database
 from tuneloop.kit.error_report import describe
@@ -32,7 +35,10 @@ from tuneloop.kit.jobs import (
     finish,
     put_off,
     release,
+    wait,
 )
+from tuneloop.kit.jobs.lease import LEASE
+from tuneloop.kit.jobs.retries import back_off, may_pass, wished_pause
 from tuneloop.kit.principal import Principal
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.storage import Storage
@@ -41,6 +47,7 @@ from tuneloop.kit.tenancy import TenantSession
 log = structlog.get_logger(__name__)
 
 BEAT_SECONDS = 4.0
+GRACE_SECONDS = 300.0
 
 
 class Cancelled(RuntimeError):
@@ -61,9 +68,11 @@ class JobContext:
     held: Claim
     stopping: threading.Event
     _progress: dict[str, Any] = field(default_factory=dict)
+    _sent: dict[str, Any] = field(default_factory=dict)
     _stop: threading.Event = field(default_factory=threading.Event)
     _lost: threading.Event = field(default_factory=threading.Event)
     _overdue: threading.Event = field(default_factory=threading.Event)
+    _pulse: float = field(default_factory=time.monotonic)
 
     @property
     def agency_id(self) -> UUID:
@@ -105,6 +114,8 @@ class JobContext:
         Raises:
             LostLease, Cancelled, Interrupted, TimeoutError: the work should stop.
         """
+        if time.monotonic() - self._pulse > LEASE.total_seconds():
+            self._beat()  # this process was suspended; whose job it is now, only the database knows
         if self._lost.is_set():
             raise LostLease(str(self.held.job_id))
         if self._stop.is_set():
@@ -115,23 +126,34 @@ class JobContext:
             raise TimeoutError(f"took longer than {self.held.job.time_limit_seconds} s")
 
     def keep_alive(self, over: threading.Event, every: float = BEAT_SECONDS) -> None:
-        """Heartbeat until `over`; a database that is away for a moment is not a reason to stop."""
-        sent: dict[str, Any] = {}
+        """Heartbeat until `over`; a database that is away for a moment is not a reason to stop.
+
+        A job that does not stop long after its time is not vouched for: another worker gets it.
+        """
         deadline = time.monotonic() + self.held.job.time_limit_seconds
         while not over.wait(every):
             if time.monotonic() > deadline:
                 self._overdue.set()
-            progress = self._progress
-            try:
-                with self.database.all_agencies() as session:
-                    if beat(session, self.held, progress if progress != sent else None):
-                        self._stop.set()
-                sent = progress
-            except LostLease:
-                self._lost.set()
+            if time.monotonic() > deadline + GRACE_SECONDS:
                 return
+            try:
+                self._beat()
+                if self._lost.is_set():
+                    return
             except Exception as error:  # noqa: BLE001  (an edge: the next beat may reach the database again)
                 log.warning("heartbeat_failed", job=str(self.held.job_id), error=error)
+            finally:
+                self._pulse = time.monotonic()
+
+    def _beat(self) -> None:
+        progress = self._progress
+        try:
+            with self.database.all_agencies() as session:
+                if beat(session, self.held, progress if progress != self._sent else None):
+                    self._stop.set()
+        except LostLease:
+            self._lost.set()
+        self._sent, self._pulse = progress, time.monotonic()
 
 
 JobT = TypeVar("JobT", bound=Job)
@@ -174,7 +196,7 @@ class Runtime:
         return f"{socket.gethostname()}:{os.getpid()}"
 
     def _run(self, take: Callable[[TenantSession], Claim | None]) -> bool:
-        """Domain errors are final; anything else is tried again."""
+        """What may pass is waited for, other domain errors are final, and a crash is tried a few times."""
         try:
             with self.database.all_agencies() as session:
                 held = take(session)
@@ -197,34 +219,60 @@ class Runtime:
         try:
             bound.info("job_started")
             _HANDLERS[type(held.job)](context, held.job)
-            with self.database.all_agencies() as session:
-                finish(session, held)
+            self._insist(lambda session: finish(session, held))
             shutil.rmtree(context.workspace_path, ignore_errors=True)
             bound.info("job_succeeded")
         except LostLease:
             bound.warning("job_lost")
         except Interrupted:
             bound.info("job_released")
-            with self.database.all_agencies() as session:
-                release(session, held)
-        except (Cancelled, TuneloopError) as error:
-            bound.warning("job_failed", reason=error)
-            self._fail(held, str(error) or "cancelled", retry=False)
+            self._end(held, lambda session: release(session, held))
         except Exception as error:  # noqa: BLE001  (the worker's edge: log, record, let the next job run)
-            bound.error("job_crashed", exc_info=error)
-            self._fail(held, describe(error), retry=True)
+            self._end(held, self._meaning(held, error, bound))
         finally:
             over.set()
             heart.join()
 
-    def _fail(self, held: Claim, reason: str, *, retry: bool) -> None:
+    def _meaning(self, held: Claim, error: Exception, bound: BoundLogger) -> Callable[[TenantSession], Job | None]:
+        """What becomes of a job that ended with this error."""
+        ours = isinstance(error, TuneloopError | Cancelled)
+        reason = (str(error) or "cancelled") if ours else describe(error)
+        if may_pass(error):
+            bound.warning("job_waits", reason=error)
+            return lambda session: wait(session, held, reason, at_least=wished_pause(error))
+        if ours:
+            bound.warning("job_failed", reason=error)
+        else:
+            bound.error("job_crashed", exc_info=error)
+        return lambda session: fail(session, held, reason, retry=not ours)
+
+    def _end(self, held: Claim, write: Callable[[TenantSession], Job | None]) -> None:
+        def with_follow_up(session: TenantSession) -> None:
+            follow_up = write(session)
+            if follow_up is not None:
+                enqueue(session, follow_up, agency_id=held.agency_id, client_id=held.client_id)
+
         try:
-            with self.database.all_agencies() as session:
-                follow_up = fail(session, held, reason, retry=retry)
-                if follow_up is not None:
-                    enqueue(session, follow_up, agency_id=held.agency_id, client_id=held.client_id)
+            self._insist(with_follow_up)
         except LostLease:
             log.warning("job_lost", job_id=str(held.job_id))
+
+    def _insist(self, write: Callable[[TenantSession], None]) -> None:
+        """Record how a job ended. A database that is away is waited for: what was worked for hours is not done again.
+
+        Raises:
+            LostLease: another worker has the job, or what was written before the connection broke is there.
+        """
+        for failures in count(1):
+            try:
+                with self.database.all_agencies() as session:
+                    write(session)
+            except (OperationalError, InterfaceError) as error:
+                log.warning("job_end_not_recorded", error=error)
+                if self.stopping.wait(back_off(failures).total_seconds()):
+                    raise
+            else:
+                return
 
 
 _current: list[Runtime] = []

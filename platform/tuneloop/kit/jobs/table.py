@@ -48,6 +48,8 @@ class JobRow(Tenant, table=True):
     max_attempts: int
     fencing_token: int = 0
     worker: str | None = None
+    setbacks: int = 0
+    give_up_at: datetime | None = None
     run_after: datetime = Field(default_factory=now)
     notified_at: datetime | None = None  # of the release before; to be dropped with the next schema
     lease_until: datetime | None = None
@@ -57,6 +59,11 @@ class JobRow(Tenant, table=True):
     created_at: datetime = Field(default_factory=now)
     started_at: datetime | None = None
     finished_at: datetime | None = None
+
+    @property
+    def next_try_at(self) -> datetime | None:
+        """When a job that has failed before is tried again."""
+        return self.run_after if self.state is JobState.QUEUED and self.error else None
 
 
 class JobHold(Row, table=True):
