@@ -88,18 +88,13 @@ def stop(context: JobContext, _job: Stop) -> None:
     raise Cancelled
 
 
+refusals: list[str] = []
+
+
 @handles(DropDatabase)
-def drop_database(context: JobContext, _job: DropDatabase) -> None:
-    """Its next two transactions find no database."""
-    refusals = iter(range(2))
-
-    def refuse(*_: object) -> None:
-        if next(refusals, None) is None:
-            event.remove(context.database.engine, "begin", refuse)
-        else:
-            raise OperationalError("select 1", {}, Exception("the database is away"))
-
-    event.listen(context.database.engine, "begin", refuse)
+def drop_database(_context: JobContext, _job: DropDatabase) -> None:
+    """The next two transactions find no database."""
+    refusals.extend(["the database is away"] * 2)
 
 
 @handles(GiveBack)
@@ -216,10 +211,18 @@ def test_a_suspended_worker_learns_of_its_loss_before_it_does_anything_more(cont
 
 
 def test_the_end_of_a_job_is_recorded_once_the_database_is_back(world: World, engine: Engine) -> None:
+    def refuse(*_: object) -> None:
+        if refusals:
+            raise OperationalError("select 1", {}, Exception(refusals.pop()))
+
     job_id = world.enqueue(DropDatabase(subject=new_id()))
-    world.runtime.run(job_id)
+    event.listen(engine, "begin", refuse)
+    try:
+        world.runtime.run(job_id)
+    finally:
+        event.remove(engine, "begin", refuse)
     row = world.row(job_id)
-    assert (row.state, row.attempts) == (JobState.SUCCEEDED, 1)
+    assert (row.state, row.attempts, refusals) == (JobState.SUCCEEDED, 1, [])
 
 
 def test_a_job_that_crashes_every_time_is_given_up(world: World) -> None:

@@ -1,9 +1,9 @@
 """The training process: its event lines, its signals and its exit codes."""
 
-import fcntl
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.training.samples import spec
+from tuneloop.kit.processes import identity_of, kill_if_it_is
 from tuneloop_workers.training.events import Checkpoint, Done, Event, ExitCode, Failed, Progress, Stopped, parse_event
 from tuneloop_workers.training.recipe import train
 from tuneloop_workers.training.spec import TrainSpec
@@ -95,16 +96,44 @@ def test_child_whose_job_is_gone_stops_with_a_checkpoint(gemma: Path, tmp_path: 
     assert (run.output / "checkpoint.safetensors").exists()
 
 
-def test_second_trainer_in_the_same_folder_is_refused(gemma: Path, tmp_path: Path) -> None:
-    run = spec(tmp_path, gemma)
-    run.output.mkdir()
-    with (run.output / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+def test_a_trainer_of_a_job_that_was_believed_dead_is_ended_and_its_checkpoint_used(
+    uninterrupted: TrainSpec, gemma: Path, tmp_path: Path
+) -> None:
+    run = spec(tmp_path, gemma, epochs=6, checkpoint_every=3)
+    with child(run) as zombie:
+        saved = next(event for event in events(zombie) if isinstance(event, Checkpoint))
+        zombie.send_signal(signal.SIGSTOP)
         seen, code = run_to_the_end(run)
-    assert code == ExitCode.FAILED
-    assert len(seen) == 1
-    assert isinstance(seen[0], Failed)
-    assert seen[0].code == "conflict"
+        assert zombie.wait() == -signal.SIGKILL
+    assert code == ExitCode.DONE
+    assert next(event for event in seen if isinstance(event, Progress)).step > saved.step
+    assert weights(run) == weights(uninterrupted)
+
+
+def test_a_process_that_got_the_id_of_a_trainer_is_left_alone(tmp_path: Path) -> None:
+    with subprocess.Popen(["sleep", "60"]) as other:
+        identity = identity_of(other.pid)
+        assert identity is not None
+        kill_if_it_is(f"{identity}0")
+        assert other.poll() is None
+        kill_if_it_is(identity)
+        assert other.wait() == -signal.SIGKILL
+
+
+def test_a_trainer_ends_when_its_worker_is_killed(gemma: Path, tmp_path: Path) -> None:
+    run = spec(tmp_path, gemma, epochs=500)
+    path = run.output.with_suffix(".json")
+    path.write_text(run.model_dump_json())
+    worker = [sys.executable, "-m", "tests.support.trainer_s_worker", str(path)]
+    with subprocess.Popen(worker, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        trainer = int(process.stdout.readline())
+        process.stdout.readline()
+        process.kill()
+    pause = threading.Event()
+    while identity_of(trainer) is not None:
+        pause.wait(0.1)
+    assert (run.output / "checkpoint.safetensors").exists()
 
 
 def test_bad_input_ends_in_one_failed_event(gemma: Path, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from sklearn.cluster import AgglomerativeClustering
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS, TfidfVectorizer
 
 from tuneloop.kit.logging import configure_logging
+from tuneloop.kit.processes import end_with_parent
 from tuneloop.monitoring.clusters import Cluster, Clusters, Texts
 
 Array = NDArray[np.float64]
@@ -133,6 +134,7 @@ def _dense(matrix: object) -> Array:
 
 def main() -> None:
     """`Texts` on stdin, `Clusters` on stdout."""
+    end_with_parent()
     configure_logging("WARNING", json_lines=True)
     texts = Texts.model_validate_json(sys.stdin.buffer.read())
     sys.stdout.write(Clusters(find_clusters(texts.traffic, texts.known)).model_dump_json())

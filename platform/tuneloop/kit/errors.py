@@ -47,6 +47,7 @@ class TooManyAttempts(TuneloopError):
 
     status = HTTPStatus.TOO_MANY_REQUESTS
     code = "too_many_attempts"
+    transient = True
 
 
 class NotAuthenticated(TuneloopError):

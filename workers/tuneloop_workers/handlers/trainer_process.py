@@ -9,7 +9,7 @@ from pathlib import Path
 import structlog
 from pydantic import ValidationError
 
-from tuneloop.kit.errors import InvalidInput
+from tuneloop.kit.errors import InvalidInput, Unavailable
 from tuneloop.kit.jobs.runtime import Cancelled, JobContext
 from tuneloop_workers.training.events import Checkpoint, Done, Event, Failed, Progress, Proof, Stopped, parse_event
 
@@ -44,7 +44,7 @@ def run_trainer(context: JobContext, spec_file: Path, *, run: str) -> Done:
     """Start the trainer and follow it to its end; `run` names it where its progress is shown.
 
     Raises:
-        InvalidInput: the trainer refused, with its reason.
+        InvalidInput: the trainer refused, with its reason. Unavailable: it could not now.
         Cancelled, LostLease: the job is to stop; a checkpoint is written.
         TrainerDied: try again, the next run goes on from the last checkpoint.
     """
@@ -73,7 +73,8 @@ def run_trainer(context: JobContext, spec_file: Path, *, run: str) -> Done:
     if isinstance(last, Done):
         return last
     if isinstance(last, Failed):
-        raise InvalidInput(f"training failed: {last.reason}", code=last.code)
+        kind = Unavailable if last.transient else InvalidInput
+        raise kind(f"training failed: {last.reason}", code=last.code)
     if isinstance(last, Stopped):
         raise Cancelled
     raise TrainerDied(f"the trainer ended with code {code}; see {log_file.name} in the job's folder")

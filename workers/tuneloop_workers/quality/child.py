@@ -8,6 +8,7 @@ import sys
 from importlib.abc import MetaPathFinder
 
 from tuneloop.kit.logging import configure_logging
+from tuneloop.kit.processes import end_with_parent
 from tuneloop_workers.quality.record import ScanBatch
 
 LEFT_OUT = {"torch", "transformers"}
@@ -23,6 +24,7 @@ class Absent(MetaPathFinder):
 
 
 def main() -> None:
+    end_with_parent()
     configure_logging("WARNING", json_lines=True)
     sys.meta_path.insert(0, Absent())
     from tuneloop_workers.quality.checks import check  # noqa: PLC0415

@@ -8,20 +8,24 @@ import fcntl
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TextIO
 
 import torch
 from pydantic import ValidationError
 from transformers.utils import logging
 
 from tuneloop.kit.error_report import describe, describe_traceback
-from tuneloop.kit.errors import Conflict, TuneloopError
+from tuneloop.kit.errors import TuneloopError, Unavailable
+from tuneloop.kit.processes import end_with_parent, identity_of, kill_if_it_is
 from tuneloop_workers.training.events import Done, Event, ExitCode, Failed
 from tuneloop_workers.training.recipe import train
 from tuneloop_workers.training.spec import TrainSpec
+
+PATIENCE_SECONDS, PAUSE_SECONDS = 60.0, 0.1
 
 
 class _Reporter:
@@ -54,7 +58,7 @@ def run(path: Path, reporter: _Reporter) -> ExitCode:
         with _alone_in(spec.output):
             ending = train(spec, reporter.emit, reporter.stop_requested)
     except TuneloopError as error:
-        reporter.emit(Failed(code=error.code, reason=error.message))
+        reporter.emit(Failed(code=error.code, reason=error.message, transient=error.transient))
     except ValidationError as error:
         reporter.emit(Failed(code="invalid_input", reason=f"the spec is invalid: {describe(error)}"))
     except torch.OutOfMemoryError:
@@ -70,17 +74,37 @@ def run(path: Path, reporter: _Reporter) -> ExitCode:
 
 @contextmanager
 def _alone_in(output: Path) -> Iterator[None]:
-    """A second trainer in the same folder, such as one whose job was believed dead, must not write beside us."""
+    """A trainer that is still in the folder is of a job that was believed dead: it is ended, and its checkpoint used.
+
+    Raises:
+        Unavailable: it runs on another machine and does not end; its own job tells it to, once it is heard.
+    """
     output.mkdir(parents=True, exist_ok=True)
-    with (output / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise Conflict(f"another process is training in {output}; wait for it or stop it") from error
+    with (output / ".lock").open("a+") as lock:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not _lock(lock):
+            lock.seek(0)
+            kill_if_it_is(lock.read().strip())
+            if time.monotonic() > deadline:
+                raise Unavailable(f"another trainer is still at work in {output}; stop it, or wait until it ends")
+            time.sleep(PAUSE_SECONDS)
+        lock.seek(0)
+        lock.truncate()
+        lock.write(identity_of(os.getpid()) or "")
+        lock.flush()
         yield
 
 
+def _lock(file: TextIO) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 def main() -> None:
+    end_with_parent()
     # Libraries print where they like; a private copy of stdout keeps the event lines whole.
     stream = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())

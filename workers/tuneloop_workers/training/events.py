@@ -68,6 +68,7 @@ class Failed(Frozen):
     event: Literal["failed"] = "failed"
     code: str
     reason: str
+    transient: bool = False
 
 
 Event = Annotated[Proof | Progress | Checkpoint | Done | Stopped | Failed, Field(discriminator="event")]

@@ -1,0 +1,38 @@
+"""Processes that outlive what they were started for: how they end with it, and how they are told apart."""
+
+import ctypes
+import os
+import signal
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1
+
+
+def end_with_parent() -> None:
+    """Get SIGTERM when whoever started this process ends, however that happens (Linux; nothing elsewhere)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def identity_of(pid: int) -> str | None:
+    """Names a process of this machine for good: its id is given out again, but not with the same moment of start.
+
+    None where there is no such process, or no /proc to look it up in (proc_pid_stat(5), field 22).
+    """
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        started = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except OSError:
+        return None
+    return f"{boot} {pid} {started}"
+
+
+def kill_if_it_is(identity: str) -> None:
+    """SIGKILL to the process of this identity; nothing if it has ended or runs on another machine."""
+    _, _, rest = identity.partition(" ")
+    pid = rest.partition(" ")[0]
+    if pid.isdigit() and identity_of(int(pid)) == identity:
+        with suppress(ProcessLookupError):
+            os.kill(int(pid), signal.SIGKILL)
