@@ -3,12 +3,11 @@
 from functools import cache
 
 from litestar import Litestar
-from litestar.datastructures import State
 
 from tuneloop.kit.db import Database, make_engine
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.storage import Storage
-from tuneloop.web.app import create_app
+from tuneloop.web.app import application_state, create_app
 
 
 @cache
@@ -21,5 +20,5 @@ def any_application() -> Litestar:
 def web_application(settings: Settings, database: Database, storage: Storage) -> Litestar:
     """Without background tasks: the test's one connection has one user at a time. It ends the one made before."""
     application = any_application()
-    application.state = State({"settings": settings, "database": database, "storage": storage})
+    application.state = application_state(settings, database, storage)
     return application

@@ -87,6 +87,19 @@ API: Sequence[ControllerRouterHandler] = (
 )
 
 
+def application_state(settings: Settings, database: Database, storage: Storage) -> State:
+    """What requests find in `app.state`."""
+    return State(
+        {
+            "settings": settings,
+            "database": database,
+            "storage": storage,
+            "password_desk": PasswordDesk(),
+            "key_failures": KeyFailures(),
+        }
+    )
+
+
 def create_app(
     settings: Settings,
     database: Database,
@@ -111,15 +124,7 @@ def create_app(
     )
     app = Litestar(
         route_handlers=[api, console_router(), PublicReport, *gateway_handlers, healthz, readyz, metrics, *more],
-        state=State(
-            {
-                "settings": settings,
-                "database": database,
-                "storage": storage,
-                "password_desk": PasswordDesk(),
-                "key_failures": KeyFailures(),
-            }
-        ),
+        state=application_state(settings, database, storage),
         lifespan=list(lifespan),
         logging_config=None,
         exception_handlers={
