@@ -92,7 +92,7 @@ def test_exit_codes(shell: Shell, world: World, line: str, code: ExitCode) -> No
 def test_a_wrong_key_says_to_log_in(shell: Shell) -> None:
     result = shell.run("client", "list", key="tl_wrong")
     assert result.exit_code == ExitCode.NOT_AUTHENTICATED
-    assert "unknown or revoked; run 'tuneloop login'" in result.stderr
+    assert "unknown, revoked or expired; run 'tuneloop login'" in result.stderr
 
 
 def test_no_key_says_to_log_in(shell: Shell) -> None:

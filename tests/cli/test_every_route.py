@@ -78,7 +78,7 @@ COMMANDS = {
     "PUT /api/v1/members/{user_id}/role": "member role <member> operator",
     "DELETE /api/v1/members/{user_id}": "member remove <member>",
     "GET /api/v1/keys": "key list",
-    "POST /api/v1/keys": "key add robot",
+    "POST /api/v1/keys": "key add robot --all-clients",
     "DELETE /api/v1/keys/{key_id}": "key revoke <key>",
     "GET /api/v1/audit": "audit list",
     "GET /api/v1/clients": "client list",

@@ -1,24 +1,27 @@
 """API keys: shown once, stored as a hash, never stronger than their maker, dead when revoked."""
 
+from uuid import UUID
+
 import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 from sqlmodel import select
 
 from tests.support.factories import make_agency, make_client, make_key, owner_of
-from tuneloop.identity.keys import create_key, principal_of_key
+from tuneloop.identity.keys import create_key, principal_of_key, principals_of_keys
 from tuneloop.identity.secrets import token_digest
+from tuneloop.kit.clock import now
 from tuneloop.kit.db import Database
 from tuneloop.kit.errors import InvalidInput, NotAllowed, NotAuthenticated, NotFound
 from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
-from tuneloop.tables import ActorKind, Agency, ApiKey, AuditEvent, Client, Role
+from tuneloop.tables import ActorKind, Agency, ApiKey, AuditEvent, Client, Membership, Role
 
 Http = TestClient[Litestar]
 
 
 def test_a_key_is_shown_once_and_stored_as_a_hash(api: Http, database: Database, agency: Agency) -> None:
-    made = api.post("/api/v1/keys", json={"name": "ci", "role": "viewer"}).json()
+    made = api.post("/api/v1/keys", json={"name": "ci", "role": "viewer", "all_clients": True}).json()
     assert made["key"].startswith("tl_")
     assert made["key"] not in api.get("/api/v1/keys").text
     with database.unit(agency.id) as session:
@@ -30,7 +33,7 @@ def test_a_key_is_shown_once_and_stored_as_a_hash(api: Http, database: Database,
 
 
 def test_a_revoked_key_stops_at_once(api: Http) -> None:
-    made = api.post("/api/v1/keys", json={"name": "ci", "role": "viewer"}).json()
+    made = api.post("/api/v1/keys", json={"name": "ci", "role": "viewer", "all_clients": True}).json()
     headers = {"Authorization": f"Bearer {made['key']}"}
     assert api.get("/api/v1/session", headers=headers).status_code == 200
     assert api.delete(f"/api/v1/keys/{made['id']}").status_code == 204
@@ -90,3 +93,49 @@ def test_a_key_knows_where_a_call_came_from(database: Database, agency: Agency) 
         with pytest.raises(NotAuthenticated):
             principal_of_key(session, token=token + "x", origin="cli")
     assert (principal.agency_id, principal.role, principal.origin) == (agency.id, Role.VIEWER, "cli")
+
+
+def test_a_key_begins_with_the_least_right_and_says_how_far_it_reaches(api: Http, client_row: Client) -> None:
+    assert api.post("/api/v1/keys", json={"name": "ci"}).status_code == 400
+    assert api.post("/api/v1/keys", json={"name": "ci", "client": "acme", "all_clients": True}).status_code == 400
+    made = api.post("/api/v1/keys", json={"name": "ci", "client": "acme"}).json()
+    assert (made["role"], made["client"], made["owner"]) == ("viewer", client_row.slug, "Olga Owner")
+
+
+@pytest.mark.usefixtures("client_row")
+def test_a_key_for_inference_does_nothing_else_and_outlives_its_owner(
+    api: Http, database: Database, agency: Agency
+) -> None:
+    assert api.post("/api/v1/keys", json={"name": "x", "all_clients": True, "inference_only": True}).status_code == 422
+    made = api.post("/api/v1/keys", json={"name": "app", "client": "acme", "inference_only": True}).json()
+    refused = api.get("/api/v1/session", headers={"Authorization": f"Bearer {made['key']}"})
+    assert refused.status_code == 403
+    assert "only asks models" in refused.json()["error"]["message"]
+    with database.all_agencies() as session:
+        for membership in session.exec(select(Membership).where(Membership.agency_id == agency.id)):
+            session.delete(membership)
+        session.flush()
+        left = principals_of_keys(session, origin="gateway")
+    assert [(each.name, each.owner) for each in left.values() if each.agency_id == agency.id] == [("app", None)]
+
+
+def test_a_key_ends_on_its_day_and_no_later_than_the_key_it_was_made_with(
+    api: Http, database: Database, agency: Agency
+) -> None:
+    made = api.post("/api/v1/keys", json={"name": "week", "role": "admin", "all_clients": True, "days": 7}).json()
+    week = {"Authorization": f"Bearer {made['key']}"}
+    child = api.post("/api/v1/keys", json={"name": "child", "all_clients": True, "days": 30}, headers=week).json()
+    forever = api.post("/api/v1/keys", json={"name": "child", "all_clients": True}, headers=week).json()
+    assert child["expires_at"] == forever["expires_at"] == made["expires_at"]
+    with database.unit(agency.id) as session:
+        session.get_one(ApiKey, UUID(made["id"])).expires_at = now()
+    assert api.get("/api/v1/session", headers=week).status_code == 401
+
+
+def test_a_key_says_when_and_from_where_it_was_used(api: Http) -> None:
+    made = api.post("/api/v1/keys", json={"name": "ci", "all_clients": True}).json()
+    assert made["last_used_at"] is None
+    api.get("/api/v1/session", headers={"Authorization": f"Bearer {made['key']}"})
+    (row,) = [each for each in api.get("/api/v1/keys").json() if each["id"] == made["id"]]
+    assert row["last_used_at"] is not None
+    assert row["last_used_from"] == "testclient"

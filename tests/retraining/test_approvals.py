@@ -260,7 +260,7 @@ def test_a_key_does_what_its_owner_may_now(session: TenantSession, agency: Agenc
         assert principal_of_key(session, token=token, origin="api").role is now_may
     session.delete(membership)
     session.flush()
-    with pytest.raises(NotAuthenticated, match="unknown or revoked"):
+    with pytest.raises(NotAuthenticated, match="unknown, revoked or expired"):
         principal_of_key(session, token=token, origin="api")
 
 

@@ -204,6 +204,7 @@ def test_people_and_keys_are_managed_by_admins(owner: Visitor, address: str, stu
     expect(page.get_by_role("status").first).to_contain_text("is viewer now")
     page.get_by_role("link", name="API keys").click()
     page.get_by_label("Name").fill("northwind app")
+    page.get_by_label("May").select_option("viewer")
     page.get_by_label("Confined to").select_option("northwind")
     page.get_by_role("button", name="Make key").click()
     key = page.locator("#token").inner_text()

@@ -65,7 +65,8 @@ def _key_by_password(terminal: Terminal, url: str, email: str, agency: str | Non
     """Sign in, make a key with the person's own role, sign out."""
     with signed_in(terminal, email, agency, url=url) as (api, proof, _):
         role = api.get("/session", Me).value.role
-        made = api.post("/keys", ApiKeyCreated, {"name": f"cli on {platform.node()}", "role": role}, headers=proof)
+        body = {"name": f"cli on {platform.node()}", "role": role, "all_clients": True}
+        made = api.post("/keys", ApiKeyCreated, body, headers=proof)
     return made.value.key
 
 

@@ -20,11 +20,22 @@ app = typer.Typer()
 def add(
     terminal: Terminal,
     name: Annotated[str, typer.Argument(metavar="NAME", help="What the key is for.")],
-    role: Annotated[Role, typer.Option(help="What the key may do.")] = Role.OPERATOR,
+    role: Annotated[Role, typer.Option(help="What the key may do.")] = Role.VIEWER,
     client: Annotated[str | None, typer.Option(help="Confine the key to this client.")] = None,
+    all_clients: Annotated[bool, typer.Option("--all-clients", help="Do not confine it.")] = False,
+    inference: Annotated[bool, typer.Option("--inference", help="It only asks the client's models.")] = False,
+    days: Annotated[int | None, typer.Option(help="How long it works; for good if left out.", min=1)] = None,
 ) -> None:
-    """Make an API key. It is shown once."""
-    reply = terminal.api.post("/keys", ApiKeyCreated, {"name": name, "role": role, "client": client})
+    """Make an API key, for --client or --all-clients. It is shown once."""
+    body = {
+        "name": name,
+        "role": role,
+        "client": client,
+        "all_clients": all_clients,
+        "inference_only": inference,
+        "days": days,
+    }
+    reply = terminal.api.post("/keys", ApiKeyCreated, body)
     terminal.show(reply, render_created)
 
 
@@ -49,6 +60,10 @@ KEYS = Rows[ApiKeyRead](
     text("Name", lambda it: it.name),
     whole("Begins with", lambda it: it.prefix),
     whole("Role", lambda it: it.role),
-    whole("Client", lambda it: it.client),
+    whole("Client", lambda it: it.client or "all"),
+    text("For", lambda it: "inference" if it.inference_only else "API"),
+    text("Of", lambda it: it.owner or "nobody"),
+    text("Last used", lambda it: f"{it.last_used_at} {it.last_used_from}" if it.last_used_at else "never"),
+    text("Until", lambda it: it.expires_at or ""),
     text("Revoked", lambda it: it.revoked_at or ""),
 )

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from contextlib import suppress
+from uuid import UUID
 
 import psycopg
 import structlog
@@ -13,9 +14,10 @@ from tuneloop.gateway.errors import InvalidKey
 from tuneloop.gateway.metrics import ROUTE_RELOADS, ROUTES
 from tuneloop.gateway.routes import ORIGIN, Route, RouteLoader, RouteTable
 from tuneloop.identity.key_failures import KeyFailures
-from tuneloop.identity.keys import principal_of_key
+from tuneloop.identity.keys import KeyUse, note_use, principal_of_key
 from tuneloop.identity.route_changes import CHANNEL
 from tuneloop.identity.secrets import KEY_PREFIX, token_digest
+from tuneloop.kit.clock import now
 from tuneloop.kit.db import Database
 from tuneloop.kit.errors import NotAuthenticated, Unavailable
 from tuneloop.kit.principal import Principal
@@ -40,6 +42,7 @@ class RouteKeeper:
         self._loading = asyncio.Lock()
         self._load_began = 0.0
         self._lookups = asyncio.Semaphore(LOOKUPS_AT_ONCE)
+        self._used: dict[UUID, KeyUse] = {}
 
     async def principal(self, token: str, address: str) -> Principal:
         """The caller behind an API key; a key that is newer than the table costs one look-up.
@@ -52,7 +55,7 @@ class RouteKeeper:
         digest = token_digest(token)
         known = self.table.principals.get(digest)
         if known is not None:
-            return known
+            return self._noted(known, address)
         self._failures.require_patience(address)
         if not token.startswith(KEY_PREFIX):
             self._failures.count(address)
@@ -60,13 +63,19 @@ class RouteKeeper:
         if self._healthy:
             try:
                 async with self._lookups:
-                    return await asyncio.to_thread(self._look_up, token)
+                    found = await asyncio.to_thread(self._look_up, token)
+                return self._noted(found, address)
             except NotAuthenticated:
                 self._failures.count(address)
                 raise InvalidKey from None
             except SQLAlchemyError as error:
                 log.warning("key_lookup_failed", error=error)
         raise Unavailable("this key cannot be checked just now; try again shortly", retry_after_seconds=5)
+
+    def _noted(self, principal: Principal, address: str) -> Principal:
+        if principal.actor_id is not None:
+            self._used[principal.actor_id] = KeyUse(now(), address)
+        return principal
 
     async def route(self, principal: Principal, name: str) -> Route | None:
         """The route of a name; one that is newer than the table costs one reload, shared by all who wait for it."""
@@ -120,7 +129,9 @@ class RouteKeeper:
             await asyncio.sleep(LISTEN_AGAIN_SECONDS)
 
     def _load(self) -> RouteTable:
+        used, self._used = self._used, {}
         with self._database.all_agencies() as session:
+            note_use(session, used)
             return self._loader.load(session)
 
     def _look_up(self, token: str) -> Principal:

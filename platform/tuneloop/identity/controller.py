@@ -6,7 +6,7 @@ from litestar import Controller, Response, delete, get, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
-from tuneloop.identity.keys import create_key, keys, revoke_key
+from tuneloop.identity.keys import create_key, keys, owner_name, revoke_key
 from tuneloop.identity.request import COOKIE, HttpRequest, at_password_desk, database_of, session_cookie
 from tuneloop.identity.route_changes import notify_routes_changed
 from tuneloop.identity.schemas import (
@@ -49,7 +49,8 @@ def _read_member(session: TenantSession, member: Member) -> MemberRead:
 
 def _key_fields(session: TenantSession, row: ApiKey) -> dict[str, object]:
     return {
-        **row.model_dump(include={"id", "name", "prefix", "role", "created_at", "revoked_at"}),
+        **row.model_dump(include=set(ApiKeyRead.model_fields) - {"client", "owner"}),
+        "owner": owner_name(session, row),
         "client": _client_slug(session, row.scope_client_id),
     }
 
@@ -136,7 +137,7 @@ class ApiKeyController(Controller):
         data: JSONBody[ApiKeyCreate],
     ) -> ApiKeyCreated:
         """Make an API key, for the agency or confined to one client. The key is shown once."""
-        row, token = create_key(session, principal=principal, name=data.name, role=data.role, client=data.client)
+        row, token = create_key(session, principal=principal, **data.model_dump(exclude={"all_clients"}))
         notify_routes_changed(session)
         return ApiKeyCreated.model_validate({**_key_fields(session, row), "key": token})
 

@@ -11,7 +11,7 @@ from litestar.di import NamedDependency
 from litestar.handlers import BaseRouteHandler
 
 from tuneloop.identity.key_failures import KeyFailures
-from tuneloop.identity.keys import principal_of_key
+from tuneloop.identity.keys import KeyUse, note_use, principal_of_key
 from tuneloop.identity.password_desk import PasswordDesk
 from tuneloop.identity.service import (
     SESSION_LIFE,
@@ -22,8 +22,9 @@ from tuneloop.identity.service import (
 )
 from tuneloop.identity.sign_in_limits import Attempt
 from tuneloop.kit.client_address import client_address
+from tuneloop.kit.clock import now
 from tuneloop.kit.db import Database
-from tuneloop.kit.errors import NotAuthenticated
+from tuneloop.kit.errors import NotAllowed, NotAuthenticated
 from tuneloop.kit.principal import Principal
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.tenancy import TenantSession
@@ -75,7 +76,10 @@ def _caller_by_key(connection: ASGIConnection[Any, Any, Any, State], token: str)
     assert isinstance(failures, KeyFailures)
     try:
         with database_of(connection).all_agencies() as session:
-            return principal_of_key(session, token=token, origin=origin)
+            principal = principal_of_key(session, token=token, origin=origin)
+            assert principal.actor_id is not None
+            note_use(session, {principal.actor_id: KeyUse(now(), address)})
+            return principal
     except NotAuthenticated:
         failures.require_patience(address)
         failures.count(address)
@@ -106,6 +110,8 @@ async def known_visitor(connection: ASGIConnection[Any, Any, Any, State], handle
     if "role" not in handler.opt:
         return
     visit = await run_sync(identify, connection)
+    if visit.principal.inference_only:
+        raise NotAllowed("this key only asks models, at /v1; use another key for this", needed="a key of the API")
     connection.scope["auth"] = connection.state.visitor = visit.principal
     connection.state.csrf_token = visit.csrf_token
     visit.principal.require(role_of(handler))

@@ -1,9 +1,10 @@
 """What the identity endpoints read and write."""
 
 from datetime import datetime
+from typing import Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, EmailStr, Field
+from pydantic import BaseModel, ConfigDict, EmailStr, Field, model_validator
 
 from tuneloop.tables import Role
 
@@ -44,8 +45,17 @@ class RoleChange(Strict):
 
 class ApiKeyCreate(Strict):
     name: str = Field(min_length=1, max_length=120)
-    role: Role = Role.OPERATOR
+    role: Role = Role.VIEWER
     client: str | None = Field(default=None, description="slug of the client that the key is confined to")
+    all_clients: bool = Field(default=False, description="say so for a key that is not confined to a client")
+    inference_only: bool = Field(default=False, description="it only asks the client's models, at /v1")
+    days: int | None = Field(default=None, ge=1, le=3650, description="how long it works; for good if left out")
+
+    @model_validator(mode="after")
+    def _says_how_far_it_reaches(self) -> Self:
+        if self.all_clients == (self.client is not None):
+            raise ValueError("name the client that the key is confined to, or say all_clients")
+        return self
 
 
 class ApiKeyRead(BaseModel):
@@ -54,8 +64,13 @@ class ApiKeyRead(BaseModel):
     prefix: str
     role: Role
     client: str | None
+    owner: str | None = Field(description="None: it is nobody's, or its owner is not a member any more")
+    inference_only: bool
     created_at: datetime
     revoked_at: datetime | None
+    expires_at: datetime | None
+    last_used_at: datetime | None
+    last_used_from: str | None
 
 
 class ApiKeyCreated(ApiKeyRead):

@@ -38,7 +38,8 @@ def weaker(one: Role, other: Role) -> Role:
 class Principal:
     """`client_id` confines the caller to one client of the agency; `origin` says where the call came from.
 
-    `owner` is whose key it is: whatever counts people counts the owner, however many keys they have.
+    `owner` is whose key it is: whatever counts people counts the owner, however many keys they have. A key that is
+    `inference_only` asks models and does nothing else.
     """
 
     agency_id: UUID
@@ -49,6 +50,7 @@ class Principal:
     origin: str
     client_id: UUID | None = None
     owner: Person | None = None
+    inference_only: bool = False
 
     @classmethod
     def system(cls, agency_id: UUID, name: str) -> Self:

@@ -13,7 +13,10 @@ from tuneloop.kit.tenancy import Row, Tenant
 
 
 class ApiKey(Tenant, table=True):
-    """`scope_client_id` confines the key to one client; `prefix` is the part that may be shown."""
+    """`scope_client_id` confines the key to one client; `prefix` is the part that may be shown.
+
+    `created_by` is whose key it is. `last_used_at` is true to the minute.
+    """
 
     __tablename__ = "api_key"
 
@@ -25,6 +28,10 @@ class ApiKey(Tenant, table=True):
     created_by: UUID | None = Field(default=None, foreign_key="person.id")
     created_at: datetime = Field(default_factory=now)
     revoked_at: datetime | None = None
+    inference_only: bool = False
+    expires_at: datetime | None = None
+    last_used_at: datetime | None = None
+    last_used_from: str | None = None
 
 
 class WebSession(Row, table=True):

@@ -145,7 +145,7 @@ def colleague_s_key(post: Callable[[str, Any], Any], browser: httpx.Client, emai
     )
     made = browser.post(
         "/api/v1/keys",
-        json={"name": "labelling", "role": "operator"},
+        json={"name": "labelling", "role": "operator", "all_clients": True},
         headers={"X-CSRF-Token": joined.raise_for_status().json()["csrf_token"]},
     )
     return str(made.raise_for_status().json()["key"])

@@ -11,7 +11,7 @@ from litestar.response import Redirect
 from pydantic import BaseModel, ValidationError
 
 from tuneloop.clients.service import list_clients
-from tuneloop.identity.keys import create_key, keys, revoke_key
+from tuneloop.identity.keys import create_key, keys, owner_name, revoke_key
 from tuneloop.identity.request import HttpRequest, settings_of
 from tuneloop.identity.route_changes import notify_routes_changed
 from tuneloop.identity.schemas import ApiKeyCreate, RoleChange
@@ -115,6 +115,9 @@ class MembersPage(Controller):
         return back_to("/members", "Removed, and signed out everywhere.")
 
 
+ALL_CLIENTS, INFERENCE = "*", "inference"
+
+
 class KeysPage(Controller):
     path = "/keys"
     include_in_schema = False
@@ -132,13 +135,18 @@ class KeysPage(Controller):
         form: NamedDependency[FormMultiDict],
     ) -> Response[str]:
         """Answers with the page itself: the key is shown once, and never travels in an address or a cookie."""
+        role = required(form, "role", "what it may do")
+        reach = required(form, "client", "the client that the key is confined to")
         wanted = _checked(
             ApiKeyCreate,
             name=required(form, "name", "the name"),
-            role=required(form, "role", "the role"),
-            client=optional(form, "client") or None,
+            role=Role.VIEWER if role == INFERENCE else role,
+            client=None if reach == ALL_CLIENTS else reach,
+            all_clients=reach == ALL_CLIENTS,
+            inference_only=optional(form, "role") == INFERENCE,
+            days=optional(form, "days") or None,
         )
-        _, token = create_key(session, principal=principal, name=wanted.name, role=wanted.role, client=wanted.client)
+        _, token = create_key(session, principal=principal, **wanted.model_dump(exclude={"all_clients"}))
         session.flush()
         notify_routes_changed(session)
         return _keys(request, session, token=token)
@@ -182,7 +190,8 @@ def _keys(request: HttpRequest, session: TenantSession, *, token: str = "") -> R
         token=token,
         clients=clients,
         client_names={client.id: client.name for client in clients},
-        roles=[Role.OPERATOR, Role.VIEWER, Role.ADMIN],
+        owners={key.id: owner_name(session, key) for key in keys(session)},
+        roles=[Role.VIEWER, Role.OPERATOR, Role.ADMIN],
     )
 
 
