@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "key_limits"
-down_revision = "job_hold"
+down_revision = "job_patience"
 branch_labels = None
 depends_on = None
 
