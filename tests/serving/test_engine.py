@@ -185,10 +185,10 @@ def test_a_cancelled_request_frees_its_sequence(make_engine: MakeEngine) -> None
     version = engine.prepare(REPLYING, [])
     deltas: list[Delta] = []
     dropped = engine.submit(version, ask(TEXTS[0]), Options(max_tokens=400), on_delta=deltas.append)
-    waiting = engine.submit(version, ask(TEXTS[1]))
-    never = engine.submit(version, ask(TEXTS[2]))
     while not deltas:
         assert engine.step() == []
+    waiting = engine.submit(version, ask(TEXTS[1]))
+    never = engine.submit(version, ask(TEXTS[2]))
     engine.cancel(dropped)
     engine.cancel(never)
     assert set(answers(engine)) == {waiting}

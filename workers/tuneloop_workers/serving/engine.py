@@ -22,15 +22,20 @@ from tuneloop_workers.serving.request_state import Finished, Run
 from tuneloop_workers.serving.servable import AdapterKey, LoraFile, Servable
 
 OnDelta = Callable[[Delta], None]
+PATIENCE = 64
 
 
 class Engine:
     """Answers requests of any versions of one base; every method belongs to the thread that built it.
 
     One decode serves one adapter set; adapter sets with work take turns, and new requests are admitted in turns too,
-    so a busy version can't starve the others. `context_tokens` is the memory of all sequences together, `batch_tokens`
-    the most tokens of one decode: it bounds how long a long prompt delays the others' next token. `exact`: attention in
-    F32, for comparison with other implementations.
+    so a busy version can't starve the others. Memory is taken as it is used: when it runs out, the youngest long answer
+    gives its own back and goes on later, and the oldest request always goes on, so something is always finished. Short
+    work goes first: it keeps an eighth of the sequences, and long answers make room for it.
+
+    `context_tokens` is the memory of all sequences together, `batch_tokens` the most tokens of one decode: it bounds
+    how long a long prompt delays the others' next token. `exact`: attention in F32, for comparison with other
+    implementations.
     """
 
     def __init__(
@@ -59,7 +64,8 @@ class Engine:
         self._adapters = AdapterCache(self.model, self._context, adapters)
         self._prefixes = PrefixCache(range(sequences, sequences + prefixes), self._context.cut)
         self._free = deque(range(sequences))
-        self._waiting: dict[AdapterKey, deque[Run]] = {}
+        self._kept_for_short = sequences // 8
+        self._waiting: dict[bool, dict[AdapterKey, deque[Run]]] = {True: {}, False: {}}
         self._active: dict[AdapterKey, list[Run]] = {}
         self._tickets = count(1)
         self.identity = llama.identity()
@@ -67,7 +73,8 @@ class Engine:
     @property
     def unfinished(self) -> int:
         """Requests that are not finished yet."""
-        return sum(map(len, self._waiting.values())) + sum(map(len, self._active.values()))
+        lines = [queue for line in self._waiting.values() for queue in line.values()]
+        return sum(map(len, lines)) + sum(map(len, self._active.values()))
 
     def prepare(self, contract: Contract, adapters: Sequence[LoraFile]) -> Servable:
         """Raises InvalidInput when the prompt prefix leaves no room or labels can't be told apart."""
@@ -95,6 +102,7 @@ class Engine:
     def step(self) -> list[Finished]:
         """One decode for one adapter set, and whatever it completed."""
         failed = self._admit()
+        self._make_room()
         if not self._active:
             return failed
         key = next(iter(self._active))
@@ -117,10 +125,9 @@ class Engine:
             for run in runs:
                 if run.ticket == ticket:
                     return self._release(run)
-        for key, queue in list(self._waiting.items()):
-            self._waiting[key] = deque(run for run in queue if run.ticket != ticket)
-            if not self._waiting[key]:
-                del self._waiting[key]
+        for line in self._waiting.values():
+            for run in [run for queue in line.values() for run in queue if run.ticket == ticket]:
+                self._leave_line(run)
         return None
 
     def reset(self) -> None:
@@ -157,28 +164,61 @@ class Engine:
 
     def _queue(self, version: Servable, suffix: tuple[int, ...], decoder: Decoder | None) -> int:
         run = Run(next(self._tickets), version, suffix, decoder, time.perf_counter())
-        self._waiting.setdefault(version.key, deque()).append(run)
+        run.behind = decoder.opening if decoder else ()
+        self._waiting[run.short].setdefault(version.key, deque()).append(run)
         return run.ticket
 
     def _admit(self) -> list[Finished]:
-        """Moves waiting requests into free sequences, one adapter set after the other."""
+        """Moves waiting requests into free sequences: short ones, then long ones, one adapter set after the other.
+
+        One that finds no room lets others pass, but not for ever.
+        """
         failed: list[Finished] = []
-        while self._waiting and self._free:
-            key, queue = next(iter(self._waiting.items()))
-            run = queue[0]
-            try:
-                self._adapters.require(run.version.adapters, self._adapters_in_use())
-            except TuneloopError as problem:
-                failed.append(Finished(run.ticket, problem))
-            else:
-                if not self._place(run):
-                    break
-                self._active.setdefault(key, []).append(run)
-            queue.popleft()
-            del self._waiting[key]
-            if queue:
-                self._waiting[key] = queue
+        turns = ((False, self._is_overdue), (True, self._finds_sequence), (False, self._may_begin))
+        for short, may_enter in turns:
+            tried: set[AdapterKey] = set()
+            while (key := next((key for key in self._waiting[short] if key not in tried), None)) is not None:
+                run = self._waiting[short][key][0]
+                try:
+                    if not may_enter(run) or not self._enters(run):
+                        tried.add(key)
+                        continue
+                except TuneloopError as problem:
+                    failed.append(Finished(run.ticket, problem))
+                self._leave_line(run)
         return failed
+
+    def _enters(self, run: Run) -> bool:
+        """Raises what is wrong with its adapters."""
+        self._adapters.require(run.version.adapters, self._adapters_in_use())
+        if not self._place(run):
+            run.passed += 1
+            return False
+        self._active.setdefault(run.version.key, []).append(run)
+        return True
+
+    def _leave_line(self, run: Run) -> None:
+        """Its adapter set waits behind the others again."""
+        line = self._waiting[run.short]
+        queue = line.pop(run.version.key)
+        queue.remove(run)
+        if queue:
+            line[run.version.key] = queue
+
+    def _is_overdue(self, run: Run) -> bool:
+        """A long one that short ones kept out of a sequence for too long."""
+        return bool(self._free) and run.waited > PATIENCE
+
+    def _finds_sequence(self, _run: Run) -> bool:
+        return bool(self._free)
+
+    def _may_begin(self, run: Run) -> bool:
+        if len(self._free) <= self._kept_for_short:
+            run.waited += 1
+            return False
+        heads = (queue[0] for queue in self._waiting[False].values())
+        overdue = min((head.ticket for head in heads if head.passed > PATIENCE), default=run.ticket)
+        return run.ticket <= overdue
 
     def _place(self, run: Run) -> bool:
         """Finds memory for a request, dropping unused prefixes; False when it has to wait."""
@@ -186,12 +226,11 @@ class Engine:
         if prefix:
             prefix.users += 1
             run.prefix = prefix
-        while self._cells_free() < run.cells:
-            if not self._prefixes.evict():
-                if prefix:
-                    prefix.users -= 1
-                    run.prefix = None
-                return False
+        if not self._room_for(run):
+            if prefix:
+                prefix.users -= 1
+                run.prefix = None
+            return False
         if not prefix and self._prefixes.enabled and (prefix := self._prefixes.add(run.version)):
             prefix.users += 1
             run.prefix = prefix
@@ -203,8 +242,32 @@ class Engine:
                 self._context.copy(prefix.sequence, run.sequence)
         else:
             run.pending = run.version.prefix + run.suffix
-        run.pending += run.decoder.opening if run.decoder else ()
+        run.pending += run.behind
         return True
+
+    def _room_for(self, run: Run) -> bool:
+        """Whether a request can begin. For a short one, long answers but the oldest request give way."""
+        while self._cells_free() < run.cells_to_begin:
+            if not self._prefixes.evict() and not (run.short and self._interrupt(long_only=True)):
+                return False
+        return True
+
+    def _make_room(self) -> None:
+        """Answers grow with every decode; the oldest request fits in any case, once it is alone."""
+        while self._cells_free() < 0 and (self._prefixes.evict() or self._interrupt(long_only=False)):
+            pass
+
+    def _interrupt(self, *, long_only: bool) -> bool:
+        """The youngest long answer, or else the youngest request, gives its memory back. Never the oldest."""
+        runs = sorted((run for runs in self._active.values() for run in runs), key=lambda run: (run.short, -run.ticket))
+        oldest = min((run.ticket for run in runs), default=0)
+        for run in runs:
+            if run.ticket != oldest and run.decoder and not (long_only and run.short):
+                self._release(run)
+                run.give_up_memory()
+                self._waiting[run.short].setdefault(run.version.key, deque()).appendleft(run)
+                return True
+        return False
 
     def _cells_free(self) -> int:
         runs = sum(run.cells for runs in self._active.values() for run in runs)
@@ -258,6 +321,7 @@ class Engine:
         if keep < run.position:
             self._context.cut(run.sequence, keep)
         run.position, run.pending = keep, move.tokens
+        run.behind = run.behind[: move.keep] + move.tokens
         return True
 
     def _outcome(self, run: Run) -> EngineAnswer | None:
