@@ -94,6 +94,11 @@ NAMELESS = {
     "GET /api/v1/invitations",
     "POST /api/v1/invitations",
     "PUT /api/v1/password",
+    "GET /api/v1/account",
+    "DELETE /api/v1/account/sessions",
+    "GET /account",
+    "POST /account/password",
+    "POST /account/sessions/end",
     "GET /api/v1/keys",
     "POST /api/v1/keys",
     "GET /api/v1/audit",
@@ -121,6 +126,8 @@ NAMELESS = {
     "POST /billing/connect",
 }
 WITHOUT_THE_THING = {
+    "DELETE /api/v1/account/sessions/{session_id}": "a key is signed in nowhere",
+    "POST /account/sessions/{session_id}/end": "a key is signed in nowhere",
     "GET /api/v1/clients/{client}/reports/{month}/pdf": "its file is not in the store",
     "GET /api/v1/models/{client}/{model}/versions/{version}/files/{name}": "the version has no files",
     "POST /api/v1/models/{client}/{model}/try": "the model has no candidate",

@@ -54,6 +54,7 @@ from tuneloop.tables import (
     SlackIdentity,
     SlackInstallation,
     VersionAlias,
+    WebSession,
     WorkEntry,
 )
 
@@ -65,6 +66,13 @@ COMMANDS = {
     "GET /api/v1/session": "whoami",
     "DELETE /api/v1/session": "login --email olga@north.example",
     "GET /api/v1/members": "member list",
+    "POST /api/v1/members/{user_id}/deactivate": "member deactivate <member>",
+    "POST /api/v1/members/{user_id}/reactivate": "member reactivate <member>",
+    "POST /api/v1/members/{user_id}/password-reset": "member reset-password <member>",
+    "DELETE /api/v1/members/{user_id}/sessions": "member sign-out <member>",
+    "GET /api/v1/account": "account show olga@north.example",
+    "DELETE /api/v1/account/sessions": "account sign-out olga@north.example",
+    "DELETE /api/v1/account/sessions/{session_id}": "account sign-out olga@north.example --session <session>",
     "GET /api/v1/invitations": "member invitations",
     "POST /api/v1/invitations": "member invite bo@north.example --role operator",
     "POST /api/v1/invitations/{invitation_id}/resend": "member resend <invitation>",
@@ -299,6 +307,14 @@ def names(
             role=Role.OWNER,
             password="correct-horse-battery",
         )
+        opened = WebSession(
+            user_id=olga.user.id,
+            session_agency_id=agency.id,
+            token_hash="0" * 64,
+            csrf_token="",
+            expires_at=now() + timedelta(hours=1),
+        )
+        session.add(opened)
         settings: Settings = app.state.settings
         asked = invite(
             session,
@@ -343,6 +359,7 @@ def names(
         "completion": completion_id(world.row(Prediction).id),
         "file": str(file),
         "text": str(text),
+        "session": str(opened.id),
         "invited": f"https://tuneloop.example/invitation?token={invited}",
         "reset": f"https://tuneloop.example/password?token={reset}",
         "out": str(shell.data_dir.parent / "out"),

@@ -9,7 +9,7 @@ from litestar.testing import TestClient
 from sqlmodel import select
 
 from tests.people.post import Post
-from tests.support.factories import owner_of
+from tests.support.factories import make_key, owner_of
 from tests.support.people import add_member
 from tuneloop.identity.passwords import require_good
 from tuneloop.kit.clock import now
@@ -144,3 +144,24 @@ def test_what_is_tried_first_is_no_password(password: str) -> None:
 )
 def test_length_counts_and_composition_does_not(password: str) -> None:
     require_good(password, email="ann.smith@north.example")
+
+
+def test_guesses_at_a_password_cost_time_wherever_they_are_made(
+    api: Http, database: Database, elsewhere: Agency, person: Http, post: Post
+) -> None:
+    """An admin elsewhere, who shows themselves the link, could try a person's password on the invitation."""
+    with TestClient(person.app) as owner:
+        owner.headers["Authorization"] = f"Bearer {make_key(database, elsewhere)}"
+        invitation = owner.post("/api/v1/invitations", json={"email": ANN}).json()["id"]
+        token = owner.post(f"/api/v1/invitations/{invitation}/link").json()["url"].partition("token=")[2]
+    body = {"token": token, "password": "a guess at it"}
+    answers = [person.post("/api/v1/invitations/accept", json=body).status_code for _ in range(8)]
+    assert (answers[0], answers[-1]) == (401, 429)
+    assert person.post("/api/v1/session", json={"email": ANN, "password": OLD}).status_code == 429
+
+
+def test_guesses_at_one_s_own_password_cost_time(person: Http) -> None:
+    assert sign_in(person, OLD) == 201
+    guess = {"old": "a guess at it", "new": NEW}
+    answers = [person.put("/api/v1/password", json=guess).status_code for _ in range(8)]
+    assert (answers[0], answers[-1]) == (422, 429)

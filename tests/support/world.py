@@ -51,6 +51,7 @@ from tuneloop.tables import (
     FeedbackKind,
     FindingKind,
     GateLook,
+    InactiveMember,
     Invitation,
     JobRow,
     Membership,
@@ -230,6 +231,7 @@ def make_world(
         messages=[{"role": "user", "content": "How long does it take?"}],
     )
     user = User(email=f"ann@{agency.slug}-{client_slug}.example", name="Ann")
+    former = User(email=f"fred@{agency.slug}-{client_slug}.example", name="Fred")
     approval = Approval(
         **mine,
         cycle_id=cycle.id,
@@ -349,6 +351,7 @@ def make_world(
             subject_id=str(model.id),
         ),
         *billing_rows(session, agency, client),
+        former,
         user,
         workspace,
         SlackChannel(**mine, installation_id=workspace.id, channel="C1"),
@@ -376,6 +379,13 @@ def make_world(
         ),
         *report_rows(agency, client),
         Membership(agency_id=agency.id, user_id=user.id, role=Role.VIEWER),
+        InactiveMember(
+            agency_id=agency.id,
+            user_id=former.id,
+            role=Role.VIEWER,
+            member_since=now(),
+            deactivated_by="Ann",
+        ),
         Invitation(
             agency_id=agency.id,
             email=f"ivy@{agency.slug}-{client_slug}.example",

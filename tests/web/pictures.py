@@ -52,6 +52,7 @@ def take(folder: Path, wanted: list[str]) -> None:
             "compare": f"/cycles/{shown.promotion_id}/compare",
             "members": "/members",
             "keys": "/keys",
+            "account": "/account",
             "audit": "/audit",
             "jobs": "/jobs",
             "schedules": "/schedules",

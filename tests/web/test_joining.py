@@ -28,7 +28,7 @@ def _link(owner: Visitor, email: str) -> str:
 def test_an_invited_person_chooses_a_password_and_is_in(owner: Visitor, browser: Browser, address: str) -> None:
     page, email = owner.page, "nora@studio.example"
     page.goto("/members")
-    expect(page.get_by_label("password", exact=False)).to_have_count(0)
+    expect(page.locator("input[type=password]")).to_have_count(0)
     page.get_by_label("E-mail").fill(email)
     page.get_by_role("button", name="Invite").click()
     expect(page.get_by_role("status").first).to_contain_text(f"An invitation goes to {email}")
@@ -112,3 +112,43 @@ def test_a_forgotten_password_is_chosen_anew(browser: Browser, address: str, hom
     again.page.goto(f"/password?token={token}")
     expect(again.page.get_by_text(re.compile("used already"))).to_be_visible()
     again.context.close()
+
+
+def test_my_account_shows_where_i_am_signed_in_and_changes_my_password(
+    browser: Browser, address: str, home: Committed
+) -> None:
+    email = make_person(home, Role.VIEWER)
+    with visitor(browser, address, viewport={"width": 360, "height": 740}) as person:
+        page = person.sign_in(email, PASSWORD)
+        page.get_by_role("link", name="Viewer Smith").click()
+        check_page(person, "/account")
+        expect(page.get_by_role("table", name="Browsers that are signed in").get_by_role("row")).to_have_count(2)
+        expect(page.get_by_text("Chrome on Linux")).to_be_visible()
+        page.get_by_label("Present password").fill(PASSWORD)
+        page.get_by_label("New password").fill(OWN)
+        page.get_by_label("Once more").fill(OWN)
+        page.get_by_role("button", name="Change password").click()
+        expect(page.get_by_role("status")).to_contain_text("Your password is changed")
+        person.sign_in(email, OWN)
+        page.goto("/account")
+        page.get_by_role("button", name="Sign out everywhere").click()
+        page.get_by_role("dialog", name="Sure?").get_by_role("button", name="Yes, do it").click()
+        expect(page.get_by_role("status")).to_contain_text("signed out everywhere")
+
+
+def test_a_member_is_deactivated_and_put_back_on_the_page(owner: Visitor, studio: Committed) -> None:
+    email, page = make_person(studio, Role.CLIENT_VIEWER, client="northwind"), owner.page
+    page.goto("/members")
+    row = page.get_by_role("row", name=email)
+    row.get_by_role("button", name="Deactivate").click()
+    page.get_by_role("dialog", name="Sure?").get_by_role("button", name="Yes, do it").click()
+    expect(page.get_by_role("status").first).to_contain_text("is deactivated and signed out")
+    expect(row).to_contain_text("deactivated")
+    row.get_by_role("button", name="Reactivate").click()
+    expect(page.get_by_role("status").first).to_contain_text("is back")
+    row.get_by_role("button", name="New password").click()
+    page.get_by_role("dialog", name="Sure?").get_by_role("button", name="Yes, do it").click()
+    expect(page.get_by_role("status").first).to_contain_text("gets a link to choose a new password")
+    row.get_by_role("button", name="Remove").click()
+    page.get_by_role("dialog", name="Sure?").get_by_role("button", name="Yes, do it").click()
+    expect(page.get_by_role("row", name=email)).to_have_count(0)

@@ -32,6 +32,7 @@ PAGES = (
     "/cycles/{promotion_id}/compare",
     "/members",
     "/keys",
+    "/account",
     "/audit",
     "/jobs",
     "/schedules",

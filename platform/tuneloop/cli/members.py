@@ -97,6 +97,32 @@ def remove(terminal: Terminal, member: Member) -> None:
     terminal.show(terminal.api.delete(f"/members/{member}", NoneType), lambda _: f"member {member} is removed")
 
 
+@command(app, "deactivate")
+def deactivate(terminal: Terminal, member: Member) -> None:
+    """Take a member out: sessions end; keys, Slack user and mailed links do nothing until they are back."""
+    terminal.show(terminal.api.post(f"/members/{member}/deactivate", MemberRead), MEMBERS.one)
+
+
+@command(app, "reactivate")
+def reactivate(terminal: Terminal, member: Member) -> None:
+    """Put a member back, with the role they had; keys that were not revoked work again."""
+    terminal.show(terminal.api.post(f"/members/{member}/reactivate", MemberRead), MEMBERS.one)
+
+
+@command(app, "sign-out")
+def sign_out(terminal: Terminal, member: Member) -> None:
+    """Sign a member out of your agency, everywhere."""
+    done = terminal.api.delete(f"/members/{member}/sessions", NoneType)
+    terminal.show(done, lambda _: f"member {member} is signed out")
+
+
+@command(app, "reset-password")
+def reset_password(terminal: Terminal, member: Member) -> None:
+    """Have a member choose a new password, by a link that goes to them. They are signed out of your agency."""
+    sent = terminal.api.post(f"/members/{member}/password-reset", NoneType)
+    terminal.show(sent, lambda _: f"member {member} is signed out and gets a link to choose a new password")
+
+
 def render_link(link: InvitationLink) -> Group:
     return stack(
         Text(link.url, "bold"),
@@ -110,6 +136,10 @@ MEMBERS = Rows[MemberRead](
     text("Name", lambda it: it.name),
     whole("Role", lambda it: it.role),
     whole("Client", lambda it: it.client),
+    whole("Signed in", lambda it: it.last_sign_in_at if it.active else "deactivated"),
+    whole("Browsers", lambda it: it.sessions),
+    whole("Keys", lambda it: it.keys),
+    whole("Key used", lambda it: it.key_used_at),
 )
 INVITATIONS = Rows[InvitationRead](
     whole("Invitation", lambda it: it.id),

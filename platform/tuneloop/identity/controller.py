@@ -1,20 +1,34 @@
 """HTTP: sign-in, members, API keys."""
 
+from collections.abc import Iterable
 from uuid import UUID
 
 from litestar import Controller, Response, delete, get, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
+from litestar.status_codes import HTTP_200_OK
 
+from tuneloop.identity.deactivation import (
+    Inactive,
+    deactivate,
+    forget_inactive,
+    inactive_members,
+    keys_of,
+    reactivate,
+    sign_out_member,
+)
 from tuneloop.identity.keys import create_key, keys, owner_name, revoke_key
-from tuneloop.identity.request import COOKIE, HttpRequest, at_password_desk, database_of, session_cookie
+from tuneloop.identity.request import COOKIE, HttpRequest, at_password_desk, database_of, seen_of, session_cookie
 from tuneloop.identity.route_changes import notify_routes_changed
 from tuneloop.identity.schemas import (
+    AccountRead,
     ApiKeyCreate,
     ApiKeyCreated,
     ApiKeyRead,
     Me,
     MemberRead,
+    OwnKeyRead,
+    OwnSessionRead,
     RoleChange,
     SignedIn,
     SignIn,
@@ -28,22 +42,50 @@ from tuneloop.identity.service import (
     sign_in,
     sign_out,
 )
+from tuneloop.identity.sessions import (
+    Activity,
+    activity,
+    end_own_session,
+    own_keys,
+    own_sessions,
+    person_of_principal,
+    sign_out_everywhere,
+)
 from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
-from tuneloop.tables import Agency, ApiKey, Client, Role
+from tuneloop.tables import Agency, ApiKey, Client, Role, User
 
 
 def _client_slug(session: TenantSession, client_id: UUID | None) -> str | None:
     return session.get_one(Client, client_id).slug if client_id else None
 
 
-def _read_member(session: TenantSession, member: Member) -> MemberRead:
+def read_members(session: TenantSession, agency_id: UUID, found: Iterable[Member]) -> list[MemberRead]:
+    busy = activity(session, agency_id)
+    return [
+        MemberRead(
+            user_id=member.user.id,
+            email=member.user.email,
+            name=member.user.name,
+            role=member.membership.role,
+            client=_client_slug(session, member.membership.member_client_id),
+            active=True,
+            last_sign_in_at=member.membership.last_sign_in_at,
+            **busy.get(member.user.id, Activity())._asdict(),
+        )
+        for member in found
+    ]
+
+
+def read_inactive(session: TenantSession, found: Inactive) -> MemberRead:
     return MemberRead(
-        user_id=member.user.id,
-        email=member.user.email,
-        name=member.user.name,
-        role=member.membership.role,
-        client=_client_slug(session, member.membership.member_client_id),
+        user_id=found.user.id,
+        email=found.user.email,
+        name=found.user.name,
+        role=found.row.role,
+        client=_client_slug(session, found.row.member_client_id),
+        active=False,
+        keys=len(keys_of(session, found.user.id)),
     )
 
 
@@ -65,7 +107,7 @@ class SessionController(Controller):
 
         def work() -> Browser:
             with database_of(request).all_agencies() as session:
-                return sign_in(session, email=data.email, password=data.password, agency=data.agency)
+                return sign_in(session, **data.model_dump(), seen=seen_of(request))
 
         browser = await at_password_desk(request, data.email, work)
         cookie = session_cookie(request, browser)
@@ -94,9 +136,10 @@ class MemberController(Controller):
     tags = ("members",)
 
     @get(role=Role.ADMIN, sync_to_thread=True)
-    def index(self, session: NamedDependency[TenantSession]) -> list[MemberRead]:
-        """Members of your agency."""
-        return [_read_member(session, member) for member in members(session)]
+    def index(self, session: NamedDependency[TenantSession], principal: NamedDependency[Principal]) -> list[MemberRead]:
+        """Members of your agency, those who are deactivated last."""
+        active = read_members(session, principal.agency_id, members(session))
+        return active + [read_inactive(session, each) for each in inactive_members(session)]
 
     @put("/{user_id:uuid}/role", role=Role.ADMIN, sync_to_thread=True)
     def change(
@@ -107,7 +150,8 @@ class MemberController(Controller):
         data: JSONBody[RoleChange],
     ) -> MemberRead:
         """Give a member another role."""
-        return _read_member(session, change_role(session, principal=principal, user_id=user_id, role=data.role))
+        member = change_role(session, principal=principal, user_id=user_id, role=data.role)
+        return read_members(session, principal.agency_id, [member])[0]
 
     @delete("/{user_id:uuid}", role=Role.ADMIN, sync_to_thread=True)
     def remove(
@@ -117,7 +161,87 @@ class MemberController(Controller):
         user_id: FromPath[UUID],
     ) -> None:
         """Remove a member; ends their sessions."""
-        remove_member(session, principal=principal, user_id=user_id)
+        if not forget_inactive(session, principal=principal, user_id=user_id):
+            remove_member(session, principal=principal, user_id=user_id)
+        notify_routes_changed(session)
+
+    @post("/{user_id:uuid}/deactivate", role=Role.ADMIN, status_code=HTTP_200_OK, sync_to_thread=True)
+    def deactivate(
+        self,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        user_id: FromPath[UUID],
+    ) -> MemberRead:
+        """Take a member out: their sessions end, and their keys, Slack user and mailed links do nothing until they are
+        back."""
+        found = deactivate(session, principal=principal, user_id=user_id)
+        notify_routes_changed(session)
+        return read_inactive(session, found)
+
+    @post("/{user_id:uuid}/reactivate", role=Role.ADMIN, status_code=HTTP_200_OK, sync_to_thread=True)
+    def reactivate(
+        self,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        user_id: FromPath[UUID],
+    ) -> MemberRead:
+        """Put a member back, with the role they had; keys that were not revoked work again."""
+        member = reactivate(session, principal=principal, user_id=user_id)
+        notify_routes_changed(session)
+        return read_members(session, principal.agency_id, [member])[0]
+
+    @delete("/{user_id:uuid}/sessions", role=Role.ADMIN, sync_to_thread=True)
+    def sign_out(
+        self,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        user_id: FromPath[UUID],
+    ) -> None:
+        """Sign a member out of your agency, everywhere."""
+        sign_out_member(session, principal=principal, user_id=user_id)
+
+
+class AccountController(Controller):
+    path = "/api/v1/account"
+    tags = ("session",)
+
+    @get(role=Role.CLIENT_VIEWER, sync_to_thread=True)
+    def show(self, request: HttpRequest, principal: NamedDependency[Principal]) -> AccountRead:
+        """Your account: where you are signed in, and the keys that you made."""
+        with database_of(request).all_agencies() as everywhere:
+            return read_account(everywhere, principal)
+
+    @delete("/sessions", role=Role.CLIENT_VIEWER, sync_to_thread=True)
+    def leave_everywhere(self, session: NamedDependency[TenantSession], principal: NamedDependency[Principal]) -> None:
+        """Sign out everywhere, also here."""
+        sign_out_everywhere(session, principal=principal)
+
+    @delete("/sessions/{session_id:uuid}", role=Role.CLIENT_VIEWER, sync_to_thread=True)
+    def end(
+        self,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        session_id: FromPath[UUID],
+    ) -> None:
+        """Sign one browser out."""
+        end_own_session(session, principal=principal, session_id=session_id)
+
+
+def read_account(session: TenantSession, principal: Principal) -> AccountRead:
+    """Needs a session across agencies."""
+    user = session.get_one(User, person_of_principal(principal))
+    return AccountRead(
+        name=user.name,
+        email=user.email,
+        sessions=[
+            OwnSessionRead(
+                agency=agency,
+                **row.model_dump(include={"id", "device", "address", "created_at", "last_used_at", "expires_at"}),
+            )
+            for row, agency in own_sessions(session, principal=principal)
+        ],
+        keys=[OwnKeyRead.model_validate(row.model_dump()) for row in own_keys(session, principal=principal)],
+    )
 
 
 class ApiKeyController(Controller):

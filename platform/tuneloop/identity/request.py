@@ -16,6 +16,7 @@ from tuneloop.identity.password_desk import PasswordDesk
 from tuneloop.identity.service import (
     SESSION_LIFE,
     Browser,
+    Seen,
     Visit,
     require_form_token,
     visit_of_browser,
@@ -129,6 +130,10 @@ def require_own_page(request: HttpRequest, sent: str | None) -> None:
     """Raises NotAuthenticated unless a change that a browser asks for carries the token of its session."""
     if request.method not in SAFE_METHODS and request.state.csrf_token:
         require_form_token(sent, expected=request.state.csrf_token)
+
+
+def seen_of(request: HttpRequest) -> Seen:
+    return Seen(request.headers.get("user-agent", ""), address_of(request))
 
 
 def session_cookie(request: HttpRequest, browser: Browser) -> Cookie:

@@ -37,6 +37,38 @@ class MemberRead(BaseModel):
     name: str
     role: Role
     client: str | None
+    active: bool
+    last_sign_in_at: datetime | None = None
+    sessions: int = Field(default=0, description="browsers that are signed in")
+    seen_at: datetime | None = Field(default=None, description="when one of them asked for something last")
+    keys: int = Field(default=0, description="API keys that they made; those of a deactivated member do nothing")
+    key_used_at: datetime | None = None
+
+
+class OwnSessionRead(BaseModel):
+    id: UUID
+    agency: str
+    device: str = Field(description="what the browser says that it is")
+    address: str
+    created_at: datetime
+    last_used_at: datetime
+    expires_at: datetime
+
+
+class OwnKeyRead(BaseModel):
+    id: UUID
+    name: str
+    prefix: str
+    role: Role
+    created_at: datetime
+    last_used_at: datetime | None
+
+
+class AccountRead(BaseModel):
+    name: str
+    email: str
+    sessions: list[OwnSessionRead]
+    keys: list[OwnKeyRead]
 
 
 class RoleChange(Strict):

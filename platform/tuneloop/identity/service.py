@@ -17,6 +17,8 @@ from tuneloop.kit.principal import Principal
 from tuneloop.tables import ActorKind, Agency, Membership, Role, User, WebSession
 
 SESSION_LIFE = timedelta(hours=12)
+NOTED_EVERY = timedelta(minutes=1)
+LONGEST_DEVICE = 300
 WRONG = "e-mail or password is wrong"
 
 MANAGERS = frozenset({Role.OWNER, Role.ADMIN})
@@ -31,6 +33,24 @@ class Browser(NamedTuple):
     token: str
     csrf_token: str
     expires_at: datetime
+
+
+class Home(NamedTuple):
+    """An agency that somebody works for."""
+
+    agency_id: UUID
+    agency: str
+    password_after: datetime | None
+
+
+class Seen(NamedTuple):
+    """What a browser says that it is, and where it calls from."""
+
+    device: str = ""
+    address: str = ""
+
+
+NOBODY = Seen()
 
 
 class Visit(NamedTuple):
@@ -106,11 +126,11 @@ def members(session: Session) -> list[Member]:
 
 
 def change_role(session: Session, *, principal: Principal, user_id: UUID, role: Role) -> Member:
-    member = _member(session, user_id)
+    member = find_member(session, user_id)
     principal.require(manager_of(role, member.membership.role))
     if Role.CLIENT_VIEWER in (role, member.membership.role):
         raise InvalidInput("a client viewer cannot change role; remove the member and add them again")
-    _keep_an_owner(session, member, becomes=role)
+    keep_an_owner(session, member, becomes=role)
     member.membership.role = role
     session.add(member.membership)
     record(session, principal, "member.role", "user", user_id, role=role)
@@ -119,15 +139,15 @@ def change_role(session: Session, *, principal: Principal, user_id: UUID, role: 
 
 def remove_member(session: Session, *, principal: Principal, user_id: UUID) -> None:
     """Ends the person's browser sessions for this agency too."""
-    member = _member(session, user_id)
+    member = find_member(session, user_id)
     principal.require(manager_of(member.membership.role))
-    _keep_an_owner(session, member, becomes=None)
+    keep_an_owner(session, member, becomes=None)
     end_sessions(session, user_id=user_id, agency_id=principal.agency_id)
     session.delete(member.membership)
     record(session, principal, "member.remove", "user", user_id)
 
 
-def sign_in(session: Session, *, email: str, password: str, agency: str | None) -> Browser:
+def sign_in(session: Session, *, email: str, password: str, agency: str | None, seen: Seen = NOBODY) -> Browser:
     """Needs a session across agencies.
 
     Raises:
@@ -137,9 +157,13 @@ def sign_in(session: Session, *, email: str, password: str, agency: str | None) 
     homes = _homes(session, user, agency)
     if not homes:
         raise NotAuthenticated(WRONG)
+    known = password_of(session, user.id)
+    homes = [each for each in homes if each.password_after is None or (known and known.set_at > each.password_after)]
+    if not homes:
+        raise NotAuthenticated("an admin asks you to choose a new password; use the link that you got by mail")
     if len(homes) > 1:
-        raise InvalidInput("you work for several agencies; name one", agencies=[home.slug for home in homes])
-    return open_session(session, user_id=user.id, agency_id=homes[0].id)
+        raise InvalidInput("you work for several agencies; name one", agencies=[home.agency for home in homes])
+    return open_session(session, user_id=user.id, agency_id=homes[0].agency_id, seen=seen)
 
 
 def person_by_password(session: Session, *, email: str, password: str) -> User:
@@ -156,25 +180,31 @@ def person_by_password(session: Session, *, email: str, password: str) -> User:
     return user
 
 
-def open_session(session: Session, *, user_id: UUID, agency_id: UUID) -> Browser:
+def open_session(session: Session, *, user_id: UUID, agency_id: UUID, seen: Seen) -> Browser:
     """For somebody who has just shown who they are."""
+    here = select(Membership).where(Membership.user_id == user_id, Membership.agency_id == agency_id)
+    session.exec(here).one().last_sign_in_at = now()
     token, csrf = new_token(), new_token()
     row = WebSession(
         token_hash=token.digest,
         user_id=user_id,
         session_agency_id=agency_id,
         csrf_token=csrf.token,
+        device=seen.device[:LONGEST_DEVICE],
+        address=seen.address,
         expires_at=now() + SESSION_LIFE,
     )
     session.add(row)
     return Browser(token.token, csrf.token, row.expires_at)
 
 
-def _homes(session: Session, user: User, agency: str | None) -> list[Agency]:
+def _homes(session: Session, user: User, agency: str | None) -> list[Home]:
     """Agencies that the person works for: the one that was named, if one was."""
-    query = select(Agency).join(Membership, col(Membership.agency_id) == Agency.id)
+    query = select(Agency, Membership).join(Membership, col(Membership.agency_id) == Agency.id)
     rows = session.exec(query.where(Membership.user_id == user.id).order_by(Agency.slug)).all()
-    return [home for home in rows if agency in (None, home.slug)]
+    return [
+        Home(home.id, home.slug, membership.password_after) for home, membership in rows if agency in (None, home.slug)
+    ]
 
 
 def sign_out(session: Session, *, token: str) -> None:
@@ -194,6 +224,8 @@ def visit_of_browser(session: Session, *, token: str) -> Visit:
     if found is None or found[1].disabled_at is not None:
         raise NotAuthenticated("your session has ended; sign in again")
     web_session, user, membership = found
+    if web_session.last_used_at < now() - NOTED_EVERY:
+        web_session.last_used_at = now()
     principal = Principal(
         agency_id=membership.agency_id,
         role=membership.role,
@@ -217,7 +249,7 @@ def manager_of(*roles: Role) -> Role:
     return Role.OWNER if MANAGERS.intersection(roles) else Role.ADMIN
 
 
-def _member(session: Session, user_id: UUID) -> Member:
+def find_member(session: Session, user_id: UUID) -> Member:
     membership = session.exec(select(Membership).where(Membership.user_id == user_id)).one_or_none()
     user = session.get(User, user_id)
     if membership is None or user is None:
@@ -225,7 +257,7 @@ def _member(session: Session, user_id: UUID) -> Member:
     return Member(user, membership)
 
 
-def _keep_an_owner(session: Session, member: Member, *, becomes: Role | None) -> None:
+def keep_an_owner(session: Session, member: Member, *, becomes: Role | None) -> None:
     if member.membership.role is not Role.OWNER or becomes is Role.OWNER:
         return
     owners = session.exec(select(Membership).where(Membership.role == Role.OWNER).with_for_update()).all()

@@ -11,9 +11,9 @@ from tuneloop.identity.request import HttpRequest, database_of, session_cookie, 
 from tuneloop.identity.schemas import SignedIn
 from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
+from tuneloop.people.desk import accept_at_desk, change_at_desk
 from tuneloop.people.invitations import (
     Listed,
-    accept,
     invitations,
     invite,
     listed,
@@ -23,7 +23,7 @@ from tuneloop.people.invitations import (
     state_of,
     withdraw,
 )
-from tuneloop.people.password_links import change_own, choose, forgotten
+from tuneloop.people.password_links import choose, forgotten, require_new_password
 from tuneloop.people.schemas import (
     Acceptance,
     Forgotten,
@@ -117,13 +117,28 @@ class InvitationController(Controller):
             **row.model_dump(include={"email", "role", "invited_by", "expires_at"}),
         )
 
-    @post("/accept", public=True, sync_to_thread=True)
-    def accept(self, request: HttpRequest, data: JSONBody[Acceptance]) -> Response[SignedIn]:
+    @post("/accept", public=True)
+    async def accept(self, request: HttpRequest, data: JSONBody[Acceptance]) -> Response[SignedIn]:
         """Join the agency, and be signed in: with a password of your own, or the one you have."""
-        with database_of(request).all_agencies() as session:
-            browser = accept(session, **data.model_dump(), origin="api")
+        browser = await accept_at_desk(request, **data.model_dump(), origin="api")
         signed_in = SignedIn(csrf_token=browser.csrf_token, expires_at=browser.expires_at)
         return Response(signed_in, cookies=[session_cookie(request, browser)])
+
+
+class PasswordResetController(Controller):
+    path = "/api/v1/members"
+    tags = ("members",)
+
+    @post("/{user_id:uuid}/password-reset", role=Role.ADMIN, status_code=HTTP_202_ACCEPTED, sync_to_thread=True)
+    def require(
+        self,
+        request: HttpRequest,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        user_id: FromPath[UUID],
+    ) -> None:
+        """Have a member choose a new password, by a link that goes to them. They are signed out of your agency."""
+        require_new_password(session, principal=principal, user_id=user_id, settings=settings_of(request))
 
 
 class PasswordController(Controller):
@@ -142,10 +157,9 @@ class PasswordController(Controller):
         with database_of(request).all_agencies() as session:
             choose(session, token=data.token, password=data.password, settings=settings_of(request))
 
-    @put(role=Role.CLIENT_VIEWER, status_code=HTTP_204_NO_CONTENT, sync_to_thread=True)
-    def change(
+    @put(role=Role.CLIENT_VIEWER, status_code=HTTP_204_NO_CONTENT)
+    async def change(
         self, request: HttpRequest, principal: NamedDependency[Principal], data: JSONBody[PasswordChange]
     ) -> None:
         """Change your own password. You are signed out everywhere."""
-        with database_of(request).all_agencies() as session:
-            change_own(session, principal=principal, old=data.old, new=data.new, settings=settings_of(request))
+        await change_at_desk(request, principal, old=data.old, new=data.new)

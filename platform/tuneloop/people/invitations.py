@@ -17,10 +17,12 @@ from tuneloop.clients.service import client_id_of
 from tuneloop.email.message import Address
 from tuneloop.email.senders import address_for
 from tuneloop.email.service import queue_mail
+from tuneloop.identity.deactivation import require_no_inactive
 from tuneloop.identity.passwords import set_password
 from tuneloop.identity.secrets import derived_token, token_digest
 from tuneloop.identity.service import (
     Browser,
+    Seen,
     manager_of,
     new_person,
     open_session,
@@ -89,6 +91,7 @@ def invite(
     principal.require(manager_of(role))
     require_client(role, client)
     require_no_member(session, email)
+    require_no_inactive(session, email)
     if _open(session, email) is not None:
         raise Conflict(f"{email} is invited already; send the invitation again, or withdraw it first", email=email)
     link_id = new_id()
@@ -171,7 +174,7 @@ def offer_of(session: Session, token: str) -> Offer:
     return _offer(session, _find(session, token))
 
 
-def accept(session: Session, *, token: str, password: str, name: str | None, origin: str) -> Browser:
+def accept(session: Session, *, token: str, password: str, name: str | None, origin: str, seen: Seen) -> Browser:
     """Join, and be signed in. Needs a session across agencies.
 
     A new person chooses `name` and `password`; one who has an account confirms with its password, and keeps the name.
@@ -188,10 +191,10 @@ def accept(session: Session, *, token: str, password: str, name: str | None, ori
             raise InvalidInput("your name is missing; say how the others call you", field="name")
         user = new_person(session, email=row.email, name=name.strip())
         set_password(session, user, password)
-    return _join(session, row, user, origin)
+    return _join(session, row, user, origin, seen)
 
 
-def _join(session: Session, row: Invitation, user: User, origin: str) -> Browser:
+def _join(session: Session, row: Invitation, user: User, origin: str, seen: Seen) -> Browser:
     mine = select(Membership).where(Membership.agency_id == row.agency_id, Membership.user_id == user.id)
     if session.exec(mine).one_or_none() is not None:
         raise Conflict(f"{row.email} is a member already", email=row.email)
@@ -203,7 +206,7 @@ def _join(session: Session, row: Invitation, user: User, origin: str) -> Browser
     session.flush()
     person = Principal(row.agency_id, row.role, ActorKind.USER, user.id, user.name, origin, row.invited_client_id)
     record(session, person, "member.join", "user", user.id, email=user.email, role=row.role, invitation=str(row.id))
-    return open_session(session, user_id=user.id, agency_id=row.agency_id)
+    return open_session(session, user_id=user.id, agency_id=row.agency_id, seen=seen)
 
 
 def _send(session: Session, settings: Settings, row: Invitation) -> None:

@@ -8,11 +8,12 @@ from sqlmodel import Session, col, select
 from tuneloop.audit.service import record
 from tuneloop.email.message import Address
 from tuneloop.email.service import EmailContent, queue_mail
-from tuneloop.identity.passwords import password_of, set_password
+from tuneloop.identity.passwords import end_sessions, password_of, set_password
 from tuneloop.identity.secrets import derived_token, password_matches, token_digest
-from tuneloop.identity.service import person_of
+from tuneloop.identity.service import find_member, manager_of, person_of
+from tuneloop.identity.sessions import person_of_principal
 from tuneloop.kit.clock import now
-from tuneloop.kit.errors import Conflict, InvalidInput, NotAllowed, NotFound
+from tuneloop.kit.errors import Conflict, InvalidInput, NotAuthenticated, NotFound
 from tuneloop.kit.ids import new_id
 from tuneloop.kit.principal import Principal
 from tuneloop.kit.settings import Settings
@@ -56,6 +57,22 @@ def send_link(session: Session, settings: Settings, user: User, *, asked_by: str
     return row
 
 
+def require_new_password(session: Session, *, principal: Principal, user_id: UUID, settings: Settings) -> User:
+    """A member has to choose a new password: until then the old one opens this agency no more, and they are signed out.
+
+    Raises:
+        NotFound: no such member. NotAllowed: only owners ask this of admins and owners.
+    """
+    member = find_member(session, user_id)
+    principal.require(manager_of(member.membership.role))
+    member.membership.password_after = now()
+    session.add(member.membership)
+    end_sessions(session, user_id=user_id, agency_id=principal.agency_id)
+    send_link(session, settings, member.user, asked_by=principal.name)
+    record(session, principal, "member.password_reset", "user", user_id, email=member.user.email)
+    return member.user
+
+
 def owner_of_link(session: Session, token: str, *, lock: bool = False) -> tuple[PasswordLink, User]:
     """Raises NotFound: no such link. Conflict: used, or expired."""
     query = select(PasswordLink).where(PasswordLink.token_hash == token_digest(token))
@@ -87,14 +104,12 @@ def change_own(session: Session, *, principal: Principal, old: str, new: str, se
     """Signs the person out everywhere. Needs a session across agencies.
 
     Raises:
-        NotAllowed: a key has no password. InvalidInput: the old one is wrong, or the new one too weak.
+        NotAllowed: a key has no password. NotAuthenticated: the old one is wrong. InvalidInput: the new one is weak.
     """
-    if principal.kind is not ActorKind.USER or principal.actor_id is None:
-        raise NotAllowed("a password belongs to a person: sign in, an API key is not enough")
-    user = session.get_one(User, principal.actor_id)
+    user = session.get_one(User, person_of_principal(principal))
     known = password_of(session, user.id)
     if not password_matches(known.password_hash if known else None, old):
-        raise InvalidInput("that is not your present password", field="old")
+        raise NotAuthenticated("that is not your present password")
     if new == old:
         raise InvalidInput("that is the password you have; choose another one", field="new")
     set_password(session, user, new)

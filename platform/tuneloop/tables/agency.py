@@ -72,3 +72,20 @@ class Membership(Tenant, table=True):
     role: Role = Field(sa_type=text_enum(Role))
     member_client_id: UUID | None = Field(default=None, foreign_key="client.id")
     created_at: datetime = Field(default_factory=now)
+    last_sign_in_at: datetime | None = None
+    password_after: datetime | None = None
+    """An older password of the person does not open this agency: an admin wants it chosen anew."""
+
+
+class InactiveMember(Tenant, table=True):
+    """A membership that was taken out, to be put back: whoever has no membership gets in nowhere."""
+
+    __tablename__ = "inactive_member"
+    __table_args__ = (UniqueConstraint("agency_id", "user_id"),)
+
+    user_id: UUID = Field(foreign_key="person.id", index=True)
+    role: Role = Field(sa_type=text_enum(Role))
+    member_client_id: UUID | None = Field(default=None, foreign_key="client.id")
+    member_since: datetime
+    deactivated_by: str
+    deactivated_at: datetime = Field(default_factory=now)

@@ -43,7 +43,10 @@ class WebSession(Row, table=True):
     user_id: UUID = Field(foreign_key="person.id", index=True)
     session_agency_id: UUID = Field(foreign_key="agency.id")
     csrf_token: str
+    device: str = ""
+    address: str = ""
     created_at: datetime = Field(default_factory=now)
+    last_used_at: datetime = Field(default_factory=now)
     expires_at: datetime
 
 

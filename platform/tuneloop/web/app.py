@@ -23,7 +23,7 @@ from tuneloop.deployment.controller import DeploymentController
 from tuneloop.email.controller import MailController
 from tuneloop.evaluation.controller import PromptController
 from tuneloop.gateway.app import gateway_handlers, gateway_lifespan
-from tuneloop.identity.controller import ApiKeyController, MemberController, SessionController
+from tuneloop.identity.controller import AccountController, ApiKeyController, MemberController, SessionController
 from tuneloop.identity.key_failures import KeyFailures
 from tuneloop.identity.password_desk import PasswordDesk
 from tuneloop.identity.request import known_caller, provide_principal, provide_session
@@ -37,7 +37,7 @@ from tuneloop.monitoring.alert_controller import AlertController
 from tuneloop.monitoring.controller import MonitoringController
 from tuneloop.monitoring.health_controller import HealthController
 from tuneloop.monitoring.schedule_controller import ScheduleController
-from tuneloop.people.controller import InvitationController, PasswordController
+from tuneloop.people.controller import InvitationController, PasswordController, PasswordResetController
 from tuneloop.predictions.controller import PredictionController
 from tuneloop.registry.controller import BaseController, ModelController
 from tuneloop.retraining.controller import CycleController, EvalController
@@ -56,8 +56,10 @@ from tuneloop_reports.public import PublicReport
 API: Sequence[ControllerRouterHandler] = (
     SessionController,
     MemberController,
+    AccountController,
     InvitationController,
     PasswordController,
+    PasswordResetController,
     ApiKeyController,
     AuditController,
     ClientController,

@@ -6,6 +6,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from litestar import MediaType, Response
 
 from tuneloop.charts.themes import THEMES
+from tuneloop.identity.devices import device_name
 from tuneloop.identity.request import HttpRequest
 from tuneloop.kit import figures
 from tuneloop.kit.principal import Principal
@@ -36,6 +37,7 @@ def _environment() -> Environment:
         points=figures.points,
         ago=figures.ago,
         words=figures.words,
+        device=device_name,
         duration=figures.duration,
     )
     environment.globals.update(rate_of=Rate, span=figures.span, themes=THEMES)

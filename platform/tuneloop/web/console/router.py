@@ -10,6 +10,7 @@ from tuneloop.identity.request import known_visitor
 from tuneloop.web.console.assets import asset
 from tuneloop.web.console.dependencies import provide_form, provide_session, provide_visitor
 from tuneloop.web.console.pages.ab_tests import AbTestPage
+from tuneloop.web.console.pages.account import AccountPage
 from tuneloop.web.console.pages.alerts import AlertPage
 from tuneloop.web.console.pages.audit_and_jobs import AuditPage, JobsPage
 from tuneloop.web.console.pages.billing import BillingPage, ClientBillingPage
@@ -35,6 +36,7 @@ PAGES: Sequence[ControllerRouterHandler] = (
     SignInPage,
     InvitationPage,
     PasswordPage,
+    AccountPage,
     PortfolioPage,
     ModelPage,
     AlertPage,

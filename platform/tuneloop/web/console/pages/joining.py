@@ -2,14 +2,16 @@
 
 from typing import Any
 
+from anyio.to_thread import run_sync
 from litestar import Controller, Response, get, post
 from litestar.datastructures import FormMultiDict
 from litestar.di import NamedDependency
 from litestar.params import FromQuery
 
 from tuneloop.identity.request import HttpRequest, database_of, session_cookie, settings_of
-from tuneloop.kit.errors import InvalidInput, NotAllowed, NotAuthenticated
-from tuneloop.people.invitations import accept, offer_of
+from tuneloop.kit.errors import InvalidInput, NotAllowed, NotAuthenticated, TooManyAttempts
+from tuneloop.people.desk import accept_at_desk
+from tuneloop.people.invitations import offer_of
 from tuneloop.people.password_links import choose, forgotten, owner_of_link
 from tuneloop.web.console.flash import back_to
 from tuneloop.web.console.forms import optional, required
@@ -26,18 +28,18 @@ class InvitationPage(Controller):
     def ask(self, request: HttpRequest, token: FromQuery[str] = "") -> Response[str]:
         return _invitation(request, token)
 
-    @post(public=True, sync_to_thread=True)
-    def join(self, request: HttpRequest, form: NamedDependency[FormMultiDict]) -> Response[Any]:
+    @post(public=True)
+    async def join(self, request: HttpRequest, form: NamedDependency[FormMultiDict]) -> Response[Any]:
         require_own_form(request)
         token, name = optional(form, "token"), optional(form, "name")
         try:
-            password = _twice(form) if "again" in form else _typed(form, "password")
-            with database_of(request).all_agencies() as session:
-                browser = accept(session, token=token, password=password, name=name, origin="web")
-        except InvalidInput as refused:
-            return _invitation(request, token, problem=refused.message, name=name, status=422)
-        except NotAuthenticated:
-            return _invitation(request, token, problem="that is not the password of this account", status=401)
+            password = twice(form) if "again" in form else typed(form, "password")
+            browser = await accept_at_desk(request, token=token, password=password, name=name, origin="web")
+        except (InvalidInput, NotAuthenticated, TooManyAttempts) as refused:
+            wrong = isinstance(refused, NotAuthenticated)
+            problem = "that is not the password of this account" if wrong else refused.message
+            status = refused.status
+            return await run_sync(lambda: _invitation(request, token, problem=problem, name=name, status=status))
         answer = back_to("/", "You have joined.")
         answer.set_cookie(session_cookie(request, browser))
         return answer
@@ -68,7 +70,7 @@ class PasswordPage(Controller):
         require_own_form(request)
         token = optional(form, "token")
         try:
-            password = _twice(form)
+            password = twice(form)
             with database_of(request).all_agencies() as session:
                 choose(session, token=token, password=password, settings=settings_of(request))
         except InvalidInput as refused:
@@ -82,15 +84,15 @@ def require_own_form(request: HttpRequest) -> None:
         raise NotAllowed("send this form from Tuneloop's own page")
 
 
-def _twice(form: FormMultiDict) -> str:
+def twice(form: FormMultiDict) -> str:
     """Raises InvalidInput unless a new password was typed the same both times."""
-    password = _typed(form, "password")
-    if password != _typed(form, "again"):
+    password = typed(form, "password")
+    if password != typed(form, "again"):
         raise InvalidInput("the two passwords are not the same; type them once more", field="again")
     return password
 
 
-def _typed(form: FormMultiDict, key: str) -> str:
+def typed(form: FormMultiDict, key: str) -> str:
     """As it was typed: spaces at the ends belong to a password."""
     value = form.get(key)
     return value if isinstance(value, str) else ""

@@ -11,6 +11,14 @@ from litestar.response import Redirect
 from pydantic import BaseModel, ValidationError
 
 from tuneloop.clients.service import list_clients
+from tuneloop.identity.deactivation import (
+    deactivate,
+    forget_inactive,
+    inactive_members,
+    keys_of,
+    reactivate,
+    sign_out_member,
+)
 from tuneloop.identity.keys import create_key, keys, owner_name, revoke_key
 from tuneloop.identity.request import HttpRequest, settings_of
 from tuneloop.identity.route_changes import notify_routes_changed
@@ -20,10 +28,12 @@ from tuneloop.identity.service import (
     members,
     remove_member,
 )
+from tuneloop.identity.sessions import Activity, activity
 from tuneloop.kit.errors import InvalidInput
 from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.people.invitations import InvitationState, invitations, invite, resend, show_link, state_of, withdraw
+from tuneloop.people.password_links import require_new_password
 from tuneloop.people.schemas import InvitationCreate
 from tuneloop.tables import Invitation, Role
 from tuneloop.web.console.flash import back_to
@@ -38,8 +48,13 @@ class MembersPage(Controller):
     include_in_schema = False
 
     @get(role=Role.ADMIN, sync_to_thread=True)
-    def index(self, request: HttpRequest, session: NamedDependency[TenantSession]) -> Response[str]:
-        return _members(request, session)
+    def index(
+        self,
+        request: HttpRequest,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+    ) -> Response[str]:
+        return _members(request, session, principal)
 
     @post(role=Role.ADMIN, sync_to_thread=True)
     def add(
@@ -80,7 +95,7 @@ class MembersPage(Controller):
         """Answers with the page itself, as for a key."""
         url = show_link(session, principal=principal, settings=settings_of(request), invitation_id=invitation_id)
         session.flush()
-        return _members(request, session, link=url, invitation_id=invitation_id)
+        return _members(request, session, principal, link=url, invitation_id=invitation_id)
 
     @post("/invitations/{invitation_id:uuid}/withdraw", role=Role.ADMIN, sync_to_thread=True)
     def withdraw(
@@ -111,8 +126,55 @@ class MembersPage(Controller):
         principal: NamedDependency[Principal],
         user_id: FromPath[UUID],
     ) -> Redirect:
-        remove_member(session, principal=principal, user_id=user_id)
+        if not forget_inactive(session, principal=principal, user_id=user_id):
+            remove_member(session, principal=principal, user_id=user_id)
+        notify_routes_changed(session)
         return back_to("/members", "Removed, and signed out everywhere.")
+
+    @post("/{user_id:uuid}/deactivate", role=Role.ADMIN, sync_to_thread=True)
+    def deactivate(
+        self,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        user_id: FromPath[UUID],
+    ) -> Redirect:
+        found = deactivate(session, principal=principal, user_id=user_id)
+        notify_routes_changed(session)
+        stopped = len(keys_of(session, user_id))
+        keys = f" {stopped} {'key' if stopped == 1 else 'keys'} of theirs stopped." if stopped else ""
+        return back_to("/members", f"{found.user.name} is deactivated and signed out.{keys}")
+
+    @post("/{user_id:uuid}/reactivate", role=Role.ADMIN, sync_to_thread=True)
+    def reactivate(
+        self,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        user_id: FromPath[UUID],
+    ) -> Redirect:
+        member = reactivate(session, principal=principal, user_id=user_id)
+        notify_routes_changed(session)
+        return back_to("/members", f"{member.user.name} is back, as {member.membership.role}.")
+
+    @post("/{user_id:uuid}/sign-out", role=Role.ADMIN, sync_to_thread=True)
+    def sign_out(
+        self,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        user_id: FromPath[UUID],
+    ) -> Redirect:
+        sign_out_member(session, principal=principal, user_id=user_id)
+        return back_to("/members", "Signed out, everywhere.")
+
+    @post("/{user_id:uuid}/password-reset", role=Role.ADMIN, sync_to_thread=True)
+    def reset(
+        self,
+        request: HttpRequest,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        user_id: FromPath[UUID],
+    ) -> Redirect:
+        user = require_new_password(session, principal=principal, user_id=user_id, settings=settings_of(request))
+        return back_to("/members", f"{user.name} is signed out and gets a link to choose a new password.")
 
 
 ALL_CLIENTS, INFERENCE = "*", "inference"
@@ -164,7 +226,12 @@ class KeysPage(Controller):
 
 
 def _members(
-    request: HttpRequest, session: TenantSession, *, link: str = "", invitation_id: UUID | None = None
+    request: HttpRequest,
+    session: TenantSession,
+    principal: Principal,
+    *,
+    link: str = "",
+    invitation_id: UUID | None = None,
 ) -> Response[str]:
     clients = list_clients(session)
     waiting = [(one, state_of(one.invitation)) for one in invitations(session)]
@@ -172,6 +239,9 @@ def _members(
         request,
         "members.html",
         members=members(session),
+        inactive=inactive_members(session),
+        activity=activity(session, principal.agency_id),
+        no_activity=Activity(),
         waiting=[(one, state) for one, state in waiting if state in (InvitationState.OPEN, InvitationState.EXPIRED)],
         link=link,
         shown=session.get(Invitation, invitation_id) if invitation_id else None,

@@ -9,7 +9,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromQuery
 from litestar.response import Redirect
 
-from tuneloop.identity.request import COOKIE, HttpRequest, at_password_desk, database_of, session_cookie
+from tuneloop.identity.request import COOKIE, HttpRequest, at_password_desk, database_of, seen_of, session_cookie
 from tuneloop.identity.service import Browser, sign_in, sign_out
 from tuneloop.kit.errors import InvalidInput, NotAuthenticated, TooManyAttempts
 from tuneloop.kit.http import waiting
@@ -37,7 +37,9 @@ class SignInPage(Controller):
 
         def work() -> Browser:
             with database_of(request).all_agencies() as session:
-                return sign_in(session, email=email, password=str(password or ""), agency=agency or None)
+                return sign_in(
+                    session, email=email, password=str(password or ""), agency=agency or None, seen=seen_of(request)
+                )
 
         try:
             browser = await at_password_desk(request, email, work)
