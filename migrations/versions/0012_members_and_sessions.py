@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "members_and_sessions"
-down_revision = "job_hold"
+down_revision = "key_limits"
 branch_labels = None
 depends_on = None
 
