@@ -35,6 +35,7 @@ HANDLERS: Mapping[Queue, Sequence[str]] = {
     ),
     Queue.SLOW: (
         "tuneloop.monitoring.handlers",
+        "tuneloop.retention.handlers",
         "tuneloop.review.handlers",
         "tuneloop_billing.handlers",
         "tuneloop_reports.handlers",

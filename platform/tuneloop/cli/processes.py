@@ -45,6 +45,16 @@ def process(ctx: typer.Context, *, json: bool = False, logs: bool = False) -> It
         yield settings
 
 
+@contextmanager
+def product_process(ctx: typer.Context) -> Iterator[Settings]:
+    """Of one that works with the database: it does not start on a schema that it can't work with."""
+    from tuneloop.kit.migrations import require_schema
+
+    with process(ctx, logs=True) as settings:
+        require_schema(settings.database_url)
+        yield settings
+
+
 def engines_of(settings: Settings) -> AbstractContextManager[Settings]:
     """The engines that the settings name, or the embedded ones of the data folder."""
     if settings.database_url:
@@ -105,7 +115,7 @@ def web(ctx: typer.Context) -> None:
     """API and gateway."""
     from tuneloop.web.process import web as run
 
-    with process(ctx, logs=True) as settings:
+    with product_process(ctx) as settings:
         run(settings)
 
 
@@ -124,7 +134,7 @@ def worker(
     known = [queue.value for queue in Queue if queue is not Queue.CHAT]  # the bot's
     if unknown := sorted(set(queues or ()) - set(known)):
         raise typer.BadParameter(f"no queue {', '.join(unknown)}; there are {', '.join(known)}")
-    with process(ctx, logs=True) as settings:
+    with product_process(ctx) as settings:
         run_worker(settings, [Queue(name) for name in queues or known])
 
 
@@ -133,7 +143,7 @@ def bot(ctx: typer.Context) -> None:
     """Talk to Slack: do what people click, keep messages up to date, ask again when nobody answers."""
     from tuneloop_bot.process import run_bot
 
-    with process(ctx, logs=True) as settings:
+    with product_process(ctx) as settings:
         run_bot(settings)
 
 
@@ -142,7 +152,7 @@ def scheduler(ctx: typer.Context) -> None:
     """Notify workers of due jobs and take lost ones back. Of several, one acts."""
     from tuneloop.scheduler import run_scheduler
 
-    with process(ctx, logs=True) as settings:
+    with product_process(ctx) as settings:
         run_scheduler(settings)
 
 
@@ -154,7 +164,7 @@ def serve(
     """Serve one base model and the adapters on it."""
     from tuneloop_workers.serving.process import run_serve
 
-    with process(ctx, logs=True) as settings:
+    with product_process(ctx) as settings:
         run_serve(settings, base=base)
 
 

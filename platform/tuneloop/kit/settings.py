@@ -78,6 +78,15 @@ class Settings(BaseSettings):
     jobs_per_agency: int = Field(
         default=0, ge=0, description="jobs of one agency that run at once in each queue; 0 is each queue's own number"
     )
+    keep_predictions_days: int = Field(
+        default=400, ge=30, description="how long answers are kept that nobody labelled, corrected or reported"
+    )
+    keep_jobs_days: int = Field(default=60, ge=14, description="how long finished jobs are kept")
+    keep_receipts_days: int = Field(
+        default=60, ge=14, description="how long what Slack and Stripe sent is kept once it is handled"
+    )
+    keep_mails_days: int = Field(default=800, ge=60, description="how long mails that are done with are kept")
+
     threads: int = Field(default=0, ge=0, description="CPU threads for training and inference; 0 takes all cores")
     health_host: str = "127.0.0.1"
     health_port: int = Field(

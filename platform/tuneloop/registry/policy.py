@@ -36,6 +36,12 @@ class Policy(Frozen):
         default=0.5, ge=0, le=1, description="least share of a comparison's golden items that the last one did not use"
     )
     label_budget: int = Field(default=100, ge=10, le=2000, description="labels that a gate may ask for")
+    keep_predictions_days: int | None = Field(
+        default=None,
+        ge=30,
+        le=3650,
+        description="days that answers nobody spoke about are kept; the installation's when left out",
+    )
     approvals_needed: int | None = Field(
         default=None, ge=1, le=5, description="people who must approve; by plan when left out: Premium 2, others 1"
     )

@@ -55,7 +55,7 @@ class Example(ClientOwned, table=True):
     source: Source = Field(sa_type=text_enum(Source))
     content_hash: str
     minhash: bytes = Field(sa_type=LargeBinary)
-    prediction_id: UUID | None = Field(default=None, foreign_key="prediction.id")
+    prediction_id: UUID | None = Field(default=None, foreign_key="prediction.id", index=True)
     added_by: str | None = None
     added_at: datetime = Field(default_factory=now)
     retired_at: datetime | None = Field(default=None, description="when it left the rolling set for training")

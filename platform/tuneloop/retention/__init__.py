@@ -1,0 +1,1 @@
+"""What is deleted once nobody needs it: old answers, jobs, sessions, links, receipts, mails."""
