@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "schema_floor"
-down_revision = "key_limits"
+down_revision = "members_and_sessions"
 branch_labels = None
 depends_on = None
 
