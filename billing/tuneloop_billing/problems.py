@@ -41,9 +41,16 @@ def raise_problem(session: Session, client_id: UUID, found: Exceptional) -> None
 
 
 def keep_problems(
-    session: Session, client_id: UUID, kinds: Iterable[PaymentProblemKind], found: Iterable[Exceptional] = ()
+    session: Session,
+    client_id: UUID,
+    kinds: Iterable[PaymentProblemKind],
+    found: Iterable[Exceptional] = (),
+    *,
+    about: str = "",
 ) -> None:
-    """These are all that there are of these kinds now: what else is open of them has ended."""
+    """These are all that there are of these kinds now, about a thing whose id the keys hold: what else is open of them
+    has ended.
+    """
     listed = list(found)
     keys = {each.key for each in listed}
     query = select(PaymentProblem).where(
@@ -52,7 +59,7 @@ def keep_problems(
         col(PaymentProblem.settled_at).is_(None),
     )
     for row in session.exec(query):
-        if row.key not in keys:
+        if row.key not in keys and about in row.key:
             row.settled_at = now()
             session.add(row)
     for each in listed:

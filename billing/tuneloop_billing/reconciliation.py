@@ -33,11 +33,9 @@ from tuneloop_billing.payment_provider.protocol import (
 )
 from tuneloop_billing.problems import keep_problems
 from tuneloop_billing.stripe_changes import GONE, note_refusal
-from tuneloop_billing.stripe_sync import gateway, keep_invoice, next_read, sync_catalogue, take_over
+from tuneloop_billing.stripe_sync import DELETED, gateway, keep_invoice, next_read, sync_catalogue, take_over
 
 _COMPARED = ("state", "plan_id", "cancel_at_period_end", "period_end", "trial_ends_at")
-DELETED = "deleted"
-"""Status of an invoice that Stripe has no more: a draft that somebody deleted."""
 
 
 class StripeDifference(NamedTuple):
@@ -152,7 +150,7 @@ def _compare_one(context: JobContext, service: PaymentGateway, subscription: Sub
         refused.append(refusal)
     try:
         service.check_customer(customer)
-        invoices = list(service.invoices(customer))
+        invoices = list(service.invoices(customer, payments=True))
     except PaymentRefused as refusal:
         refused.append(refusal)
     gone = _gone_invoices(context, service, client_id, invoices) if invoices is not None else []

@@ -32,8 +32,12 @@ from tuneloop_billing.payment_provider.protocol import (
     Wanted,
 )
 from tuneloop_billing.payment_provider.stripe_gateway import gateway_of
+from tuneloop_billing.payments import keep_payments
 from tuneloop_billing.problems import Exceptional, keep_problems, raise_problem
 from tuneloop_billing.stripe_changes import GONE, note_changes
+
+DELETED = "deleted"
+"""Status of an invoice that Stripe has no more."""
 
 NOON = timedelta(hours=12)
 NOT_OURS = "not ours"
@@ -222,9 +226,24 @@ def keep_invoice(session: Session, facts: InvoiceFacts, *, number: int) -> str:
     invoice.month, invoice.number, invoice.status, invoice.total = facts.month, facts.number, facts.status, facts.total
     invoice.amount_paid, invoice.amount_remaining = facts.amount_paid, facts.amount_remaining
     invoice.credited, invoice.paid_at, invoice.hosted_url = facts.credited, facts.paid_at, facts.hosted_url
-    invoice.lines = [line._asdict() for line in facts.lines]
+    invoice.lines, invoice.tax = [line._asdict() for line in facts.lines], facts.tax
     session.add(invoice)
+    session.flush()
+    if facts.payments is not None:
+        keep_payments(session, invoice, facts.payments)
     return "kept"
+
+
+def forget_invoice(session: Session, stripe_id: str, *, number: int) -> str:
+    """Stripe has it no more: a draft that somebody deleted."""
+    query = select(Invoice).where(Invoice.stripe_id == stripe_id).with_for_update()
+    invoice = session.exec(query.execution_options(populate_existing=True)).one_or_none()
+    if invoice is None:
+        return NOT_OURS
+    if number > invoice.read:
+        invoice.status, invoice.read = DELETED, number
+        session.add(invoice)
+    return "deleted at Stripe"
 
 
 def _locked(session: Session, condition: object) -> Subscription | None:

@@ -6,7 +6,16 @@ from uuid import UUID
 from sqlmodel import Session
 
 from tuneloop.kit.settings import Settings
-from tuneloop.tables import AbTest, Alert, AuditEvent, RegisteredModel, Report, RetrainingCycle, SlackMessage
+from tuneloop.tables import (
+    AbTest,
+    Alert,
+    AuditEvent,
+    PaymentProblem,
+    RegisteredModel,
+    Report,
+    RetrainingCycle,
+    SlackMessage,
+)
 from tuneloop_bot.ab_view import ab_view
 from tuneloop_bot.attempts import attempt_about
 from tuneloop_bot.blocks.ab_tests import ab_message
@@ -14,6 +23,7 @@ from tuneloop_bot.blocks.alerts import alert_message
 from tuneloop_bot.blocks.content import MessageContent
 from tuneloop_bot.blocks.cycles import candidate_message, failed_message, retrain_message
 from tuneloop_bot.blocks.digest import digest_message
+from tuneloop_bot.blocks.money import money_message
 from tuneloop_bot.blocks.policy import policy_message
 from tuneloop_bot.blocks.reminders import call_message, escalation_message, reminder_message
 from tuneloop_bot.blocks.reports import report_message
@@ -34,6 +44,7 @@ class MessageSubject(StrEnum):
     REMINDER = "reminder"
     ESCALATION = "escalation"
     POLICY = "policy"
+    MONEY = "money"
 
 
 def message_content(
@@ -46,13 +57,10 @@ def message_content(
     if kind is MessageSubject.AGAIN:
         called = call_about(session, subject_id)
         return call_message(called) if called is not None else None
-    if kind is MessageSubject.REPORT:
-        report = session.get(Report, subject_id)
-        return report_message(report_view(session, report, settings.site_url)) if report is not None else None
+    if kind in (MessageSubject.MONEY, MessageSubject.POLICY, MessageSubject.REPORT):
+        return _office(session, kind, subject_id, settings)
     if kind is MessageSubject.AB_TEST:
         return _ab_test(session, session.get(AbTest, subject_id))
-    if kind is MessageSubject.POLICY:
-        return policy_message(session.get_one(AuditEvent, subject_id))
     if kind is MessageSubject.DIGEST:
         return digest_message(session)
     if kind in (MessageSubject.REMINDER, MessageSubject.ESCALATION):
@@ -72,6 +80,16 @@ def _cycle(session: Session, kind: MessageSubject, cycle_id: UUID, settings: Set
     model = session.get_one(RegisteredModel, cycle.model_id)
     effort = last_effort(session, model.id, hourly=settings.compute_hourly, currency=settings.currency)
     return retrain_message(view, data_at_hand(session, model), effort)
+
+
+def _office(session: Session, kind: MessageSubject, subject_id: UUID, settings: Settings) -> MessageContent | None:
+    if kind is MessageSubject.MONEY:
+        problem = session.get(PaymentProblem, subject_id)
+        return money_message(problem, site=settings.site_url) if problem is not None else None
+    if kind is MessageSubject.POLICY:
+        return policy_message(session.get_one(AuditEvent, subject_id))
+    report = session.get(Report, subject_id)
+    return report_message(report_view(session, report, settings.site_url)) if report is not None else None
 
 
 def content_of_message(session: Session, message: SlackMessage, settings: Settings) -> MessageContent | None:

@@ -25,7 +25,10 @@ from tuneloop.tables import (
     ApprovalKind,
     AuditEvent,
     CycleState,
+    Mail,
     Membership,
+    PaymentProblem,
+    PaymentProblemKind,
     RegisteredModel,
     RetrainingCycle,
     Role,
@@ -37,6 +40,7 @@ from tuneloop_bot.attempts import attempt_about, candidate_subject, earlier_subj
 from tuneloop_bot.channels import place_for
 from tuneloop_bot.installations import installations
 from tuneloop_bot.message_subjects import MessageSubject, message_content
+from tuneloop_bot.money_email import money_email
 from tuneloop_bot.pending_approvals import evidence_about, open_questions, time_left
 from tuneloop_bot.post_message import due, send_soon
 from tuneloop_bot.report_view import ready_reports
@@ -59,6 +63,7 @@ def refresh(session: Session, settings: Settings, *, at: datetime | None = None,
     at = at or now()
     known = installations(session)
     ask_again(session, settings, at=at, slack=bool(known))
+    mail_about_money(session, settings, slack=bool(known))
     if not known:
         return 0
     since = min(each.news_until for each in known) - OVERLAP
@@ -97,6 +102,7 @@ def topics(session: Session, *, since: datetime, at: datetime) -> Iterator[Topic
         if cycle.state is CycleState.FAILED:
             yield MessageSubject.FAILURE, cycle.id, cycle.client_id
     yield from _calls_about(session, alerts, since=since)
+    yield from _money(session, since=since)
     yield from _other_topics(session, since=since)
     if at.weekday() == DIGEST_DAY and at.hour >= DIGEST_HOUR:
         agency = session.exec(select(Agency)).one()
@@ -124,6 +130,17 @@ def _calls_about(session: Session, alerts: set[UUID], *, since: datetime) -> Ite
     )
     for event in session.exec(query.order_by(col(AlertEvent.at))):
         yield MessageSubject.AGAIN, event.id, event.client_id
+
+
+def _money(session: Session, *, since: datetime) -> Iterator[Topic]:
+    """For the agency's own channel: a client's channel may have the client in it."""
+    news = or_(
+        col(PaymentProblem.found_at) > since,
+        col(PaymentProblem.settled_at) > since,
+        col(PaymentProblem.settled_at).is_(None),
+    )
+    for problem_id in session.exec(select(PaymentProblem.id).where(news)):
+        yield MessageSubject.MONEY, problem_id, None
 
 
 def _other_topics(session: Session, *, since: datetime) -> Iterator[Topic]:
@@ -205,6 +222,44 @@ def mail_to(session: Session, settings: Settings, approval: Approval, roles: set
         )
 
 
+def mail_about_money(session: Session, settings: Settings, *, slack: bool) -> None:
+    """To owners and admins, once: everything without Slack, and disputes always, for an answer has a last day."""
+    query = select(PaymentProblem).where(col(PaymentProblem.settled_at).is_(None))
+    if slack:
+        query = query.where(PaymentProblem.kind == PaymentProblemKind.DISPUTED)
+    written = select(Mail.subject_id).where(Mail.subject_kind == "payment_problem")
+    known = set(session.exec(written))
+    for problem in session.exec(query.order_by(col(PaymentProblem.found_at))):
+        if str(problem.id) in known:
+            continue
+        for person in _members(session, {Role.ADMIN, Role.OWNER}):
+            queue_mail(
+                session,
+                agency_id=problem.agency_id,
+                client_id=None,
+                dedupe_key=f"payment_problem:{problem.id}:{person.id}",
+                subject=("payment_problem", problem.id),
+                sender=Address.parse(settings.mail_from),
+                reply_to=None,
+                recipient=Address(person.email, person.name),
+                content=money_email(problem, person.name, f"{settings.site_url}/billing"),
+                settings=settings,
+            )
+
+
+def _members(session: Session, roles: set[Role]) -> Sequence[User]:
+    """Active ones of the whole agency."""
+    return session.exec(
+        select(User)
+        .join(Membership, col(Membership.user_id) == User.id)
+        .where(
+            col(Membership.role).in_(roles),
+            col(Membership.member_client_id).is_(None),
+            col(User.disabled_at).is_(None),
+        )
+    ).all()
+
+
 def _covered(approval: Approval, cycle: RetrainingCycle) -> str | None:
     first = approval.kind is not ApprovalKind.RETRAIN or cycle.parent_version_id is None
     return None if first else further_in_words(Recipe.model_validate(cycle.recipe).further_attempts)
@@ -265,6 +320,8 @@ def _worth_a_first_message(
     if kind is MessageSubject.CANDIDATE:
         about = attempt_about(session, subject_id)
         return about is not None and not about.over and _is_news(about.cycle, installed_at)
+    if kind is MessageSubject.MONEY:
+        return session.get_one(PaymentProblem, subject_id).settled_at is None
     if kind in (MessageSubject.RETRAIN, MessageSubject.FAILURE):
         return _is_news(session.get_one(RetrainingCycle, subject_id), installed_at)
     return True

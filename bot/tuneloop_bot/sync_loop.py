@@ -9,7 +9,7 @@ from sqlmodel import col, select
 
 from tuneloop.kit.db import Database
 from tuneloop.kit.settings import Settings
-from tuneloop.tables import Approval, SlackInstallation
+from tuneloop.tables import Approval, PaymentProblem, SlackInstallation
 from tuneloop_bot.message_sync import refresh
 from tuneloop_bot.token_rotation import renew_soon
 
@@ -37,6 +37,8 @@ def look_around(database: Database, settings: Settings) -> None:
             session.exec(select(SlackInstallation.agency_id).where(col(SlackInstallation.removed_at).is_(None)))
         )
         agencies |= set(session.exec(select(Approval.agency_id).where(col(Approval.decision).is_(None))))
+        open_ = select(PaymentProblem.agency_id).where(col(PaymentProblem.settled_at).is_(None))
+        agencies |= set(session.exec(open_))
         for agency_id in sorted(agencies):
             try:
                 with database.unit(agency_id) as own:

@@ -26,7 +26,7 @@ def subscribe(shop: Shop, customer: str, price: str, **more: Any) -> stripe.Subs
         ("/v1/credit_notes", {"amount": "5"}, "Missing required param: invoice"),
         ("/v1/webhook_endpoints", {"url": "https://x.example"}, "Missing required param: enabled_events"),
         ("/v1/coupons", {"percent_off": "10", "amount_off": "10"}, "one of percent_off or amount_off"),
-        ("/v1/refunds", {"charge": "ch_1"}, "does not model POST /v1/refunds"),
+        ("/v1/quotes", {"customer": "cus_1"}, "does not model POST /v1/quotes"),
         ("/v1/customers", {"source": "tok_visa"}, "does not model the parameter source"),
         ("/v1/nonsense", {}, "Unrecognized request URL"),
     ],

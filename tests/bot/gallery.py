@@ -26,6 +26,8 @@ from tuneloop.tables import (
     CycleState,
     Domain,
     Example,
+    PaymentProblem,
+    PaymentProblemKind,
     Plan,
     Pool,
     Prediction,
@@ -223,6 +225,14 @@ def _calls(north: Office) -> None:
         alert = session.exec(select(Alert).join(Client).where(Client.slug == "acme")).one()
         alert.notified_at = alert.opened_at
         notify_again(session, alert.model_id)
+        problem = PaymentProblem(
+            client_id=alert.client_id,
+            kind=PaymentProblemKind.DISPUTED,
+            key="disputed:in_1:dp_1",
+            summary="Acme disputes 2,000.00 USD of invoice ACME-0001 (fraudulent); Stripe calls it needs response",
+            to_do="answer it with evidence in Stripe's dashboard until 2026-12-09, or accept it there",
+        )
+        session.add(problem)
     monday = now().replace(hour=9) + timedelta(days=7 - now().weekday())
     for at in (now(), now() + timedelta(minutes=25), now() + timedelta(minutes=50), monday):
         with north.database.unit(north.agency.id) as session:

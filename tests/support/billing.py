@@ -12,12 +12,14 @@ from tuneloop.tables import (
     Client,
     Feature,
     Invoice,
+    InvoiceReversal,
     MaintenancePlan,
     MonthClose,
     PaymentProblem,
     PaymentProblemKind,
     Plan,
     ReconcileFinding,
+    ReversalKind,
     ServiceUse,
     StripeEvent,
     StripeLink,
@@ -47,6 +49,18 @@ def billing_rows(session: Session, agency: Agency, client: Client) -> list[Row]:
         entitlements=template.entitlements.model_dump(mode="json") | {"new_categories": 1},
         extras={feature.value: price for feature, price in template.extras.items()},
     )
+    invoice = Invoice(
+        agency_id=agency.id,
+        client_id=client.id,
+        stripe_id=f"in_{client.slug}",
+        month=MONTH,
+        status="open",
+        currency="usd",
+        total=200_000,
+        amount_paid=0,
+        amount_remaining=200_000,
+        issued_at=now(),
+    )
     return [
         account or BillingAccount(agency_id=agency.id, webhook_token=new_token().token),
         plan,
@@ -65,17 +79,16 @@ def billing_rows(session: Session, agency: Agency, client: Client) -> list[Row]:
         StripeEvent(
             agency_id=agency.id, stripe_id=f"evt_{client.slug}", kind="invoice.paid", object_id="in_1", body="{}"
         ),
-        Invoice(
+        invoice,
+        InvoiceReversal(
             agency_id=agency.id,
             client_id=client.id,
-            stripe_id=f"in_{client.slug}",
-            month=MONTH,
-            status="open",
-            currency="usd",
-            total=200_000,
-            amount_paid=0,
-            amount_remaining=200_000,
-            issued_at=now(),
+            invoice_id=invoice.id,
+            stripe_id=f"re_{client.slug}",
+            kind=ReversalKind.REFUND,
+            amount=5_000,
+            status="succeeded",
+            at=now(),
         ),
         MonthClose(agency_id=agency.id, client_id=client.id, month=MONTH),
         PaymentProblem(

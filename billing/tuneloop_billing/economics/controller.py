@@ -1,5 +1,7 @@
 """HTTP: economics."""
 
+from dataclasses import asdict
+
 from litestar import Controller, get
 from litestar.di import NamedDependency
 from litestar.params import FromQuery
@@ -7,7 +9,14 @@ from litestar.params import FromQuery
 from tuneloop.clients.months import Month
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.tables import Role
-from tuneloop_billing.economics.schemas import ChurnRead, ClientEconomicsRead, EconomicsRead, PlanFiguresRead, ShownRead
+from tuneloop_billing.economics.schemas import (
+    ChurnRead,
+    ClientEconomicsRead,
+    EconomicsRead,
+    PlanFiguresRead,
+    RevenueRead,
+    ShownRead,
+)
 from tuneloop_billing.economics.service import ClientFigures, economics
 
 
@@ -25,6 +34,7 @@ class EconomicsController(Controller):
             mrr=found.mrr,
             churn=ChurnRead(left=found.left, of=found.at_start),
             revenue=found.revenue,
+            parts=RevenueRead(**asdict(found.earned)),
             gpu_cost=found.gpu_cost,
             margin=found.margin,
             seconds=found.seconds,
@@ -42,6 +52,7 @@ def _read(each: ClientFigures) -> ClientEconomicsRead:
         currency=each.currency,
         mrr=each.mrr,
         revenue=each.revenue,
+        parts=RevenueRead(**asdict(each.earned)),
         gpu_seconds=each.gpu_seconds,
         gpu_cost=each.gpu_cost,
         margin=each.margin,

@@ -13,6 +13,18 @@ class ShownRead(BaseModel):
     after: dict[str, Any]
 
 
+class RevenueRead(BaseModel):
+    """What revenue is made of: `invoiced` less everything but `at_risk`, which is disputed and not decided."""
+
+    invoiced: int
+    tax: int
+    credited: int
+    refunded: int
+    lost: int
+    given_up: int
+    at_risk: int
+
+
 class ClientEconomicsRead(BaseModel):
     """`hourly` is null while no time is written down; `value` is what retrains of the month did for accuracy."""
 
@@ -21,6 +33,7 @@ class ClientEconomicsRead(BaseModel):
     currency: str
     mrr: int
     revenue: int
+    parts: RevenueRead
     gpu_seconds: int
     gpu_cost: int
     margin: int
@@ -53,6 +66,7 @@ class EconomicsRead(BaseModel):
     mrr: int
     churn: ChurnRead
     revenue: int
+    parts: RevenueRead
     gpu_cost: int
     margin: int
     seconds: int

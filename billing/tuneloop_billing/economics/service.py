@@ -20,7 +20,6 @@ from tuneloop.tables import (
     Client,
     Comparison,
     CycleState,
-    Invoice,
     MaintenancePlan,
     Plan,
     RegisteredModel,
@@ -30,11 +29,11 @@ from tuneloop.tables import (
     Unit,
     WorkEntry,
 )
+from tuneloop_billing.economics.revenue import Revenue, revenue
 from tuneloop_billing.usage.metering import count, records_of
 from tuneloop_billing.usage.work_log import GUIDE_MINUTES
 
 _EARNING = (SubscriptionState.ACTIVE, SubscriptionState.PAST_DUE)
-_ISSUED = ("open", "paid", "uncollectible")
 
 
 class ShownRetrain(NamedTuple):
@@ -55,12 +54,16 @@ class ClientFigures:
     tier: Plan | None
     currency: str
     mrr: int
-    revenue: int
+    earned: Revenue
     gpu_seconds: int
     gpu_cost: int
     seconds_by_activity: dict[Activity, int]
     guide_seconds: int
     value: list[ShownRetrain] = field(default_factory=list)
+
+    @property
+    def revenue(self) -> int:
+        return self.earned.net
 
     @property
     def seconds(self) -> int:
@@ -95,8 +98,12 @@ class Economics:
     elsewhere: list[ClientFigures]
 
     @property
+    def earned(self) -> Revenue:
+        return sum((each.earned for each in self.clients), Revenue())
+
+    @property
     def revenue(self) -> int:
-        return sum(each.revenue for each in self.clients)
+        return self.earned.net
 
     @property
     def gpu_cost(self) -> int:
@@ -180,21 +187,13 @@ def _figures(
         tier=plan.tier if plan else None,
         currency=currency,
         mrr=plan.price if plan and subscription and subscription.state in _EARNING else 0,
-        revenue=_revenue(session, client.id, span, currency),
+        earned=revenue(session, client.id, span, currency),
         gpu_seconds=gpu,
         gpu_cost=round(gpu * account.gpu_hour_cost / 3600),
         seconds_by_activity=_worked(session, client.id, span),
         guide_seconds=60 * sum(GUIDE_MINUTES.values()) * max(models, 1 if subscription else 0),
         value=_value(session, client.id, span),
     )
-
-
-def _revenue(session: Session, client_id: UUID, span: TimeSpan, currency: str) -> int:
-    """Invoices issued in the span, less what was credited."""
-    total = func.coalesce(func.sum(Invoice.total - Invoice.credited), 0)
-    query = select(total).where(Invoice.client_id == client_id, Invoice.currency == currency)
-    query = query.where(col(Invoice.status).in_(_ISSUED), Invoice.issued_at >= span.start, Invoice.issued_at < span.end)
-    return int(session.exec(query).one())
 
 
 def _worked(session: Session, client_id: UUID, span: TimeSpan) -> dict[Activity, int]:

@@ -80,6 +80,11 @@ def marked_client(subject: Any) -> UUID | None:
         return None
 
 
+def id_of(subject: Any) -> str:
+    """Of an object, or of the id that stands in its place."""
+    return str(subject if isinstance(subject, str) else subject.id)
+
+
 def get(subject: Any, *names: str) -> Any:
     """A value within nested objects; None where one is missing."""
     for name in names:

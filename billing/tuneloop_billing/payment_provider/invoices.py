@@ -1,36 +1,51 @@
 """Invoices at Stripe: reading them, and making a month's one without ever making it twice."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
+from tuneloop.kit.clock import now
 from tuneloop_billing.payment_provider.edge import (
     CLIENT,
     Client,
     found,
     get,
+    id_of,
     marked_client,
     moment,
     moment_or_none,
     present,
 )
+from tuneloop_billing.payment_provider.payments import payments_of
 from tuneloop_billing.payment_provider.protocol import InvoiceFacts, Line, Statement
 
 MONTH, REFERENCE = "tuneloop_month", "tuneloop_reference"
 
 
-def invoices_of(client: Client, customer: str, **only: str) -> Iterator[InvoiceFacts]:
+REVERSIBLE = timedelta(days=180)
+"""Refunds and disputes of older invoices are looked for only when Stripe speaks of them: cards allow 120 days."""
+
+
+def invoices_of(client: Client, customer: str, *, payments: bool = False, **only: str) -> Iterator[InvoiceFacts]:
     """Newest first, all of them, also those that others made for the customer."""
     for each in client.invoices.list({"customer": customer, "limit": 100, **only}).auto_paging_iter():
-        yield facts_of(client, each)
+        yield facts_of(client, each, payments=payments and moment(each.created) > now() - REVERSIBLE)
 
 
-def facts_of(client: Client, there: Any) -> InvoiceFacts:
+def invoice_of_payment(client: Client, payment: str) -> str | None:
+    """The invoice that a payment intent pays; None when it pays none."""
+    query = {"payment": {"type": "payment_intent", "payment_intent": payment}, "limit": 1}
+    listed = client.invoice_payments.list(query).data
+    return id_of(listed[0].invoice) if listed else None
+
+
+def facts_of(client: Client, there: Any, *, payments: bool = False) -> InvoiceFacts:
     lines = there.lines.data
     if there.lines.has_more:
         lines = list(client.invoices.line_items.list(there.id, {"limit": 100}).auto_paging_iter())
     return InvoiceFacts(
         id=there.id,
-        customer=str(there.customer if isinstance(there.customer, str) else there.customer.id),
+        customer=id_of(there.customer),
         client_id=marked_client(there) or marked_client(get(there, "parent", "subscription_details")),
         subscription=get(there, "parent", "subscription_details", "subscription"),
         month=get(there, "metadata", MONTH),
@@ -48,7 +63,14 @@ def facts_of(client: Client, there: Any) -> InvoiceFacts:
         issued_at=moment(there.created),
         paid_at=moment_or_none(there.status_transitions.paid_at),
         period_end=moment(there.period_end),
+        tax=_tax(there),
+        payments=payments_of(client, there) if payments else None,
     )
+
+
+def _tax(there: Any) -> int:
+    without = get(there, "total_excluding_tax")
+    return 0 if without is None else int(there.total - without)
 
 
 def issue(client: Client, statement: Statement) -> InvoiceFacts:

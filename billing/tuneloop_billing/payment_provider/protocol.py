@@ -8,7 +8,7 @@ from typing import ClassVar, NamedTuple, Protocol
 from uuid import UUID
 
 from tuneloop.kit.errors import TuneloopError, Unavailable
-from tuneloop.tables import SubscriptionState
+from tuneloop.tables import ReversalKind, SubscriptionState
 
 
 class ProviderAway(Unavailable):
@@ -101,8 +101,44 @@ class Line(NamedTuple):
     reference: str | None
 
 
+class Reversal(NamedTuple):
+    """Money of an invoice that went back, or may: a refund or a dispute.
+
+    `credited` is the part of it that a credit note of the invoice carries already; `due_by` is until when a dispute
+    can be answered.
+    """
+
+    id: str
+    kind: ReversalKind
+    amount: int
+    credited: int
+    status: str
+    reason: str | None
+    at: datetime
+    due_by: datetime | None
+
+
+class Attempt(NamedTuple):
+    """The last try to charge an invoice that is open. `waits_for_payer`: the bank wants its customer to confirm it."""
+
+    waits_for_payer: bool
+    reason: str | None
+    next_at: datetime | None
+
+
+class Payments(NamedTuple):
+    """What was paid of an invoice and went back, and what its credit notes carry of its tax."""
+
+    attempt: Attempt | None
+    reversals: tuple[Reversal, ...]
+    credited_tax: int
+
+
 class InvoiceFacts(NamedTuple):
-    """`client_id` is the mark that it, or its subscription, got from us; None on one that somebody else made."""
+    """`client_id` is the mark that it, or its subscription, got from us; None on one that somebody else made.
+
+    `total` is with `tax`; `payments` is None where they were not asked for.
+    """
 
     id: str
     customer: str
@@ -123,6 +159,8 @@ class InvoiceFacts(NamedTuple):
     issued_at: datetime
     paid_at: datetime | None
     period_end: datetime
+    tax: int
+    payments: Payments | None
 
 
 class Checkout(NamedTuple):
@@ -195,7 +233,9 @@ class PaymentGateway(Protocol):
 
     def invoice(self, invoice_id: str) -> InvoiceFacts: ...
 
-    def invoices(self, customer: str) -> Iterator[InvoiceFacts]: ...
+    def invoices(self, customer: str, *, payments: bool = False) -> Iterator[InvoiceFacts]: ...
+
+    def invoice_of_payment(self, payment: str) -> str | None: ...
 
     def hold(self, invoice_id: str) -> None: ...
 

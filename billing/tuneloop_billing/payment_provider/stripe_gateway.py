@@ -37,10 +37,22 @@ EVENTS = (
     "invoice.finalized",
     "invoice.paid",
     "invoice.payment_failed",
+    "invoice.payment_action_required",
     "invoice.overdue",
     "invoice.updated",
     "invoice.voided",
+    "invoice.marked_uncollectible",
+    "invoice.deleted",
     "credit_note.created",
+    "credit_note.voided",
+    "charge.refunded",
+    "refund.updated",
+    "refund.failed",
+    "charge.dispute.created",
+    "charge.dispute.updated",
+    "charge.dispute.closed",
+    "charge.dispute.funds_withdrawn",
+    "charge.dispute.funds_reinstated",
     "checkout.session.completed",
 )
 
@@ -115,13 +127,16 @@ class StripeGateway:
 
     def invoice(self, invoice_id: str) -> InvoiceFacts:
         with refusals():
-            return invoices.facts_of(
-                self._v1, present("invoice", invoice_id, lambda: self._v1.invoices.retrieve(invoice_id))
-            )
+            there = present("invoice", invoice_id, lambda: self._v1.invoices.retrieve(invoice_id))
+            return invoices.facts_of(self._v1, there, payments=True)
 
-    def invoices(self, customer: str) -> Iterator[InvoiceFacts]:
+    def invoices(self, customer: str, *, payments: bool = False) -> Iterator[InvoiceFacts]:
         with refusals():
-            yield from invoices.invoices_of(self._v1, customer)
+            yield from invoices.invoices_of(self._v1, customer, payments=payments)
+
+    def invoice_of_payment(self, payment: str) -> str | None:
+        with refusals():
+            return invoices.invoice_of_payment(self._v1, payment)
 
     def hold(self, invoice_id: str) -> None:
         """Keep a renewal's draft until the month's lines are on it."""

@@ -9,7 +9,17 @@ import stripe
 
 from tuneloop.kit.clock import now
 from tuneloop.tables import SubscriptionState as S
-from tuneloop_billing.payment_provider.edge import CLIENT, Client, found, get, moment, moment_or_none, present, seconds
+from tuneloop_billing.payment_provider.edge import (
+    CLIENT,
+    Client,
+    found,
+    get,
+    id_of,
+    moment,
+    moment_or_none,
+    present,
+    seconds,
+)
 from tuneloop_billing.payment_provider.protocol import GoneAtProvider, Payer, Price, SubscriptionFacts, Wanted
 
 PLAN, SUBSCRIPTION = "tuneloop_plan", "tuneloop_subscription"
@@ -72,7 +82,7 @@ def _ensure_product(client: Client, price: Price, product_id: str, *, sold: bool
 
 def _is_price(there: Any, price: Price, product_id: str) -> bool:
     monthly = (get(there, "recurring", "interval"), get(there, "recurring", "interval_count")) == ("month", 1)
-    content = (there.unit_amount, there.currency, _id(there.product))
+    content = (there.unit_amount, there.currency, id_of(there.product))
     return monthly and content == (price.amount, price.currency, product_id)
 
 
@@ -175,7 +185,7 @@ def _change(client: Client, wanted: Wanted, there: Any, price: str) -> None:
         if there.schedule:
             client.subscription_schedules.release(there.schedule, {})
         # A new price of the same plan holds from the next invoice on; another plan is settled at once.
-        same_plan = _id(item.price.product) == f"tl_{wanted.price.plan_id.hex}"
+        same_plan = id_of(item.price.product) == f"tl_{wanted.price.plan_id.hex}"
         changes["items"] = [{"id": item.id, "price": price, "quantity": 1}]
         changes["proration_behavior"] = "none" if same_plan else "create_prorations"
     if there.cancel_at_period_end != wanted.cancel_at_period_end:
@@ -236,7 +246,7 @@ def facts_of(client: Client, there: Any) -> SubscriptionFacts:
         state = S.PAUSED
     return SubscriptionFacts(
         id=there.id,
-        customer=_id(there.customer),
+        customer=id_of(there.customer),
         state=state,
         since=_since(client, there, state),
         plan_id=_plan_of(item.price.product),
@@ -270,7 +280,7 @@ def _next_plan(client: Client, there: Any) -> UUID | None:
 def _since(client: Client, there: Any, state: S) -> datetime:
     """From what Stripe knows, so that it is the same in whatever order we learn of it."""
     if state is S.CANCELLED:
-        return moment(there.ended_at or there.canceled_at)
+        return moment(there.ended_at or there.canceled_at or there.start_date)
     if state is S.PAST_DUE:
         unpaid = client.invoices.list({"subscription": there.id, "status": "open", "limit": 100}).data
         fell_due = [each.due_date or each.status_transitions.finalized_at for each in unpaid]
@@ -281,12 +291,8 @@ def _since(client: Client, there: Any, state: S) -> datetime:
 
 
 def _plan_of(product: Any) -> UUID | None:
-    name = _id(product)
+    name = id_of(product)
     try:
         return UUID(name.removeprefix("tl_")) if name.startswith("tl_") else None
     except ValueError:
         return None
-
-
-def _id(subject: Any) -> str:
-    return str(subject if isinstance(subject, str) else subject.id)

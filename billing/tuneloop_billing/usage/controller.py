@@ -1,5 +1,6 @@
 """HTTP: work, usage, invoices and month ends of a client."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from litestar import Controller, delete, get, patch, post
@@ -18,6 +19,7 @@ from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.tables import Invoice, Role
 from tuneloop_billing.accounts.service import find_account
+from tuneloop_billing.economics.revenue import revenue_of, reversals_of
 from tuneloop_billing.jobs import CloseMonth
 from tuneloop_billing.month_end.service import begin
 from tuneloop_billing.payment_provider.stripe_gateway import gateway_of
@@ -27,12 +29,27 @@ from tuneloop_billing.usage.schemas import (
     CloseRead,
     CreditOrder,
     InvoiceRead,
+    ReversalRead,
     UsageRead,
     WorkCreate,
     WorkPatch,
     WorkRead,
 )
 from tuneloop_billing.usage.work_log import add_work, beat, change_work, remove_work, work_of
+
+
+def invoices_read(session: TenantSession, invoices: Sequence[Invoice]) -> list[InvoiceRead]:
+    """With what went back of each, and what is left of it."""
+    reversals = reversals_of(session, [each.id for each in invoices])
+    found = []
+    for each in invoices:
+        back = reversals.get(each.id, [])
+        more = {
+            "reversals": [ReversalRead.model_validate(one) for one in back],
+            "net": revenue_of(each, back).net,
+        }
+        found.append(InvoiceRead.model_validate(each).model_copy(update=more))
+    return found
 
 
 class WorkController(Controller):
@@ -119,7 +136,7 @@ class UsageController(Controller):
         """The client's invoices, newest first."""
         row = find_client(session, client)
         query = select(Invoice).where(Invoice.client_id == row.id).order_by(col(Invoice.issued_at).desc())
-        return [InvoiceRead.model_validate(each) for each in session.exec(query)]
+        return invoices_read(session, session.exec(query).all())
 
     @post("/months/{month:str}/close", role=Role.ADMIN, status_code=202, sync_to_thread=True)
     def close(
@@ -179,7 +196,7 @@ class CreditController(Controller):
             session.add(row)
             details = {"amount": data.amount, "reason": data.reason, "currency": row.currency}
             record(session, principal, "invoice.credit", "invoice", invoice, client_id=row.client_id, **details)
-        return InvoiceRead.model_validate(row)
+        return invoices_read(session, [row])[0]
 
 
 def _month(session: TenantSession, text: str | None) -> Month:

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tuneloop.tables import Activity, Unit
+from tuneloop.tables import Activity, ReversalKind, Unit
 
 
 class WorkCreate(BaseModel):
@@ -63,8 +63,23 @@ class InvoiceLineRead(BaseModel):
     amount: int
 
 
+class ReversalRead(BaseModel):
+    """A refund or a dispute; `credited` of it is on a credit note, and `due_by` is until when it can be answered."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    stripe_id: str
+    kind: ReversalKind
+    amount: int
+    credited: int
+    status: str
+    reason: str | None
+    at: datetime
+    due_by: datetime | None
+
+
 class InvoiceRead(BaseModel):
-    """Amounts in the currency's smallest unit."""
+    """Amounts in the currency's smallest unit; `tax` is part of the total, `net` what is left as revenue."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -78,9 +93,12 @@ class InvoiceRead(BaseModel):
     amount_remaining: int
     credited: int
     lines: list[InvoiceLineRead]
+    tax: int
     hosted_url: str | None
     issued_at: datetime
     paid_at: datetime | None
+    reversals: list[ReversalRead] = []
+    net: int = 0
 
 
 class CreditOrder(BaseModel):

@@ -25,6 +25,7 @@ from tuneloop_billing.payment_provider.protocol import GoneAtProvider, InvoiceFa
 from tuneloop_billing.stripe_changes import note_gone
 from tuneloop_billing.stripe_sync import (
     NOT_OURS,
+    forget_invoice,
     gateway,
     keep_invoice,
     next_read,
@@ -35,6 +36,7 @@ from tuneloop_billing.stripe_sync import (
 
 REFUSED = Counter("tuneloop_stripe_webhooks_refused", "Webhooks with a bad signature or body")
 TOLERANCE_SECONDS = 300
+_PAYMENT = ("charge.", "refund.")
 
 
 class BadSignature(TuneloopError):
@@ -51,6 +53,7 @@ class EventObject(BaseModel):
 
     id: str = ""
     invoice: str | None = None
+    payment_intent: str | None = None
 
 
 class EventData(BaseModel):
@@ -118,8 +121,7 @@ def _read(body: bytes, header: str, secret: str, *, live: bool) -> Envelope:
 
 def _store(database: Database, agency_id: UUID, envelope: Envelope, body: bytes) -> bool:
     """The event and the job that acts on it, in one transaction."""
-    subject = envelope.data.object
-    object_id = subject.invoice or subject.id if envelope.type.startswith("credit_note.") else subject.id
+    object_id = _subject_of(envelope)
     with database.unit(agency_id) as session:
         row = StripeEvent(
             agency_id=agency_id, stripe_id=envelope.id, kind=envelope.type, object_id=object_id, body=body.decode()
@@ -131,6 +133,16 @@ def _store(database: Database, agency_id: UUID, envelope: Envelope, body: bytes)
             return False
         enqueue(session, HandleStripeEvent(event_id=event_id), agency_id=agency_id)
     return True
+
+
+def _subject_of(envelope: Envelope) -> str:
+    """What to look at: credit notes are about their invoice, refunds and disputes about their payment."""
+    subject = envelope.data.object
+    if envelope.type.startswith("credit_note."):
+        return subject.invoice or subject.id
+    if envelope.type.startswith(_PAYMENT):
+        return subject.payment_intent or subject.id
+    return subject.id
 
 
 def handle(context: JobContext, event_id: UUID) -> None:
@@ -168,6 +180,9 @@ def _act(context: JobContext, service: PaymentGateway, event: StripeEvent) -> st
         return refresh_subscription(context, service, subject)
     if kind.startswith(("invoice.", "credit_note.")):
         return _refresh_both(context, service, subject)
+    if kind.startswith(_PAYMENT):
+        invoice = service.invoice_of_payment(subject)
+        return _refresh_both(context, service, invoice) if invoice is not None else NOT_OURS
     if kind == "checkout.session.completed":
         return _take_card(context, service, subject)
     return "ignored"
@@ -199,7 +214,11 @@ def _take_card(context: JobContext, service: PaymentGateway, session_id: str) ->
 def _refresh_both(context: JobContext, service: PaymentGateway, invoice_id: str) -> str:
     """An invoice's fate decides its subscription's state."""
     number = next_read(context)
-    facts = service.invoice(invoice_id)
+    try:
+        facts = service.invoice(invoice_id)
+    except GoneAtProvider:
+        with context.unit() as session:
+            return forget_invoice(session, invoice_id, number=number)
     if facts.renewal and facts.status == "draft" and facts.advances and _is_awaited(context, facts):
         service.hold(invoice_id)
     with context.unit() as session:

@@ -155,6 +155,10 @@ def _pairs(values: dict[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in values.items())
 
 
+def _went_back(invoice: InvoiceRead) -> str:
+    return ", ".join(f"{each.kind} {money(each.amount, invoice.currency)} {each.status}" for each in invoice.reversals)
+
+
 def _counted(unit: Unit, quantity: int) -> str:
     if unit.endswith("_seconds"):
         return figures.duration(quantity)
@@ -198,6 +202,8 @@ INVOICES = Rows[InvoiceRead](
     right("Total", lambda it: money(it.total, it.currency)),
     right("To pay", lambda it: money(it.amount_remaining, it.currency)),
     right("Credited", lambda it: money(it.credited or None, it.currency)),
+    text("Went back", _went_back),
+    right("Revenue", lambda it: money(it.net, it.currency)),
     text("Issued", lambda it: it.issued_at),
 )
 USAGE = Rows[UsageRead](
@@ -221,13 +227,20 @@ ECONOMICS = Facts[EconomicsRead](
     ("Month", lambda it: it.month),
     ("Recurring per month", lambda it: money(it.mrr, it.currency)),
     ("Clients who left", lambda it: f"{it.churn.left} of {it.churn.of}"),
-    ("Invoiced", lambda it: money(it.revenue, it.currency)),
+    ("Revenue", lambda it: money(it.revenue, it.currency)),
+    ("Invoiced", lambda it: money(it.parts.invoiced, it.currency)),
+    ("Tax", lambda it: money(it.parts.tax or None, it.currency)),
+    ("Credited", lambda it: money(it.parts.credited or None, it.currency)),
+    ("Refunded", lambda it: money(it.parts.refunded or None, it.currency)),
+    ("Lost in disputes", lambda it: money(it.parts.lost or None, it.currency)),
+    ("Given up", lambda it: money(it.parts.given_up or None, it.currency)),
+    ("Disputed, undecided", lambda it: money(it.parts.at_risk or None, it.currency)),
     ("Margin", lambda it: money(it.margin, it.currency)),
 )
 CLIENTS = Rows[ClientEconomicsRead](
     whole("Client", lambda it: it.client),
     text("Plan", lambda it: it.plan),
-    right("Invoiced", lambda it: money(it.revenue, it.currency)),
+    right("Revenue", lambda it: money(it.revenue, it.currency)),
     right("GPU cost", lambda it: money(it.gpu_cost, it.currency)),
     right("Margin", lambda it: money(it.margin, it.currency)),
     right("Hours", lambda it: figures.duration(it.seconds)),

@@ -237,8 +237,32 @@ class Invoice(ClientOwned, table=True):
     hosted_url: str | None = None
     issued_at: datetime
     paid_at: datetime | None = None
+    tax: int = Field(default=0, sa_type=BigInteger, description="part of the total")
+    credited_tax: int = Field(default=0, sa_type=BigInteger, description="part of what is credited")
     read: int = 0
     seen_at: datetime = Field(default_factory=now)
+
+
+class ReversalKind(StrEnum):
+    REFUND = "refund"
+    DISPUTE = "dispute"
+
+
+class InvoiceReversal(ClientOwned, table=True):
+    """Money of an invoice that went back, or may. `credited` of it is on a credit note; `status` is Stripe's word."""
+
+    __tablename__ = "invoice_reversal"
+    __table_args__ = (UniqueConstraint("invoice_id", "stripe_id"),)
+
+    invoice_id: UUID = Field(foreign_key="invoice.id")
+    stripe_id: str
+    kind: ReversalKind = Field(sa_type=text_enum(ReversalKind))
+    amount: int = Field(sa_type=BigInteger)
+    credited: int = Field(default=0, sa_type=BigInteger)
+    status: str
+    reason: str | None = None
+    at: datetime
+    due_by: datetime | None = None
 
 
 class MonthClose(ClientOwned, table=True):
@@ -273,6 +297,12 @@ class PaymentProblemKind(StrEnum):
     CHANGE_REFUSED = "change_refused"
     NOT_READ = "not_read"
     NOT_INVOICED = "not_invoiced"
+    PAYMENT_FAILED = "payment_failed"
+    ACTION_REQUIRED = "action_required"
+    UNCOLLECTIBLE = "uncollectible"
+    DISPUTED = "disputed"
+    DISPUTE_LOST = "dispute_lost"
+    REFUNDED = "refunded"
 
 
 class PaymentProblem(ClientOwned, table=True):

@@ -19,6 +19,7 @@ from tuneloop_local.emulators.stripe.clock import advance
 from tuneloop_local.emulators.stripe.delivery import deliver_due, pending, send_in, sign
 from tuneloop_local.emulators.stripe.errors import ApiError, missing
 from tuneloop_local.emulators.stripe.pages import PAGES
+from tuneloop_local.emulators.stripe.payments import charge_of_invoice, dispute
 from tuneloop_local.emulators.stripe.request import StripeRequest, check_modelled, handler_of
 from tuneloop_local.emulators.stripe.spec import Specification
 from tuneloop_local.emulators.stripe.store import Account, Object, World
@@ -40,6 +41,7 @@ def create_emulator(spec: Specification, world: World) -> Litestar:
             send_deliveries,
             hold_deliveries,
             refuse_requests,
+            dispute_charge,
             *PAGES,
         ],
         state=State({"spec": spec, "world": world, "http": httpx.Client(timeout=10)}),
@@ -236,6 +238,19 @@ async def hold_deliveries(request: Http, account_id: FromPath[str], data: JSONBo
     account = find_account(request.app.state.world, account_id)
     account.hold = data["hold"]
     return {"hold": account.hold}
+
+
+@post("/_emulator/accounts/{account_id:str}/disputes", status_code=200)
+async def dispute_charge(request: Http, account_id: FromPath[str], data: JSONBody[dict[str, str]]) -> dict[str, str]:
+    """The cardholder disputes what paid `invoice`."""
+    world: World = request.app.state.world
+    with world.lock:
+        account = find_account(world, account_id)
+        call = StripeRequest(world, account, request.app.state.spec, str(request.base_url).rstrip("/"), {}, {})
+        charged = charge_of_invoice(account, data["invoice"])
+        made = dispute(call, charged, data.get("reason", "fraudulent"))
+        world.save()
+    return {"id": made["id"]}
 
 
 @post("/_emulator/accounts/{account_id:str}/refusals", status_code=200)

@@ -12,11 +12,17 @@ CARDS = {
     "pm_card_chargeDeclined": ("visa", "0002", "generic_decline", "generic_decline"),
     "pm_card_visa_chargeDeclinedInsufficientFunds": ("visa", "9995", "insufficient_funds", "insufficient_funds"),
     "pm_card_chargeCustomerFail": ("visa", "0341", None, "generic_decline"),
+    "pm_card_authenticationRequired": ("visa", "3184", None, "authentication_required"),
+    "pm_card_createDispute": ("visa", "0259", None, None),
 }
+DISPUTED = "0259"
+"""Charges of this card succeed, and are disputed at once as fraudulent."""
 NUMBERS = {"4242424242424242": "pm_card_visa", "5555555555554444": "pm_card_mastercard"} | {
     "4000000000000002": "pm_card_chargeDeclined",
     "4000000000009995": "pm_card_visa_chargeDeclinedInsufficientFunds",
     "4000000000000341": "pm_card_chargeCustomerFail",
+    "4000002760003184": "pm_card_authenticationRequired",
+    "4000000000000259": "pm_card_createDispute",
 }
 
 
@@ -57,3 +63,9 @@ def charge(account: Account, customer_id: str, subscription: Object | None = Non
     if card is None:
         return "no_card"
     return next((refusal for _, last4, _, refusal in CARDS.values() if last4 == card["card"]["last4"]), None)
+
+
+def declined_message(decline_code: str) -> str:
+    if decline_code == "insufficient_funds":
+        return "Your card has insufficient funds."
+    return "Your card was declined."

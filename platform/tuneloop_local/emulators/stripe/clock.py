@@ -13,6 +13,7 @@ from tuneloop_local.emulators.stripe.invoicing import (
     draft,
     enter,
     finalize,
+    invoices_of,
     subscription_line,
     subscription_of,
     void,
@@ -43,11 +44,7 @@ def advance(call: StripeRequest, to: int) -> int:
 def _due(call: StripeRequest) -> Iterator[tuple[int, str]]:
     flags = call.account.all("_warned")
     for subscription in call.account.all("subscription").values():
-        if subscription["status"] in _RUNNING:
-            end = subscription["items"]["data"][0]["current_period_end"]
-            yield end, subscription["id"]
-            if subscription["status"] == "trialing" and subscription["id"] not in flags:
-                yield max(end - 3 * DAY, subscription["created"]), f"{subscription['id']} warn"
+        yield from _due_of(subscription, warned=subscription["id"] in flags)
     for invoice in call.account.all("invoice").values():
         if invoice["status"] == "draft" and invoice["auto_advance"] and invoice["automatically_finalizes_at"]:
             yield invoice["automatically_finalizes_at"], invoice["id"]
@@ -60,14 +57,26 @@ def _due(call: StripeRequest) -> Iterator[tuple[int, str]]:
             yield session["expires_at"], session["id"]
 
 
+def _due_of(subscription: Object, *, warned: bool) -> Iterator[tuple[int, str]]:
+    if subscription["status"] == "incomplete":
+        yield subscription["created"] + 23 * 3600, f"{subscription['id']} expire"
+    if subscription["status"] in _RUNNING:
+        end = subscription["items"]["data"][0]["current_period_end"]
+        yield end, subscription["id"]
+        if subscription["status"] == "trialing" and not warned:
+            yield max(end - 3 * DAY, subscription["created"]), f"{subscription['id']} warn"
+
+
 def _happen(call: StripeRequest, subject: str) -> None:
     name, _, what = subject.partition(" ")
     found = call.account.anywhere(name)
     assert found is not None
-    if what:
+    if what in ("warn", "due"):
         call.account.all("_warned")[name if what == "warn" else subject] = {"id": subject}
     if what == "warn":
         call.tell("customer.subscription.trial_will_end", found)
+    elif what == "expire":
+        _expire(call, found)
     elif what == "due":
         _fall_due(call, found)
     elif found["object"] == "subscription":
@@ -79,6 +88,15 @@ def _happen(call: StripeRequest, subject: str) -> None:
         finalize(call, found)
     else:
         attempt(call, found)
+
+
+def _expire(call: StripeRequest, subscription: Object) -> None:
+    """The first payment was not made within 23 hours."""
+    for invoice in invoices_of(call.account, subscription):
+        if invoice["status"] == "open":
+            void(call, invoice)
+    subscription["ended_at"] = call.account.now
+    enter(call, subscription, "incomplete_expired")
 
 
 def _fall_due(call: StripeRequest, invoice: Object) -> None:

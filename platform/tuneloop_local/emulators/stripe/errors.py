@@ -31,6 +31,17 @@ def not_modelled(what: str) -> ApiError:
     )
 
 
+def needs_action() -> ApiError:
+    """What paying an invoice answers while its customer isn't there to authenticate the payment."""
+    return ApiError(
+        "This payment requires additional user action before it can be completed successfully. Payment can be "
+        "completed using the PaymentIntent associated with the invoice.",
+        status=402,
+        kind="card_error",
+        code="invoice_payment_intent_requires_action",
+    )
+
+
 def declined(decline_code: str = "generic_decline") -> ApiError:
     return ApiError(
         "Your card was declined.", status=402, kind="card_error", code="card_declined", decline_code=decline_code

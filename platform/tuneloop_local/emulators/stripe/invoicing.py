@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from tuneloop_local.emulators.stripe.cards import charge
-from tuneloop_local.emulators.stripe.errors import ApiError, declined
+from tuneloop_local.emulators.stripe.errors import ApiError, declined, needs_action
+from tuneloop_local.emulators.stripe.payments import ACTION, cancel_payment, open_payment, take_payment
 from tuneloop_local.emulators.stripe.request import StripeRequest
 from tuneloop_local.emulators.stripe.store import Account, Object, new_object_id
 
@@ -222,6 +223,8 @@ def finalize(call: StripeRequest, invoice: Object) -> Object:
     }
     _use_up_discounts(account, invoice)
     call.tell("invoice.finalized", invoice)
+    if invoice["amount_due"] > 0:
+        open_payment(call, invoice)
     if invoice["amount_due"] == 0:
         mark_paid(call, invoice)
     elif invoice["auto_advance"] and invoice["collection_method"] == "charge_automatically":
@@ -239,13 +242,19 @@ def _use_up_discounts(account: Account, invoice: Object) -> None:
             subscription["discounts"] = [each for each in subscription["discounts"] if each != discount_id]
 
 
-def attempt(call: StripeRequest, invoice: Object) -> bool:
-    """Charge the card. On failure the next try is scheduled and the subscription falls past due."""
+def attempt(call: StripeRequest, invoice: Object, *, on_session: bool = False) -> bool:
+    """Charge the card. On failure the next try is scheduled and the subscription falls past due.
+
+    A card that wants authentication pays `on_session` only: while its customer is there.
+    """
     account = call.account
     subscription = subscription_of(account, invoice)
     refusal = charge(account, invoice["customer"], subscription)
+    if refusal == ACTION and on_session:
+        refusal = None
     invoice["attempted"] = True
     invoice["attempt_count"] += 1
+    take_payment(call, invoice, subscription, refusal)
     if refusal is None:
         mark_paid(call, invoice)
         return True
@@ -254,24 +263,27 @@ def attempt(call: StripeRequest, invoice: Object) -> bool:
     invoice["next_payment_attempt"] = account.now + RETRIES[tries - 1] if retry else None
     account.get("customer", invoice["customer"])["delinquent"] = True
     call.tell("invoice.payment_failed", invoice)
+    if refusal == ACTION:
+        call.tell("invoice.payment_action_required", invoice)
     if subscription is not None and subscription["status"] == "active":
         enter(call, subscription, "past_due")
     return False
 
 
-def pay(call: StripeRequest, invoice: Object, *, out_of_band: bool = False) -> Object:
+def pay(call: StripeRequest, invoice: Object, *, out_of_band: bool = False, on_session: bool = False) -> Object:
     """Raises ApiError when the card refuses or the invoice isn't open."""
     if invoice["status"] == "draft":
         finalize(call, invoice)
     if invoice["status"] == "paid":
         raise ApiError("Invoice is already paid", code="invoice_already_paid")
-    if invoice["status"] != "open":
+    if invoice["status"] not in ("open", "uncollectible"):
         raise ApiError(f"This invoice is {invoice['status']}.", code="invoice_not_editable")
     if out_of_band:
+        cancel_payment(call, invoice, "abandoned")
         mark_paid(call, invoice)
-    elif not attempt(call, invoice):
-        subscription = subscription_of(call.account, invoice)
-        raise declined(charge(call.account, invoice["customer"], subscription) or "generic_decline")
+    elif not attempt(call, invoice, on_session=on_session):
+        refusal = charge(call.account, invoice["customer"], subscription_of(call.account, invoice))
+        raise needs_action() if refusal == ACTION else declined(refusal or "generic_decline")
     return invoice
 
 
@@ -315,6 +327,7 @@ def void(call: StripeRequest, invoice: Object) -> Object:
         "next_payment_attempt": None,
         "status_transitions": invoice["status_transitions"] | {"voided_at": at},
     }
+    cancel_payment(call, invoice, "void_invoice")
     call.tell("invoice.voided", invoice)
     return invoice
 

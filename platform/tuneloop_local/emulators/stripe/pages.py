@@ -113,7 +113,7 @@ async def submit_payment(request: Http, account_id: FromPath[str], invoice_id: F
             card = attach_card(call, _card(form), customer)
             customer["invoice_settings"]["default_payment_method"] = card["id"]
             call.tell("customer.updated", customer)
-            pay(call, invoice)
+            pay(call, invoice, on_session=True)
             call.world.save()
     except ApiError as error:
         return _page(

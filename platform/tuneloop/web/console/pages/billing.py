@@ -41,6 +41,7 @@ from tuneloop_billing.problems import dismiss_problem, open_problems
 from tuneloop_billing.subscriptions.extras import decide_offer, extras_of, order_extra
 from tuneloop_billing.subscriptions.service import cancel, choose_plan, pause, repair, resume
 from tuneloop_billing.subscriptions.view import view_of
+from tuneloop_billing.usage.controller import invoices_read
 from tuneloop_billing.usage.metering import count, records_of
 from tuneloop_billing.usage.work_log import GUIDE_MINUTES, add_work, change_work, remove_work, work_of
 
@@ -165,7 +166,7 @@ class ClientBillingPage(Controller):
             plans=[plan for plan in list_plans(session) if plan.archived_at is None],
             extras=extras_of(session, found),
             sellable=[feature for feature in SELLABLE if feature is not Feature.GPU_MINUTES],
-            invoices=session.exec(query).all(),
+            invoices=invoices_read(session, session.exec(query).all()),
             month=wanted,
             usage=used or count(session, found.id, wanted.span(zone)),
             final=bool(kept),

@@ -5,9 +5,10 @@ from tuneloop_local.emulators.stripe.api import (
     catalog,
     customers,
     invoices,
+    payments,
     schedules,
     sessions,
     subscriptions,
 )
 
-__all__ = ["accounts", "catalog", "customers", "invoices", "schedules", "sessions", "subscriptions"]
+__all__ = ["accounts", "catalog", "customers", "invoices", "payments", "schedules", "sessions", "subscriptions"]

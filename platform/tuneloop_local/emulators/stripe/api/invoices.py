@@ -3,6 +3,7 @@
 from tuneloop_local.emulators.stripe.api.catalog import PAGE
 from tuneloop_local.emulators.stripe.errors import ApiError, not_modelled
 from tuneloop_local.emulators.stripe.invoicing import draft, finalize, pay, put_on, settle, subscription_of, void
+from tuneloop_local.emulators.stripe.payments import charge_of_invoice, refund
 from tuneloop_local.emulators.stripe.request import StripeRequest, listing, merged, route
 from tuneloop_local.emulators.stripe.store import Object, new_object_id
 
@@ -119,6 +120,17 @@ def void_invoice(call: StripeRequest) -> Object:
     return void(call, call.account.get("invoice", call.ids["invoice"]))
 
 
+@route("POST", "/v1/invoices/{invoice}/mark_uncollectible")
+def give_invoice_up(call: StripeRequest) -> Object:
+    invoice = call.account.get("invoice", call.ids["invoice"])
+    if invoice["status"] != "open":
+        raise ApiError(f"This invoice is {invoice['status']}; only open ones can be marked as uncollectible.")
+    invoice |= {"status": "uncollectible", "next_payment_attempt": None}
+    invoice["status_transitions"] |= {"marked_uncollectible_at": call.account.now}
+    call.tell("invoice.marked_uncollectible", invoice)
+    return invoice
+
+
 @route("GET", "/v1/invoices/{invoice}/lines", *PAGE)
 def list_lines(call: StripeRequest) -> Object:
     invoice = call.account.get("invoice", call.ids["invoice"])
@@ -229,6 +241,7 @@ def delete_item(call: StripeRequest) -> Object:
     "memo",
     "metadata",
     "credit_amount",
+    "refund_amount",
     "out_of_band_amount",
     "email_type",
 )
@@ -246,9 +259,14 @@ def create_credit_note(call: StripeRequest) -> Object:
     if not 0 < amount <= (invoice["amount_remaining"] if before_payment else invoice["total"] - credited):
         raise ApiError("The credit is larger than what is left of the invoice.", param="amount")
     to_balance, elsewhere = given.get("credit_amount", 0), given.get("out_of_band_amount", 0)
-    if not before_payment and to_balance + elsewhere != amount:
+    to_card = given.get("refund_amount", 0)
+    if not before_payment and to_balance + elsewhere + to_card != amount:
         raise ApiError("The sum of credit_amount, refund_amount and out_of_band_amount must be the amount.")
     customer = call.account.get("customer", invoice["customer"])
+    refunds = []
+    if to_card:
+        made = refund(call, charge_of_invoice(call.account, invoice["id"]), to_card, reason=None)
+        refunds = [{"type": "refund", "refund": made["id"], "amount_refunded": to_card, "payment_record_refund": None}]
     numbers = [each for each in call.account.all("credit_note").values() if each["invoice"] == invoice["id"]]
     number = f"{invoice['number']}-CN-{len(numbers) + 1:02}"
     note = call.make(
@@ -268,6 +286,7 @@ def create_credit_note(call: StripeRequest) -> Object:
         memo=given.get("memo"),
         metadata=given.get("metadata") or {},
         out_of_band_amount=elsewhere or None,
+        refunds=refunds,
         pre_payment_amount=amount if before_payment else 0,
         post_payment_amount=0 if before_payment else amount,
         status="issued",
@@ -296,6 +315,20 @@ def _take_off(call: StripeRequest, invoice: Object, amount: int, to_balance: int
     invoice["amount_remaining"] -= amount
     if invoice["amount_remaining"] == 0:
         pay(call, invoice, out_of_band=True)
+
+
+@route("POST", "/v1/credit_notes/{id}/void")
+def void_credit_note(call: StripeRequest) -> Object:
+    """Only of an invoice that is still open."""
+    note = call.account.get("credit_note", call.ids["id"])
+    invoice = call.account.get("invoice", note["invoice"])
+    if note["status"] == "void" or invoice["status"] != "open":
+        raise ApiError("Only issued credit notes of open invoices can be voided.")
+    note |= {"status": "void", "voided_at": call.account.now}
+    invoice["pre_payment_credit_notes_amount"] -= note["amount"]
+    invoice["amount_remaining"] += note["amount"]
+    call.tell("credit_note.voided", note)
+    return note
 
 
 @route("GET", "/v1/credit_notes/{id}")
