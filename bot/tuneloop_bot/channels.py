@@ -1,4 +1,4 @@
-"""Where messages go: a channel per client, one for all, or the person who installed the app."""
+"""Where messages go: a channel per client, one for all, or an owner or admin in person (`tuneloop_bot.fallback`)."""
 
 from typing import NamedTuple
 from uuid import UUID
@@ -10,6 +10,7 @@ from tuneloop.clients.service import client_id_of
 from tuneloop.kit.errors import InvalidInput
 from tuneloop.kit.principal import Principal
 from tuneloop.tables import Role, SlackChannel, SlackInstallation
+from tuneloop_bot.delivery_problems import settle_delivery
 from tuneloop_bot.installations import installations
 
 
@@ -19,7 +20,9 @@ class Place(NamedTuple):
 
 
 def place_for(session: Session, client_id: UUID | None) -> Place | None:
-    """The client's own channel, else the agency's, else the installer's direct messages; None without a workspace."""
+    """The client's own channel, else the agency's, else a person: whom, is seen when it is sent. None without a
+    workspace.
+    """
     rows = session.exec(
         select(SlackChannel, SlackInstallation)
         .join(SlackInstallation, col(SlackInstallation.id) == SlackChannel.installation_id)
@@ -56,6 +59,7 @@ def set_channel(
     row = session.exec(query.with_for_update()).one_or_none() or SlackChannel(
         agency_id=principal.agency_id, installation_id=known[0].id, client_id=client_id, channel=channel
     )
+    settle_delivery(session, f"channel:{row.channel}", f"channel:{channel}", f"workspace:{known[0].id}")
     row.installation_id, row.channel = known[0].id, channel
     session.add(row)
     session.flush()

@@ -145,7 +145,7 @@ def who_can(action: ActionContext, rest: str) -> EphemeralReply:
         lines.append(ours(f"*{code(installation.team_name)}*\n" + ("\n".join(words) or "nobody is linked")))
     place = place_for(action.session, client)
     public = place is not None and not place.channel.startswith("U")
-    where = f"Messages go to <#{place.channel}>." if place and public else "Messages go to the installer."
+    where = f"Messages go to <#{place.channel}>." if place and public else "Messages go to an owner or admin in person."
     rules = "Operators approve and promote; against the gate's verdict it takes an admin and a reason."
     return EphemeralReply("Who can decide", [header("Who can decide"), *lines, context(rules, where)])
 

@@ -12,9 +12,18 @@ from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.tables import Client, Role, SlackChannel
 from tuneloop_bot.channels import channels, set_channel
+from tuneloop_bot.delivery_problems import delivery_problems
 from tuneloop_bot.identities import linked, unlink
 from tuneloop_bot.installations import begin_installation, installations, remove_installation
-from tuneloop_bot.schemas import ChannelRead, ChannelSet, InstallBegun, PersonRead, SlackRead, WorkspaceRead
+from tuneloop_bot.schemas import (
+    ChannelRead,
+    ChannelSet,
+    DeliveryProblemRead,
+    InstallBegun,
+    PersonRead,
+    SlackRead,
+    WorkspaceRead,
+)
 
 
 def _read_channel(session: TenantSession, row: SlackChannel) -> ChannelRead:
@@ -43,6 +52,7 @@ class SlackController(Controller):
                 for each in installations(session)
             ],
             channels=[_read_channel(session, row) for row in channels(session)],
+            problems=[DeliveryProblemRead.model_validate(each) for each in delivery_problems(session)],
         )
 
     @post("/installations", role=Role.ADMIN, sync_to_thread=True)

@@ -13,6 +13,7 @@ from tuneloop.kit.crypto import Vault
 from tuneloop.kit.errors import Conflict, NotFound
 from tuneloop.kit.principal import Principal
 from tuneloop.tables import ActorKind, Role, SlackChannel, SlackInstallation, SlackMessage
+from tuneloop_bot.delivery_problems import settle_delivery
 
 INSTALL = "slack.install"
 INSTALL_WITHIN = timedelta(minutes=15)
@@ -95,6 +96,7 @@ def complete_installation(session: Session, *, state: str, grant: SlackGrant, va
     keep_tokens(row, vault, grant.bot_token, grant.refresh_token, grant.expires_at)
     session.add(row)
     session.flush()
+    settle_delivery(session, f"workspace:{row.id}")
     principal = Principal(link.agency_id, Role.ADMIN, ActorKind.USER, row.installed_by, link.payload["by"], "slack")
     record(session, principal, "slack.install", "slack_installation", row.id, team=grant.team_id, name=grant.team_name)
     return row
@@ -140,6 +142,7 @@ def remove_installation(session: Session, *, principal: Principal, installation_
     session.add(row)
     for channel in session.exec(select(SlackChannel).where(SlackChannel.installation_id == row.id)):
         session.delete(channel)
+    settle_delivery(session, f"workspace:{row.id}")
     for message in session.exec(select(SlackMessage).where(SlackMessage.installation_id == row.id)):
         message.sent = message.wanted
         session.add(message)

@@ -14,6 +14,8 @@ from tuneloop.kit.jobs import enqueue
 from tuneloop.kit.jobs.runtime import JobContext
 from tuneloop.tables import SlackInstallation, SlackMessage
 from tuneloop_bot.blocks.content import MessageContent
+from tuneloop_bot.delivery_problems import raise_channel, raise_workspace, settle_delivery
+from tuneloop_bot.fallback import NO_PERSON, Confidants, confidants_of, mail_instead, reachable
 from tuneloop_bot.jobs import DeliverMessage
 from tuneloop_bot.message_subjects import MessageSubject, content_of_message
 from tuneloop_bot.pending_approvals import AlertCall, PendingApproval, call_about, question_of
@@ -34,6 +36,11 @@ class Sending:
     content: MessageContent
     thread: str | None
     tried_before: bool
+    confidants: Confidants
+
+
+class NobodyThere(Exception):
+    """No channel takes the message, and nobody of the agency can be reached in the workspace."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,8 @@ def deliver(context: JobContext, message_id: UUID) -> None:
         _put_off(context, message_id, str(later), later.seconds)
     except Refusal as refusal:
         _refused(context, sending, refusal)
+    except NobodyThere:
+        _give_up(context, sending, None)
     else:
         _finish(context, sending, sent)
 
@@ -88,7 +97,8 @@ def _begin(context: JobContext, message_id: UUID) -> Sending | None:
         message.wanted, message.attempted_at = content.digest, message.attempted_at or now()
         message.answers = [str(each) for each in content.answers]
         session.add(message)
-        return Sending(message, installation, content, _thread(session, message), tried)
+        thread = _thread(session, message)
+        return Sending(message, installation, content, thread, tried, confidants_of(session, installation))
 
 
 def _thread(session: Session, message: SlackMessage) -> str | None:
@@ -120,8 +130,23 @@ def _send(calls: Calls, sending: Sending) -> Sent:
         return Sent(message.posted_in or message.channel, message.ts, images)
     if sending.thread is not None:
         body["thread_ts"] = sending.thread
-    answer = calls.call("chat.postMessage", channel=message.channel, unfurl_links=False, unfurl_media=False, **body)
-    return Sent(answer["channel"], answer["ts"], images)
+    if not message.channel.startswith("U"):
+        answer = _post(calls, message.channel, body)
+        return Sent(answer["channel"], answer["ts"], images)
+    body.pop("thread_ts", None)
+    for person in reachable(calls, sending.confidants):
+        try:
+            answer = _post(calls, person, body)
+        except Refusal as refusal:
+            if refusal.code not in NO_PERSON | NO_PLACE:
+                raise
+        else:
+            return Sent(answer["channel"], answer["ts"], images)
+    raise NobodyThere
+
+
+def _post(calls: Calls, place: str, body: dict[str, Any]) -> dict[str, Any]:
+    return calls.call("chat.postMessage", channel=place, unfurl_links=False, unfurl_media=False, **body)
 
 
 def _picture(calls: Calls, content: MessageContent, images: dict[str, str]) -> str | None:
@@ -166,6 +191,7 @@ def _finish(context: JobContext, sending: Sending, sent: Sent) -> None:
         message.sent, message.failures, message.error = sending.content.digest, 0, None
         message.not_before = now() + EDIT_PAUSE
         session.add(message)
+        settle_delivery(session, f"workspace:{sending.installation.id}", f"channel:{sending.message.channel}")
 
 
 def _put_off(context: JobContext, message_id: UUID, reason: str, seconds: float | None) -> None:
@@ -179,21 +205,48 @@ def _put_off(context: JobContext, message_id: UUID, reason: str, seconds: float 
 
 
 def _refused(context: JobContext, sending: Sending, refusal: Refusal) -> None:
-    """A channel that is gone: the installer gets it. A message that was deleted: post it anew. Else give up, loudly."""
+    """A channel that is gone: an active owner or admin gets it. A message that was deleted: post it anew. Else the
+    owners get mail, and it is said.
+    """
+    if refusal.code in GONE:
+        _give_up(context, sending, refusal)
+        return
     with context.unit() as session:
         message = session.get_one(SlackMessage, sending.message.id, with_for_update=True)
         message.error = f"{refusal.code} {refusal.detail}"[:500]
         message.failures += 1
         if refusal.code == "token_expired":
             message.not_before = now() + timedelta(seconds=5)
-        elif refusal.code in NO_PLACE and message.channel != sending.installation.installer:
+        elif refusal.code in NO_PLACE and not message.channel.startswith("U"):
+            raise_channel(session, message.channel, refusal.code)
             message.channel, message.ts, message.posted_in = sending.installation.installer, None, None
         elif refusal.code == "message_not_found" and message.ts is not None:
             message.ts = message.posted_in = message.attempted_at = None
         elif refusal.code == "invalid_blocks" and sending.content.picture is not None and message.failures <= 2:
             message.images, message.not_before = {}, now() + timedelta(seconds=2)
         else:
-            message.sent = message.wanted
+            _mail(session, context, sending, message, refusal)
         session.add(message)
-    level = log.info if refusal.code in GONE else log.error
-    level("slack_message_refused", message=str(sending.message.id), error=refusal.code)
+    message_id = sending.message.id
+    log.error("slack_message_refused", message=str(message_id), error=refusal.code)
+
+
+def _give_up(context: JobContext, sending: Sending, refusal: Refusal | None) -> None:
+    with context.unit() as session:
+        message = session.get_one(SlackMessage, sending.message.id, with_for_update=True)
+        message.error = refusal.code if refusal else "nobody is there"
+        message.failures += 1
+        _mail(session, context, sending, message, refusal)
+        session.add(message)
+    message_id = sending.message.id
+    log.warning("slack_message_mailed", message=str(message_id), error=refusal.code if refusal else None)
+
+
+def _mail(
+    session: Session, context: JobContext, sending: Sending, message: SlackMessage, refusal: Refusal | None
+) -> None:
+    """What was never seen in Slack goes by mail; an edit of what was is not worth one."""
+    message.sent = message.wanted
+    raise_workspace(session, sending.installation, refusal.code if refusal else None)
+    if message.ts is None:
+        mail_instead(session, context.settings, message, sending.content)

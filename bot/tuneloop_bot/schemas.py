@@ -40,9 +40,20 @@ class ChannelRead(BaseModel):
     team_id: str
 
 
+class DeliveryProblemRead(BaseModel):
+    """Messages that don't arrive as they should, and what mends it."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    summary: str
+    to_do: str
+    found_at: datetime
+
+
 class SlackRead(BaseModel):
     workspaces: list[WorkspaceRead]
     channels: list[ChannelRead]
+    problems: list[DeliveryProblemRead] = []
 
 
 class InstallBegun(BaseModel):

@@ -13,8 +13,16 @@ from tuneloop.kit.settings import Settings
 from tuneloop.tables import SlackInstallation
 
 CALL_SECONDS = 10
-GONE = {"invalid_auth", "account_inactive", "token_revoked", "not_authed", "team_access_not_granted"}
-NO_PLACE = {"channel_not_found", "not_in_channel", "is_archived", "restricted_action"}
+GONE = {"invalid_auth", "account_inactive", "token_revoked", "not_authed", "team_access_not_granted", "missing_scope"}
+NO_PLACE = {
+    "channel_not_found",
+    "not_in_channel",
+    "is_archived",
+    "restricted_action",
+    "restricted_action_read_only_channel",
+    "restricted_action_thread_only_channel",
+    "restricted_action_non_threadable_channel",
+}
 PASSING = {"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"}
 
 

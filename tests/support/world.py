@@ -42,6 +42,7 @@ from tuneloop.tables import (
     CycleAttempt,
     DataFinding,
     Decision,
+    DeliveryProblem,
     DisagreementRun,
     Document,
     EvalAnswer,
@@ -250,6 +251,9 @@ def make_world(
         installer="U1",
     )
     rows: list[Row] = [
+        DeliveryProblem(
+            agency_id=agency.id, key=f"channel:{client_slug}", summary="Gone", to_do="another", settled_at=now()
+        ),
         client,
         model,
         snapshot,

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from tuneloop.cli.render import Rows, stack, text, whole
 from tuneloop.cli.wiring import Terminal, command
-from tuneloop_bot.schemas import ChannelRead, InstallBegun, PersonRead, SlackRead, WorkspaceRead
+from tuneloop_bot.schemas import ChannelRead, DeliveryProblemRead, InstallBegun, PersonRead, SlackRead, WorkspaceRead
 
 app = typer.Typer()
 
@@ -63,7 +63,8 @@ def render_slack(found: SlackRead) -> Group:
     if not found.workspaces:
         return stack(Text("No workspace is connected: tuneloop slack install", "dim"))
     people = [person for workspace in found.workspaces for person in workspace.people]
-    return stack(WORKSPACES(found.workspaces), PEOPLE(people), CHANNELS(found.channels))
+    shown = [WORKSPACES(found.workspaces), PEOPLE(people), CHANNELS(found.channels)]
+    return stack(*shown, *([PROBLEMS(found.problems)] if found.problems else []))
 
 
 WORKSPACES = Rows[WorkspaceRead](
@@ -81,4 +82,9 @@ CHANNELS = Rows[ChannelRead](
     whole("Channel", lambda it: it.channel),
     text("Client", lambda it: it.client or "all others"),
     whole("Team", lambda it: it.team_id),
+)
+PROBLEMS = Rows[DeliveryProblemRead](
+    text("What doesn't arrive", lambda it: it.summary),
+    text("To do", lambda it: it.to_do),
+    text("Since", lambda it: it.found_at),
 )

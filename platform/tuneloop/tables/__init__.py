@@ -76,6 +76,7 @@ from tuneloop.tables.review import (
 )
 from tuneloop.tables.sign_in import SignInTrace
 from tuneloop.tables.slack import (
+    DeliveryProblem,
     SlackChannel,
     SlackIdentity,
     SlackInstallation,
@@ -117,6 +118,7 @@ __all__ = [
     "CycleState",
     "DataFinding",
     "Decision",
+    "DeliveryProblem",
     "DisagreementRun",
     "Document",
     "Domain",

@@ -113,3 +113,18 @@ class SlackMessage(Tenant, table=True):
     error: str | None = None
     created_at: datetime = Field(default_factory=now)
     updated_at: datetime = Field(default_factory=now)
+
+
+class DeliveryProblem(Tenant, table=True):
+    """A way by which messages of an agency don't arrive as they should, until they do. `to_do` says what mends it."""
+
+    __tablename__ = "delivery_problem"
+    __table_args__ = (
+        Index("uq_delivery_problem_open", "agency_id", "key", unique=True, postgresql_where=text("settled_at is null")),
+    )
+
+    key: str
+    summary: str
+    to_do: str
+    found_at: datetime = Field(default_factory=now)
+    settled_at: datetime | None = None

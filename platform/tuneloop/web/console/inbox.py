@@ -13,6 +13,7 @@ from tuneloop.tables import (
     Approval,
     ApprovalKind,
     Client,
+    DeliveryProblem,
     RegisteredModel,
     RetrainingCycle,
 )
@@ -47,6 +48,12 @@ def open_questions(session: Session) -> list[OpenApproval]:
         OpenApproval(cycle.id, approval.kind, client, model, approval.requested_at, approval.expires_at)
         for approval, cycle, model, client in rows
     ]
+
+
+def undelivered(session: Session) -> list[DeliveryProblem]:
+    """Ways by which messages don't arrive, oldest first."""
+    query = select(DeliveryProblem).where(col(DeliveryProblem.settled_at).is_(None))
+    return list(session.exec(query.order_by(col(DeliveryProblem.found_at))))
 
 
 def open_alerts(session: Session) -> list[WaitingAlert]:

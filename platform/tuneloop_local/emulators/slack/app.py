@@ -200,7 +200,7 @@ def _do(emulator: Emulator, name: str, given: dict[str, Any]) -> dict[str, Any]:
     if name in ("click", "click_in_view", "command", "shortcut", "say", "submit", "open_home", "uninstall"):
         answer = getattr(people, name)(**given)
         return {"status": answer.status, "body": answer.body}
-    if name in ("close", "invite"):
+    if name in ("close", "invite", "kick", "archive", "deactivate", "restrict", "close_workspace", "narrow"):
         getattr(people, name)(**given)
         return {}
     if name == "allow":

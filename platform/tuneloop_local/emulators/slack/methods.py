@@ -25,6 +25,8 @@ def authorised(slack: Slack, token: str) -> tuple[Team, frozenset[str]]:
     found = slack.state.tokens.get(token)
     if found is None:
         raise Refused("invalid_auth")
+    if slack.team(found.team).deactivated:
+        raise Refused("account_inactive")
     if found.expires_at is not None and found.expires_at < time():
         raise Refused("token_expired")
     return slack.team(found.team), frozenset(found.scopes)
@@ -127,7 +129,7 @@ def user_by_email(call: SlackRequest) -> dict[str, Any]:
 
 
 def open_conversation(call: SlackRequest) -> dict[str, Any]:
-    return {"channel": {"id": call.team.direct(call.need("users").split(",")[0]).id}}
+    return {"channel": {"id": _direct(call, call.need("users").split(",")[0])}}
 
 
 def conversation_info(call: SlackRequest) -> dict[str, Any]:
@@ -141,7 +143,7 @@ def conversation_info(call: SlackRequest) -> dict[str, Any]:
             "name": channel.name,
             "is_im": channel.direct,
             "is_private": channel.private,
-            "is_archived": False,
+            "is_archived": channel.archived,
             "is_member": member,
         }
     }
@@ -189,13 +191,21 @@ def _postable(call: SlackRequest) -> str:
     """The channel to post to: one that the app is in, or a person's direct conversation."""
     named = call.need("channel")
     if named.startswith("U"):
-        return call.team.direct(named).id
+        return _direct(call, named)
     channel = call.team.channel(named)
     if channel.private and call.team.bot_user not in channel.members:
         raise Refused("channel_not_found")
+    if channel.archived:
+        raise Refused("is_archived")
     if not channel.direct and call.team.bot_user not in channel.members and "chat:write.public" not in call.scopes:
         raise Refused("not_in_channel")
     return channel.id
+
+
+def _direct(call: SlackRequest, user: str) -> str:
+    if call.team.person(user).deleted:
+        raise Refused("user_disabled")
+    return call.team.direct(user).id
 
 
 def _check_files(call: SlackRequest, blocks: list[dict[str, Any]]) -> None:
@@ -220,9 +230,10 @@ def _user(call: SlackRequest, user: str) -> dict[str, Any]:
         "team_id": call.team.id,
         "name": person.name.lower().replace(" ", "."),
         "real_name": person.name,
-        "deleted": False,
+        "deleted": person.deleted,
         "is_bot": person.bot,
-        "is_restricted": False,
+        "is_restricted": person.restricted,
+        "is_ultra_restricted": False,
         "is_stranger": False,
         "is_email_confirmed": person.confirmed,
         "profile": profile,

@@ -152,6 +152,31 @@ class People:
         if home.bot_user not in home.channel(channel).members:
             home.channel(channel).members.append(home.bot_user)
 
+    def kick(self, team: str, channel: str) -> None:
+        """`/remove @Tuneloop`."""
+        home = self.slack.team(team)
+        home.channel(channel).members.remove(home.bot_user or "")
+
+    def archive(self, team: str, channel: str) -> None:
+        self.slack.team(team).channel(channel).archived = True
+
+    def deactivate(self, team: str, user: str) -> None:
+        """An admin of the workspace takes a person's account away."""
+        self.slack.team(team).person(user).deleted = True
+
+    def restrict(self, team: str, user: str) -> None:
+        """A person becomes a guest."""
+        self.slack.team(team).person(user).restricted = True
+
+    def close_workspace(self, team: str) -> None:
+        self.slack.team(team).deactivated = True
+
+    def narrow(self, team: str, scope: str) -> None:
+        """The app was granted less than it asks for."""
+        for token in self.slack.state.tokens.values():
+            if token.team == team and scope in token.scopes:
+                token.scopes.remove(scope)
+
     def uninstall(self, team: str) -> AppResponse:
         bot = self.slack.team(team).bot_user or ""
         remove(self.slack, team)

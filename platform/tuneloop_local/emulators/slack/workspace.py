@@ -20,6 +20,8 @@ class Person(BaseModel):
     email: str
     confirmed: bool = True
     bot: bool = False
+    deleted: bool = False
+    restricted: bool = False
 
 
 class Channel(BaseModel):
@@ -28,6 +30,7 @@ class Channel(BaseModel):
     members: list[str]
     direct: bool = False
     private: bool = False
+    archived: bool = False
 
 
 class View(BaseModel):
@@ -59,6 +62,7 @@ class Team(BaseModel):
     files: dict[str, File] = {}
     notices: list[dict[str, Any]] = []
     bot_user: str | None = None
+    deactivated: bool = False
 
     def person(self, user: str) -> Person:
         if user not in self.people:

@@ -14,7 +14,7 @@ from tuneloop.monitoring.portfolio import portfolio
 from tuneloop.tables import Role
 from tuneloop.web.console.flash import back_to
 from tuneloop.web.console.forms import people, required
-from tuneloop.web.console.inbox import open_alerts, open_questions
+from tuneloop.web.console.inbox import open_alerts, open_questions, undelivered
 from tuneloop.web.console.render import page
 from tuneloop_billing.problems import OpenProblem, open_problems
 
@@ -41,6 +41,7 @@ class PortfolioPage(Controller):
             questions=open_questions(session),
             alerts=open_alerts(session),
             money=_money(session, principal),
+            lost=undelivered(session) if principal.may(Role.ADMIN) else [],
         )
 
     @get("/clients/{client:str}", role=Role.CLIENT_VIEWER, sync_to_thread=True)
