@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "invoice_reversals"
-down_revision = "job_patience"
+down_revision = "examples_by_answer"
 branch_labels = None
 depends_on = None
 
