@@ -34,6 +34,7 @@ HANDLERS: Mapping[Queue, Sequence[str]] = {
         "tuneloop_reports.handlers",
     ),
     Queue.SLOW: (
+        "tuneloop.erasure.handlers",
         "tuneloop.monitoring.handlers",
         "tuneloop.retention.handlers",
         "tuneloop.review.handlers",
@@ -42,6 +43,7 @@ HANDLERS: Mapping[Queue, Sequence[str]] = {
         "tuneloop_workers.handlers.scan_examples",
     ),
     Queue.GPU: (
+        "tuneloop.erasure.handlers",
         "tuneloop_workers.handlers.canary",
         "tuneloop_workers.handlers.disagreement",
         "tuneloop_workers.handlers.evaluation",

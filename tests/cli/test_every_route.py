@@ -36,6 +36,7 @@ from tuneloop.tables import (
     Approval,
     ApprovalKind,
     DataFinding,
+    Erasure,
     Example,
     Feedback,
     Invitation,
@@ -88,6 +89,12 @@ COMMANDS = {
     "GET /api/v1/keys": "key list",
     "POST /api/v1/keys": "key add robot --all-clients",
     "DELETE /api/v1/keys/{key_id}": "key revoke <key>",
+    "POST /api/v1/exports": "takeout client acme --to <out>",
+    "GET /api/v1/erasures": "erase list",
+    "POST /api/v1/erasures": "erase text ann@example.com --reason asked --no-wait",
+    "GET /api/v1/erasures/{erasure_id}": "erase show <erasure>",
+    "POST /api/v1/erasures/{erasure_id}/confirm": "erase confirm <erasure> --no-wait",
+    "POST /api/v1/erasures/{erasure_id}/cancel": "erase cancel <erasure>",
     "GET /api/v1/audit": "audit list",
     "GET /api/v1/clients": "client list",
     "POST /api/v1/clients": "client add globex --name Globex",
@@ -238,7 +245,17 @@ COMMANDS = {
     "GET /v1/models/{name}": "ask acme/support",
     "POST /v1/feedback": "feedback send <completion> --rating 5",
 }
-FURTHER = {"retrain", "compare", "cycle follow", "job follow"}
+FURTHER = {
+    "retrain",
+    "compare",
+    "cycle follow",
+    "job follow",
+    "erase answer",
+    "erase client",
+    "erase user",
+    "takeout text",
+    "takeout user",
+}
 LOCAL = {
     "up",
     "demo",
@@ -352,6 +369,7 @@ def names(
         "item": ReviewItem,
         "finding": DataFinding,
         "link": ShareLink,
+        "erasure": Erasure,
     }
     return {
         **{name: str(world.row(table).id) for name, table in rows.items()},

@@ -34,6 +34,7 @@ PAGES = (
     "/keys",
     "/account",
     "/audit",
+    "/privacy",
     "/jobs",
     "/schedules",
 )

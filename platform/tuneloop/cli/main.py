@@ -62,6 +62,10 @@ ENTRIES = {
     ),
     "document": Entry("quality", "Documentation and SOPs from which examples are proposed.", OBJECTS, app="document"),
     "link": Entry("quality", "Links with which clients correct answers, without an account.", OBJECTS, app="link"),
+    "erase": Entry("erasures", "Take people's text away for good: by text, answer, end user or client.", OBJECTS),
+    "takeout": Entry(
+        "erasures", "Export a client's or a person's data as a ZIP of JSON lines.", OBJECTS, app="takeout"
+    ),
     "login": Entry("access", "Check an API key and keep it for the next commands, readable by you alone.", ACCESS),
     "whoami": Entry("access", "Who you are to the server, and what you may do.", ACCESS),
     "key": Entry("keys", "API keys, for the agency or confined to one client.", ACCESS),

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from sqlmodel import Session, select
+from sqlmodel import Session, col, select
 
 from tuneloop.audit.service import record
 from tuneloop.kit.errors import Conflict, NotAllowed, NotFound
@@ -53,7 +53,8 @@ def change_client(
 
 
 def find_client(session: Session, slug: str) -> Client:
-    client = session.exec(select(Client).where(Client.slug == slug)).one_or_none()
+    query = select(Client).where(Client.slug == slug, col(Client.erased_at).is_(None))
+    client = session.exec(query).one_or_none()
     if client is None:
         raise NotFound("client", slug)
     return client
@@ -65,4 +66,4 @@ def client_id_of(session: Session, slug: str | None) -> UUID | None:
 
 
 def list_clients(session: Session) -> list[Client]:
-    return list(session.exec(select(Client).order_by(Client.slug)))
+    return list(session.exec(select(Client).where(col(Client.erased_at).is_(None)).order_by(Client.slug)))

@@ -1,5 +1,6 @@
 """Taking an example's text away, and saying which versions learned from it."""
 
+from collections.abc import Collection
 from uuid import UUID
 
 from sqlmodel import Session, col, select
@@ -30,7 +31,13 @@ def delete_example(
 
 def versions_that_saw(session: Session, model: RegisteredModel, example_id: UUID) -> list[AdapterVersion]:
     """Versions trained on a snapshot with the example, and those that continue one of them; oldest first."""
-    snapshots = set(session.exec(select(SnapshotItem.snapshot_id).where(SnapshotItem.example_id == example_id)))
+    return versions_that_saw_any(session, model, [example_id])
+
+
+def versions_that_saw_any(session: Session, model: RegisteredModel, examples: Collection[UUID]) -> list[AdapterVersion]:
+    """As `versions_that_saw`, of several examples."""
+    trained = select(SnapshotItem.snapshot_id).where(col(SnapshotItem.example_id).in_(examples)).distinct()
+    snapshots = set(session.exec(trained))
     query = select(AdapterVersion).where(AdapterVersion.model_id == model.id)
     saw: dict[UUID | None, AdapterVersion] = {}
     for version in session.exec(query.order_by(col(AdapterVersion.created_at), col(AdapterVersion.id))):

@@ -88,9 +88,11 @@ class Api:
         return self._send("POST", path, shape, params=params, content=content, headers=headers, timeout=patient)
 
     @contextmanager
-    def download(self, path: str, **query: object) -> Iterator[httpx.Response]:
-        """A response whose body has not been read yet."""
-        with self._reaching(), self._http.stream("GET", _full(path), params=_given(query)) as response:
+    def download(self, path: str, body: object = None, **query: object) -> Iterator[httpx.Response]:
+        """A response whose body has not been read yet; with a body that says what is wanted, it is posted."""
+        method = "GET" if body is None else "POST"
+        asked = self._http.stream(method, _full(path), params=_given(query), json=body)
+        with self._reaching(), asked as response:
             if response.is_error:
                 response.read()
                 raise _refusal(response)

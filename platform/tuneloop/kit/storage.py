@@ -126,6 +126,9 @@ class Storage:
             raise self._refused(error) from error
 
     def delete(self, digest: str) -> None:
+        """Take an object away for good, with this machine's copy of it; one that is not there is no error."""
+        (self._cache / _key(digest)).unlink(missing_ok=True)
+        self._verified.discard(digest)
         try:
             obstore.delete(self._store, _key(digest))
         except FileNotFoundError:

@@ -15,6 +15,7 @@ from tuneloop.monitoring.periods import Period, new_reading
 from tuneloop.monitoring.rates import figure_of
 from tuneloop.monitoring.schemas import ClusterExample, NewCluster
 from tuneloop.monitoring.status import monitor_of
+from tuneloop.predictions.erased import has_text
 from tuneloop.review.queue import add_burst
 from tuneloop.stats.intervals import Rate
 from tuneloop.tables import Example, Monitor, Prediction, Reading, RegisteredModel, Role
@@ -65,7 +66,7 @@ def questions_of(session: Session, model: RegisteredModel, monitor: Monitor, *, 
     period = Period(model, monitor, until - WINDOW, until)
     rows = session.exec(
         select(Prediction)
-        .where(*period.answered)
+        .where(*period.answered, has_text())
         .order_by(func.md5(func.uuid_send(Prediction.id)))
         .limit(2 * MOST_QUESTIONS)
     )

@@ -17,6 +17,7 @@ from tuneloop.monitoring.estimated_accuracy import FEWEST_TO_FIT, calibrator_of
 from tuneloop.monitoring.labels import example_of
 from tuneloop.monitoring.periods import Period, answered_between, traffic_between
 from tuneloop.monitoring.status import monitor_of, refresh_status
+from tuneloop.predictions.erased import has_text
 from tuneloop.predictions.gate_holdout import reserved
 from tuneloop.review.labels import SettledAnswer, of_alert, waiting
 from tuneloop.review.queue import add_burst
@@ -208,6 +209,7 @@ def _burst(session: Session, period: Period, region: Region) -> list[Prediction]
         *answered_between(period.monitor, period.since, period.until),
         or_(*ranges, col(Prediction.answer).in_(region.labels)),
         ~reserved(session, period.model),
+        has_text(),
     )
     return list(session.exec(query.order_by(func.md5(func.uuid_send(Prediction.id))).limit(BURST)))
 

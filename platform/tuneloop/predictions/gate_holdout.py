@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, String, and_, false, func, literal, or_, t
 from sqlmodel import Session, col, select
 
 from tuneloop.kit.errors import Conflict
+from tuneloop.predictions.erased import has_text
 from tuneloop.registry.service import policy_of
 from tuneloop.tables import DisagreementRun, Example, Prediction, RegisteredModel, RetrainingCycle, SnapshotItem
 
@@ -66,7 +67,9 @@ def gate_queries(session: Session, *, cycle: RetrainingCycle, model: RegisteredM
 
 def latest_distinct(session: Session, *conditions: ColumnElement[bool] | bool, limit: int) -> list[Prediction]:
     """The latest answers that meet the conditions, one for each distinct conversation; newest first."""
-    query = select(Prediction).where(*conditions).order_by(col(Prediction.at).desc(), col(Prediction.id).desc())
+    query = (
+        select(Prediction).where(*conditions, has_text()).order_by(col(Prediction.at).desc(), col(Prediction.id).desc())
+    )
     distinct: dict[str, Prediction] = {}
     for prediction in session.exec(query.limit(REPEATS * limit)):
         distinct.setdefault(conversation_key(prediction.messages), prediction)

@@ -10,6 +10,7 @@ from sqlmodel import Session, col, select
 
 from tuneloop.datasets.leakage import stored_text, user_text
 from tuneloop.kit.clock import now
+from tuneloop.predictions.erased import has_text
 from tuneloop.predictions.service import says_wrong
 from tuneloop.registry.contract import Task
 from tuneloop.registry.service import contract_of
@@ -59,7 +60,7 @@ def consider(session: Session, model: RegisteredModel, free: ColumnElement[bool]
     """The least confident of the free answers, several times as many as are wanted."""
     query = (
         select(Prediction)
-        .where(Prediction.model_id == model.id, col(Prediction.at) > now() - LOOK_BACK, free)
+        .where(Prediction.model_id == model.id, col(Prediction.at) > now() - LOOK_BACK, free, has_text())
         .order_by(col(Prediction.confidence).asc().nulls_last(), col(Prediction.id))
         .limit(min(MOST_LOOKED_AT, POOL_FACTOR * wanted))
     )

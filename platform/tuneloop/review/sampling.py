@@ -17,6 +17,7 @@ from sqlalchemy import BigInteger, ColumnElement, Text, and_, cast, func, or_, t
 from sqlmodel import Session, col, select
 
 from tuneloop.kit.errors import InvalidInput
+from tuneloop.predictions.erased import has_text
 from tuneloop.review.items import item_of, put
 from tuneloop.tables import (
     AbTest,
@@ -66,7 +67,7 @@ def add_sample(
 
 def add_arm_sample(session: Session, model: RegisteredModel, test: AbTest, arm: Arm, size: int) -> list[ReviewItem]:
     """As `add_sample`, from the answers of one arm of an A/B test. No item says which arm it is of."""
-    of_arm = and_(col(Prediction.ab_test_id) == test.id, col(Prediction.arm) == arm)
+    of_arm = and_(col(Prediction.ab_test_id) == test.id, col(Prediction.arm) == arm, has_text())
     everything = Stratum("arms of an A/B test", true(), 0, 0.0)
     reason = "Drawn at random from the answers of an A/B test, as many from either version, to measure accuracy."
     return put(session, model, _draw(session, everything, of_arm, size, reason=reason))
@@ -79,7 +80,7 @@ def period_start(session: Session, model: RegisteredModel) -> datetime | None:
 
 
 def _of_period(model: RegisteredModel, since: datetime | None) -> ColumnElement[bool]:
-    mine = col(Prediction.model_id) == model.id
+    mine = and_(col(Prediction.model_id) == model.id, has_text())
     return mine if since is None else and_(mine, col(Prediction.at) > since)
 
 

@@ -30,6 +30,7 @@ from tuneloop.tables.billing import (
 )
 from tuneloop.tables.datasets import Example, Pool, Snapshot, SnapshotItem, Source
 from tuneloop.tables.email import AttemptOutcome, BlockReason, Mail, MailAttempt, MailBlock, MailSender, MailState
+from tuneloop.tables.erasure import Erasure, ErasureKind, ErasureState
 from tuneloop.tables.evaluation import Comparison, EvalAnswer, EvalRun
 from tuneloop.tables.identity import ApiKey, Invitation, Password, PasswordLink, WebSession
 from tuneloop.tables.links import OneTimeLink, SharedLink
@@ -122,6 +123,9 @@ __all__ = [
     "DisagreementRun",
     "Document",
     "Domain",
+    "Erasure",
+    "ErasureKind",
+    "ErasureState",
     "EvalAnswer",
     "EvalRun",
     "Example",

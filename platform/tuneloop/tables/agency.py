@@ -61,6 +61,7 @@ class Client(Tenant, table=True):
     plan: Plan = Field(default=Plan.STANDARD, sa_type=text_enum(Plan))
     contacts: list[dict[str, str]] = Field(default_factory=list, sa_type=JSONB)
     created_at: datetime = Field(default_factory=now)
+    erased_at: datetime | None = Field(default=None, description="what is left names invoices and usage")
 
 
 class Membership(Tenant, table=True):

@@ -21,6 +21,7 @@ from tuneloop.datasets.feedback_controller import FeedbackController
 from tuneloop.datasets.quality_controller import DataQualityController
 from tuneloop.deployment.controller import DeploymentController
 from tuneloop.email.controller import MailController
+from tuneloop.erasure.controller import ErasureController, ExportController
 from tuneloop.evaluation.controller import PromptController
 from tuneloop.gateway.app import gateway_handlers, gateway_lifespan
 from tuneloop.identity.controller import AccountController, ApiKeyController, MemberController, SessionController
@@ -66,6 +67,8 @@ API: Sequence[ControllerRouterHandler] = (
     BaseController,
     ModelController,
     DatasetController,
+    ErasureController,
+    ExportController,
     PredictionController,
     FeedbackController,
     MonitoringController,

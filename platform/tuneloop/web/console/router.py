@@ -24,6 +24,7 @@ from tuneloop.web.console.pages.models import ModelPage
 from tuneloop.web.console.pages.people import KeysPage, MembersPage
 from tuneloop.web.console.pages.plans import PlansPage
 from tuneloop.web.console.pages.portfolio import PortfolioPage
+from tuneloop.web.console.pages.privacy import PrivacyPage
 from tuneloop.web.console.pages.prompts import PromptPage
 from tuneloop.web.console.pages.reports import ReportPages
 from tuneloop.web.console.pages.review import ReviewPage
@@ -48,6 +49,7 @@ PAGES: Sequence[ControllerRouterHandler] = (
     KeysPage,
     AuditPage,
     JobsPage,
+    PrivacyPage,
     SchedulePage,
     ReportPages,
     SenderPage,
