@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "erasure"
-down_revision = "job_hold"
+down_revision = "examples_by_answer"
 branch_labels = None
 depends_on = None
 
