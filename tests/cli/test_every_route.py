@@ -270,6 +270,11 @@ LOCAL = {
     "stripe-emulator",
     "mail bounce",
     "migrate",
+    "backup",
+    "restore",
+    "outgoing hold",
+    "outgoing release",
+    "outgoing show",
     "agency create",
     "base add",
 }

@@ -1,5 +1,8 @@
 """HTTP: erasures."""
 
+from collections.abc import Iterator
+from tempfile import TemporaryFile
+from typing import IO
 from uuid import UUID
 
 from litestar import Controller, get, post
@@ -86,9 +89,20 @@ class ExportController(Controller):
 
 
 def sent(exported: Exported) -> Stream:
+    """The archive is made before it is sent: however slowly it is taken, no transaction waits for it."""
+    archive = TemporaryFile()  # noqa: SIM115  (closed by whoever reads it)
+    for chunk in exported.chunks:
+        archive.write(chunk)
+    archive.seek(0)
     headers = {
         "Content-Disposition": f'attachment; filename="{exported.name}"',
         "Cache-Control": "no-store",
         "X-Content-Type-Options": "nosniff",
     }
-    return Stream(exported.chunks, media_type="application/zip", headers=headers)
+    return Stream(_read(archive), media_type="application/zip", headers=headers)
+
+
+def _read(archive: IO[bytes]) -> Iterator[bytes]:
+    with archive:
+        while chunk := archive.read(1 << 16):
+            yield chunk
