@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "erasure"
-down_revision = "examples_by_answer"
+down_revision = "delivery_problems"
 branch_labels = None
 depends_on = None
 
