@@ -178,3 +178,14 @@ def test_checkov_finds_nothing_that_is_not_explained(profiles: tuple[str, ...], 
     command = [checkov, "--config-file", explained, "--file", str(tmp_path / "objects.yaml")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_each_probe_reaches_its_process_and_gives_it_time(profiles: tuple[str, ...]) -> None:
+    for owner, pod in pods(render(*profiles)):
+        for container in pod["spec"]["containers"]:
+            for name in ("startupProbe", "livenessProbe", "readinessProbe"):
+                if probe := container.get(name):
+                    assert probe.get("failureThreshold", 3) >= 3, (owner, name)
+            listens = {each["name"]: each.get("value") for each in container.get("env", ())}
+            if "TUNELOOP_HEALTH_PORT" in listens:
+                assert listens["TUNELOOP_HEALTH_HOST"] == "0.0.0.0", owner

@@ -199,7 +199,7 @@ spec:
           envFrom: {{- include "tuneloop.envFrom" $root | nindent 12 }}
           ports:
             - { name: http, containerPort: {{ .port }} }
-          startupProbe: { httpGet: { path: /healthz, port: http }, periodSeconds: 2, failureThreshold: {{ .startSeconds | default 120 | div 2 }} }
+          startupProbe: { httpGet: { path: /healthz, port: http }, periodSeconds: 2, failureThreshold: {{ div (.startSeconds | default 120) 2 }} }
           livenessProbe: { httpGet: { path: /healthz, port: http }, periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 6 }
           readinessProbe: { httpGet: { path: /readyz, port: http }, periodSeconds: 5, timeoutSeconds: 5 }
           securityContext: {{- include "tuneloop.containerSecurity" $root | nindent 12 }}
