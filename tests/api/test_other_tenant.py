@@ -11,6 +11,7 @@ from litestar.testing import TestClient
 from tests.api.routes import ENDPOINTS, JSON, OTHER, PRIVATE, Endpoint, missing, options, own
 from tests.support.factories import make_key
 from tests.support.worlds import Place
+from tuneloop.identity.key_failures import KeyFailures
 from tuneloop.kit.ids import new_id
 from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import Row
@@ -230,6 +231,7 @@ def test_a_list_shows_nothing_of_another_client_or_agency(site: Http, place: Pla
 @pytest.mark.parametrize("endpoint", PRIVATE, ids=str)
 @pytest.mark.parametrize("key", [None, "tl_unknown"])
 def test_without_a_key_nothing_is_said(site: Http, place: Place, endpoint: Endpoint, key: str | None) -> None:
+    site.app.state.key_failures = KeyFailures()  # nothing is known of this address yet
     answers = [call(site, endpoint, values, key) for values in (own(place.worlds.acme), missing())]
     assert [answer.status_code for answer in answers] == [401, 401]
     assert answers[0].json() == answers[1].json()

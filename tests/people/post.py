@@ -4,7 +4,7 @@ import email
 import email.policy
 import re
 
-from sqlmodel import select
+from sqlmodel import col, select
 
 from tests.email.server import Taken
 from tuneloop.kit.jobs import JobRow, JobState
@@ -21,7 +21,9 @@ class Post:
         """The text of each mail to an address, oldest first."""
         with self.runtime.database.all_agencies() as session:
             waiting = session.exec(
-                select(JobRow.id).where(JobRow.name == "mail.send", JobRow.state == JobState.QUEUED)
+                select(JobRow.id)
+                .where(JobRow.name == "mail.send", JobRow.state == JobState.QUEUED)
+                .order_by(col(JobRow.created_at))
             ).all()
         for job_id in waiting:
             self.runtime.run(job_id)

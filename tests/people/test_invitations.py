@@ -155,7 +155,7 @@ def test_the_link_is_shown_on_request_and_the_audit_log_says_to_whom(
     assert accept(person, shown.partition("token=")[2]) == 201
     with database.all_agencies() as session:
         acts = session.exec(select(AuditEvent.action, AuditEvent.actor_name)).all()
-    assert ("member.invitation_link", "key") in acts
+    assert ("member.invitation_link", "Olga Owner (key key)") in acts
     assert ("member.join", "New Hire") in acts
 
 

@@ -168,7 +168,7 @@ def test_a_renderer_reaches_nothing(renderer: Renderer) -> None:
     renderer.render(content())
     assert not renderer.has_network
     assert renderer.render(content(), logo=b"no picture").pages > 0
-    with pytest.raises(NotRendered, match="ZoneInfo keys must"):
+    with pytest.raises(NotRendered, match="could not be rendered: ValueError"):
         renderer.render(content(time_zone="../../../etc/passwd"))
     assert renderer.render(content()).pages > 0
 

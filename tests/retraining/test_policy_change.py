@@ -142,7 +142,7 @@ def test_what_was_loosened_is_audited_and_told_and_open_questions_keep_theirs(
 
 def test_every_threshold_says_which_way_is_looser() -> None:
     """A new field of the policy is in one of the lists, or nobody is bound by it."""
-    free = {"review_budget", "label_budget", "rolling_weeks", "approval_hours"}
+    free = {"review_budget", "label_budget", "rolling_weeks", "approval_hours", "keep_predictions_days"}
     approvals = {"approvals_needed", "four_eyes", "service_keys_approve"}
     assert set(Policy.model_fields) == {*LOOSER_WHEN_LARGER, *LOOSER_WHEN_SMALLER, *free, *approvals}
 

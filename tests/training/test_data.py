@@ -43,7 +43,7 @@ def test_every_example_longer_than_the_context_is_refused_by_id(encode: Encoder)
 
 def test_answer_outside_the_labels_is_refused_by_id(encode: Encoder) -> None:
     messages = [{"role": "user", "content": "hello"}, {"role": "assistant", "content": "greeting"}]
-    with pytest.raises(InvalidInput, match="example e3: 'greeting' is not a label"):
+    with pytest.raises(InvalidInput, match="example e3: its answer is not a label"):
         encode.example(TrainingExample.model_validate(example(3, messages=messages)))
 
 

@@ -9,7 +9,7 @@ from psycopg import Connection
 from psycopg.sql import SQL, Identifier
 
 from tuneloop.kit.errors import CorruptArtifact, OutOfSpace
-from tuneloop_local.engines import APP_ROLE
+from tuneloop_local.engines import APP_ROLE, QUEUE_ROLE
 
 
 def dump(owner_url: str, snapshot: str, target: Path) -> None:
@@ -22,8 +22,9 @@ def dump(owner_url: str, snapshot: str, target: Path) -> None:
 
 def load(owner: Connection, owner_url: str, source: Path) -> None:
     """Into an empty database, as a whole or not at all."""
-    if owner.execute("select from pg_roles where rolname = %s", (APP_ROLE,)).fetchone() is None:
-        owner.execute(SQL("create role {} login").format(Identifier(APP_ROLE)))
+    for role in (APP_ROLE, QUEUE_ROLE):
+        if owner.execute("select from pg_roles where rolname = %s", (role,)).fetchone() is None:
+            owner.execute(SQL("create role {} login").format(Identifier(role)))
     failed = _run(["pg_restore", "--exit-on-error", "--single-transaction", f"--dbname={owner_url}", str(source)], None)
     if failed:
         raise CorruptArtifact(f"the database of the backup could not be restored: {failed}")
