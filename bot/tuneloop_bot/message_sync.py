@@ -38,6 +38,7 @@ from tuneloop.tables import (
 from tuneloop_bot.approval_email import question_email
 from tuneloop_bot.attempts import attempt_about, candidate_subject, earlier_subjects
 from tuneloop_bot.channels import place_for
+from tuneloop_bot.fallback import owners_and_admins
 from tuneloop_bot.installations import installations
 from tuneloop_bot.message_subjects import MessageSubject, message_content
 from tuneloop_bot.money_email import money_email
@@ -232,7 +233,7 @@ def mail_about_money(session: Session, settings: Settings, *, slack: bool) -> No
     for problem in session.exec(query.order_by(col(PaymentProblem.found_at))):
         if str(problem.id) in known:
             continue
-        for person in _members(session, {Role.ADMIN, Role.OWNER}):
+        for person in owners_and_admins(session, Role.OWNER, Role.ADMIN):
             queue_mail(
                 session,
                 agency_id=problem.agency_id,
@@ -245,19 +246,6 @@ def mail_about_money(session: Session, settings: Settings, *, slack: bool) -> No
                 content=money_email(problem, person.name, f"{settings.site_url}/billing"),
                 settings=settings,
             )
-
-
-def _members(session: Session, roles: set[Role]) -> Sequence[User]:
-    """Active ones of the whole agency."""
-    return session.exec(
-        select(User)
-        .join(Membership, col(Membership.user_id) == User.id)
-        .where(
-            col(Membership.role).in_(roles),
-            col(Membership.member_client_id).is_(None),
-            col(User.disabled_at).is_(None),
-        )
-    ).all()
 
 
 def _covered(approval: Approval, cycle: RetrainingCycle) -> str | None:

@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from tuneloop.kit.migration_operations import confine_to_agency
+
 revision = "payment_problems"
 down_revision = "mail_without_tokens"
 branch_labels = None
@@ -30,14 +32,7 @@ def upgrade() -> None:
         unique=True,
         postgresql_where=sa.text("settled_at is null"),
     )
-    condition = (
-        "agency_id = case current_setting('app.agency_id') when '*' then agency_id "
-        "else current_setting('app.agency_id')::uuid end"
-    )
-    op.execute("alter table payment_problem enable row level security")
-    op.execute("alter table payment_problem force row level security")
-    op.execute(f"create policy tenant on payment_problem using ({condition}) with check ({condition})")
-    op.execute("grant select, insert, update, delete on payment_problem to tuneloop_app")
+    confine_to_agency("payment_problem")
 
 
 def downgrade() -> None:

@@ -6,12 +6,12 @@ Passwords that an admin had chosen open nothing any more: their owners choose ne
 import sqlalchemy as sa
 from alembic import op
 
+from tuneloop.kit.migration_operations import APP_ROLE, confine_to_agency
+
 revision = "own_passwords"
 down_revision = "payment_problems"
 branch_labels = None
 depends_on = None
-
-APP_ROLE = "tuneloop_app"
 
 
 def upgrade() -> None:
@@ -57,14 +57,8 @@ def upgrade() -> None:
         unique=True,
         postgresql_where=sa.text("accepted_at is null and withdrawn_at is null"),
     )
-    condition = (
-        "agency_id = case current_setting('app.agency_id') when '*' then agency_id "
-        "else current_setting('app.agency_id')::uuid end"
-    )
-    op.execute("alter table invitation enable row level security")
-    op.execute("alter table invitation force row level security")
-    op.execute(f"create policy tenant on invitation using ({condition}) with check ({condition})")
-    op.execute(f"grant select, insert, update, delete on person_password, password_link, invitation to {APP_ROLE}")
+    confine_to_agency("invitation")
+    op.execute(f"grant select, insert, update, delete on person_password, password_link to {APP_ROLE}")
     op.drop_column("membership", "password_hash")
 
 

@@ -3,12 +3,12 @@
 import sqlalchemy as sa
 from alembic import op
 
+from tuneloop.kit.migration_operations import confine_to_agency
+
 revision = "members_and_sessions"
 down_revision = "key_limits"
 branch_labels = None
 depends_on = None
-
-APP_ROLE = "tuneloop_app"
 
 
 def upgrade() -> None:
@@ -24,14 +24,7 @@ def upgrade() -> None:
         sa.Column("deactivated_at", sa.DateTime(timezone=True), nullable=False),
         sa.UniqueConstraint("agency_id", "user_id"),
     )
-    condition = (
-        "agency_id = case current_setting('app.agency_id') when '*' then agency_id "
-        "else current_setting('app.agency_id')::uuid end"
-    )
-    op.execute("alter table inactive_member enable row level security")
-    op.execute("alter table inactive_member force row level security")
-    op.execute(f"create policy tenant on inactive_member using ({condition}) with check ({condition})")
-    op.execute(f"grant select, insert, update, delete on inactive_member to {APP_ROLE}")
+    confine_to_agency("inactive_member")
     op.add_column("membership", sa.Column("last_sign_in_at", sa.DateTime(timezone=True)))
     op.add_column("membership", sa.Column("password_after", sa.DateTime(timezone=True)))
     for column in ("device", "address"):

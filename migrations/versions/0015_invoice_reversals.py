@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from tuneloop.kit.migration_operations import confine_to_agency
+
 revision = "invoice_reversals"
 down_revision = "examples_by_answer"
 branch_labels = None
@@ -28,14 +30,7 @@ def upgrade() -> None:
         sa.Column("due_by", sa.DateTime(timezone=True)),
         sa.UniqueConstraint("invoice_id", "stripe_id"),
     )
-    condition = (
-        "agency_id = case current_setting('app.agency_id') when '*' then agency_id "
-        "else current_setting('app.agency_id')::uuid end"
-    )
-    op.execute("alter table invoice_reversal enable row level security")
-    op.execute("alter table invoice_reversal force row level security")
-    op.execute(f"create policy tenant on invoice_reversal using ({condition}) with check ({condition})")
-    op.execute("grant select, insert, update, delete on invoice_reversal to tuneloop_app")
+    confine_to_agency("invoice_reversal")
 
 
 def downgrade() -> None:

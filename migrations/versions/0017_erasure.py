@@ -4,12 +4,12 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
+from tuneloop.kit.migration_operations import APP_ROLE, confine_to_agency
+
 revision = "erasure"
 down_revision = "delivery_problems"
 branch_labels = None
 depends_on = None
-
-APP_ROLE = "tuneloop_app"
 
 JSON_HAS = r"""
 create function json_has(doc jsonb, pattern text) returns boolean language sql immutable as $$
@@ -144,14 +144,7 @@ def upgrade() -> None:
         sa.Column("finished_at", sa.DateTime(timezone=True)),
         sa.Column("job_id", sa.Uuid()),
     )
-    condition = (
-        "agency_id = case current_setting('app.agency_id') when '*' then agency_id "
-        "else current_setting('app.agency_id')::uuid end"
-    )
-    op.execute("alter table erasure enable row level security")
-    op.execute("alter table erasure force row level security")
-    op.execute(f"create policy tenant on erasure using ({condition}) with check ({condition})")
-    op.execute(f"grant select, insert, update, delete on erasure to {APP_ROLE}")
+    confine_to_agency("erasure")
     op.add_column("client", sa.Column("erased_at", sa.DateTime(timezone=True)))
     for each in (JSON_HAS, JSON_ERASED, ALLOWED, ERASE_TEXTS, ERASE_CLIENT_ROWS):
         op.execute(each)

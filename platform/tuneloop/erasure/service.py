@@ -189,7 +189,7 @@ def _refuse_labels(session: Session, target: str, client_id: UUID | None) -> Non
         for label in contract.get("labels", ()):
             if flat in " ".join(str(label).casefold().split()):
                 raise InvalidInput(
-                    f"{target!r} is part of the label {label!r}, which is no person's text", param="target"
+                    f"{target!r} is part of the label {label!r}, which is not a person's text", param="target"
                 )
 
 

@@ -1,8 +1,25 @@
-"""What migrations do beside Alembic's own operations, so that nobody waits for them."""
+"""What migrations do beside Alembic's own operations: walls between agencies, and changes that nobody waits for."""
 
 from collections.abc import Sequence
 
 from alembic import op
+
+APP_ROLE = "tuneloop_app"
+
+
+def confine_to_agency(table: str) -> None:
+    """The second wall of a new table: rows of `app.agency_id` alone, at '*' all, unset an error.
+
+    The application's role may read and write what it sees.
+    """
+    condition = (
+        "agency_id = case current_setting('app.agency_id') when '*' then agency_id "
+        "else current_setting('app.agency_id')::uuid end"
+    )
+    op.execute(f"alter table {table} enable row level security")
+    op.execute(f"alter table {table} force row level security")
+    op.execute(f"create policy tenant on {table} using ({condition}) with check ({condition})")
+    op.execute(f"grant select, insert, update, delete on {table} to {APP_ROLE}")
 
 
 def create_index_concurrently(
