@@ -8,7 +8,7 @@ from litestar import Litestar
 from litestar.testing import TestClient
 from pydantic import SecretStr
 
-from tests.email.dns import dns_server
+from tests.support.dns import dns_server
 from tests.support.factories import make_key
 from tuneloop.email.dkim import DkimKey, new_dkim_key
 from tuneloop.kit.db import Database

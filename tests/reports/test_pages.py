@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from sqlalchemy import Engine
 from sqlmodel import col, select
 
-from tests.email.dns import dns_server
+from tests.support.dns import dns_server
 from tests.gateway.server import serve
 from tests.reports.january import make_january
 from tests.support.browser import Visitor, visitor

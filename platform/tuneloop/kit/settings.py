@@ -33,6 +33,11 @@ class Settings(BaseSettings):
     serve_url: str = Field(default="http://127.0.0.1:8100", description="serving host of the local engine")
     serve_token: SecretStr = SecretStr("")
 
+    reachable_networks: str = Field(
+        default="",
+        description="networks besides the public internet in which URLs typed by tenants may lie, also without TLS",
+    )
+
     public_url: str = Field(default="", description="how browsers and Slack reach us; `web_url` when empty")
     secret_key: SecretStr = Field(
         default=SecretStr(""), description="encrypts stored credentials; comma-separated, the newest first"
@@ -59,7 +64,10 @@ class Settings(BaseSettings):
     mail_proof: bool = Field(
         default=True, description="an agency's own sender is used once its DKIM key is found in its domain's DNS"
     )
-    dns_server: str = Field(default="", description="ADDRESS:PORT asked for DKIM keys; the machine's resolver if empty")
+    dns_server: str = Field(
+        default="",
+        description="ADDRESS:PORT asked for DKIM keys and hosts of typed URLs; the machine's resolver if empty",
+    )
     mail_bounces: str = Field(
         default="", description="address for bounces, bounces@DOMAIN; pipe what arrives there to `tuneloop mail bounce`"
     )
@@ -96,7 +104,7 @@ class Settings(BaseSettings):
     log_level: str = "INFO"
     log_json: bool = True
 
-    @field_validator("trusted_proxies")
+    @field_validator("trusted_proxies", "reachable_networks")
     @classmethod
     def are_networks(cls, listed: str) -> str:
         networks(listed)
@@ -105,6 +113,10 @@ class Settings(BaseSettings):
     @property
     def trusted_networks(self) -> tuple[Network, ...]:
         return networks(self.trusted_proxies)
+
+    @property
+    def opened_networks(self) -> tuple[Network, ...]:
+        return networks(self.reachable_networks)
 
     @property
     def cpu_threads(self) -> int:
