@@ -15,6 +15,8 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-com
 
 export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false
+# Where it is set, as in many images, every process would compile its modules anew: 20 s instead of 5 for a training.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## What you can make
