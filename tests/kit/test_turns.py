@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 from uuid import UUID
 
+import psycopg
 import pytest
 from sqlalchemy import Engine, text
 
@@ -111,8 +112,12 @@ def test_an_agency_runs_no_more_at_once_than_its_share(north: Committed, south: 
     assert notify_due(database, lambda _queue, wanted: wanted) == 1
 
 
-def test_a_full_queue_is_not_read_to_find_whose_turn_it_is(north: Committed, south: Committed) -> None:
+def test_a_full_queue_is_not_read_to_find_whose_turn_it_is(
+    north: Committed, south: Committed, urls: EngineUrls
+) -> None:
     database = north.database
+    with psycopg.connect(urls.migration, autocommit=True) as owner:
+        owner.execute("vacuum job")  # what other tests deleted is otherwise visited once more
     _fill(database, north.agency, Queue.DEFAULT, MANY)
     _fill(database, south.agency, Queue.DEFAULT, MANY)
     visits = text("select seq_tup_read + idx_tup_fetch from pg_stat_xact_user_tables where relname = 'job'")

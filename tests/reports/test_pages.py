@@ -13,11 +13,11 @@ from pydantic import SecretStr
 from sqlalchemy import Engine
 from sqlmodel import col, select
 
-from tests.support.dns import dns_server
 from tests.gateway.server import serve
 from tests.reports.january import make_january
 from tests.support.browser import Visitor, visitor
 from tests.support.committed import Committed, committed_agency
+from tests.support.dns import dns_server
 from tests.support.looks import check_page
 from tests.support.ports import free_port
 from tests.support.site import PASSWORD, make_person, served
