@@ -42,6 +42,7 @@ REASONS = {
     "alert": "an alert",
     "schedule": "the calendar",
     "manual": "somebody asked for it",
+    "import": "an adapter that was trained elsewhere",
 }
 RUNNING = {
     CycleState.APPROVED: "waiting for a worker",

@@ -106,8 +106,8 @@ VERSIONS = Rows[VersionRead](
 VERSION = Facts[VersionRead](
     ("Version", lambda it: it.name),
     ("Digest", lambda it: it.digest),
-    ("Parent", lambda it: it.parent or "none: trained from the base"),
-    ("Training data", lambda it: f"snapshot {it.snapshot_id}"),
+    ("Parent", lambda it: it.parent or ("none: trained from the base" if it.snapshot_id else "none")),
+    ("Training data", lambda it: f"snapshot {it.snapshot_id}" if it.snapshot_id else f"not known: {it.origin}"),
     ("Training", lambda it: _flat(it.training)),
     ("Parity", lambda it: _flat(it.parity)),
     ("Made", lambda it: it.created_at),

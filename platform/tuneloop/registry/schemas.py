@@ -11,7 +11,7 @@ from tuneloop.clients.schemas import Slug
 from tuneloop.registry.contract import Contract, Quantisation
 from tuneloop.registry.overrides import Override
 from tuneloop.registry.policy import Policy
-from tuneloop.tables import AdapterVersion, Alias
+from tuneloop.tables import AdapterVersion, Alias, Origin
 
 
 class BaseRead(BaseModel):
@@ -92,7 +92,8 @@ class VersionRead(BaseModel):
     parity: dict[str, Any]
     training: dict[str, Any]
     override: Override | None
-    snapshot_id: UUID
+    origin: Origin
+    snapshot_id: UUID | None = Field(description="what it was trained on; null of one that was trained elsewhere")
     created_at: datetime
 
     @classmethod
@@ -108,6 +109,7 @@ class VersionRead(BaseModel):
             parity=version.parity,
             training=version.training,
             override=override,
+            origin=version.origin,
             snapshot_id=version.snapshot_id,
             created_at=version.created_at,
         )

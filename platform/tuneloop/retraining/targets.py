@@ -4,17 +4,30 @@ from sqlmodel import Session, select
 
 from tuneloop.datasets.service import snapshot_examples
 from tuneloop.kit.tenancy import TenantSession
+from tuneloop.registry.service import manifest_of
 from tuneloop.tables import AdapterVersion, Alert, AlertEvent, RetrainingCycle, Snapshot
 
 
 def target_categories(session: TenantSession, cycle: RetrainingCycle) -> set[str]:
-    """What the retrain is for: categories its parent was not trained on, and those that the alert names as fallen."""
-    parent = session.get_one(AdapterVersion, cycle.parent_version_id)
-    before = snapshot_examples(session, session.get_one(Snapshot, parent.snapshot_id))
-    after = snapshot_examples(session, session.get_one(Snapshot, cycle.training_snapshot_id))
-    new = {example.category for example in after} - {example.category for example in before}
+    """What the retrain is for: categories its parent was not trained on, and those that the alert names as fallen.
+
+    Of a parent that was trained elsewhere its labels say what it knows. A version that was itself trained elsewhere is
+    for nothing in particular.
+    """
+    new: set[str] = set()
+    if cycle.training_snapshot_id is not None:
+        after = snapshot_examples(session, session.get_one(Snapshot, cycle.training_snapshot_id))
+        parent = session.get_one(AdapterVersion, cycle.parent_version_id)
+        new = {example.category for example in after} - _known(session, parent)
     alert = session.get(Alert, cycle.alert_id) if cycle.alert_id else None
     return new | (fallen_of(session, alert) if alert else set())
+
+
+def _known(session: TenantSession, version: AdapterVersion) -> set[str]:
+    if version.snapshot_id is None:
+        return set(manifest_of(version).contract.labels)
+    before = snapshot_examples(session, session.get_one(Snapshot, version.snapshot_id))
+    return {example.category for example in before}
 
 
 def fallen_of(session: Session, alert: Alert) -> set[str]:

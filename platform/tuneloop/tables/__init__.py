@@ -48,7 +48,15 @@ from tuneloop.tables.monitoring import (
     ScheduledTask,
 )
 from tuneloop.tables.predictions import Arm, Feedback, FeedbackKind, FeedbackState, Prediction
-from tuneloop.tables.registry import AdapterVersion, Alias, BaseModel, BaseTokenizer, RegisteredModel, VersionAlias
+from tuneloop.tables.registry import (
+    AdapterVersion,
+    Alias,
+    BaseModel,
+    BaseTokenizer,
+    Origin,
+    RegisteredModel,
+    VersionAlias,
+)
 from tuneloop.tables.reports import Report, ReportFile, ReportLink, ReportSnapshot, ReportState, ReportStyle
 from tuneloop.tables.retraining import (
     Approval,
@@ -154,6 +162,7 @@ __all__ = [
     "MonitorStatus",
     "MonthClose",
     "OneTimeLink",
+    "Origin",
     "Password",
     "PasswordLink",
     "PaymentProblem",

@@ -63,8 +63,18 @@ class RegisteredModel(ClientOwned, table=True):
     created_at: datetime = Field(default_factory=now)
 
 
+class Origin(StrEnum):
+    """Who made a version's adapter: a cycle's training here, or somebody who brought it along."""
+
+    TRAINED = "trained"
+    IMPORTED = "imported"
+
+
 class AdapterVersion(ClientOwned, table=True):
-    """One immutable version: its manifest, its files and where it came from."""
+    """One immutable version: its manifest, its files and where it came from.
+
+    `snapshot_id` is what it was trained on; nobody knows that of one that was not trained here.
+    """
 
     __tablename__ = "adapter_version"
     __table_args__ = (UniqueConstraint("model_id", "number"), UniqueConstraint("model_id", "digest"))
@@ -77,7 +87,8 @@ class AdapterVersion(ClientOwned, table=True):
     files: list[dict[str, Any]] = Field(sa_type=JSONB)
     parity: dict[str, Any] = Field(sa_type=JSONB)
     parent_id: UUID | None = Field(default=None, foreign_key="adapter_version.id")
-    snapshot_id: UUID = Field(foreign_key="snapshot.id")
+    origin: Origin = Field(default=Origin.TRAINED, sa_type=text_enum(Origin))
+    snapshot_id: UUID | None = Field(default=None, foreign_key="snapshot.id")
     training: dict[str, Any] = Field(sa_type=JSONB)
     created_at: datetime = Field(default_factory=now)
 

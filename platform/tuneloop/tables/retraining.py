@@ -32,6 +32,7 @@ class Trigger(StrEnum):
     ALERT = "alert"
     SCHEDULE = "schedule"
     MANUAL = "manual"
+    IMPORT = "import"
 
 
 class RetrainingCycle(ClientOwned, table=True):

@@ -161,7 +161,7 @@ def _turned_down(session: Session, cycle: RetrainingCycle) -> tuple[TurnedDown, 
 
 def _new_examples(session: Session, snapshot: Snapshot, parent: AdapterVersion | None) -> int | None:
     """Examples that the version before had not seen."""
-    if parent is None or snapshot.pool is not Pool.TRAINING:
+    if parent is None or parent.snapshot_id is None or snapshot.pool is not Pool.TRAINING:
         return None
     known = select(SnapshotItem.example_id).where(SnapshotItem.snapshot_id == parent.snapshot_id)
     query = select(func.count(col(SnapshotItem.id))).where(SnapshotItem.snapshot_id == snapshot.id)

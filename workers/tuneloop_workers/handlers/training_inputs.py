@@ -93,7 +93,7 @@ def read_order(session: TenantSession, cycle: RetrainingCycle, artifacts: Artifa
     if asked != [plan]:
         raise Conflict("the model's contract has changed since the retrain was approved; propose it again")
     known: frozenset[UUID] = frozenset()
-    if parent is not None:
+    if parent is not None and parent.snapshot_id is not None:
         seen = session.get_one(Snapshot, parent.snapshot_id)
         known = frozenset(example.id for example in snapshot_examples(session, seen))
     return Order(

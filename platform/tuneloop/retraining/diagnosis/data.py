@@ -52,7 +52,8 @@ def training_data(
         return None
     everything = _by_category(session, cycle.training_snapshot_id, known=None)
     parent = session.get(AdapterVersion, cycle.parent_version_id) if cycle.parent_version_id else None
-    old = _by_category(session, cycle.training_snapshot_id, known=parent.snapshot_id) if parent else Counter[str]()
+    seen = parent.snapshot_id if parent else None
+    old = _by_category(session, cycle.training_snapshot_id, known=seen) if seen else Counter[str]()
     new = everything - old
     batches = _in_batches(old, new, recipe, target)
     mix = traffic_mix(session, cycle)

@@ -153,7 +153,7 @@ def _described(session: TenantSession, model: RegisteredModel) -> list[dict[str,
             "version": version,
             "aliases": names.get(version.id, []),
             "parent": numbers.get(version.parent_id) if version.parent_id else None,
-            "snapshot": session.get(Snapshot, version.snapshot_id),
+            "snapshot": session.get(Snapshot, version.snapshot_id) if version.snapshot_id else None,
             "accuracy": _evaluated(session, version),
             "override": override_of_version(session, version.id),
         }
