@@ -14,6 +14,8 @@ import httpx
 from pydantic import SecretStr
 from rich.console import Console
 
+from tuneloop.founding.setup_codes import Door, door, new_setup_code
+from tuneloop.kit.db import opened_database
 from tuneloop.kit.errors import Conflict, Unavailable
 from tuneloop.kit.migrations import migrate
 from tuneloop.kit.settings import Settings
@@ -55,9 +57,17 @@ def up(settings: Settings) -> None:
             console.print(
                 f"Slack is emulated at {running.slack_emulator_url}; connect it with 'tuneloop slack install'"
             )
-        console.print("First time? [bold]tuneloop agency create --help[/]. Ctrl-C stops everything.")
+        if (code := first_code(running)) is not None:
+            console.print(f"First time? Open [bold]{running.site_url}/setup[/] and enter this code: [bold]{code}[/]")
+        console.print("Ctrl-C stops everything.")
         stop.wait()
         console.print("stopping …")
+
+
+def first_code(settings: Settings) -> str | None:
+    """A new set-up code, while nobody has set up an agency."""
+    with opened_database(settings.database_url) as database, database.all_agencies() as session:
+        return new_setup_code(session, settings) if door(session, settings) is Door.FIRST else None
 
 
 @contextmanager

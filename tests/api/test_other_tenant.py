@@ -37,6 +37,8 @@ PUBLIC = {
     "POST /password",
     "GET /password/forgotten",
     "POST /password/forgotten",
+    "GET /setup",
+    "POST /setup",
     "GET /sign-in",
     "POST /sign-in",
     "GET /assets/{name}",

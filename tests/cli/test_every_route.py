@@ -276,6 +276,7 @@ LOCAL = {
     "outgoing release",
     "outgoing show",
     "agency create",
+    "agency code",
     "base add",
 }
 API = re.compile(r"/(api/)?v1/.*")

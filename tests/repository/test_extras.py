@@ -132,7 +132,7 @@ def test_a_process_starts_with_its_extra_alone(environment: tuple[str, Path], va
         if name == "web":
             address = f"http://127.0.0.1:{variables['TUNELOOP_WEB_PORT']}"
             wait_ready(f"{address}/readyz")
-            assert httpx.get(f"{address}/sign-in").status_code == 200
+            assert httpx.get(f"{address}/setup").status_code == 200
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=60)
     finally:

@@ -368,17 +368,31 @@ def create_agency(
         typer.Option(envvar="TUNELOOP_PASSWORD", help="Your own, if you are its owner; asked for when left out."),
     ] = None,
     invite: Annotated[bool, typer.Option("--invite", help="Invite the owner by mail, and show the link.")] = False,
+    currency: Annotated[str, typer.Option(help="Of its prices, such as eur.")] = "usd",
+    timezone: Annotated[str, typer.Option(help="Where its months end, such as Europe/Berlin.")] = "UTC",
+    language: Annotated[Literal["en", "de"], typer.Option(help="Of its reports.")] = "en",
     json: Json = False,
 ) -> None:
     """Set up an agency with its owner, and keep its first API key for the next commands."""
     from tuneloop.cli.create_agency import create_agency as create
+    from tuneloop_reports.style import Language
 
     if invite and password is not None:
         raise typer.BadParameter("with --invite the owner chooses the password; leave --password out")
     if not invite and password is None:
         password = typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
     with process(ctx, json=json) as settings, engines_of(settings) as running:
-        made = create(running, slug=slug, name=name, email=email, owner=owner, password=password)
+        made = create(
+            running,
+            slug=slug,
+            name=name,
+            email=email,
+            owner=owner,
+            password=password,
+            currency=currency.lower(),
+            timezone=timezone,
+            language=Language(language),
+        )
         out = Output(json=json or ctx.obj.json)
         if out.json:
             out.write(orjson.dumps({"agency": slug, **made._asdict()}))
@@ -386,6 +400,17 @@ def create_agency(
         out.say(f"agency {slug} is set up; its first API key is kept in {settings.data_dir / 'credentials.json'}")
         if made.invitation:
             out.say(f"its owner joins by this link, which also goes to {email}: {made.invitation}")
+
+
+@agency.command("code")
+def make_code(ctx: typer.Context, json: Json = False) -> None:
+    """Print a code with which somebody sets up an agency in a browser, once: the first one, or one that you invite."""
+    from tuneloop.cli.create_agency import make_code as make
+
+    with process(ctx, json=json) as settings, engines_of(settings) as running:
+        code, out = make(running), Output(json=json or ctx.obj.json)
+        url = f"{running.site_url}/setup"
+        out.write(orjson.dumps({"code": code, "url": url})) if out.json else out.say(f"{code}  (at {url}, for 7 days)")
 
 
 @base.command("add")

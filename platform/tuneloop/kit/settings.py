@@ -1,6 +1,7 @@
 """Every setting of every process, read from TUNELOOP_* environment variables at the edge and passed down."""
 
 import os
+from enum import StrEnum
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -8,6 +9,14 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from tuneloop.kit.client_address import Network, networks
+
+
+class SignUp(StrEnum):
+    """Who may set up a further agency; the first one of an installation always takes a code."""
+
+    CLOSED = "closed"
+    INVITATION = "invitation"
+    OPEN = "open"
 
 
 class Settings(BaseSettings):
@@ -43,6 +52,9 @@ class Settings(BaseSettings):
         default=SecretStr(""), description="encrypts stored credentials; comma-separated, the newest first"
     )
 
+    sign_up: SignUp = Field(
+        default=SignUp.CLOSED, description="who may set up a further agency: nobody, whoever has a code, or anybody"
+    )
     invitation_days: int = Field(default=7, ge=1, description="how long the link of an invitation opens something")
     password_link_minutes: int = Field(default=60, ge=5, description="the same of a link to choose a new password")
 

@@ -32,6 +32,7 @@ from tuneloop.tables.datasets import Example, Pool, Snapshot, SnapshotItem, Sour
 from tuneloop.tables.email import AttemptOutcome, BlockReason, Mail, MailAttempt, MailBlock, MailSender, MailState
 from tuneloop.tables.erasure import Erasure, ErasureKind, ErasureState
 from tuneloop.tables.evaluation import Comparison, EvalAnswer, EvalRun
+from tuneloop.tables.founding import SetupCode
 from tuneloop.tables.identity import ApiKey, Invitation, Password, PasswordLink, WebSession
 from tuneloop.tables.links import OneTimeLink, SharedLink
 from tuneloop.tables.monitoring import (
@@ -189,6 +190,7 @@ __all__ = [
     "Schedule",
     "ScheduledTask",
     "ServiceUse",
+    "SetupCode",
     "ShareLink",
     "SharedLink",
     "SignInTrace",

@@ -30,11 +30,13 @@ from tuneloop.web.console.pages.reports import ReportPages
 from tuneloop.web.console.pages.review import ReviewPage
 from tuneloop.web.console.pages.schedules import SchedulePage
 from tuneloop.web.console.pages.senders import SenderPage
+from tuneloop.web.console.pages.set_up import SetUpPage
 from tuneloop.web.console.pages.sign_in import SignInPage
 from tuneloop.web.console.pages.unsubscribe import UnsubscribePage
 
 PAGES: Sequence[ControllerRouterHandler] = (
     SignInPage,
+    SetUpPage,
     InvitationPage,
     PasswordPage,
     AccountPage,

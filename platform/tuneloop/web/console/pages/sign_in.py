@@ -9,7 +9,16 @@ from litestar.di import NamedDependency
 from litestar.params import FromQuery
 from litestar.response import Redirect
 
-from tuneloop.identity.request import COOKIE, HttpRequest, at_password_desk, database_of, seen_of, session_cookie
+from tuneloop.founding.setup_codes import Door, door
+from tuneloop.identity.request import (
+    COOKIE,
+    HttpRequest,
+    at_password_desk,
+    database_of,
+    seen_of,
+    session_cookie,
+    settings_of,
+)
 from tuneloop.identity.service import Browser, sign_in, sign_out
 from tuneloop.kit.errors import InvalidInput, NotAuthenticated, TooManyAttempts
 from tuneloop.kit.http import waiting
@@ -26,8 +35,9 @@ class SignInPage(Controller):
     include_in_schema = False
 
     @get("/sign-in", public=True, sync_to_thread=True)
-    def ask(self, request: HttpRequest, next: FromQuery[str] = "/") -> Response[str]:  # noqa: A002 - the query's name
-        return _form(request, next)
+    def ask(self, request: HttpRequest, next: FromQuery[str] = "/") -> Response[Any]:  # noqa: A002 - the query's name
+        """Where nobody can sign in yet, the first page is the one that sets everything up."""
+        return back_to("/setup") if _door(request) is Door.FIRST else _form(request, next)
 
     @post("/sign-in", public=True)
     async def enter(self, request: HttpRequest, form: NamedDependency[FormMultiDict]) -> Response[Any]:
@@ -81,7 +91,13 @@ def _form(
         email=email,
         problem=problem,
         agencies=agencies or [],
+        door=_door(request),
     )
+
+
+def _door(request: HttpRequest) -> Door:
+    with database_of(request).all_agencies() as session:
+        return door(session, settings_of(request))
 
 
 def _own_path(address: str) -> str:

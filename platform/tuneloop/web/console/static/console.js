@@ -85,6 +85,12 @@ addEventListener("pageshow", () => {
   for (const button of document.querySelectorAll("form button[disabled]")) button.disabled = false;
 });
 
+// ---- a time zone that nobody has chosen is the reader's own
+for (const zones of document.querySelectorAll("[data-own-zone]")) {
+  const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  if ([...zones.options].some((each) => each.value === own)) zones.value = own;
+}
+
 // ---- keys: "g" and a letter goes somewhere, "?" lists them
 let goes = false;
 document.addEventListener("keydown", (event) => {

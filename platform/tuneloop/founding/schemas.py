@@ -1,0 +1,26 @@
+"""What somebody says who sets up an agency."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, EmailStr, Field, SecretStr, StringConstraints
+
+from tuneloop.clients.schemas import Slug
+from tuneloop_reports.style import Language
+
+Currency = Annotated[str, StringConstraints(pattern=r"^[a-z]{3}$")]
+
+
+class AgencyWanted(BaseModel):
+    """`code` is empty where none is needed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+    code: str = Field(default="", max_length=100)
+    name: str = Field(min_length=1, max_length=120)
+    slug: Slug
+    currency: Currency = "usd"
+    timezone: str = Field(default="UTC", max_length=64)
+    language: Language = Language.ENGLISH
+    owner: str = Field(min_length=1, max_length=120)
+    email: EmailStr
+    password: SecretStr
