@@ -6,7 +6,7 @@ from alembic import op
 from tuneloop.kit.migration_operations import APP_ROLE
 
 revision = "setup_code"
-down_revision = "erasure"
+down_revision = "version_origin"
 branch_labels = None
 depends_on = None
 
