@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import make_url
 
 from tuneloop.kit.errors import Conflict, Unavailable
-from tuneloop.kit.migrations import alembic_config, migrate, require_schema
+from tuneloop.kit.migrations import alembic_config, migrate, require_schema, wait_for_schema
 from tuneloop_local.engines import EngineUrls
 
 ROWS = (Path(__file__).parent / "first_rows.sql").read_text().splitlines()
@@ -111,6 +112,19 @@ def test_a_newer_schema_is_worked_with_as_long_as_it_has_only_grown(empty: str) 
         owner.execute("update schema_floor set revision = 'from_the_future'")
         with pytest.raises(Conflict, match="run a newer version"):
             require_schema(empty)
+
+
+def test_whoever_waits_for_a_schema_starts_on_a_newer_one_too_and_gives_up_where_it_can_t(empty: str) -> None:
+    """An old pod that starts again after an upgrade waited for its own schema for ever."""
+    stop = threading.Event()
+    migrate(empty)
+    wait_for_schema(empty, stop)
+    with psycopg.connect(empty, autocommit=True) as owner:
+        owner.execute("update alembic_version set version_num = 'from_the_future'")
+        wait_for_schema(empty, stop)
+        owner.execute("update schema_floor set revision = 'from_the_future'")
+        with pytest.raises(Conflict, match="run a newer version"):
+            wait_for_schema(empty, stop)
 
 
 def test_a_database_that_is_away_is_waited_for_and_not_refused() -> None:

@@ -69,16 +69,29 @@ def migrate(url: str, *, tries: int = TRIES) -> None:
     )
 
 
+class SchemaBehind(Conflict):
+    """Somebody has to migrate first."""
+
+    code = "schema_behind"
+    transient = False
+
+
 def wait_for_schema(url: str, stop: threading.Event) -> None:
-    """Return once somebody else has migrated the database to this version's schema, or `stop` is set."""
-    wanted = ScriptDirectory.from_config(alembic_config(url)).get_current_head()
+    """Return once this version can work with the schema, because somebody else has migrated it, or `stop` is set.
+
+    Raises:
+        Conflict: the schema is newer than this version can work with, for which there is no use in waiting.
+    """
+    config = alembic_config(url)
     while not stop.is_set():
         try:
-            if (present := _present(url)) == wanted:
-                return
-            log.info("waiting_for_the_schema", present=present, wanted=wanted)
+            _check(url, config)
+        except SchemaBehind as behind:
+            log.info("waiting_for_the_schema", present=behind.details["schema"])
         except OperationalError:
             log.info("waiting_for_the_database")
+        else:
+            return
         stop.wait(WAIT_SECONDS)
 
 
@@ -88,29 +101,32 @@ def require_schema(url: str) -> None:
     A newer schema is fine as long as its floor is known here: then it has only grown since.
 
     Raises:
-        Conflict: the schema is older than this version needs, or newer than it can work with.
+        SchemaBehind: the schema is older than this version needs. Conflict: newer than it can work with.
     """
     if not url:
         return
-    config = alembic_config(url)
+    try:
+        _check(url, alembic_config(url))
+    except OperationalError as error:
+        log.warning("schema_not_checked", error=error)
+
+
+def _check(url: str, config: Config) -> None:
     engine = make_engine(url, pool_size=1)
     try:
         with engine.connect() as connection:
             present, floor = _revision(connection), _floor(connection)
-    except OperationalError as error:
-        log.warning("schema_not_checked", error=error)
-        return
     finally:
         engine.dispose()
     known = _known(config)
     head = ScriptDirectory.from_config(config).get_current_head()
     if present in known and present != head:
-        raise Conflict(
+        raise SchemaBehind(
             f"the database has schema {present}, this version of Tuneloop needs {head}: run 'tuneloop migrate' first",
             schema=present,
         )
     if present is None:
-        raise Conflict("the database is empty: run 'tuneloop migrate' first", schema=None)
+        raise SchemaBehind("the database is empty: run 'tuneloop migrate' first", schema=None)
     if present not in known and floor not in known:
         raise Conflict(
             f"the database has schema {present}, for versions of Tuneloop that know {floor or present}; this "
