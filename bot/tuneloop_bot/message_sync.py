@@ -12,6 +12,7 @@ from tuneloop.kit.clock import now
 from tuneloop.kit.settings import Settings
 from tuneloop.registry.service import full_name
 from tuneloop.retraining.answer_links import new_answer_link
+from tuneloop.retraining.approvals import who_may_answer
 from tuneloop.retraining.live_test import LIVE, live_test
 from tuneloop.retraining.recipe import Recipe, further_in_words
 from tuneloop.retraining.states import ENDED
@@ -26,14 +27,12 @@ from tuneloop.tables import (
     AuditEvent,
     CycleState,
     Mail,
-    Membership,
     PaymentProblem,
     PaymentProblemKind,
     RegisteredModel,
     RetrainingCycle,
     Role,
     SlackMessage,
-    User,
 )
 from tuneloop_bot.approval_email import question_email
 from tuneloop_bot.attempts import attempt_about, candidate_subject, earlier_subjects
@@ -200,12 +199,7 @@ def mail_to(session: Session, settings: Settings, approval: Approval, roles: set
     cycle = session.get_one(RetrainingCycle, approval.cycle_id)
     name = full_name(session, session.get_one(RegisteredModel, cycle.model_id))
     about = evidence_about(session, approval) or _covered(approval, cycle)
-    people = session.exec(
-        select(User)
-        .join(Membership, col(Membership.user_id) == User.id)
-        .where(col(Membership.role).in_(roles), col(User.disabled_at).is_(None))
-    ).all()
-    for person in people:
+    for person in who_may_answer(session, approval, roles):
         token = new_answer_link(session, approval, person.id)
         queue_mail(
             session,

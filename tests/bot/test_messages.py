@@ -27,6 +27,7 @@ from tuneloop.tables import (
     CycleState,
     Feedback,
     Mail,
+    Membership,
     Prediction,
     RegisteredModel,
     RetrainingCycle,
@@ -36,6 +37,7 @@ from tuneloop.tables import (
     Role,
     SlackInstallation,
     SlackMessage,
+    User,
 )
 from tuneloop_bot.message_sync import mail_to, refresh
 
@@ -288,6 +290,24 @@ def test_a_mailed_link_answers_for_the_person_who_got_it_and_nobody_else(north: 
     assert "Approved by Otto and Olga" in north.site.post("/answer", data=form | {"token": links["Olga"]}).text
     voted = [(each.actor_kind, each.actor_name) for each in north.audit() if each.action == "approval.vote"]
     assert voted == [("user", "Otto"), ("user", "Olga")]
+
+
+def test_a_question_is_mailed_to_those_alone_who_may_answer_it(north: Office, workshop: Workshop) -> None:
+    with north.database.unit(north.agency.id) as session:
+        people = {person.name: person for person in session.exec(select(User))}
+        other = Client(slug="other", name="Other")
+        session.add(other)
+        session.flush()
+        session.exec(
+            select(Membership).where(Membership.user_id == people["Otto"].id)
+        ).one().member_client_id = other.id
+        session.get_one(RegisteredModel, workshop.model.id).policy = {"four_eyes": True}
+        question = questions(session, workshop.asked(session))[-1]
+        question.requested_by = f"user:{people['Ann'].id}"
+        mail_to(session, north.settings, question, {Role.OPERATOR, Role.ADMIN, Role.OWNER})
+        mailed = set(session.exec(select(Mail.recipient_name)))
+    assert "Olga" in mailed
+    assert not mailed & {"Otto", "Ann", "Vera"}
 
 
 def test_a_first_version_s_question_shows_what_was_measured_everywhere(north: Office, workshop: Workshop) -> None:

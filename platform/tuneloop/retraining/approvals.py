@@ -1,8 +1,10 @@
 """Questions to the operators: bound to a digest, answered once, by enough people who may."""
 
+from collections.abc import Collection
 from datetime import timedelta
 from uuid import UUID
 
+from sqlalchemy import or_
 from sqlmodel import Session, col, select
 
 from tuneloop.audit.service import record
@@ -18,9 +20,11 @@ from tuneloop.tables import (
     ApprovalVote,
     Client,
     Decision,
+    Membership,
     RegisteredModel,
     RetrainingCycle,
     Role,
+    User,
 )
 
 
@@ -143,6 +147,21 @@ def questions(session: Session, cycle_id: UUID) -> list[Approval]:
 def latest_question(session: Session, cycle_id: UUID, kind: ApprovalKind) -> Approval | None:
     """About promotion each attempt asks its own."""
     return next((each for each in reversed(questions(session, cycle_id)) if each.kind is kind), None)
+
+
+def who_may_answer(session: Session, approval: Approval, roles: Collection[Role]) -> list[User]:
+    """Of these roles: active, not confined to another client, and not who proposed it where four eyes are asked for."""
+    people = session.exec(
+        select(User)
+        .join(Membership, col(Membership.user_id) == User.id)
+        .where(
+            col(Membership.role).in_(roles),
+            col(User.disabled_at).is_(None),
+            or_(col(Membership.member_client_id).is_(None), Membership.member_client_id == approval.client_id),
+        )
+    ).all()
+    proposed_by = approval.requested_by if approval.four_eyes else None
+    return [person for person in people if f"user:{person.id}" != proposed_by]
 
 
 def voter_of(principal: Principal) -> str:
