@@ -27,7 +27,7 @@ HANDLERS: Mapping[Queue, Sequence[str]] = {
         "tuneloop.ab_tests.handlers",
         "tuneloop.email.handlers",
         "tuneloop.monitoring.handlers",
-        "tuneloop.registry.handlers",
+        "tuneloop.people.handlers",
         "tuneloop.retraining.handlers",
         "tuneloop.review.handlers",
         "tuneloop_billing.handlers",

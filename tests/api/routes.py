@@ -148,6 +148,11 @@ DIGEST = "1" * 64
 JSON: dict[str, Any] = {
     "POST /api/v1/invitations": {"email": "bo@x.example", "role": "viewer"},
     "PUT /api/v1/password": {"old": "long enough it was", "new": "long enough it is"},
+    "POST /api/v1/account/second-factor": {"password": "long enough it was"},
+    "POST /api/v1/account/second-factor/confirm": {"code": "123456"},
+    "POST /api/v1/account/second-factor/off": {"password": "long enough it was"},
+    "POST /api/v1/account/second-factor/recovery-codes": {"password": "long enough it was"},
+    "PATCH /api/v1/sign-in-policy": {"second_factor_required": True},
     "PUT /api/v1/members/{user_id}/role": {"role": "operator"},
     "POST /api/v1/keys": {"name": "ci", "role": "viewer", "all_clients": True},
     "PUT /api/v1/clients/{client}/reports/{month}/note": {"note": "Hello"},

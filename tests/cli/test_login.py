@@ -4,13 +4,16 @@ import stat
 from pathlib import Path
 
 import pytest
+from litestar import Litestar
 
 from tests.cli.shell import URL, Shell
 from tests.support.factories import owner_of
 from tests.support.people import add_member
+from tests.support.phone import Phone
 from tuneloop.cli.credentials import Credentials, find_target, load, save
 from tuneloop.cli.failure import ExitCode, Failure
 from tuneloop.kit.db import Database
+from tuneloop.people.second_factor import begin, confirm
 from tuneloop.tables import Agency, Role
 
 PASSWORD = "correct-horse-battery"
@@ -53,6 +56,21 @@ def test_login_by_password_makes_a_key_of_the_persons_role_and_signs_out(
     assert kept is not None
     assert shell.run("whoami", key=kept.key).exit_code == 0
     assert [key["role"] for key in shell.json("key", "list") if key["name"].startswith("cli on ")] == ["admin"]
+
+
+def test_login_by_password_asks_for_the_second_factor(
+    shell: Shell, app: Litestar, database: Database, agency: Agency
+) -> None:
+    email, owner, settings = "ada@north.example", owner_of(agency), app.state.settings
+    with database.unit(agency.id) as session:
+        ada = add_member(session, principal=owner, email=email, name="Ada", role=Role.ADMIN, password=PASSWORD).user
+        phone = Phone(begin(session, principal=owner, user=ada, settings=settings).secret)
+        session.flush()
+        confirm(session, user=ada, code=phone.code(), session_hash=None, settings=settings)
+    refused = shell.run("login", "--email", email, typed=f"{PASSWORD}\n{phone.again}\n", key="")
+    assert (refused.exit_code, load(shell.data_dir)) == (ExitCode.NOT_AUTHENTICATED, None)
+    result = shell.run("login", "--email", email, typed=f"{PASSWORD}\n{phone.code()}\n", key="")
+    assert result.exit_code == 0, result.output
 
 
 def test_the_file_is_readable_by_its_owner_alone(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
+from pydantic import SecretStr
 from sqlmodel import select
 
 from tests.support.factories import make_agency, make_client, owner_of
@@ -23,6 +24,7 @@ from tuneloop.tables import Agency, Client, Password, Role, User, WebSession
 from tuneloop.web.app import create_app
 
 PASSWORD = "correct horse battery"
+KEYS = SecretStr("a key of the tests")
 
 
 @pytest.fixture
@@ -101,7 +103,7 @@ def test_another_agency_s_name_gets_the_same_answer_as_a_wrong_password(
 def test_tokens_and_passwords_are_stored_as_hashes_only(database: Database, ann: User) -> None:
     with database.all_agencies() as session:
         known = session.exec(select(Password.password_hash).where(Password.user_id == ann.id)).one()
-        opened = sign_in(session, email="ann@example.com", password=PASSWORD, agency=None)
+        opened = sign_in(session, email="ann@example.com", password=PASSWORD, agency=None, keys=KEYS)
         stored = session.exec(select(WebSession)).one()
     assert stored.token_hash == token_digest(opened.token)
     assert opened.token not in str(stored.model_dump())
@@ -176,9 +178,9 @@ def test_whose_password_opens_two_agencies_names_one(database: Database, agency:
         assert (added.user.id, added.user.name) == (ann.id, "Ann")
     with database.all_agencies() as session:
         with pytest.raises(InvalidInput, match="name one") as refused:
-            sign_in(session, email=ann.email, password=PASSWORD, agency=None)
+            sign_in(session, email=ann.email, password=PASSWORD, agency=None, keys=KEYS)
         assert sorted(refused.value.details["agencies"]) == ["north", "south"]
-        sign_in(session, email=ann.email, password=PASSWORD, agency="south")
+        sign_in(session, email=ann.email, password=PASSWORD, agency="south", keys=KEYS)
 
 
 def test_a_client_viewer_sees_one_client(

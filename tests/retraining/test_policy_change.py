@@ -9,7 +9,7 @@ from litestar.testing import TestClient
 from pydantic import SecretStr
 from sqlmodel import select
 
-import tuneloop.registry.handlers  # noqa: F401  (registers the handler)
+import tuneloop.people.handlers  # noqa: F401  (registers the handler)
 from tests.support.cycles import PLAN, Workshop
 from tests.support.factories import make_key, owner_of
 from tests.support.runtime import silent_runtime

@@ -33,6 +33,7 @@ PAGES = (
     "/members",
     "/keys",
     "/account",
+    "/account/second-factor",
     "/audit",
     "/privacy",
     "/jobs",

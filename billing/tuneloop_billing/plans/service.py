@@ -11,7 +11,7 @@ from tuneloop.clients.quorum import require_owner
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import Conflict, InvalidInput, NotFound
 from tuneloop.kit.principal import Principal
-from tuneloop.registry.policy_change import tell_admins
+from tuneloop.people.loosened import tell_admins
 from tuneloop.tables import (
     BillingAccount,
     Feature,

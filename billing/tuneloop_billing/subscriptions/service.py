@@ -11,7 +11,7 @@ from tuneloop.clients.service import find_client
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import Conflict, InvalidInput, NotFound
 from tuneloop.kit.principal import Principal
-from tuneloop.registry.policy_change import tell_admins
+from tuneloop.people.loosened import tell_admins
 from tuneloop.tables import Client, MaintenancePlan, Role, Subscription, SubscriptionState
 from tuneloop_billing.enqueue_sync import send
 from tuneloop_billing.plans.service import find_plan

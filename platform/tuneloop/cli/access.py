@@ -1,10 +1,10 @@
 """`tuneloop login` and `whoami`."""
 
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import NoneType
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
@@ -15,6 +15,9 @@ from tuneloop.identity.schemas import ApiKeyCreated, Me, SignedIn
 from tuneloop.kit.api_client import Api, ApiError
 
 app = typer.Typer()
+
+T = TypeVar("T")
+CODE_NEEDED = "second_factor_needed"
 
 
 @command(app, "login", panel=ACCESS)
@@ -52,13 +55,24 @@ def signed_in(
     target = url or find_target(options.data_dir, url=options.url, key=options.key).url
     password = typer.prompt("Password", hide_input=True, err=True)
     with options.world.connect(target, None) as api:
-        opened = api.post("/session", SignedIn, {"email": email, "password": password, "agency": agency})
+        body = {"email": email, "password": password, "agency": agency}
+        opened = asking_code(lambda code: api.post("/session", SignedIn, body | code))
         proof = {"X-CSRF-Token": opened.value.csrf_token}
         try:
             yield api, proof, password
         finally:
             with suppress(ApiError):  # what was done may have ended the session already
                 api.delete("/session", NoneType, headers=proof)
+
+
+def asking_code(call: Callable[[dict[str, str]], T]) -> T:
+    """What the call gives; with the code of the second factor, if the server asks for one."""
+    try:
+        return call({})
+    except ApiError as refusal:
+        if refusal.code != CODE_NEEDED:
+            raise
+    return call({"code": typer.prompt("Code of your authenticator app, or a recovery code", err=True)})
 
 
 def _key_by_password(terminal: Terminal, url: str, email: str, agency: str | None) -> str:

@@ -13,6 +13,7 @@ from tuneloop.cli.render import Rows, stack, text, whole
 from tuneloop.cli.wiring import Terminal, command
 from tuneloop.identity.devices import device_name
 from tuneloop.identity.schemas import AccountRead, OwnKeyRead, OwnSessionRead
+from tuneloop.people.schemas import RecoveryCodes, SecondFactorBegun
 
 app = typer.Typer()
 
@@ -42,8 +43,43 @@ def sign_out(
     terminal.show(reply, lambda _: "you are signed out everywhere" if session is None else "that browser is signed out")
 
 
+@command(app, "second-factor")
+def second_factor(terminal: Terminal, email: EMail, agency: Agency = None) -> None:
+    """Set up a second factor: signing in then asks for a code of your authenticator app, too."""
+    with signed_in(terminal, email, agency) as (api, proof, password):
+        begun = api.post("/account/second-factor", SecondFactorBegun, {"password": password}, headers=proof).value
+        terminal.out.note(f"Put this into your authenticator app: {begun.secret}\nor, as an address: {begun.address}")
+        code = {"code": typer.prompt("The code that the app shows", err=True)}
+        reply = api.post("/account/second-factor/confirm", RecoveryCodes, code, headers=proof)
+    terminal.show(reply, render_codes)
+
+
+@command(app, "recovery-codes")
+def recovery_codes(terminal: Terminal, email: EMail, agency: Agency = None) -> None:
+    """New recovery codes; those before open nothing any more."""
+    with signed_in(terminal, email, agency) as (api, proof, password):
+        reply = api.post("/account/second-factor/recovery-codes", RecoveryCodes, {"password": password}, headers=proof)
+    terminal.show(reply, render_codes)
+
+
+@command(app, "second-factor-off")
+def second_factor_off(terminal: Terminal, email: EMail, agency: Agency = None) -> None:
+    """Turn your second factor off: your password alone opens your account then."""
+    with signed_in(terminal, email, agency) as (api, proof, password):
+        reply = api.post("/account/second-factor/off", NoneType, {"password": password}, headers=proof)
+    terminal.show(reply, lambda _: "your second factor is off")
+
+
+def render_codes(made: RecoveryCodes) -> Group:
+    kept = "Keep them: each opens your account once in place of a code of the app. They are not shown again."
+    return stack(Text("\n".join(made.codes), "bold"), Text(kept, "dim"))
+
+
 def render_account(account: AccountRead) -> Group:
-    return stack(Text(f"{account.name}, {account.email}"), SESSIONS(account.sessions), KEYS(account.keys))
+    factor = f"on, {account.recovery_codes} recovery codes left" if account.second_factor else "off"
+    return stack(
+        Text(f"{account.name}, {account.email}; second factor {factor}"), SESSIONS(account.sessions), KEYS(account.keys)
+    )
 
 
 SESSIONS = Rows[OwnSessionRead](

@@ -8,12 +8,13 @@ import typer
 from rich.console import Group
 from rich.text import Text
 
+from tuneloop.cli.access import asking_code
 from tuneloop.cli.arguments import token_of_link
-from tuneloop.cli.render import Rows, stack, text, whole
+from tuneloop.cli.render import Facts, Rows, stack, text, whole
 from tuneloop.cli.wiring import Terminal, command
 from tuneloop.identity.schemas import MemberRead, SignedIn
 from tuneloop.kit.principal import Role
-from tuneloop.people.schemas import InvitationLink, InvitationRead, OfferRead
+from tuneloop.people.schemas import InvitationLink, InvitationRead, OfferRead, SecondFactorReset, SignInPolicy
 
 app = typer.Typer()
 
@@ -74,7 +75,7 @@ def join(
     words = "Your password" if offer.known else "Choose a password, at least 12 characters"
     password = typer.prompt(words, hide_input=True, confirmation_prompt=not offer.known, err=True)
     body = {"token": token, "name": name, "password": password}
-    reply = terminal.api.post("/invitations/accept", SignedIn, body)
+    reply = asking_code(lambda code: terminal.api.post("/invitations/accept", SignedIn, body | code))
     terminal.api.delete("/session", NoneType, headers={"X-CSRF-Token": reply.value.csrf_token})
     terminal.show(reply, lambda _: f"you have joined {offer.agency} as {offer.role}; sign in as {offer.email}")
 
@@ -123,6 +124,27 @@ def reset_password(terminal: Terminal, member: Member) -> None:
     terminal.show(sent, lambda _: f"member {member} is signed out and gets a link to choose a new password")
 
 
+@command(app, "reset-second-factor")
+def reset_second_factor(terminal: Terminal, member: Member) -> None:
+    """A member has lost telephone and recovery codes: turn their second factor off. They hear of it by mail."""
+    reply = terminal.api.post(f"/members/{member}/second-factor-reset", SecondFactorReset)
+    waits = "it stays until an admin of each other agency of theirs says so too"
+    terminal.show(reply, lambda it: f"member {member}: {'the second factor is off' if it.gone else waits}")
+
+
+@command(app, "sign-in-policy")
+def sign_in_policy(
+    terminal: Terminal,
+    second_factor: Annotated[bool | None, typer.Option(help="Ask everybody for one; owners only.")] = None,
+) -> None:
+    """What your agency asks when people sign in. With --second-factor, whoever has none can only set one up."""
+    if second_factor is None:
+        terminal.show(terminal.api.get("/sign-in-policy", SignInPolicy), POLICY)
+    else:
+        wanted = {"second_factor_required": second_factor}
+        terminal.show(terminal.api.patch("/sign-in-policy", SignInPolicy, wanted), POLICY)
+
+
 def render_link(link: InvitationLink) -> Group:
     return stack(
         Text(link.url, "bold"),
@@ -130,6 +152,7 @@ def render_link(link: InvitationLink) -> Group:
     )
 
 
+POLICY = Facts[SignInPolicy](("Second factor", lambda it: "asked for" if it.second_factor_required else "left to each"))
 MEMBERS = Rows[MemberRead](
     whole("Member", lambda it: it.user_id),
     text("E-mail", lambda it: it.email),
@@ -137,6 +160,7 @@ MEMBERS = Rows[MemberRead](
     whole("Role", lambda it: it.role),
     whole("Client", lambda it: it.client),
     whole("Signed in", lambda it: it.last_sign_in_at if it.active else "deactivated"),
+    whole("Second factor", lambda it: "yes" if it.second_factor else "no"),
     whole("Browsers", lambda it: it.sessions),
     whole("Keys", lambda it: it.keys),
     whole("Key used", lambda it: it.key_used_at),

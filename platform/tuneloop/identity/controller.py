@@ -18,7 +18,15 @@ from tuneloop.identity.deactivation import (
     sign_out_member,
 )
 from tuneloop.identity.keys import create_key, keys, owner_name, revoke_key
-from tuneloop.identity.request import COOKIE, HttpRequest, at_password_desk, database_of, seen_of, session_cookie
+from tuneloop.identity.request import (
+    COOKIE,
+    HttpRequest,
+    at_password_desk,
+    database_of,
+    seen_of,
+    session_cookie,
+    settings_of,
+)
 from tuneloop.identity.route_changes import notify_routes_changed
 from tuneloop.identity.schemas import (
     AccountRead,
@@ -33,6 +41,7 @@ from tuneloop.identity.schemas import (
     SignedIn,
     SignIn,
 )
+from tuneloop.identity.second_factor import recovery_codes_left, second_factor_of, who_has_second_factor
 from tuneloop.identity.service import (
     Browser,
     Member,
@@ -62,6 +71,8 @@ def _client_slug(session: TenantSession, client_id: UUID | None) -> str | None:
 
 def read_members(session: TenantSession, agency_id: UUID, found: Iterable[Member]) -> list[MemberRead]:
     busy = activity(session, agency_id)
+    found = list(found)
+    guarded = who_has_second_factor(session, [member.user.id for member in found])
     return [
         MemberRead(
             user_id=member.user.id,
@@ -70,6 +81,7 @@ def read_members(session: TenantSession, agency_id: UUID, found: Iterable[Member
             role=member.membership.role,
             client=_client_slug(session, member.membership.member_client_id),
             active=True,
+            second_factor=member.user.id in guarded,
             last_sign_in_at=member.membership.last_sign_in_at,
             **busy.get(member.user.id, Activity())._asdict(),
         )
@@ -107,13 +119,14 @@ class SessionController(Controller):
 
         def work() -> Browser:
             with database_of(request).all_agencies() as session:
-                return sign_in(session, **data.model_dump(), seen=seen_of(request))
+                keys = settings_of(request).secret_key
+                return sign_in(session, **data.model_dump(), keys=keys, seen=seen_of(request))
 
         browser = await at_password_desk(request, data.email, work)
         cookie = session_cookie(request, browser)
         return Response(SignedIn(csrf_token=browser.csrf_token, expires_at=browser.expires_at), cookies=[cookie])
 
-    @get(role=Role.CLIENT_VIEWER, sync_to_thread=True)
+    @get(role=Role.CLIENT_VIEWER, without_second_factor=True, sync_to_thread=True)
     def me(self, session: NamedDependency[TenantSession], principal: NamedDependency[Principal]) -> Me:
         """Who you are."""
         return Me(
@@ -123,7 +136,7 @@ class SessionController(Controller):
             client=_client_slug(session, principal.client_id),
         )
 
-    @delete(role=Role.CLIENT_VIEWER, sync_to_thread=True)
+    @delete(role=Role.CLIENT_VIEWER, without_second_factor=True, sync_to_thread=True)
     def leave(self, request: HttpRequest, principal: NamedDependency[Principal]) -> None:
         """Sign out."""
         del principal
@@ -204,6 +217,7 @@ class MemberController(Controller):
 class AccountController(Controller):
     path = "/api/v1/account"
     tags = ("session",)
+    opt = {"without_second_factor": True}
 
     @get(role=Role.CLIENT_VIEWER, sync_to_thread=True)
     def show(self, request: HttpRequest, principal: NamedDependency[Principal]) -> AccountRead:
@@ -233,6 +247,8 @@ def read_account(session: TenantSession, principal: Principal) -> AccountRead:
     return AccountRead(
         name=user.name,
         email=user.email,
+        second_factor=second_factor_of(session, user.id) is not None,
+        recovery_codes=recovery_codes_left(session, user.id),
         sessions=[
             OwnSessionRead(
                 agency=agency,

@@ -1,6 +1,7 @@
 """Dependencies of every request: the caller, and one transaction confined to the caller's agency and client."""
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import Any, TypeVar
 
 from anyio.to_thread import run_sync
@@ -13,6 +14,7 @@ from litestar.handlers import BaseRouteHandler
 from tuneloop.identity.key_failures import KeyFailures
 from tuneloop.identity.keys import KeyUse, note_use, principal_of_key
 from tuneloop.identity.password_desk import PasswordDesk
+from tuneloop.identity.second_factor import FRESH, SecondFactorMissing
 from tuneloop.identity.service import (
     SESSION_LIFE,
     Browser,
@@ -32,6 +34,7 @@ from tuneloop.kit.tenancy import TenantSession
 from tuneloop.tables import Role
 
 COOKIE = "tuneloop_session"
+SECOND_FACTOR_PAGE = "/account/second-factor"
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 
 T = TypeVar("T")
@@ -95,7 +98,7 @@ def identify(connection: ASGIConnection[Any, Any, Any, State]) -> Visit:
     """
     scheme, _, token = connection.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and token:
-        return Visit(_caller_by_key(connection, token.strip()), "")
+        return Visit(_caller_by_key(connection, token.strip()))
     if cookie := connection.cookies.get(COOKIE):
         with database_of(connection).all_agencies() as session:
             return visit_of_browser(session, token=cookie)
@@ -115,6 +118,9 @@ async def known_visitor(connection: ASGIConnection[Any, Any, Any, State], handle
         raise NotAllowed("this key only asks models, at /v1; use another key for this", needed="a key of the API")
     connection.scope["auth"] = connection.state.visitor = visit.principal
     connection.state.csrf_token = visit.csrf_token
+    connection.state.second_factor_at = visit.second_factor_at
+    if visit.lacks_second_factor and not handler.opt.get("without_second_factor"):
+        raise SecondFactorMissing(f"your agency asks for a second factor: set one up at {SECOND_FACTOR_PAGE}")
     visit.principal.require(role_of(handler))
 
 
@@ -130,6 +136,12 @@ def require_own_page(request: HttpRequest, sent: str | None) -> None:
     """Raises NotAuthenticated unless a change that a browser asks for carries the token of its session."""
     if request.method not in SAFE_METHODS and request.state.csrf_token:
         require_form_token(sent, expected=request.state.csrf_token)
+
+
+def second_factor_is_fresh(request: HttpRequest) -> bool:
+    """This browser has shown the person's second factor just now; it is not asked for again."""
+    shown_at: datetime | None = request.state.get("second_factor_at")
+    return shown_at is not None and shown_at > now() - FRESH
 
 
 def seen_of(request: HttpRequest) -> Seen:

@@ -17,6 +17,9 @@ class SignIn(Strict):
     email: EmailStr
     password: str = Field(min_length=1, max_length=200)
     agency: str | None = Field(default=None, description="slug of the agency, for members of several")
+    code: str | None = Field(
+        default=None, max_length=40, description="of the second factor: of the app, or a recovery code"
+    )
 
 
 class SignedIn(BaseModel):
@@ -38,6 +41,7 @@ class MemberRead(BaseModel):
     role: Role
     client: str | None
     active: bool
+    second_factor: bool = Field(default=False, description="they have set one up")
     last_sign_in_at: datetime | None = None
     sessions: int = Field(default=0, description="browsers that are signed in")
     seen_at: datetime | None = Field(default=None, description="when one of them asked for something last")
@@ -67,6 +71,8 @@ class OwnKeyRead(BaseModel):
 class AccountRead(BaseModel):
     name: str
     email: str
+    second_factor: bool
+    recovery_codes: int = Field(description="those that are left")
     sessions: list[OwnSessionRead]
     keys: list[OwnKeyRead]
 

@@ -46,6 +46,11 @@ def token_digest(token: str) -> str:
     return sha256(token.encode()).hexdigest()
 
 
+def csrf_token_of(session_token: str) -> str:
+    """What the forms of a browser's session carry: derived, so that it is stored nowhere."""
+    return urlsafe_b64encode(hmac_digest(session_token.encode(), b"csrf", "sha256")).decode().rstrip("=")
+
+
 def derived_token(keys: SecretStr, secret_id: UUID) -> NewToken:
     """The token of a link, made anew whenever it is shown or sent, so that it is stored nowhere.
 

@@ -5,12 +5,21 @@ from hmac import compare_digest
 from typing import NamedTuple
 from uuid import UUID
 
+from pydantic import SecretStr
 from sqlmodel import Session, col, select
 
 from tuneloop.audit.service import record
 from tuneloop.clients.service import client_id_of
 from tuneloop.identity.passwords import end_sessions, password_of
-from tuneloop.identity.secrets import new_token, password_matches, token_digest
+from tuneloop.identity.second_factor import (
+    SecondFactorNeeded,
+    is_recovery_code,
+    recovery_codes_left,
+    require_second_factor,
+    second_factor_of,
+)
+from tuneloop.identity.secrets import csrf_token_of, new_token, password_matches, token_digest
+from tuneloop.identity.sign_in_steps import Step
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import Conflict, InvalidInput, NotAuthenticated, NotFound
 from tuneloop.kit.principal import Principal
@@ -54,10 +63,16 @@ NOBODY = Seen()
 
 
 class Visit(NamedTuple):
-    """A request of a signed-in browser; its forms must carry the token."""
+    """A request of a signed-in browser; its forms must carry the token.
+
+    `second_factor_at` is when this browser showed the person's second factor last. `lacks_second_factor`: the agency
+    asks for one, and the person has none yet.
+    """
 
     principal: Principal
-    csrf_token: str
+    csrf_token: str = ""
+    second_factor_at: datetime | None = None
+    lacks_second_factor: bool = False
 
 
 def create_agency(session: Session, *, slug: str, name: str) -> Agency:
@@ -147,27 +162,60 @@ def remove_member(session: Session, *, principal: Principal, user_id: UUID) -> N
     record(session, principal, "member.remove", "user", user_id)
 
 
-def sign_in(session: Session, *, email: str, password: str, agency: str | None, seen: Seen = NOBODY) -> Browser:
-    """Needs a session across agencies.
+def sign_in(
+    session: Session,
+    *,
+    email: str,
+    password: str,
+    agency: str | None,
+    code: str | None = None,
+    keys: SecretStr,
+    seen: Seen = NOBODY,
+) -> Browser:
+    """Needs a session across agencies. `keys` open the secret of the second factor.
 
     Raises:
-        NotAuthenticated: wrong e-mail or password, or no membership; the answer does not say which.
+        NotAuthenticated: wrong e-mail or password, or no membership; the answer does not say which. Or a wrong code.
+        SecondFactorNeeded: the password is right, and there is no `code`.
+        InvalidInput: the person works for several agencies, and none is named.
     """
     user = person_by_password(session, email=email, password=password)
-    homes = _homes(session, user, agency)
-    if not homes:
-        raise NotAuthenticated(WRONG)
     known = password_of(session, user.id)
-    homes = [each for each in homes if each.password_after is None or (known and known.set_at > each.password_after)]
+    homes = _homes(session, user, agency)
+    if not homes or known is None:
+        raise NotAuthenticated(WRONG)
+    homes = [each for each in homes if each.password_after is None or known.set_at > each.password_after]
     if not homes:
         raise NotAuthenticated("an admin asks you to choose a new password; use the link that you got by mail")
     if len(homes) > 1:
         raise InvalidInput("you work for several agencies; name one", agencies=[home.agency for home in homes])
-    return open_session(session, user_id=user.id, agency_id=homes[0].agency_id, seen=seen)
+    home = homes[0].agency_id
+    try:
+        return open_checked_session(session, user=user, agency_id=home, code=code, keys=keys, seen=seen)
+    except SecondFactorNeeded as needed:
+        step = Step(user_id=user.id, email=user.email, agency_id=home, password_set_at=known.set_at, begun_at=now())
+        raise SecondFactorNeeded(needed.message, step=step.sealed(keys)) from None
+
+
+def finish_sign_in(session: Session, *, step: Step, code: str, keys: SecretStr, seen: Seen) -> Browser:
+    """A browser goes on with the code. Needs a session across agencies.
+
+    Raises:
+        NotAuthenticated: a wrong code, or the password or the membership has changed since.
+        SecondFactorNeeded: no code.
+    """
+    user, known = session.get(User, step.user_id), password_of(session, step.user_id)
+    homes = _homes(session, user, None) if user is not None and user.disabled_at is None else []
+    home = next((each for each in homes if each.agency_id == step.agency_id), None)
+    same = known is not None and known.set_at == step.password_set_at
+    if user is None or home is None or not same or (home.password_after or step.password_set_at) > step.password_set_at:
+        raise NotAuthenticated("sign in again")
+    return open_checked_session(session, user=user, agency_id=home.agency_id, code=code, keys=keys, seen=seen)
 
 
 def person_by_password(session: Session, *, email: str, password: str) -> User:
-    """Whom the password is of. A wrong one and an unknown address take as long and say the same.
+    """Whom the password is of, who may have a second factor besides. A wrong one and an unknown address take as long
+    and say the same.
 
     Raises:
         NotAuthenticated: wrong e-mail or password.
@@ -180,22 +228,40 @@ def person_by_password(session: Session, *, email: str, password: str) -> User:
     return user
 
 
-def open_session(session: Session, *, user_id: UUID, agency_id: UUID, seen: Seen) -> Browser:
+def open_checked_session(
+    session: Session, *, user: User, agency_id: UUID, code: str | None, keys: SecretStr, seen: Seen
+) -> Browser:
+    """For somebody whose password is right, and who shows their second factor, if they have one."""
+    here = select(Membership).where(Membership.user_id == user.id, Membership.agency_id == agency_id)
+    membership = session.exec(here).one()
+    shown = require_second_factor(session, user.id, code, keys=keys)
+    if shown and is_recovery_code(code):
+        left = recovery_codes_left(session, user.id)
+        who = Principal(agency_id, membership.role, ActorKind.USER, user.id, user.name, "sign-in")
+        record(session, who, "second_factor.recovery_code", "user", user.id, left=left)
+    return open_session(session, user_id=user.id, agency_id=agency_id, seen=seen, second_factor=shown)
+
+
+def open_session(
+    session: Session, *, user_id: UUID, agency_id: UUID, seen: Seen, second_factor: bool = False
+) -> Browser:
     """For somebody who has just shown who they are."""
     here = select(Membership).where(Membership.user_id == user_id, Membership.agency_id == agency_id)
     session.exec(here).one().last_sign_in_at = now()
-    token, csrf = new_token(), new_token()
+    token = new_token()
+    csrf_token = csrf_token_of(token.token)
     row = WebSession(
         token_hash=token.digest,
         user_id=user_id,
         session_agency_id=agency_id,
-        csrf_token=csrf.token,
+        csrf_token=token_digest(csrf_token),
+        second_factor_at=now() if second_factor else None,
         device=seen.device[:LONGEST_DEVICE],
         address=seen.address,
         expires_at=now() + SESSION_LIFE,
     )
     session.add(row)
-    return Browser(token.token, csrf.token, row.expires_at)
+    return Browser(token.token, csrf_token, row.expires_at)
 
 
 def _homes(session: Session, user: User, agency: str | None) -> list[Home]:
@@ -216,14 +282,15 @@ def sign_out(session: Session, *, token: str) -> None:
 def visit_of_browser(session: Session, *, token: str) -> Visit:
     """Needs a session across agencies."""
     found = session.exec(
-        select(WebSession, User, Membership)
+        select(WebSession, User, Membership, Agency)
         .join(User, col(User.id) == WebSession.user_id)
+        .join(Agency, col(Agency.id) == WebSession.session_agency_id)
         .join(Membership, (col(Membership.user_id) == User.id) & (Membership.agency_id == WebSession.session_agency_id))
         .where(WebSession.token_hash == token_digest(token), WebSession.expires_at > now())
     ).one_or_none()
     if found is None or found[1].disabled_at is not None:
         raise NotAuthenticated("your session has ended; sign in again")
-    web_session, user, membership = found
+    web_session, user, membership, agency = found
     if web_session.last_used_at < now() - NOTED_EVERY:
         web_session.last_used_at = now()
     principal = Principal(
@@ -235,7 +302,8 @@ def visit_of_browser(session: Session, *, token: str) -> Visit:
         origin="web",
         client_id=membership.member_client_id,
     )
-    return Visit(principal, web_session.csrf_token)
+    lacks = agency.second_factor_required and second_factor_of(session, user.id) is None
+    return Visit(principal, csrf_token_of(token), web_session.second_factor_at, lacks)
 
 
 def require_form_token(sent: str | None, *, expected: str) -> None:

@@ -157,9 +157,9 @@ class PasswordController(Controller):
         with database_of(request).all_agencies() as session:
             choose(session, token=data.token, password=data.password, settings=settings_of(request))
 
-    @put(role=Role.CLIENT_VIEWER, status_code=HTTP_204_NO_CONTENT)
+    @put(role=Role.CLIENT_VIEWER, status_code=HTTP_204_NO_CONTENT, without_second_factor=True)
     async def change(
         self, request: HttpRequest, principal: NamedDependency[Principal], data: JSONBody[PasswordChange]
     ) -> None:
         """Change your own password. You are signed out everywhere."""
-        await change_at_desk(request, principal, old=data.old, new=data.new)
+        await change_at_desk(request, principal, **data.model_dump())

@@ -8,7 +8,7 @@ from tuneloop.email.message import Address
 from tuneloop.email.senders import address_for
 from tuneloop.email.service import EmailContent, queue_mail
 from tuneloop.kit.jobs.runtime import JobContext, handles
-from tuneloop.registry.jobs import TellAdmins
+from tuneloop.people.jobs import TellAdmins
 from tuneloop.tables import Agency, AuditEvent, Membership, Role, User
 
 
@@ -41,10 +41,10 @@ def tell_admins(context: JobContext, job: TellAdmins) -> None:
 def _content(event: AuditEvent, name: str, *, site: str) -> EmailContent:
     about, changes = str(event.detail["about"]), [str(change) for change in event.detail["changes"]]
     opening = f"{event.actor_name} has loosened what binds {about}, from {event.origin}:"
-    closing = (
-        "Questions that are open keep the rules under which they were asked. If you did not expect this, set it back "
-        f"and look at the audit log: {site}/audit"
+    kept = (
+        "" if event.subject_kind == "agency" else "Questions that are open keep the rules under which they were asked. "
     )
+    closing = f"{kept}If you did not expect this, set it back and look at the audit log: {site}/audit"
     text = "\n\n".join([f"Hello {name},", opening, "\n".join(f"- {each}" for each in changes), closing])
     items = "".join(f"<li>{escape(each)}</li>" for each in changes)
     html = f"<p>Hello {escape(name)},</p><p>{escape(opening)}</p><ul>{items}</ul><p>{escape(closing)}</p>"

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
+from pydantic import SecretStr
 from sqlmodel import Session, col, select
 
 from tuneloop.audit.service import record
@@ -25,7 +26,7 @@ from tuneloop.identity.service import (
     Seen,
     manager_of,
     new_person,
-    open_session,
+    open_checked_session,
     person_by_password,
     person_of,
     require_client,
@@ -174,14 +175,25 @@ def offer_of(session: Session, token: str) -> Offer:
     return _offer(session, _find(session, token))
 
 
-def accept(session: Session, *, token: str, password: str, name: str | None, origin: str, seen: Seen) -> Browser:
+def accept(
+    session: Session,
+    *,
+    token: str,
+    password: str,
+    name: str | None,
+    code: str | None,
+    origin: str,
+    keys: SecretStr,
+    seen: Seen,
+) -> Browser:
     """Join, and be signed in. Needs a session across agencies.
 
-    A new person chooses `name` and `password`; one who has an account confirms with its password, and keeps the name.
+    A new person chooses `name` and `password`; one who has an account confirms with its password and
+    second factor, and keeps the name.
 
     Raises:
         NotFound, Conflict: the link opens nothing. InvalidInput: no name, or a weak password.
-        NotAuthenticated: not the password of this account.
+        NotAuthenticated: not the password or code of this account. SecondFactorNeeded: the code is missing.
     """
     row = _find(session, token, lock=True)
     if person_of(session, row.email) is not None:
@@ -191,10 +203,11 @@ def accept(session: Session, *, token: str, password: str, name: str | None, ori
             raise InvalidInput("your name is missing; say how the others call you", field="name")
         user = new_person(session, email=row.email, name=name.strip())
         set_password(session, user, password)
-    return _join(session, row, user, origin, seen)
+    _join(session, row, user, origin)
+    return open_checked_session(session, user=user, agency_id=row.agency_id, code=code, keys=keys, seen=seen)
 
 
-def _join(session: Session, row: Invitation, user: User, origin: str, seen: Seen) -> Browser:
+def _join(session: Session, row: Invitation, user: User, origin: str) -> None:
     mine = select(Membership).where(Membership.agency_id == row.agency_id, Membership.user_id == user.id)
     if session.exec(mine).one_or_none() is not None:
         raise Conflict(f"{row.email} is a member already", email=row.email)
@@ -206,7 +219,6 @@ def _join(session: Session, row: Invitation, user: User, origin: str, seen: Seen
     session.flush()
     person = Principal(row.agency_id, row.role, ActorKind.USER, user.id, user.name, origin, row.invited_client_id)
     record(session, person, "member.join", "user", user.id, email=user.email, role=row.role, invitation=str(row.id))
-    return open_session(session, user_id=user.id, agency_id=row.agency_id, seen=seen)
 
 
 def _send(session: Session, settings: Settings, row: Invitation) -> None:

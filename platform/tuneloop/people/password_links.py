@@ -6,19 +6,17 @@ from uuid import UUID
 from sqlmodel import Session, col, select
 
 from tuneloop.audit.service import record
-from tuneloop.email.message import Address
-from tuneloop.email.service import EmailContent, queue_mail
-from tuneloop.identity.passwords import end_sessions, password_of, set_password
-from tuneloop.identity.secrets import derived_token, password_matches, token_digest
+from tuneloop.identity.passwords import end_sessions, set_password
+from tuneloop.identity.secrets import derived_token, token_digest
 from tuneloop.identity.service import find_member, manager_of, person_of
-from tuneloop.identity.sessions import person_of_principal
 from tuneloop.kit.clock import now
-from tuneloop.kit.errors import Conflict, InvalidInput, NotAuthenticated, NotFound
+from tuneloop.kit.errors import Conflict, InvalidInput, NotFound
 from tuneloop.kit.ids import new_id
 from tuneloop.kit.principal import Principal
 from tuneloop.kit.settings import Settings
 from tuneloop.people.emails import changed_email, password_email
-from tuneloop.tables import ActorKind, Membership, PasswordLink, User
+from tuneloop.people.notices import mail_person, memberships_of, tell_everywhere
+from tuneloop.tables import PasswordLink, User
 
 KIND = "password_link"
 PAUSE = timedelta(minutes=2)
@@ -28,7 +26,7 @@ PAUSE = timedelta(minutes=2)
 def forgotten(session: Session, *, email: str, settings: Settings) -> None:
     """Send a link, if somebody has this address; the caller learns nothing of it. Needs a session across agencies."""
     user = person_of(session, email)
-    if user is None or user.disabled_at is not None or not _memberships(session, user.id):
+    if user is None or user.disabled_at is not None or not memberships_of(session, user):
         return
     recent = select(PasswordLink.id).where(PasswordLink.user_id == user.id, PasswordLink.created_at > now() - PAUSE)
     if session.exec(recent.limit(1)).one_or_none() is None:
@@ -53,7 +51,7 @@ def send_link(session: Session, settings: Settings, user: User, *, asked_by: str
     session.add(row)
     session.flush()
     url = f"{settings.site_url}/password?token={token.token}"
-    _mail(session, settings, user, f"{KIND}:{row.id}", password_email(row, url, asked_by=asked_by))
+    mail_person(session, settings, user, f"{KIND}:{row.id}", password_email(row, url, asked_by=asked_by), kind=KIND)
     return row
 
 
@@ -96,50 +94,17 @@ def choose(session: Session, *, token: str, password: str, settings: Settings) -
     set_password(session, user, password)
     row.used_at = now()
     session.add(row)
-    _changed(session, settings, user, "password.reset")
+    tell_everywhere(session, settings, user, "password.reset", changed_email())
     return user
 
 
-def change_own(session: Session, *, principal: Principal, old: str, new: str, settings: Settings) -> None:
-    """Signs the person out everywhere. Needs a session across agencies.
+def change_own(session: Session, *, user: User, old: str, new: str, settings: Settings) -> None:
+    """For somebody who has just shown that it is them; signs them out everywhere. Needs a session across agencies.
 
     Raises:
-        NotAllowed: a key has no password. NotAuthenticated: the old one is wrong. InvalidInput: the new one is weak.
+        InvalidInput: the new one is weak, or the old one.
     """
-    user = session.get_one(User, person_of_principal(principal))
-    known = password_of(session, user.id)
-    if not password_matches(known.password_hash if known else None, old):
-        raise NotAuthenticated("that is not your present password")
     if new == old:
         raise InvalidInput("that is the password you have; choose another one", field="new")
     set_password(session, user, new)
-    _changed(session, settings, user, "password.change")
-
-
-def _changed(session: Session, settings: Settings, user: User, action: str) -> None:
-    """Every agency that the password opens hears of it, and so does the person."""
-    for membership in _memberships(session, user.id):
-        who = Principal(membership.agency_id, membership.role, ActorKind.USER, user.id, user.name, "web")
-        record(session, who, action, "user", user.id)
-    _mail(session, settings, user, f"password:{new_id()}", changed_email())
-
-
-def _mail(session: Session, settings: Settings, user: User, reason: str, content: EmailContent) -> None:
-    """From the installation, never from an agency's own sender: the account is nobody's but the person's."""
-    queue_mail(
-        session,
-        agency_id=_memberships(session, user.id)[0].agency_id,
-        client_id=None,
-        dedupe_key=reason,
-        subject=(KIND, user.id),
-        sender=Address.parse(settings.mail_from),
-        reply_to=None,
-        recipient=Address(user.email, user.name),
-        content=content,
-        settings=settings,
-    )
-
-
-def _memberships(session: Session, user_id: UUID) -> list[Membership]:
-    query = select(Membership).where(Membership.user_id == user_id).order_by(col(Membership.created_at))
-    return list(session.exec(query))
+    tell_everywhere(session, settings, user, "password.change", changed_email())

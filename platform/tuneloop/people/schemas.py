@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, EmailStr, Field
 from tuneloop.people.invitations import InvitationState
 from tuneloop.tables import MailState, Role
 
+PROOF = "of your second factor, if you have one and did not show it within the last ten minutes"
+
 
 class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid")
@@ -54,6 +56,7 @@ class OfferRead(BaseModel):
 class Acceptance(Token):
     password: str = Field(min_length=1, max_length=200, description="a new one; of a known person, the one they have")
     name: str | None = Field(default=None, max_length=120, description="of a new person")
+    code: str | None = Field(default=None, max_length=40, description="of a known person's second factor")
 
 
 class Forgotten(Strict):
@@ -67,3 +70,32 @@ class NewPassword(Token):
 class PasswordChange(Strict):
     old: str = Field(min_length=1, max_length=200)
     new: str = Field(min_length=1, max_length=200)
+    code: str | None = Field(default=None, max_length=40, description=PROOF)
+
+
+class OwnProof(Strict):
+    """That it is really you."""
+
+    password: str = Field(min_length=1, max_length=200, description="the one you have")
+    code: str | None = Field(default=None, max_length=40, description=PROOF)
+
+
+class Code(Strict):
+    code: str = Field(min_length=6, max_length=40, description="what the authenticator app shows")
+
+
+class SecondFactorBegun(BaseModel):
+    secret: str = Field(description="for the authenticator app")
+    address: str = Field(description="the same as otpauth://…, for a QR code")
+
+
+class RecoveryCodes(BaseModel):
+    codes: list[str] = Field(description="each takes the place of one code of the app; shown once")
+
+
+class SecondFactorReset(BaseModel):
+    gone: bool = Field(description="False: an admin of another agency of the person has to say so too")
+
+
+class SignInPolicy(Strict):
+    second_factor_required: bool = Field(description="whoever has no second factor can only set one up")

@@ -9,12 +9,10 @@ from typing import NamedTuple
 
 from sqlmodel import Session
 
-from tuneloop.audit.service import record
 from tuneloop.clients.quorum import people_needed, require_owner
 from tuneloop.kit.errors import NotAllowed
-from tuneloop.kit.jobs import enqueue
 from tuneloop.kit.principal import Principal
-from tuneloop.registry.jobs import TellAdmins
+from tuneloop.people.loosened import tell_admins
 from tuneloop.registry.policy import Policy
 from tuneloop.tables import Client, RegisteredModel, Role
 
@@ -93,25 +91,6 @@ def tell_loosened(
             session, principal=principal, client=client, about=f"{client.slug}/{model.slug}", kind="model",
             subject_id=model.id, changes=[each.sentence for each in found],
         )  # fmt: skip
-
-
-def tell_admins(
-    session: Session,
-    *,
-    principal: Principal,
-    client: Client | None,
-    about: str,
-    kind: str,
-    subject_id: object,
-    changes: list[str],
-) -> None:
-    """`about` is what now binds less: a model or a plan."""
-    client_id = client.id if client else None
-    event = record(
-        session, principal, "policy.loosen", kind, subject_id, client_id=client_id, about=about, changes=changes
-    )
-    session.flush()
-    enqueue(session, TellAdmins(event_id=event.id), agency_id=principal.agency_id)
 
 
 def _said(value: object) -> str:

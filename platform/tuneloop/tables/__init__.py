@@ -84,6 +84,7 @@ from tuneloop.tables.review import (
     ReviewState,
     ShareLink,
 )
+from tuneloop.tables.second_factor import RecoveryCode, SecondFactor
 from tuneloop.tables.sign_in import SignInTrace
 from tuneloop.tables.slack import (
     DeliveryProblem,
@@ -173,6 +174,7 @@ __all__ = [
     "Prediction",
     "Reading",
     "ReconcileFinding",
+    "RecoveryCode",
     "RegisteredModel",
     "Report",
     "ReportFile",
@@ -189,6 +191,7 @@ __all__ = [
     "Role",
     "Schedule",
     "ScheduledTask",
+    "SecondFactor",
     "ServiceUse",
     "SetupCode",
     "ShareLink",

@@ -38,6 +38,7 @@ class Agency(Row, table=True):
     slug: str = Field(unique=True)
     name: str
     created_at: datetime = Field(default_factory=now)
+    second_factor_required: bool = False
 
 
 class User(Row, table=True):
@@ -76,6 +77,9 @@ class Membership(Tenant, table=True):
     last_sign_in_at: datetime | None = None
     password_after: datetime | None = None
     """An older password of the person does not open this agency: an admin wants it chosen anew."""
+
+    second_factor_reset_at: datetime | None = None
+    """An admin has said that an older second factor of the person is lost."""
 
 
 class InactiveMember(Tenant, table=True):

@@ -35,7 +35,11 @@ class ApiKey(Tenant, table=True):
 
 
 class WebSession(Row, table=True):
-    """A signed-in browser of one person, working for one agency."""
+    """A signed-in browser of one person, working for one agency.
+
+    `csrf_token` is a hash for the release before this one: what guards forms is derived from the session's token.
+    `second_factor_at` is when the person showed their second factor in this session last.
+    """
 
     __tablename__ = "web_session"
 
@@ -43,6 +47,7 @@ class WebSession(Row, table=True):
     user_id: UUID = Field(foreign_key="person.id", index=True)
     session_agency_id: UUID = Field(foreign_key="agency.id")
     csrf_token: str
+    second_factor_at: datetime | None = None
     device: str = ""
     address: str = ""
     created_at: datetime = Field(default_factory=now)

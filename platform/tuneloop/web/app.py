@@ -39,6 +39,11 @@ from tuneloop.monitoring.controller import MonitoringController
 from tuneloop.monitoring.health_controller import HealthController
 from tuneloop.monitoring.schedule_controller import ScheduleController
 from tuneloop.people.controller import InvitationController, PasswordController, PasswordResetController
+from tuneloop.people.second_factor_controller import (
+    SecondFactorController,
+    SecondFactorResetController,
+    SignInPolicyController,
+)
 from tuneloop.predictions.controller import PredictionController
 from tuneloop.registry.controller import BaseController, ModelController
 from tuneloop.retraining.controller import CycleController, EvalController
@@ -61,6 +66,9 @@ API: Sequence[ControllerRouterHandler] = (
     InvitationController,
     PasswordController,
     PasswordResetController,
+    SecondFactorController,
+    SecondFactorResetController,
+    SignInPolicyController,
     ApiKeyController,
     AuditController,
     ClientController,

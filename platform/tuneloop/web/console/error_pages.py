@@ -8,7 +8,8 @@ import structlog
 from litestar import Response
 from litestar.exceptions import HTTPException
 
-from tuneloop.identity.request import SAFE_METHODS, HttpRequest
+from tuneloop.identity.request import SAFE_METHODS, SECOND_FACTOR_PAGE, HttpRequest
+from tuneloop.identity.second_factor import SecondFactorMissing
 from tuneloop.kit.errors import NotAuthenticated, TuneloopError
 from tuneloop.kit.http import answer_domain_error, answer_http_error, answer_unexpected, waiting
 from tuneloop.web.console.flash import back_to
@@ -25,6 +26,8 @@ def answer_domain(request: HttpRequest, error: TuneloopError) -> Response[Any]:
         return answer_domain_error(request, error)
     if isinstance(error, NotAuthenticated) and request.method in SAFE_METHODS:
         return back_to(f"/sign-in?next={quote(_address(request), safe='')}")
+    if isinstance(error, SecondFactorMissing):
+        return back_to(SECOND_FACTOR_PAGE)
     if request.method not in SAFE_METHODS and not isinstance(error, NotAuthenticated) and (came := _came_from(request)):
         return back_to(came, error.message, failed=True)
     answer = page(request, "failure.html", status=error.status, title=_title(error.status), message=error.message)

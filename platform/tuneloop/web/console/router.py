@@ -29,6 +29,7 @@ from tuneloop.web.console.pages.prompts import PromptPage
 from tuneloop.web.console.pages.reports import ReportPages
 from tuneloop.web.console.pages.review import ReviewPage
 from tuneloop.web.console.pages.schedules import SchedulePage
+from tuneloop.web.console.pages.second_factor import SecondFactorPage
 from tuneloop.web.console.pages.senders import SenderPage
 from tuneloop.web.console.pages.set_up import SetUpPage
 from tuneloop.web.console.pages.sign_in import SignInPage
@@ -40,6 +41,7 @@ PAGES: Sequence[ControllerRouterHandler] = (
     InvitationPage,
     PasswordPage,
     AccountPage,
+    SecondFactorPage,
     PortfolioPage,
     ModelPage,
     AlertPage,

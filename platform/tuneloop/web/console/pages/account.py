@@ -11,7 +11,8 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 
 from tuneloop.identity.controller import read_account
-from tuneloop.identity.request import COOKIE, HttpRequest, database_of
+from tuneloop.identity.request import COOKIE, HttpRequest, database_of, second_factor_is_fresh
+from tuneloop.identity.second_factor import SecondFactorNeeded
 from tuneloop.identity.sessions import end_own_session, sign_out_everywhere
 from tuneloop.kit.errors import InvalidInput, TooManyAttempts
 from tuneloop.kit.principal import Principal
@@ -19,6 +20,7 @@ from tuneloop.kit.tenancy import TenantSession
 from tuneloop.people.desk import change_at_desk
 from tuneloop.tables import Role
 from tuneloop.web.console.flash import back_to
+from tuneloop.web.console.forms import optional
 from tuneloop.web.console.pages.joining import twice, typed
 from tuneloop.web.console.render import page
 
@@ -26,6 +28,7 @@ from tuneloop.web.console.render import page
 class AccountPage(Controller):
     path = "/account"
     include_in_schema = False
+    opt = {"without_second_factor": True}
 
     @get(role=Role.CLIENT_VIEWER, sync_to_thread=True)
     def show(
@@ -45,8 +48,8 @@ class AccountPage(Controller):
         form: NamedDependency[FormMultiDict],
     ) -> Response[Any]:
         try:
-            await change_at_desk(request, principal, old=typed(form, "old"), new=twice(form))
-        except (InvalidInput, TooManyAttempts) as refused:
+            await change_at_desk(request, principal, old=typed(form, "old"), new=twice(form), code=code_of(form))
+        except (InvalidInput, SecondFactorNeeded, TooManyAttempts) as refused:
             problem, status = refused.message, refused.status
             return await run_sync(lambda: _account(request, principal, problem=problem, status=status))
         return _out("Your password is changed. Sign in with the new one.")
@@ -69,10 +72,15 @@ class AccountPage(Controller):
         return back_to("/account", "That browser is signed out.")
 
 
+def code_of(form: FormMultiDict) -> str | None:
+    return optional(form, "code", longest=40) or None
+
+
 def _account(request: HttpRequest, principal: Principal, *, status: int = 200, problem: str = "") -> Response[str]:
     with database_of(request).all_agencies() as everywhere:
         account = read_account(everywhere, principal)
-    return page(request, "people/account.html", status=status, account=account, problem=problem)
+    asks_code = account.second_factor and not second_factor_is_fresh(request)
+    return page(request, "people/account.html", status=status, account=account, problem=problem, asks_code=asks_code)
 
 
 def _out(text: str) -> Redirect:

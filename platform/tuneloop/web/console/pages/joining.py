@@ -9,6 +9,8 @@ from litestar.di import NamedDependency
 from litestar.params import FromQuery
 
 from tuneloop.identity.request import HttpRequest, database_of, session_cookie, settings_of
+from tuneloop.identity.second_factor import SecondFactorNeeded
+from tuneloop.identity.service import WRONG
 from tuneloop.kit.errors import InvalidInput, NotAllowed, NotAuthenticated, TooManyAttempts
 from tuneloop.people.desk import accept_at_desk
 from tuneloop.people.invitations import offer_of
@@ -34,9 +36,10 @@ class InvitationPage(Controller):
         token, name = optional(form, "token"), optional(form, "name")
         try:
             password = twice(form) if "again" in form else typed(form, "password")
-            browser = await accept_at_desk(request, token=token, password=password, name=name, origin="web")
-        except (InvalidInput, NotAuthenticated, TooManyAttempts) as refused:
-            wrong = isinstance(refused, NotAuthenticated)
+            code = optional(form, "code", longest=40) or None
+            browser = await accept_at_desk(request, token=token, password=password, name=name, code=code, origin="web")
+        except (InvalidInput, NotAuthenticated, SecondFactorNeeded, TooManyAttempts) as refused:
+            wrong = refused.message == WRONG
             problem = "that is not the password of this account" if wrong else refused.message
             status = refused.status
             return await run_sync(lambda: _invitation(request, token, problem=problem, name=name, status=status))

@@ -20,9 +20,10 @@ from tuneloop.identity.deactivation import (
     sign_out_member,
 )
 from tuneloop.identity.keys import create_key, keys, owner_name, revoke_key
-from tuneloop.identity.request import HttpRequest, settings_of
+from tuneloop.identity.request import HttpRequest, database_of, settings_of
 from tuneloop.identity.route_changes import notify_routes_changed
 from tuneloop.identity.schemas import ApiKeyCreate, RoleChange
+from tuneloop.identity.second_factor import who_has_second_factor
 from tuneloop.identity.service import (
     change_role,
     members,
@@ -35,7 +36,9 @@ from tuneloop.kit.tenancy import TenantSession
 from tuneloop.people.invitations import InvitationState, invitations, invite, resend, show_link, state_of, withdraw
 from tuneloop.people.password_links import require_new_password
 from tuneloop.people.schemas import InvitationCreate
-from tuneloop.tables import Invitation, Role
+from tuneloop.people.second_factor import reset
+from tuneloop.people.sign_in_policy import change_policy
+from tuneloop.tables import Agency, Invitation, Role, User
 from tuneloop.web.console.flash import back_to
 from tuneloop.web.console.forms import optional, required
 from tuneloop.web.console.render import page
@@ -166,7 +169,7 @@ class MembersPage(Controller):
         return back_to("/members", "Signed out, everywhere.")
 
     @post("/{user_id:uuid}/password-reset", role=Role.ADMIN, sync_to_thread=True)
-    def reset(
+    def new_password(
         self,
         request: HttpRequest,
         session: NamedDependency[TenantSession],
@@ -175,6 +178,26 @@ class MembersPage(Controller):
     ) -> Redirect:
         user = require_new_password(session, principal=principal, user_id=user_id, settings=settings_of(request))
         return back_to("/members", f"{user.name} is signed out and gets a link to choose a new password.")
+
+    @post("/{user_id:uuid}/second-factor-reset", role=Role.ADMIN, sync_to_thread=True)
+    def lost(self, request: HttpRequest, principal: NamedDependency[Principal], user_id: FromPath[UUID]) -> Redirect:
+        with database_of(request).all_agencies() as everywhere:
+            gone = reset(everywhere, principal=principal, user_id=user_id, settings=settings_of(request))
+            name = everywhere.get_one(User, user_id).name
+        waits = "it stays until an admin of each other agency that they work for says so too."
+        return back_to("/members", f"{name} hears of it by mail; {'their second factor is off.' if gone else waits}")
+
+    @post("/sign-in-policy", role=Role.OWNER, sync_to_thread=True)
+    def ask(
+        self,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        form: NamedDependency[FormMultiDict],
+    ) -> Redirect:
+        required_now = optional(form, "second_factor") == "required"
+        change_policy(session, principal=principal, second_factor_required=required_now)
+        said = "Everybody is asked for a second factor now." if required_now else "A second factor is left to each now."
+        return back_to("/members", said)
 
 
 ALL_CLIENTS, INFERENCE = "*", "inference"
@@ -234,11 +257,14 @@ def _members(
     invitation_id: UUID | None = None,
 ) -> Response[str]:
     clients = list_clients(session)
+    found = members(session)
     waiting = [(one, state_of(one.invitation)) for one in invitations(session)]
     return page(
         request,
         "members.html",
-        members=members(session),
+        members=found,
+        guarded=who_has_second_factor(session, [one.user.id for one in found]),
+        required=session.get_one(Agency, principal.agency_id).second_factor_required,
         inactive=inactive_members(session),
         activity=activity(session, principal.agency_id),
         no_activity=Activity(),

@@ -19,7 +19,9 @@ from tuneloop.identity.request import (
     session_cookie,
     settings_of,
 )
-from tuneloop.identity.service import Browser, sign_in, sign_out
+from tuneloop.identity.second_factor import SecondFactorNeeded, is_recovery_code
+from tuneloop.identity.service import Browser, finish_sign_in, sign_in, sign_out
+from tuneloop.identity.sign_in_steps import Step
 from tuneloop.kit.errors import InvalidInput, NotAuthenticated, TooManyAttempts
 from tuneloop.kit.http import waiting
 from tuneloop.kit.principal import Principal
@@ -48,7 +50,12 @@ class SignInPage(Controller):
         def work() -> Browser:
             with database_of(request).all_agencies() as session:
                 return sign_in(
-                    session, email=email, password=str(password or ""), agency=agency or None, seen=seen_of(request)
+                    session,
+                    email=email,
+                    password=str(password or ""),
+                    agency=agency or None,
+                    keys=settings_of(request).secret_key,
+                    seen=seen_of(request),
                 )
 
         try:
@@ -60,11 +67,33 @@ class SignInPage(Controller):
         except InvalidInput as several:
             homes = several.details.get("agencies", [])
             return _form(request, following, status=422, email=email, problem=several.message, agencies=homes)
-        entered = back_to(_own_path(following))
-        entered.set_cookie(session_cookie(request, browser))
-        return entered
+        except SecondFactorNeeded as needed:
+            return _code(request, following, needed.step)
+        return _entered(request, following, browser)
 
-    @post("/sign-out", role=Role.CLIENT_VIEWER, sync_to_thread=True)
+    @post("/sign-in/code", public=True)
+    async def prove(self, request: HttpRequest, form: NamedDependency[FormMultiDict]) -> Response[Any]:
+        require_own_form(request)
+        keys, following, sealed = settings_of(request).secret_key, optional(form, "next"), optional(form, "step")
+        code = optional(form, "code", longest=40)
+        try:
+            step = Step.opened(sealed, keys)
+        except NotAuthenticated as over:
+            return _form(request, following, status=over.status, problem=over.message)
+
+        def work() -> Browser:
+            with database_of(request).all_agencies() as session:
+                return finish_sign_in(session, step=step, code=code, keys=keys, seen=seen_of(request))
+
+        try:
+            browser = await at_password_desk(request, step.email, work)
+        except (NotAuthenticated, TooManyAttempts, SecondFactorNeeded) as refused:
+            answer = _code(request, following, sealed, status=refused.status, problem=refused.message)
+            answer.headers.update(waiting(refused))
+            return answer
+        return _entered(request, following, browser, recovery=is_recovery_code(code))
+
+    @post("/sign-out", role=Role.CLIENT_VIEWER, without_second_factor=True, sync_to_thread=True)
     def leave(self, request: HttpRequest, principal: NamedDependency[Principal]) -> Redirect:
         del principal
         with database_of(request).all_agencies() as session:
@@ -72,6 +101,17 @@ class SignInPage(Controller):
         answer = back_to("/sign-in", "You are signed out.")
         answer.delete_cookie(COOKIE)
         return answer
+
+
+def _entered(request: HttpRequest, following: str, browser: Browser, *, recovery: bool = False) -> Redirect:
+    used = "That recovery code is used up. My account says how many are left." if recovery else ""
+    answer = back_to(_own_path(following), used)
+    answer.set_cookie(session_cookie(request, browser))
+    return answer
+
+
+def _code(request: HttpRequest, following: str, step: str, *, status: int = 200, problem: str = "") -> Response[str]:
+    return page(request, "sign_in_code.html", status=status, next=_own_path(following), step=step, problem=problem)
 
 
 def _form(

@@ -1,0 +1,54 @@
+"""What a person is told about their own account, by mail from the installation, and every agency by its audit log."""
+
+from html import escape
+
+from sqlmodel import Session, col, select
+
+from tuneloop.audit.service import record
+from tuneloop.email.message import Address
+from tuneloop.email.service import EmailContent, queue_mail
+from tuneloop.kit.ids import new_id
+from tuneloop.kit.principal import Principal
+from tuneloop.kit.settings import Settings
+from tuneloop.tables import ActorKind, Membership, User
+
+KIND = "account"
+
+
+def memberships_of(session: Session, user: User) -> list[Membership]:
+    """The eldest first."""
+    query = select(Membership).where(Membership.user_id == user.id).order_by(col(Membership.created_at))
+    return list(session.exec(query))
+
+
+def tell_everywhere(
+    session: Session, settings: Settings, user: User, action: str, content: EmailContent, *, origin: str = "web"
+) -> None:
+    """Every agency that the account opens hears of it, and so does the person. Needs a session across agencies."""
+    for membership in memberships_of(session, user):
+        who = Principal(membership.agency_id, membership.role, ActorKind.USER, user.id, user.name, origin)
+        record(session, who, action, "user", user.id)
+    mail_person(session, settings, user, f"{action}:{new_id()}", content)
+
+
+def mail_person(
+    session: Session, settings: Settings, user: User, reason: str, content: EmailContent, *, kind: str = KIND
+) -> None:
+    """Never from an agency's own sender: the account is nobody's but the person's."""
+    queue_mail(
+        session,
+        agency_id=memberships_of(session, user)[0].agency_id,
+        client_id=None,
+        dedupe_key=reason,
+        subject=(kind, user.id),
+        sender=Address.parse(settings.mail_from),
+        reply_to=None,
+        recipient=Address(user.email, user.name),
+        content=content,
+        settings=settings,
+    )
+
+
+def notice(subject: str, *lines: str) -> EmailContent:
+    html = "".join(f"<p>{escape(line)}</p>" for line in lines)
+    return EmailContent(subject=subject, text="\n\n".join(lines), html=html)
