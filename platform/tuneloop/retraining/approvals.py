@@ -157,7 +157,7 @@ def who_may_answer(session: Session, approval: Approval, roles: Collection[Role]
         .where(
             col(Membership.role).in_(roles),
             col(User.disabled_at).is_(None),
-            or_(col(Membership.member_client_id).is_(None), Membership.member_client_id == approval.client_id),
+            or_(col(Membership.member_client_id).is_(None), col(Membership.member_client_id) == approval.client_id),
         )
     ).all()
     proposed_by = approval.requested_by if approval.four_eyes else None
