@@ -6,7 +6,7 @@ from alembic import op
 from tuneloop.kit.migration_operations import APP_ROLE
 
 revision = "second_factor"
-down_revision = "erasure"
+down_revision = "setup_code"
 branch_labels = None
 depends_on = None
 
