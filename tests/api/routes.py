@@ -32,6 +32,7 @@ from tuneloop.tables import (
     ShareLink,
     SlackIdentity,
     SlackInstallation,
+    Upload,
     WorkEntry,
 )
 
@@ -83,6 +84,7 @@ def own(world: World) -> dict[str, str]:
         "example_id": str(world.row(Example).id),
         "completion": completion_id(world.row(Prediction).id),
         "feedback_id": str(world.row(Feedback).id),
+        "upload_id": str(world.row(Upload).id),
         "alert_id": str(world.row(Alert).id),
         "run_id": str(world.row(EvalRun).id),
         "cycle_id": str(world.row(RetrainingCycle).id),
@@ -118,6 +120,7 @@ def missing() -> dict[str, str]:
         "key_id",
         "example_id",
         "feedback_id",
+        "upload_id",
         "alert_id",
         "run_id",
         "cycle_id",
@@ -238,6 +241,7 @@ FORMS: dict[str, dict[str, str]] = {
     "POST /cycles/{cycle_id}/reject": {"digest": DIGEST},
     "POST /cycles/{cycle_id}/ab-test": {"digest": DIGEST},
     "POST /ab-tests/{ab_test_id}/stop": {},
+    "POST /models/{client}/{model}/data/import/{upload_id}": {"do": "look"},
 }
 OTHER: dict[str, Any] = {
     **{route: {"data": fields} for route, fields in FORMS.items()},
@@ -247,6 +251,8 @@ OTHER: dict[str, Any] = {
         "content": b'{"text": "Where is it?", "label": "order"}\n',
         "headers": {"Content-Type": "application/x-ndjson"},
     },
+    "POST /api/v1/models/{client}/{model}/examples/preview": {"content": b'{"text": "Where?", "label": "order"}\n'},
+    "POST /models/{client}/{model}/data/import": {"files": {"file": ("a.csv", b"text,label\na,order\n")}},
     "GET /api/v1/models/{client}/{model}/examples/export": {"params": {"pool": "training"}},
 }
 

@@ -66,6 +66,7 @@ COMMANDS = {
     "POST /api/v1/session": "login --email olga@north.example",
     "GET /api/v1/session": "whoami",
     "DELETE /api/v1/session": "login --email olga@north.example",
+    f"POST {MODEL}/examples/preview": "dataset preview <file> --model acme/support",
     "GET /api/v1/members": "member list",
     "POST /api/v1/members/{user_id}/deactivate": "member deactivate <member>",
     "POST /api/v1/members/{user_id}/reactivate": "member reactivate <member>",

@@ -48,7 +48,14 @@ def registered(model: RegisteredModel) -> RegisteredModel:
 def test_a_file_is_imported(api: Api) -> None:
     response = upload(api, jsonl(ROWS))
     assert response.status_code == 201
-    assert response.json() == {"added": 3, "duplicates": 0, "rejected": 0, "problems": []}
+    assert response.json() == {
+        "added": 3,
+        "duplicates": 0,
+        "rejected": 0,
+        "problems": [],
+        "source": "JSON lines",
+        "not_read": [],
+    }
     assert api.get(f"{PATH}/examples/counts").json() == [
         {"pool": "training", "category": "order", "n": 1},
         {"pool": "training", "category": "payments", "n": 1},
@@ -84,12 +91,37 @@ def test_gzip_is_refused_by_header_and_by_content(api: Api, named: bool) -> None
     assert error(response)["message"].endswith("send it uncompressed")
 
 
-def test_an_unnamed_format_is_asked_for(api: Api) -> None:
-    response = upload(api, jsonl(ROWS), "application/json")
-    assert (response.status_code, error(response)["message"]) == (
-        422,
-        "send the file as application/x-ndjson or text/csv, or name it with ?format=jsonl or csv",
+def test_the_content_says_what_a_file_is(api: Api) -> None:
+    assert upload(api, jsonl(ROWS), "application/octet-stream").json()["source"] == "JSON lines"
+    assert upload(api, orjson.dumps(ROWS), "text/plain").json()["duplicates"] == 3
+
+
+def test_a_preview_says_what_would_be_imported_and_keeps_nothing(api: Api) -> None:
+    content = "Frage;Thema;Art\nWo ist mein Paket?;Order!;x\nGeld zurück;refund;x\nHallo;Wetter;x\n".encode("cp1252")
+    path = f"{PATH}/examples/preview"
+    headers = {"content-type": "text/csv"}
+    unclear = api.post(path, content=content, headers=headers).json()
+    assert "no column is known to hold the answer; choose the columns of text and answer" in unclear["unclear"]
+    assert (unclear["text"], unclear["answer"]) == ("Frage", "Thema")
+    assert unclear["columns"] == ["Frage", "Thema", "Art"]
+    assert unclear["first"][1] == {"Frage": "Geld zurück", "Thema": "refund", "Art": "x"}
+    seen = api.post(path, content=content, headers=headers, params={"label_column": "Thema"}).json()
+    assert (seen["source"], seen["text"], seen["answer"]) == (
+        "CSV, divided by semicolons, written in cp1252",
+        "Frage",
+        "Thema",
     )
+    assert (seen["good"], seen["bad"], seen["not_read"], seen["unclear"]) == (1, 2, ["Art"], None)
+    assert [(each["label"], each["known"], each["closest"]) for each in seen["labels"]] == [
+        ("Order!", None, "order"),
+        ("Wetter", None, None),
+        ("refund", "refund", None),
+    ]
+    chosen = {"label_column": "Thema", "closest": "true", "map": "wetter=repair"}
+    mapped = api.post(path, content=content, headers=headers, params=chosen).json()
+    assert (mapped["good"], [each["known"] for each in mapped["labels"]]) == (3, ["order", "refund", "repair"])
+    assert api.get(f"{PATH}/examples").json()["items"] == []
+    assert upload(api, content, "text/csv", **chosen).json()["added"] == 3
 
 
 def test_a_body_over_the_limit_is_refused_while_it_arrives(api: Api) -> None:

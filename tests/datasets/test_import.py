@@ -50,7 +50,8 @@ def test_an_unknown_label_names_line_label_and_the_closest(session: TenantSessio
     with pytest.raises(InvalidInput) as error:
         put(session, model, Pool.TRAINING, ORDER, ("Money!", "Refunds"))
     assert error.value.message == (
-        "nothing was imported (bad rows: 1); line 2: 'Refunds' is not a label of this model; the closest is 'refund'"
+        "nothing was imported (bad rows: 1); line 2: 'Refunds' is not a label of this model; the closest is 'refund'; "
+        "correct them, or import again with 'partial' to keep the good rows"
     )
     assert error.value.details["problems"] == [
         {

@@ -1,5 +1,7 @@
 """CSV in: accepted headers, and every refusal with its line and what to do."""
 
+import re
+
 import pytest
 
 from tests.datasets.reading import problems, read
@@ -40,11 +42,29 @@ def test_an_escaped_formula_is_read_as_it_was() -> None:
 
 
 @pytest.mark.parametrize(
-    "header", [b"text", b"text;label", b"text,label,id", b"text,text,label", b"prompt,label", b'"text",""']
+    ("header", "told"),
+    [
+        (
+            b"text,found",
+            "no column is known to hold the answer; choose the columns of text and answer among 'text', 'fo",
+        ),
+        (b"flags,instruction,category,intent", "the answer may be in 'intent', 'category'; choose the columns"),
+        (
+            b"message,toxic,insult,threat",
+            "'toxic', 'insult', 'threat' hold marks such as 0 and 1, so texts can have sev",
+        ),
+        (b'"text",""', "no column is known to hold the answer"),
+    ],
 )
-def test_another_header_is_refused_with_those_that_are_read(header: bytes) -> None:
-    with pytest.raises(InvalidInput, match=r"^line 1: the header .* is none of text,label; text,label,category; "):
-        read(header + b"\na,b\n", CSV)
+def test_columns_that_are_not_known_are_asked_for(header: bytes, told: str) -> None:
+    row = b"m" + b",0" * header.count(b",")
+    with pytest.raises(InvalidInput, match=f"^line 2: {re.escape(told)}"):
+        read(header + b"\n" + row + b"\n", CSV)
+
+
+def test_two_columns_of_one_name_are_refused() -> None:
+    with pytest.raises(InvalidInput, match=r"^line 1: two columns are named 'text'; rename one of them$"):
+        read(b"text,Text,label\na,b,c\n", CSV)
 
 
 def test_a_header_of_100_000_columns_is_refused() -> None:
@@ -54,7 +74,7 @@ def test_a_header_of_100_000_columns_is_refused() -> None:
 
 def test_a_header_that_is_not_utf8_is_refused() -> None:
     with pytest.raises(InvalidInput, match=r"^line 1: not valid UTF-8 at byte 5"):
-        read(b"text\xff,label\n", CSV)
+        read(b"text\x81,label\n", CSV)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +83,7 @@ def test_a_header_that_is_not_utf8_is_refused() -> None:
         (b"a", "1 cells under 2 headers; quote cells that contain commas"),
         (b"a,b,c", "3 cells under 2 headers"),
         (b"a" + b",a" * 100_000, "100,001 columns, at most 50 are read; remove some"),
-        (b"\xffa,b", "not valid UTF-8 at byte 1; save the file as UTF-8"),
+        (b"\x81a,b", "not valid UTF-8 at byte 1; save the file as UTF-8"),
         (b"a\0,b", "contains a NUL byte; remove it"),
         (b",b", "the user's text is empty"),
         (b"a,", "the answer is empty"),
@@ -76,7 +96,7 @@ def test_a_bad_record_is_named_and_the_next_is_read(record: bytes, told: str) ->
 
 
 def test_a_fault_inside_a_quoted_cell_is_named_by_its_own_line() -> None:
-    assert problems(b'text,label\n"a\n\xff",b\n', CSV) == ["line 3: not valid UTF-8 at byte 1; save the file as UTF-8"]
+    assert problems(b'text,label\n"a\n\x81",b\n', CSV) == ["line 3: not valid UTF-8 at byte 1; save the file as UTF-8"]
 
 
 @pytest.mark.parametrize(

@@ -44,30 +44,36 @@ def test_a_byte_order_mark_is_skipped() -> None:
     ("line", "told"),
     [
         (b"{", "not valid JSON, "),
-        (b"[1, 2]", "a row must be a JSON object with messages, or prompt and completion, or text and label"),
-        (b'{"question": "a"}', "none of the known keys; a row has messages, or prompt and completion"),
-        (b'{"text": "a"}', "label: Field required; a row has messages"),
-        (b'{"text": 5, "label": "a"}', "text: Input should be a valid string"),
-        (b'{"text": "a", "label": "b", "part": "train"}', "part: Extra inputs are not permitted"),
-        (b'{"text": "a", "label": "b", "category": ""}', "category: String should have at least 1 character"),
+        (b"[1, 2]", "a row must be a JSON object, such as"),
+        (
+            b'{"question": "a"}',
+            "no column is known to hold the answer; choose the columns of text and answer among 'question'",
+        ),
+        (b'{"text": "a", "labels": []}', "no column is known to hold the answer"),
+        (b'{"text": 5, "label": "a"}', "text: must be text"),
+        (b'{"text": "a", "label": ["b", "c"]}', "label: 2 labels for one text; a model here gives one answer"),
+        (b'{"text": "a", "label": {"b": 1}}', "label: must be text"),
+        (b'{"text": "a", "label": "b", "category": 7}', "category: must be text"),
         (b'{"text": "a", "label": " "}', "the answer is empty; write the label or text"),
         (b'{"text": " ", "label": "a"}', "the user's text is empty; write it or remove the row"),
         (b'{"messages": []}', "the last message must be the assistant's"),
         (b'{"messages": [{"role": "user", "content": "a"}]}', "the last message must be the assistant's"),
         (b'{"messages": [{"role": "assistant", "content": "a"}]}', "the user's text is empty"),
-        (b'{"messages": [{"role": "tool", "content": "a"}]}', "messages.0.role: Input should be 'system', 'user'"),
-        (b'{"messages": [{"role": "user", "content": null}]}', "messages.0.content: Input should be a valid string"),
-        (b'{"messages": "a"}', "messages: Input should be a valid list"),
-        (b'{"text": "a\\u0000", "label": "b"}', "contains a NUL character; remove it"),
+        (
+            b'{"messages": [{"role": "critic", "content": "a"}]}',
+            "messages.0.role: must be 'system', 'developer', 'user'",
+        ),
+        (b'{"messages": [{"role": "user", "content": null}]}', "messages.0.content: must be text; images"),
+        (b'{"messages": "a"}', "messages: must be a list"),
         (b'{"text": "a\0", "label": "b"}', "contains a NUL byte; remove it"),
-        (b'{"text": "\xff", "label": "b"}', "not valid UTF-8 at byte 11; save the file as UTF-8"),
+        (b'{"text": "\x81", "label": "b"}', "not valid UTF-8 at byte 11; save the file as UTF-8"),
         (b'{"text": "\\ud800", "label": "b"}', "not valid JSON, no low surrogate in string"),
         (b'{"text": NaN, "label": "b"}', "not valid JSON, unexpected character"),
         (b'{"text": 1e999, "label": "b"}', "not valid JSON, number is infinity when parsed as double"),
         (b'{"text": Infinity, "label": "b"}', "not valid JSON, unexpected character"),
         (b"[" * 1_000_000, "not valid JSON, depth limit exceeded"),
         (b'{"text": ' * 100_000, "not valid JSON, depth limit exceeded"),
-        (b'{"text": ' + b'{"a":' * 500 + b"1" + b"}" * 501, "text: Input should be a valid string"),
+        (b'{"text": ' + b'{"a":' * 500 + b"1" + b"}" * 501, "no column is known to hold the answer"),
     ],
 )
 def test_a_bad_line_is_named_and_the_next_is_read(line: bytes, told: str) -> None:
@@ -78,12 +84,7 @@ def test_a_bad_line_is_named_and_the_next_is_read(line: bytes, told: str) -> Non
 
 def test_a_message_of_more_than_200_000_characters_is_refused() -> None:
     content = orjson.dumps({"text": "a" * 200_001, "label": "order"})
-    assert problems(content)[0].startswith("line 1: text: String should have at most 200000 characters")
-
-
-def test_more_than_three_faults_of_a_row_are_counted() -> None:
-    content = orjson.dumps({"messages": [{"role": "x", "content": "y"}] * 5})
-    assert " and 2 more; a row has" in problems(content)[0]
+    assert problems(content) == ["line 1: text: at most 200000 characters are read; shorten it"]
 
 
 def test_a_long_line_is_skipped_and_the_next_is_read() -> None:
@@ -117,14 +118,15 @@ def test_too_many_rows_are_refused_with_the_line() -> None:
     ("start", "told"),
     [
         (b"\x1f\x8b\x08\x00", "compressed with gzip; send it uncompressed"),
-        (b"PK\x03\x04", "save it as CSV"),
-        ('{"text": "a"}'.encode("utf-16"), "the file is UTF-16; save it as UTF-8"),
+        (b"PK\x03\x04", "the workbook cannot be read"),
+        (b"PAR1\x15\x04", "the file is Parquet; export it"),
+        (b"<!DOCTYPE html><html>", "a web page or XML; export the data"),
     ],
 )
 def test_other_kinds_of_file_are_refused_by_their_first_bytes(
     file_format: ImportFormat, start: bytes, told: str
 ) -> None:
-    with pytest.raises(InvalidInput, match=f"^line 1: .*{told}"):
+    with pytest.raises(InvalidInput, match=told):
         read(start, file_format)
 
 

@@ -17,8 +17,8 @@ class Endless(io.RawIOBase):
     """Two gigabytes that start with `head` and go on with `body`, made while they are read."""
 
     def __init__(self, head: bytes, body: bytes) -> None:
-        self._source = self._bytes(head, body)
-        self.served = 0
+        self._made = head, body
+        self.seek(0)
 
     def _bytes(self, head: bytes, body: bytes) -> Iterator[bytes]:
         yield head
@@ -28,6 +28,18 @@ class Endless(io.RawIOBase):
 
     def readable(self) -> bool:
         return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self.served
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """To the beginning, or where it is."""
+        if offset == 0 and whence == 0:
+            self._source, self.served = self._bytes(*self._made), 0
+        return self.served
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         block = next(self._source, b"")[: len(buffer)]

@@ -11,12 +11,13 @@ from tuneloop.datasets.csv_cells import escape, unescape
 from tuneloop.datasets.formats import read_rows
 from tuneloop.datasets.row import ExportFormat, ImportFormat, ParsedRow
 from tuneloop.datasets.writers import write_rows
+from tuneloop.kit.clean_text import clean, clean_name
 from tuneloop.kit.errors import InvalidInput
 from tuneloop.registry.templates import Message
 
-TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=60).filter(str.strip)
+TEXT = st.text(st.characters(codec="utf-8"), min_size=1, max_size=60).map(clean).filter(str.strip)
 ANSWER = TEXT.map(str.strip).filter(bool)
-CATEGORY = st.none() | st.text("abc xyz", min_size=1, max_size=20).map(str.strip).filter(bool)
+CATEGORY = st.none() | st.text("abc xyz", min_size=1, max_size=20).map(clean_name).filter(bool)
 
 
 def reread(rows: list[ParsedRow], file_format: ExportFormat) -> list[object]:

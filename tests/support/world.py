@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
 from typing import Any
+from zlib import compress
 
 from sqlmodel import Session
 
@@ -81,6 +82,7 @@ from tuneloop.tables import (
     SnapshotItem,
     Source,
     Trigger,
+    Upload,
     User,
     VersionAlias,
 )
@@ -233,6 +235,7 @@ def make_world(
         document_id=document.id,
         messages=[{"role": "user", "content": "How long does it take?"}],
     )
+    upload = Upload(**mine, model_id=model.id, name="a.csv", size=9, content=compress(b"text,label\n"), added_by="Ann")
     user = User(email=f"ann@{agency.slug}-{client_slug}.example", name="Ann")
     former = User(email=f"fred@{agency.slug}-{client_slug}.example", name="Fred")
     approval = Approval(
@@ -264,6 +267,7 @@ def make_world(
         prediction,
         example,
         SnapshotItem(**mine, snapshot_id=snapshot.id, example_id=example.id, position=0),
+        upload,
         Feedback(**mine, model_id=model.id, prediction_id=prediction.id, kind=FeedbackKind.ERROR),
         run,
         EvalAnswer(

@@ -21,6 +21,7 @@ PAGES = (
     "/clients/northwind",
     "/models/northwind/support",
     "/models/corner/questions",
+    "/models/northwind/support/data/import",
     "/models/northwind/support/versions",
     "/models/northwind/support/cycles",
     "/alerts/{alert_id}",

@@ -1,7 +1,7 @@
 """`tuneloop dataset`: examples in and out, and the snapshots made of them."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Annotated
@@ -9,17 +9,34 @@ from uuid import UUID
 
 import typer
 from rich.console import Group
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
 from tuneloop.cli.arguments import Model, path_of, read_model
-from tuneloop.cli.output import Output
+from tuneloop.cli.file_options import (
+    CategoryName,
+    Closest,
+    EncodingOption,
+    File,
+    LabelName,
+    Mapped,
+    TextName,
+    send_file,
+)
+from tuneloop.cli.preview_view import render_preview
 from tuneloop.cli.render import Facts, Rows, last_message, page, plain, right, short, stack, text, whole
 from tuneloop.cli.wiring import Terminal, command
 from tuneloop.datasets.quality_schemas import GrowthRead, LineageRead, MonthRead, MoveRead
 from tuneloop.datasets.row import ExportFormat
-from tuneloop.datasets.schemas import CountRead, DeletionRead, ExamplePage, ExampleRead, ImportRead, SnapshotRead
+from tuneloop.datasets.schemas import (
+    CountRead,
+    DeletionRead,
+    ExamplePage,
+    ExampleRead,
+    ImportRead,
+    PreviewRead,
+    SnapshotRead,
+)
 from tuneloop.kit.api_client import CHUNK_BYTES
 from tuneloop.registry.names import ModelName
 from tuneloop.tables import Pool
@@ -27,8 +44,6 @@ from tuneloop.tables import Pool
 app = typer.Typer()
 snapshots = typer.Typer(no_args_is_help=True, help="Frozen, immutable sets of examples.")
 app.add_typer(snapshots, name="snapshot")
-
-MEDIA_TYPES = {".csv": "text/csv", ".jsonl": "application/x-ndjson", ".ndjson": "application/x-ndjson"}
 
 ModelOption = Annotated[
     ModelName, typer.Option("--model", parser=read_model, metavar="CLIENT/MODEL", help="Such as acme/support.")
@@ -39,21 +54,61 @@ PoolOption = Annotated[Pool, typer.Option(help="What the examples are for.")]
 @command(app, "import")
 def import_file(
     terminal: Terminal,
-    file: Annotated[
-        Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="JSONL or CSV, by its ending.")
-    ],
+    file: File,
     model: ModelOption,
     pool: PoolOption,
     partial: Annotated[bool, typer.Option("--partial", help="Import the good rows of a file with bad ones.")] = False,
+    text_column: TextName = None,
+    label_column: LabelName = None,
+    category_column: CategoryName = None,
+    mapped: Mapped = None,
+    closest: Closest = False,
+    encoding: EncodingOption = None,
 ) -> None:
     """Import a file of examples. One bad row refuses the whole file, unless --partial."""
-    media_type = MEDIA_TYPES.get(file.suffix.lower())
-    if media_type is None:
-        raise typer.BadParameter(f"{file.name}: name the file .jsonl or .csv, as what it is")
-    with file.open("rb") as opened:
-        chunks = _progress(terminal.out, opened, file)
-        reply = terminal.api.upload(_path(model), ImportRead, chunks, media_type=media_type, pool=pool, partial=partial)
+    reply = send_file(
+        terminal,
+        file,
+        _path(model),
+        ImportRead,
+        pool=pool,
+        partial=partial,
+        text_column=text_column,
+        label_column=label_column,
+        category_column=category_column,
+        map=mapped,
+        closest=closest,
+        encoding=encoding,
+    )
     terminal.show(reply, lambda report: render_import(report, pool))
+
+
+@command(app, "preview")
+def preview(
+    terminal: Terminal,
+    file: File,
+    model: ModelOption,
+    text_column: TextName = None,
+    label_column: LabelName = None,
+    category_column: CategoryName = None,
+    mapped: Mapped = None,
+    closest: Closest = False,
+    encoding: EncodingOption = None,
+) -> None:
+    """What a file is recognised as: its first rows, its problems and the labels that are not known."""
+    reply = send_file(
+        terminal,
+        file,
+        f"{_path(model)}/preview",
+        PreviewRead,
+        text_column=text_column,
+        label_column=label_column,
+        category_column=category_column,
+        map=mapped,
+        closest=closest,
+        encoding=encoding,
+    )
+    terminal.show(reply, render_preview)
 
 
 @command(app, "export")
@@ -196,16 +251,6 @@ def render_lineage(found: LineageRead) -> Group:
 
 def _path(model: ModelName) -> str:
     return f"{path_of(model)}/examples"
-
-
-def _progress(out: Output, opened: IO[bytes], file: Path) -> Iterator[bytes]:
-    """The file in chunks, with a bar on the terminal."""
-    columns = TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn()
-    with Progress(*columns, console=out.notes, disable=out.json or not out.notes.is_terminal, transient=True) as bars:
-        bar = bars.add_task(f"sending {file.name}", total=file.stat().st_size)
-        while chunk := opened.read(CHUNK_BYTES):
-            yield chunk
-            bars.advance(bar, len(chunk))
 
 
 EXAMPLES = Rows[ExampleRead](

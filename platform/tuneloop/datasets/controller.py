@@ -5,30 +5,32 @@ from uuid import UUID
 
 from anyio import to_thread
 from litestar import Controller, delete, get, post
-from litestar.di import NamedDependency
+from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from litestar.response import Stream
 
 from tuneloop.datasets.deletion import delete_example
-from tuneloop.datasets.formats import LIMITS, read_rows
+from tuneloop.datasets.formats import LIMITS, Reading
 from tuneloop.datasets.imports import import_examples
-from tuneloop.datasets.row import ExportFormat, ImportFormat
+from tuneloop.datasets.preview import preview
+from tuneloop.datasets.row import Choice, ExportFormat
 from tuneloop.datasets.schemas import (
     CountRead,
     DeletionRead,
     ExamplePage,
     ExampleRead,
     ImportRead,
+    PreviewRead,
     RetireRequest,
     SnapshotCreate,
     SnapshotRead,
 )
 from tuneloop.datasets.service import counts, export, list_examples, list_snapshots, retire, take_snapshot
-from tuneloop.datasets.uploads import ExamplesUpload, download, format_of, received
+from tuneloop.datasets.uploads import ExamplesUpload, choice_of, download, received
 from tuneloop.identity.request import HttpRequest
 from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
-from tuneloop.registry.service import find_model
+from tuneloop.registry.service import contract_of, find_model
 from tuneloop.tables import Pool, Role
 
 PageSize = Annotated[int, QueryParameter(ge=1, le=200)]
@@ -38,7 +40,13 @@ class DatasetController(Controller):
     path = "/api/v1/models/{client:str}/{model:str}"
     tags = ("datasets",)
 
-    @post("/examples", role=Role.OPERATOR, operation_class=ExamplesUpload, request_max_body_size=None)
+    @post(
+        "/examples",
+        role=Role.OPERATOR,
+        operation_class=ExamplesUpload,
+        request_max_body_size=None,
+        dependencies={"choice": Provide(choice_of, sync_to_thread=False)},
+    )
     async def upload(
         self,
         request: HttpRequest,
@@ -46,26 +54,52 @@ class DatasetController(Controller):
         principal: NamedDependency[Principal],
         client: FromPath[str],
         model: FromPath[str],
+        choice: NamedDependency[Choice],
         pool: FromQuery[Pool],
-        file_format: Annotated[ImportFormat | None, QueryParameter(name="format")] = None,
         partial: FromQuery[bool] = False,
     ) -> ImportRead:
         """Import a file. One bad row refuses the file, unless `partial` is set."""
-        body_format = format_of(request, file_format)
         with await received(request, LIMITS.file_bytes) as file:
 
             def take() -> ImportRead:
-                report = import_examples(
-                    session,
-                    principal=principal,
-                    model=find_model(session, client=client, model=model),
-                    pool=pool,
-                    rows=read_rows(file, body_format),
-                    partial=partial,
-                )
-                return ImportRead.model_validate(report)
+                with Reading(file, choice) as reading:
+                    report = import_examples(
+                        session,
+                        principal=principal,
+                        model=find_model(session, client=client, model=model),
+                        pool=pool,
+                        rows=reading,
+                        partial=partial,
+                        closest=choice.closest,
+                    )
+                return ImportRead(**report._asdict(), source=reading.source, not_read=reading.not_read)
 
             return await to_thread.run_sync(take)
+
+    @post(
+        "/examples/preview",
+        role=Role.OPERATOR,
+        status_code=200,
+        operation_class=ExamplesUpload,
+        request_max_body_size=None,
+        dependencies={"choice": Provide(choice_of, sync_to_thread=False)},
+    )
+    async def look(
+        self,
+        request: HttpRequest,
+        session: NamedDependency[TenantSession],
+        client: FromPath[str],
+        model: FromPath[str],
+        choice: NamedDependency[Choice],
+    ) -> PreviewRead:
+        """What a file is recognised as, its first rows and unknown labels. Nothing of it is kept."""
+        with await received(request, LIMITS.file_bytes) as file:
+
+            def read() -> PreviewRead:
+                contract = contract_of(find_model(session, client=client, model=model))
+                return PreviewRead.model_validate(preview(file, contract=contract, choice=choice))
+
+            return await to_thread.run_sync(read)
 
     @get("/examples", role=Role.VIEWER, sync_to_thread=True)
     def index(

@@ -35,15 +35,18 @@ def import_examples(
     pool: Pool,
     rows: Iterable[ParsedRow | RowProblem],
     partial: bool = False,
+    closest: bool = False,
 ) -> ImportReport:
     """Add the rows that are new. Unless `partial`, one bad row means that nothing is stored.
+
+    With `closest`, a label that the model does not know is taken for the one that is written most like it.
 
     Raises:
         InvalidInput: a row is bad and `partial` is off, or there are no rows.
     """
     principal.require(Role.OPERATOR)
     lock_pools(session, model)
-    intake = Intake(session, model=model, pool=pool, source=Source.IMPORT, added_by=principal.name)
+    intake = Intake(session, model=model, pool=pool, source=Source.IMPORT, added_by=principal.name, closest=closest)
     report = ImportReport()
     with session.begin_nested():
         for batch in _batches(rows):
@@ -86,7 +89,8 @@ def _check(report: ImportReport, *, partial: bool) -> None:
         listed = [problem._asdict() for problem in report.problems]
         least = "at least " if report.rejected >= LISTED_PROBLEMS else ""
         raise InvalidInput(
-            f"nothing was imported (bad rows: {least}{report.rejected}); {report.problems[0]}",
+            f"nothing was imported (bad rows: {least}{report.rejected}); {report.problems[0]}; "
+            "correct them, or import again with 'partial' to keep the good rows",
             rejected=report.rejected,
             problems=listed,
         )

@@ -1,7 +1,6 @@
 """Rows become examples, or problems: labels against the contract, duplicates, conflicts, leakage."""
 
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 from typing import NamedTuple
 from uuid import UUID
 
@@ -11,8 +10,10 @@ from tuneloop.datasets.leakage import Sketched, collisions, excerpt, stored_text
 from tuneloop.datasets.minhash import sketch
 from tuneloop.datasets.row import LISTED_PROBLEMS, ParsedRow, ProblemKind, RowProblem
 from tuneloop.datasets.similarity import content_hash, shingles
+from tuneloop.kit.clean_text import shown
 from tuneloop.registry.context import Context
 from tuneloop.registry.contract import Contract, Task
+from tuneloop.registry.labels import ALIKE, index_of
 from tuneloop.registry.service import contract_of
 from tuneloop.registry.templates import Message
 from tuneloop.tables import Example, Pool, RegisteredModel, Source
@@ -40,10 +41,14 @@ class Intake:
         source: Source,
         prediction_id: UUID | None = None,
         added_by: str | None = None,
+        closest: bool = False,
     ) -> None:
+        """With `closest`, an unknown label is taken for the one that is written most like it."""
         self._session = session
         self._model = model
         self._contract = contract_of(model)
+        self._labels = index_of(self._contract.labels)
+        self._alike = ALIKE if closest else None
         self._context = Context(session, model)
         self._pool = pool
         self._source = source
@@ -55,7 +60,8 @@ class Intake:
         """Add the rows that are good and new to the session."""
         problems: list[RowProblem] = []
         drafts: list[tuple[int, Example]] = []
-        for row in rows:
+        for given in rows:
+            row = given if isinstance(given, RowProblem) else self._with_label(given)
             problem = row if isinstance(row, RowProblem) else self._problem(row)
             if problem is not None:
                 problems.append(problem)
@@ -69,17 +75,25 @@ class Intake:
     def _problem(self, row: ParsedRow) -> RowProblem | None:
         tokens = self._context.excess(row.messages, row.expected)
         if tokens is None:
-            return self._label_problem(row)
+            return None
         message = f"the row has {tokens} tokens with its answer, the base reads {self._context.limit}; shorten it"
         return RowProblem(row.line, ProblemKind.TOO_LONG, message)
 
-    def _label_problem(self, row: ParsedRow) -> RowProblem | None:
-        if self._contract.task is not Task.CLASSIFY or row.expected in self._contract.labels:
-            return None
-        message = f"{excerpt(row.expected)!r} is not a label of this model"
-        if self._hints_left:
+    def _with_label(self, row: ParsedRow) -> ParsedRow | RowProblem:
+        """The row with its label as the model writes it."""
+        if self._contract.task is not Task.CLASSIFY:
+            return row
+        found = self._labels.find(row.expected)
+        if found is None and self._alike is not None:
+            found = self._labels.closest(row.expected, alike=self._alike)
+        if found is not None:
+            return row._replace(expected=found)
+        message = f"{shown(excerpt(row.expected))} is not a label of this model"
+        if several := self._labels.parts(row.expected):
+            message = f"{shown(excerpt(row.expected))} names {len(several)} labels; a model gives one answer, keep one"
+        elif self._hints_left:
             self._hints_left -= 1
-            message += f"; the closest is {_closest(row.expected, self._contract.labels)!r}"
+            message += f"; the closest is {self._labels.closest(row.expected)!r}"
         return RowProblem(row.line, ProblemKind.UNKNOWN_LABEL, message)
 
     def _draft(self, row: ParsedRow) -> Example:
@@ -132,11 +146,6 @@ class Intake:
         )
         problems += [_leak(fresh[index][0], str(collision)) for index, collision in leaks.items()]
         return [draft for index, (_, draft) in enumerate(fresh) if index not in leaks]
-
-
-def _closest(label: str, labels: Sequence[str]) -> str:
-    by_fold = {each.casefold(): each for each in labels}
-    return by_fold[get_close_matches(excerpt(label).casefold(), by_fold, n=1, cutoff=0.0)[0]]
 
 
 def without_own_prompt(contract: Contract, messages: Sequence[Message]) -> tuple[Message, ...]:

@@ -1,8 +1,8 @@
 """One labelled conversation of a file, what can be wrong with one, and the limits of a file."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tuneloop.registry.templates import Message
 
@@ -10,10 +10,28 @@ LISTED_PROBLEMS = 20
 
 
 class ImportFormat(StrEnum):
-    """JSONL lines may be chat, prompt/completion or text/label; each line says by its keys which it is."""
+    """What holds the rows. A row of JSON says by its keys which form it has."""
 
     JSONL = "jsonl"
+    JSON = "json"
     CSV = "csv"
+    XLSX = "xlsx"
+
+
+class Encoding(StrEnum):
+    """What a file of text may be written in; those after UTF-16 must be named, except Western European."""
+
+    UTF_8 = "utf-8"
+    UTF_16 = "utf-16"
+    WESTERN = "cp1252"
+    CENTRAL = "cp1250"
+    CYRILLIC = "cp1251"
+    TURKISH = "cp1254"
+    MAC = "mac_roman"
+    JAPANESE = "cp932"
+    KOREAN = "cp949"
+    SIMPLIFIED_CHINESE = "gb18030"
+    TRADITIONAL_CHINESE = "big5"
 
 
 class ExportFormat(StrEnum):
@@ -29,6 +47,30 @@ class Limits:
     file_bytes: int = 200 << 20
     rows: int = 200_000
     columns: int = 50
+
+
+@dataclass(frozen=True)
+class Choice:
+    """How somebody wants a file to be read; what is None is recognised.
+
+    `labels` says, for an answer as the file has it, which label it is; with `closest` an unknown one is the label that
+    is written most like it.
+    """
+
+    file_format: ImportFormat | None = None
+    encoding: Encoding | None = None
+    text: str | None = None
+    answer: str | None = None
+    category: str | None = None
+    labels: dict[str, str] = field(default_factory=dict)
+    closest: bool = False
+
+
+class Record(NamedTuple):
+    """A row as the file has it: cells by the names of their columns, or the object of a line of JSON."""
+
+    line: int
+    values: dict[str, Any]
 
 
 class ParsedRow(NamedTuple):
@@ -57,3 +99,7 @@ class RowProblem(NamedTuple):
 
     def __str__(self) -> str:
         return f"line {self.line}: {self.message}"
+
+
+def problem(line: int, message: str) -> RowProblem:
+    return RowProblem(line, ProblemKind.FORMAT, message)

@@ -5,7 +5,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tuneloop.datasets.row import ProblemKind
+from tuneloop.datasets.forms import Form
+from tuneloop.datasets.row import ImportFormat, ProblemKind
 from tuneloop.registry.templates import Message
 from tuneloop.tables import Pool, Source
 
@@ -21,12 +22,53 @@ class ProblemRead(_Read):
 
 
 class ImportRead(_Read):
-    """`problems` are the first 20 of the rejected rows."""
+    """`problems` are the first 20 of the rejected rows; `not_read` are columns that were not understood."""
 
     added: int
     duplicates: int
     rejected: int
     problems: list[ProblemRead]
+    source: str
+    not_read: list[str]
+
+
+class LabelInFileRead(_Read):
+    """`known` is the model's label, found or chosen; `closest` what to suggest where there is none."""
+
+    label: str
+    rows: int
+    known: str | None
+    closest: str | None
+
+
+class PreviewRowRead(_Read):
+    line: int
+    messages: list[Message]
+    expected: str
+    category: str | None
+
+
+class PreviewRead(_Read):
+    """What a file was recognised as. `unclear` says what has to be chosen before it can be imported.
+
+    `good` counts rows that can be read and whose label is known; what is there already is seen at the import.
+    """
+
+    format: ImportFormat
+    source: str
+    forms: dict[Form, int]
+    columns: list[str]
+    first: list[dict[str, str]]
+    text: str | None
+    answer: str | None
+    category: str | None
+    unclear: str | None
+    rows: list[PreviewRowRead]
+    good: int
+    bad: int
+    problems: list[ProblemRead]
+    labels: list[LabelInFileRead]
+    not_read: list[str]
 
 
 class ExampleRead(_Read):

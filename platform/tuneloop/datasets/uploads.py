@@ -4,21 +4,27 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from tempfile import SpooledTemporaryFile
-from typing import IO
+from typing import IO, Annotated
 
 from anyio import to_thread
 from litestar.background_tasks import BackgroundTask
 from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
 from litestar.openapi.spec.enums import OpenAPIType
+from litestar.params import FromQuery, QueryParameter
 from litestar.response import Stream
 
-from tuneloop.datasets.row import ExportFormat, ImportFormat
+from tuneloop.datasets.row import Choice, Encoding, ExportFormat, ImportFormat
 from tuneloop.identity.request import HttpRequest
 from tuneloop.kit.errors import InvalidInput, TooLarge
 
 JSONL_TYPE = "application/x-ndjson"
 CSV_TYPE = "text/csv"
-_FORMATS = {JSONL_TYPE: ImportFormat.JSONL, CSV_TYPE: ImportFormat.CSV}
+_FORMATS = {
+    JSONL_TYPE: ImportFormat.JSONL,
+    CSV_TYPE: ImportFormat.CSV,
+    "application/jsonl": ImportFormat.JSONL,
+    "application/json": ImportFormat.JSON,
+}
 _IN_MEMORY = 1 << 20
 _CHUNK = 1 << 16
 
@@ -32,28 +38,57 @@ class ExamplesUpload(Operation):
         jsonl = '{"text": "Where is my parcel?", "label": "order_status"}\n'
         self.request_body = RequestBody(
             required=True,
-            description="JSONL lines with messages, or prompt and completion, or text and label; or CSV with a header",
+            description=(
+                "JSON lines or a JSON list of chats (OpenAI, ShareGPT), prompt and completion, instruction and output "
+                "(Alpaca) or text and label; or a table of texts and labels as CSV or an Excel workbook"
+            ),
             content={
                 JSONL_TYPE: OpenAPIMediaType(schema=text, example=jsonl),
                 CSV_TYPE: OpenAPIMediaType(schema=text, example="text,label\nWhere is my parcel?,order_status\n"),
+                "application/octet-stream": OpenAPIMediaType(schema=text),
             },
         )
 
 
-def format_of(request: HttpRequest, named: ImportFormat | None) -> ImportFormat:
-    """The named format, or that of the content type.
+def choice_of(
+    request: HttpRequest,
+    file_format: Annotated[ImportFormat | None, QueryParameter(name="format")] = None,
+    encoding: FromQuery[Encoding | None] = None,
+    text_column: FromQuery[str | None] = None,
+    label_column: FromQuery[str | None] = None,
+    category_column: FromQuery[str | None] = None,
+    labels: Annotated[list[str] | None, QueryParameter(name="map")] = None,
+    closest: FromQuery[bool] = False,
+) -> Choice:
+    """How the file of a request is to be read. What is left out is recognised.
+
+    Args:
+        labels: `map=theirs=ours`, once for each label that the file writes in another way.
+        closest: take a label that is not known for the one that is written most like it.
 
     Raises:
-        InvalidInput: neither says what the body is, or the body is compressed.
+        InvalidInput: the body is compressed, or a `map` is none.
     """
-    encoding = request.headers.get("content-encoding", "identity")
-    if encoding.lower() != "identity":
-        raise InvalidInput(f"the body is compressed ({encoding[:20]}); send it uncompressed")
+    sent = request.headers.get("content-encoding", "identity")
+    if sent.lower() != "identity":
+        raise InvalidInput(f"the body is compressed ({sent[:20]}); send it uncompressed")
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    found = named or _FORMATS.get(media_type)
-    if found is None:
-        raise InvalidInput(f"send the file as {JSONL_TYPE} or {CSV_TYPE}, or name it with ?format=jsonl or csv")
-    return found
+    return Choice(
+        file_format=file_format or _FORMATS.get(media_type),
+        encoding=encoding,
+        text=text_column,
+        answer=label_column,
+        category=category_column,
+        labels=dict(_pair(each) for each in labels or ()),
+        closest=closest,
+    )
+
+
+def _pair(mapped: str) -> tuple[str, str]:
+    theirs, equals, ours = mapped.rpartition("=")
+    if not (theirs and equals and ours):
+        raise InvalidInput(f"map={mapped[:80]!r} is not the file's label, an equals sign and the model's label")
+    return theirs, ours
 
 
 async def received(request: HttpRequest, limit: int) -> IO[bytes]:

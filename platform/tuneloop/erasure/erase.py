@@ -34,6 +34,7 @@ from tuneloop.tables import (
     ReportFile,
     ReviewItem,
     ReviewState,
+    Upload,
     VersionAlias,
 )
 
@@ -101,6 +102,7 @@ def erase_texts(session: TenantSession, request: Erasure) -> Erased:
                 changed[place.name] |= ids
     _stop_mails(session, changed["mail"])
     _drop_contacts(session, changed["client"])
+    _drop_uploads(session, request)
     files, reports = _drop_pdfs(session, changed["report_snapshot"])
     counts = {name: len(ids) for name, ids in changed.items() if ids}
     return Erased(counts, versions, files, reports)
@@ -126,6 +128,14 @@ def learned_from(session: TenantSession, examples: Collection[UUID]) -> list[dic
             for version in versions_that_saw_any(session, model, examples)
         ]
     return found
+
+
+def _drop_uploads(session: TenantSession, request: Erasure) -> None:
+    """Files that wait to be imported are not searched: whoever wants them sends them again, without the text."""
+    waiting = delete(Upload)
+    if request.client_id is not None:
+        waiting = waiting.where(col(Upload.client_id) == request.client_id)
+    session.execute(waiting)
 
 
 def _rename_people(session: TenantSession, found: Found) -> None:

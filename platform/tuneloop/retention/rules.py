@@ -36,11 +36,15 @@ from tuneloop.tables import (
     SlackReceipt,
     StripeEvent,
     Subscription,
+    Upload,
     WebSession,
 )
 
 SPENT_DAYS = 30
 """Sessions and links are kept for so long after they have expired: they say who could have come in."""
+
+UPLOADS_KEPT = timedelta(days=1)
+"""Files that somebody looked at and did not import."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,7 @@ def rules(session: Session, settings: Settings, *, agency_id: UUID, at: datetime
     yield Rule("password_links", PasswordLink, _ids(PasswordLink, col(PasswordLink.expires_at) < spent))
     yield Rule("invitations", Invitation, _ids(Invitation, col(Invitation.expires_at) < spent))
     yield Rule("links", OneTimeLink, _ids(OneTimeLink, col(OneTimeLink.expires_at) < spent))
+    yield Rule("uploads", Upload, _ids(Upload, col(Upload.added_at) < at - UPLOADS_KEPT))
     yield Rule(
         "sessions",
         WebSession,

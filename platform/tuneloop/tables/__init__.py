@@ -28,7 +28,7 @@ from tuneloop.tables.billing import (
     UseState,
     WorkEntry,
 )
-from tuneloop.tables.datasets import Example, Pool, Snapshot, SnapshotItem, Source
+from tuneloop.tables.datasets import Example, Pool, Snapshot, SnapshotItem, Source, Upload
 from tuneloop.tables.email import AttemptOutcome, BlockReason, Mail, MailAttempt, MailBlock, MailSender, MailState
 from tuneloop.tables.erasure import Erasure, ErasureKind, ErasureState
 from tuneloop.tables.evaluation import Comparison, EvalAnswer, EvalRun
@@ -211,6 +211,7 @@ __all__ = [
     "SubscriptionState",
     "Trigger",
     "Unit",
+    "Upload",
     "UsageRecord",
     "UseState",
     "User",

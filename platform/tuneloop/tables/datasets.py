@@ -84,3 +84,16 @@ class SnapshotItem(ClientOwned, table=True):
     snapshot_id: UUID = Field(foreign_key="snapshot.id")
     example_id: UUID = Field(foreign_key="example.id", index=True)
     position: int
+
+
+class Upload(ClientOwned, table=True):
+    """A file that somebody looks at on the page before it is imported. `content` is compressed by zlib."""
+
+    names_objects: ClassVar[bool] = False
+
+    model_id: UUID = Field(foreign_key="registered_model.id")
+    name: str
+    size: int
+    content: bytes = Field(sa_type=LargeBinary)
+    added_by: str
+    added_at: datetime = Field(default_factory=now)

@@ -18,6 +18,7 @@ from tuneloop.web.console.pages.correction import CorrectionPage
 from tuneloop.web.console.pages.cycles import CyclePage
 from tuneloop.web.console.pages.data import DataPage
 from tuneloop.web.console.pages.economics import EconomicsPage
+from tuneloop.web.console.pages.imports import ImportPage
 from tuneloop.web.console.pages.joining import InvitationPage, PasswordPage
 from tuneloop.web.console.pages.links import AnswerPage, SlackLinkPage
 from tuneloop.web.console.pages.models import ModelPage
@@ -58,6 +59,7 @@ PAGES: Sequence[ControllerRouterHandler] = (
     ReportPages,
     SenderPage,
     DataPage,
+    ImportPage,
     CorrectionPage,
     PlansPage,
     EconomicsPage,
