@@ -6,7 +6,7 @@ from alembic import op
 from tuneloop.kit.migration_operations import confine_to_agency
 
 revision = "upload"
-down_revision = "setup_code"
+down_revision = "second_factor"
 branch_labels = None
 depends_on = None
 
