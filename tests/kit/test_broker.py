@@ -35,7 +35,7 @@ def note(_context: JobContext, job: Note) -> None:
 
 @pytest.fixture
 def broker(urls: EngineUrls) -> Iterator[RedisBroker]:
-    broker = make_broker(urls.broker.removesuffix("/0") + "/7")
+    broker = make_broker(urls.broker.replace("db=0", "db=7"))
     broker.flush_all()
     yield broker
     broker.client.flushdb()

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from redis import Redis
 from redis.exceptions import ConnectionError as BrokerAway
 
 from tests.gateway.waiting import eventually
+from tuneloop.kit.errors import Conflict
 from tuneloop.kit.settings import Settings
 from tuneloop_local.engines import EngineUrls, engines
 
@@ -39,6 +41,20 @@ def test_an_engine_that_is_killed_is_started_again_with_its_data_at_its_address(
     eventually(lambda: _process(broker) not in (None, before))
     assert broker.get("kept") == b"1"
     assert "Ready to accept connections" in (engines_folder / "own" / "valkey" / "valkey.log").read_text()
+
+
+def test_a_broker_in_a_folder_with_a_long_path_has_its_socket_elsewhere_and_nobody_else_s(
+    engines_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(data_dir=engines_folder / ("long" * 25), database_url="postgresql://elsewhere/tuneloop")
+    with engines(settings) as urls:
+        socket = Path(urls.broker.removeprefix("unix://").partition("?")[0])
+        assert Redis.from_url(urls.broker).ping()
+        assert stat.S_IMODE(socket.parent.stat().st_mode) == 0o700
+        assert stat.S_IMODE(socket.stat().st_mode) == 0o700
+    monkeypatch.setattr("os.geteuid", lambda: 4711)
+    with pytest.raises(Conflict, match="belongs to somebody else"), engines(settings):
+        raise AssertionError("it started")
 
 
 def _rows(urls: EngineUrls) -> int | None:
