@@ -7,6 +7,7 @@ import structlog
 
 from tuneloop.kit.health import health
 from tuneloop.kit.jobs.broker import make_workers
+from tuneloop.kit.jobs.housekeeping import housekeeping
 from tuneloop.kit.jobs.job import Queue
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.signals import stop_on_signals
@@ -66,7 +67,7 @@ def run_worker(settings: Settings, queues: Sequence[Queue]) -> None:
     load_handlers(*queues)
     workers, runtime = make_workers(settings, queues)
     stop = stop_on_signals(runtime.stopping.set)
-    with health(settings, runtime.database, ask_broker=workers.ask_broker):
+    with health(settings, runtime.database, ask_broker=workers.ask_broker), housekeeping(settings, runtime.database):
         workers.start()
         log.info("worker_ready", queues=[str(queue) for queue in queues])
         stop.wait()

@@ -16,10 +16,12 @@ from rich.console import Console
 
 from tuneloop.founding.setup_codes import Door, door, new_setup_code
 from tuneloop.kit.db import opened_database
+from tuneloop.kit.disk import disk_of
 from tuneloop.kit.errors import Conflict, Unavailable
 from tuneloop.kit.migrations import migrate
 from tuneloop.kit.settings import Settings
 from tuneloop_local.engines import engines
+from tuneloop_local.logs import bounded_logs
 from tuneloop_local.ports import require_free_ports
 from tuneloop_local.supervisor import Supervisor
 
@@ -59,6 +61,8 @@ def up(settings: Settings) -> None:
             )
         if (code := first_code(running)) is not None:
             console.print(f"First time? Open [bold]{running.site_url}/setup[/] and enter this code: [bold]{code}[/]")
+        if (disk := disk_of(running.data_dir)).is_short:
+            console.print(f"[bold]Little room is left[/]: {disk}")
         console.print("Ctrl-C stops everything.")
         stop.wait()
         console.print("stopping …")
@@ -85,8 +89,9 @@ def installation(settings: Settings) -> Iterator[tuple[Settings, Supervisor]]:
         supervisor = Supervisor(children_of(running), environment_of(running), running.data_dir / "logs")
         supervisor.start()
         try:
-            wait_ready(f"{running.web_url}/readyz")
-            yield running, supervisor
+            with bounded_logs(running.data_dir.resolve()):
+                wait_ready(f"{running.web_url}/readyz")
+                yield running, supervisor
         finally:
             supervisor.stop()
 

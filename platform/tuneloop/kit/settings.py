@@ -107,6 +107,9 @@ class Settings(BaseSettings):
     )
     keep_mails_days: int = Field(default=800, ge=60, description="how long mails that are done with are kept")
 
+    cache_gib: float = Field(
+        default=50.0, gt=0, description="of stored objects that a machine keeps copies of, where the store is elsewhere"
+    )
     threads: int = Field(default=0, ge=0, description="CPU threads for training and inference; 0 takes all cores")
     health_host: str = "127.0.0.1"
     health_port: int = Field(

@@ -9,7 +9,8 @@ from litestar.response import Redirect
 from sqlmodel import col, select
 
 from tuneloop.audit.service import events
-from tuneloop.identity.request import HttpRequest
+from tuneloop.identity.request import HttpRequest, settings_of
+from tuneloop.kit.disk import disk_of
 from tuneloop.kit.jobs import JobRow, JobState
 from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
@@ -54,12 +55,16 @@ class JobsPage(Controller):
     include_in_schema = False
 
     @get(role=Role.VIEWER, sync_to_thread=True)
-    def index(self, request: HttpRequest, session: NamedDependency[TenantSession]) -> Response[str]:
+    def index(
+        self, request: HttpRequest, session: NamedDependency[TenantSession], principal: NamedDependency[Principal]
+    ) -> Response[str]:
+        disk = disk_of(settings_of(request).data_dir) if principal.may(Role.ADMIN) else None
         rows = session.exec(select(JobRow).order_by(col(JobRow.created_at).desc()).limit(JOBS)).all()
         return page(
             request,
             "jobs.html",
             jobs=rows,
+            disk=disk,
             live={JobState.QUEUED, JobState.RUNNING},
             clients={client.id: client.name for client in session.exec(select(Client))},
         )
