@@ -85,6 +85,11 @@ chart-test: install ## The Helm chart: rendered, validated, and compared with wh
 	.ci/chart-tools.sh $(BIN)/python .chart-tools
 	TUNELOOP_CHART_TOOLS=$(CURDIR)/.chart-tools $(BIN)/python -m pytest -q -n 0 tests/chart $(ARGS)
 
+.PHONY: test-failures
+test-failures: install ## Kills, outages, floods and bombs against running processes, many times each (an hour)
+	.ci/install-debian.sh browser
+	TUNELOOP_FAILURES=1 $(BIN)/python -m pytest -q -n 0 -rs -m failure_case tests $(ARGS)
+
 .PHONY: bench
 bench: install ## Training and evaluation speed beside TRL and Hugging Face generate; the reports of a month's end
 	$(BIN)/python workers/benches/run.py $(ARGS)

@@ -19,7 +19,7 @@ from tuneloop.tables import ActorKind, Alert, CycleState, Example, Feedback, Ret
 
 Http = TestClient[Litestar]
 
-pytestmark = pytest.mark.usefixtures("undo")
+pytestmark = [pytest.mark.usefixtures("undo"), pytest.mark.failure_case(18)]
 
 PUBLIC = {
     "POST /api/v1/session",

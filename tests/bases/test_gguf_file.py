@@ -30,6 +30,7 @@ def test_header_and_tensors_equal_those_of_the_gguf_library(model: Path) -> None
     assert all(np.array_equal(ours.metadata[key], theirs.fields[key].contents()) for key in keys)
 
 
+@pytest.mark.failure_case(17)
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
@@ -50,6 +51,7 @@ def test_a_malformed_header_is_refused_with_its_reason(tmp_path: Path, content: 
         GgufFile.open(path)
 
 
+@pytest.mark.failure_case(17)
 @settings(max_examples=60, deadline=None)
 @given(position=st.integers(0, 3000), value=st.integers(0, 255))
 def test_a_flipped_header_byte_is_read_or_refused_but_never_crashes(

@@ -212,6 +212,7 @@ def _five_events(north: Office) -> list[dict[str, Any]]:
     return [*first, last[-2], last[-1]]
 
 
+@pytest.mark.failure_case(10)
 @pytest.mark.slow
 def test_five_events_in_every_order_end_in_the_same_state(north: Office, on_plan: OnPlan) -> None:
     """Orders that begin alike are followed together: 325 steps for 120 orders."""
@@ -266,6 +267,7 @@ def test_one_question_to_stripe_answers_all_events_about_an_object(north: Office
     assert north.account().reads == reads
 
 
+@pytest.mark.failure_case(10)
 def test_a_webhook_is_stored_once(north: Office, on_plan: OnPlan) -> None:
     on_plan("standard")
     north.work()
@@ -275,6 +277,7 @@ def test_a_webhook_is_stored_once(north: Office, on_plan: OnPlan) -> None:
         assert len(session.exec(select(StripeEvent)).all()) == len(waiting)
 
 
+@pytest.mark.failure_case(11)
 def test_bad_webhooks_are_refused_and_leave_nothing(north: Office, on_plan: OnPlan, api: Any) -> None:
     on_plan("standard")
     north.work()
@@ -302,6 +305,7 @@ def test_bad_webhooks_are_refused_and_leave_nothing(north: Office, on_plan: OnPl
     assert api.post(f"/webhooks/stripe/{account.webhook_token}", content=body, headers=right).json() == {"new": True}
 
 
+@pytest.mark.failure_case(10)
 def test_an_older_reading_loses(north: Office, on_plan: OnPlan) -> None:
     on_plan("standard")
     north.settle()

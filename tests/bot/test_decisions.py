@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+import pytest
 from sqlmodel import select
 
 from tests.bot.office import Office, shown
@@ -82,6 +83,7 @@ def test_a_second_click_is_told_who_decided(north: Office, workshop: Workshop) -
     assert [(event.actor_name, event.subject_id) for event in refused] == [("Olga", "approve_retrain")]
 
 
+@pytest.mark.failure_case(8)
 def test_a_viewer_and_a_revoked_member_are_refused_at_the_click(north: Office, workshop: Workshop) -> None:
     cycle_id = _asked(north, workshop)
     question = _only(north, "approve_retrain")
@@ -160,6 +162,7 @@ def test_a_premium_client_needs_two_people(north: Office, workshop: Workshop) ->
     assert any("Approved by `Otto and Olga`" in shown(each.content) for each in north.messages())
 
 
+@pytest.mark.failure_case(9)
 def test_a_click_on_an_outdated_candidate_is_refused(north: Office, workshop: Workshop) -> None:
     _judged(north, workshop, Outcome.PROMOTE)
     candidate = _only(north, "promote")

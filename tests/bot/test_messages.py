@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import pytest
 from litestar.testing import TestClient
 from sqlmodel import select
 
@@ -79,6 +80,7 @@ def _alert(north: Office) -> tuple[UUID, AlertState]:
         return alert.id, alert.state
 
 
+@pytest.mark.failure_case(22)
 def test_an_alert_shows_rates_with_n_a_picture_and_everybody_s_words_literally(
     north: Office, database: Database
 ) -> None:

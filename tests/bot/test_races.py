@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from uuid import UUID
 
+import pytest
 from sqlmodel import Session, col, select
 
 from tests.bot.crowd import Everybody, click_together, take_together
@@ -61,6 +62,7 @@ def _told(north: Office, who: str, words: str) -> bool:
     return any(words in shown(each.content) for each in north.told(who))
 
 
+@pytest.mark.failure_case(5)
 def test_whatever_arrives_at_once_has_one_outcome(everybody: Everybody) -> None:
     database, agency, workshop, north = everybody
     for _ in range(ROUNDS):
@@ -80,6 +82,7 @@ def test_whatever_arrives_at_once_has_one_outcome(everybody: Everybody) -> None:
         _end(everybody, cycle_id)
 
 
+@pytest.mark.failure_case(6)
 def test_an_approval_racing_a_rejection_has_one_outcome_and_tells_the_other(everybody: Everybody) -> None:
     database, agency, workshop, north = everybody
     for _ in range(ROUNDS):
@@ -107,6 +110,7 @@ def test_an_approval_racing_a_rejection_has_one_outcome_and_tells_the_other(ever
         _end(everybody, cycle_id)
 
 
+@pytest.mark.failure_case(5)
 def test_a_candidate_is_promoted_once_and_rolled_back_once(everybody: Everybody) -> None:
     database, agency, workshop, north = everybody
     cycle_id, candidate = _posted(everybody, lambda session: workshop.judged(session, "promote"), "promote")
@@ -174,6 +178,7 @@ def test_of_two_people_that_a_question_needs_each_counts_once(everybody: Everybo
         _end(everybody, cycle_id)
 
 
+@pytest.mark.failure_case(9)
 def test_nobody_of_many_gets_an_expired_question_or_an_outdated_candidate_through(everybody: Everybody) -> None:
     database, agency, workshop, north = everybody
     cycle_id, question = _posted(everybody, workshop.asked, "approve_retrain")
@@ -199,6 +204,7 @@ def test_nobody_of_many_gets_an_expired_question_or_an_outdated_candidate_throug
         assert _told(north, who, "production has changed since the candidate was compared")
 
 
+@pytest.mark.failure_case(8)
 def test_a_member_removed_in_the_moment_of_the_click_has_decided_or_has_not(everybody: Everybody) -> None:
     database, agency, workshop, north = everybody
     cycle_id, question = _posted(everybody, lambda session: workshop.asked(session, valid_for=timedelta(1)), "reject")

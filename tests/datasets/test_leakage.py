@@ -18,6 +18,8 @@ from tuneloop.kit.tenancy import TenantSession
 from tuneloop.registry.templates import Message
 from tuneloop.tables import BaseModel, Client, Pool, RegisteredModel, Source
 
+pytestmark = pytest.mark.failure_case(20)
+
 LONG = ("The zip of my tent broke on the second night in the rain", "repair")
 SAME = ("the zip of my tent broke, on the second night in the rain!!", "repair")
 NEAR = ("The zip of my tent broke on the first night in the rain", "repair")

@@ -67,6 +67,7 @@ def test_two_columns_of_one_name_are_refused() -> None:
         read(b"text,Text,label\na,b,c\n", CSV)
 
 
+@pytest.mark.failure_case(21)
 def test_a_header_of_100_000_columns_is_refused() -> None:
     with pytest.raises(InvalidInput, match=r"^line 1: 100,001 columns, at most 50 are read$"):
         read(b"a" + b",a" * 100_000 + b"\n", CSV)
@@ -77,6 +78,7 @@ def test_a_header_that_is_not_utf8_is_refused() -> None:
         read(b"text\x81,label\n", CSV)
 
 
+@pytest.mark.failure_case(21)
 @pytest.mark.parametrize(
     ("record", "told"),
     [
@@ -114,6 +116,7 @@ def test_a_broken_record_ends_the_file(record: bytes, told: str) -> None:
     assert str(only).endswith("correct it, the rest of the file was not read")
 
 
+@pytest.mark.failure_case(21)
 @pytest.mark.parametrize("record", [b"a" * 300 + b",b\n", b'a,"' + b'\n","' * 100])
 def test_a_record_over_the_line_limit_ends_the_file(record: bytes) -> None:
     limits = Limits(line_bytes=200)

@@ -76,6 +76,7 @@ def test_a_reserialised_adapter_is_the_same_adapter(adapter: Path, base: GgufFil
     assert (tmp_path / "before.gguf").read_bytes() == (tmp_path / "after.gguf").read_bytes()
 
 
+@pytest.mark.failure_case(16)
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
@@ -99,6 +100,7 @@ def test_wrong_tensors_are_refused(
         read_adapter(adapter, base)
 
 
+@pytest.mark.failure_case(16)
 def test_an_adapter_of_another_base_is_refused(tuned: TunedModels, base: GgufFile) -> None:
     tensors = load_file(tuned("llama").first / WEIGHTS_FILE)
     assert len(tensors) == 42
@@ -106,6 +108,7 @@ def test_an_adapter_of_another_base_is_refused(tuned: TunedModels, base: GgufFil
         read_adapter(tuned("gemma3").first, GgufFile.open(tuned("llama").base.gguf))
 
 
+@pytest.mark.failure_case(17)
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
@@ -139,12 +142,14 @@ def test_files_that_are_no_honest_safetensors_are_refused(
         read_adapter(adapter, base)
 
 
+@pytest.mark.failure_case(17)
 def test_pickled_weights_are_never_opened(adapter: Path, base: GgufFile) -> None:
     (adapter / WEIGHTS_FILE).rename(adapter / "adapter_model.bin")
     with pytest.raises(CorruptArtifact, match="never read"):
         read_adapter(adapter, base)
 
 
+@pytest.mark.failure_case(16)
 @pytest.mark.parametrize(
     "change",
     [

@@ -12,6 +12,8 @@ from tuneloop.gateway.admission import Admission
 from tuneloop.gateway.errors import Busy, EngineUnavailable
 from tuneloop.kit.ids import new_id
 
+pytestmark = pytest.mark.failure_case(25)
+
 LOUD, QUIET = new_id(), new_id()
 
 

@@ -10,6 +10,8 @@ from tests.gateway.waiting import eventually
 from tests.gateway.world import QUESTION, World
 from tuneloop.predictions.completion_ids import prediction_id
 
+pytestmark = pytest.mark.failure_case(13)
+
 
 @pytest.fixture
 def outage(own_database: OwnDatabase) -> Iterator[OwnDatabase]:

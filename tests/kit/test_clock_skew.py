@@ -18,6 +18,8 @@ from tuneloop.kit.jobs import Claim, JobRow, JobState, Queue, claim_next, enqueu
 from tuneloop.kit.jobs.lease import LEASE
 from tuneloop_local.engines import EngineUrls
 
+pytestmark = pytest.mark.failure_case(12)
+
 ERROR = timedelta(seconds=15)
 """Between our reading of the clock and the process's, on a busy machine."""
 

@@ -18,6 +18,8 @@ from tuneloop.kit.outgoing.clients import guarded_async_client, guarded_client
 from tuneloop.kit.outgoing.guard import AddressRefused, Guard, HostNotFound
 from tuneloop.kit.settings import Settings
 
+pytestmark = pytest.mark.failure_case(24)
+
 PUBLIC = "93.184.215.14"
 LOOPBACK = networks("127.0.0.0/8")
 

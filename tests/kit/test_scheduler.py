@@ -113,6 +113,7 @@ def scheduler(own: tuple[EngineUrls, ValkeyServer, Path], tmp_path: Path) -> Ite
         engine.dispose()
 
 
+@pytest.mark.failure_case(3)
 def test_it_outlives_its_broker_and_its_database(scheduler: Scheduler) -> None:
     scheduler.add()
     scheduler.wait_for_ring()
@@ -128,6 +129,7 @@ def test_it_outlives_its_broker_and_its_database(scheduler: Scheduler) -> None:
     assert scheduler.process.poll() is None
 
 
+@pytest.mark.failure_case(4)
 def test_what_the_broker_forgot_is_notified_again_and_a_poisoned_row_stops_nothing(scheduler: Scheduler) -> None:
     lost, poisoned = scheduler.add(), scheduler.add()
     with scheduler.database.unit(scheduler.agency.id) as session:

@@ -96,6 +96,7 @@ except OutOfSpace as error:
 """
 
 
+@pytest.mark.failure_case(15)
 def test_a_full_disk_is_said_and_leaves_nothing_behind(storage: Storage, tmp_path: Path) -> None:
     """A child whose files may not grow beyond 64 KiB: to a writer this looks like a full disk."""
     big = tmp_path / "big"

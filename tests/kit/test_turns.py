@@ -71,6 +71,7 @@ def _done(database: Database, held: Claim) -> None:
         finish(session, held)
 
 
+@pytest.mark.failure_case(25)
 def test_ten_thousand_jobs_of_one_agency_delay_no_job_of_another(north: Committed, south: Committed) -> None:
     database = north.database
     _fill(database, north.agency, Queue.DEFAULT, MANY)

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from rich.console import Console
 
-from tests.loop.conftest import LABELS, items
+from tests.support.running import LABELS, items
 from tests.support.tiny_models import build_tiny_pair
 from tuneloop.kit.settings import Settings
 from tuneloop_local.demo.ending import addresses, keep_summary, say_how_to_go_on

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.loop.conftest import LABELS, Running, items
+from tests.support.running import LABELS, Running, items
 from tuneloop_local.demo.api import LiveTraffic
 
 pytestmark = pytest.mark.slow

@@ -39,6 +39,7 @@ def clean() -> list[ScanRow]:
     return rows
 
 
+@pytest.mark.failure_case(20)
 def test_flipped_labels_are_ranked_first(clean: list[ScanRow]) -> None:
     """Target: the AUROC of the doubt in a label is at least 0.9 for planted flips of 8 %."""
     random = np.random.default_rng(3)

@@ -133,6 +133,7 @@ def test_long_names_and_forty_categories_stay_on_the_page(renderer: Renderer, si
     assert all(f" {place} " in text_of(made.pdf) for place in range(1, 41))
 
 
+@pytest.mark.failure_case(22)
 def test_text_of_people_and_models_is_shown_literally(renderer: Renderer) -> None:
     evil = " ".join(EVIL)
     alert = AlertEntry(
@@ -163,6 +164,7 @@ def test_text_of_people_and_models_is_shown_literally(renderer: Renderer) -> Non
         assert each.replace(" ", "") in shown.replace(" ", ""), each
 
 
+@pytest.mark.failure_case(22)
 def test_a_renderer_reaches_nothing(renderer: Renderer) -> None:
     """Its logo comes as bytes; what is not a picture ends that report and no other."""
     renderer.render(content())
@@ -183,6 +185,7 @@ def test_every_sentence_exists_in_every_language(language: Language) -> None:
     assert {key: slots(text) for key, text in other.items()} == {key: slots(text) for key, text in english.items()}
 
 
+@pytest.mark.failure_case(23)
 def test_the_headline_claims_only_what_is_shown() -> None:
     say = Translator(Language.ENGLISH, "UTC")
     assert headline(say, content()) == (
@@ -205,6 +208,7 @@ def test_numbers_and_dates_follow_the_language() -> None:
     assert (english.last_day(content().end), german.month("2026-03")) == ("31 January 2026", "März 2026")
 
 
+@pytest.mark.failure_case(23)
 def test_every_rate_has_its_n_and_range() -> None:
     """Wherever a percentage is printed as a figure, its range and n are in the same place."""
     html = write_html(content(plan=Plan.PREMIUM), medium=Medium.BROWSER, address="/r/x", expires_at=content().end)
@@ -253,6 +257,7 @@ def test_best_and_worst_never_name_the_same_category() -> None:
     assert rank((category("a", (2, 3), (18, 20)),)).unranked == 1
 
 
+@pytest.mark.failure_case(22)
 def test_a_spreadsheet_runs_nothing_of_the_table() -> None:
     table = write_csv(content(model(categories=(category("=HYPERLINK(1)", (9, 10), None),))))
     assert "'=HYPERLINK(1)" in table

@@ -24,6 +24,7 @@ APPROVED = (CycleState.APPROVED, Decision.APPROVED, 1)
 REJECTED = (CycleState.REJECTED, Decision.REJECTED, 0)
 
 
+@pytest.mark.failure_case(6)
 @pytest.mark.parametrize("acts", [(approve_retrain, approve_retrain), (approve_retrain, reject), (reject, reject)])
 def test_of_two_decisions_at_once_exactly_one_counts(engine: Engine, urls: EngineUrls, acts: tuple[Act, Act]) -> None:
     with committed_agency(engine, urls) as (database, agency):

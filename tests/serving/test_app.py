@@ -123,6 +123,7 @@ def test_a_version_of_another_base_is_refused(host: Host) -> None:
     run(scenario())
 
 
+@pytest.mark.failure_case(16)
 def test_a_corrupt_adapter_is_refused_at_load_and_the_previous_version_keeps_serving(
     host: Host, adapters: list[LoraFile], tmp_path: Path
 ) -> None:

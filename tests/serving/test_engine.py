@@ -42,6 +42,7 @@ def assert_same(answer: EngineAnswer, expected: EngineAnswer) -> None:
         assert answer.confidence == pytest.approx(expected.confidence, abs=4e-3)
 
 
+@pytest.mark.failure_case(19)
 @pytest.mark.parametrize("contract", [SORTING, REPLYING], ids=["classify", "generate"])
 def test_64_requests_over_8_adapters_answer_as_if_alone_whoever_cancels(
     make_engine: MakeEngine, adapters: list[LoraFile], contract: Contract
@@ -90,6 +91,7 @@ def test_a_reused_prefix_changes_no_answer(
         assert_same(answer_alone(reusing, long, [], text), answer_alone(plain, long, [], text))
 
 
+@pytest.mark.failure_case(19)
 def test_a_prefix_is_not_shared_between_adapter_sets(engine: Engine, adapters: list[LoraFile]) -> None:
     contract = SORTING.model_copy(update={"facts": "We ship to Portugal within 5 days. " * 4})
     first = answer_alone(engine, contract, adapters[:1], TEXTS[0])
