@@ -49,6 +49,7 @@ HANDLERS: Mapping[Queue, Sequence[str]] = {
         "tuneloop_workers.handlers.disagreement",
         "tuneloop_workers.handlers.evaluation",
         "tuneloop_workers.handlers.registering",
+        "tuneloop_workers.handlers.importing",
         "tuneloop_workers.handlers.training",
     ),
     Queue.CHAT: ("tuneloop_bot.handlers",),

@@ -6,6 +6,7 @@ from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
 from litestar.routes import HTTPRoute
 
+from tests.support.adapters import small_adapter
 from tests.support.web_application import any_application
 from tests.support.world import World
 from tuneloop.kit.ids import new_id
@@ -243,6 +244,7 @@ FORMS: dict[str, dict[str, str]] = {
     "POST /ab-tests/{ab_test_id}/stop": {},
     "POST /models/{client}/{model}/data/import/{upload_id}": {"do": "look"},
 }
+ADAPTER = [("files", (name, content)) for name, content in small_adapter().items()]
 OTHER: dict[str, Any] = {
     **{route: {"data": fields} for route, fields in FORMS.items()},
     "POST /api/v1/report-style/logo": {"content": b"no picture"},
@@ -253,6 +255,8 @@ OTHER: dict[str, Any] = {
     },
     "POST /api/v1/models/{client}/{model}/examples/preview": {"content": b'{"text": "Where?", "label": "order"}\n'},
     "POST /models/{client}/{model}/data/import": {"files": {"file": ("a.csv", b"text,label\na,order\n")}},
+    "POST /api/v1/models/{client}/{model}/versions": {"files": ADAPTER},
+    "POST /models/{client}/{model}/versions": {"files": ADAPTER},
     "GET /api/v1/models/{client}/{model}/examples/export": {"params": {"pool": "training"}},
 }
 

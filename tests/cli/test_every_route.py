@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 
 from tests.cli.rows import add_version
 from tests.cli.shell import Shell
+from tests.support.adapters import small_adapter
 from tests.support.commands import command_line
 from tests.support.factories import owner_of
 from tests.support.people import add_member
@@ -115,6 +116,7 @@ COMMANDS = {
     f"GET {MODEL}": "model show acme/support",
     f"PATCH {MODEL}": "model change acme/support --policy overall_margin=0.02",
     f"GET {MODEL}/versions": "version list acme/support",
+    f"POST {MODEL}/versions": "version import acme/support <adapter> --no-wait",
     f"GET {VERSION}": "version show acme/support@v1.0",
     f"GET {VERSION}/files/{{name}}": "version download acme/support@v1.1 --file adapter.gguf --to <folder>",
     f"POST {MODEL}/examples": "dataset import <file> --model acme/support --pool training",
@@ -362,6 +364,10 @@ def names(
     file.write_text('{"text": "My jacket came with a broken zip", "label": "repair"}\n')
     text = shell.data_dir.parent / "returns.md"
     text.write_text("# Returns\n- How long may I wait for it?\n")
+    adapter = shell.data_dir.parent / "adapter"
+    adapter.mkdir()
+    for name, content in small_adapter().items():
+        (adapter / name).write_bytes(content)
     logo = shell.data_dir.parent / "logo.png"
     Image.new("RGB", (40, 20), "#2457c5").save(logo)
     rows: dict[str, type[Row]] = {
@@ -390,6 +396,7 @@ def names(
         "member": str(world.row(Membership).user_id),  # type: ignore[attr-defined]
         "completion": completion_id(world.row(Prediction).id),
         "file": str(file),
+        "adapter": str(adapter),
         "text": str(text),
         "session": str(opened.id),
         "invited": f"https://tuneloop.example/invitation?token={invited}",

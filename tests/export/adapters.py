@@ -2,16 +2,11 @@
 
 from pathlib import Path
 
-import numpy as np
-import orjson
 import torch
 from peft import LoraConfig, get_peft_model
-from safetensors.numpy import save_file
 from transformers import AutoModelForCausalLM
 
 from tuneloop_workers.bases.architectures import LINEAR_MODULES
-from tuneloop_workers.export.adapter import CONFIG_FILE, WEIGHTS_FILE, AdapterTensors, tensor_name
-from tuneloop_workers.files import new_folder
 
 
 def random_adapter(
@@ -28,26 +23,3 @@ def random_adapter(
                 parameter.normal_(std=spread)
     model.save_pretrained(str(folder))
     return folder
-
-
-def write_adapter(adapter: AdapterTensors, out: Path, *, base_name: str) -> None:
-    """Writes a PEFT folder."""
-    config = {
-        "peft_type": "LORA",
-        "task_type": "CAUSAL_LM",
-        "base_model_name_or_path": base_name,
-        "r": adapter.rank,
-        "lora_alpha": adapter.alpha,
-        "lora_dropout": 0.0,
-        "bias": "none",
-        "inference_mode": True,
-        "target_modules": sorted(adapter.factors),
-    }
-    tensors = {
-        tensor_name(module, part): np.ascontiguousarray(values)
-        for module, factors in adapter.factors.items()
-        for part, values in (("A", factors.a), ("B", factors.b))
-    }
-    with new_folder(out) as draft:
-        (draft / CONFIG_FILE).write_bytes(orjson.dumps(config, option=orjson.OPT_INDENT_2))
-        save_file(tensors, draft / WEIGHTS_FILE, metadata={"format": "pt"})

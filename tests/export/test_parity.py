@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from tests.export.adapters import random_adapter, write_adapter
+from tests.export.adapters import random_adapter
 from tests.export.conftest import ARCHITECTURES
 from tests.support.tiny_models import ArchitectureName, build_tiny_pair
 from tuneloop.kit.errors import Conflict, InvalidInput
@@ -17,7 +17,7 @@ from tuneloop.registry.contract import Contract, Decoding, Quantisation, Task, T
 from tuneloop.registry.templates import Message
 from tuneloop_workers.bases.bake import bake
 from tuneloop_workers.bases.gguf_file import GgufFile
-from tuneloop_workers.export.adapter import AdapterTensors, Factors
+from tuneloop_workers.export.adapter import AdapterTensors, Factors, write_folder
 from tuneloop_workers.export.decisions import compare
 from tuneloop_workers.export.lora import export_lora
 from tuneloop_workers.export.parity import AdapterPair, Bases, parity
@@ -141,7 +141,7 @@ def test_a_broken_export_fails(
     base = quantised(architecture)
     pair = base.pair(f"spread-{spread}", spread=spread)
     broken = FAULTS[fault](read_adapter(pair.folder, GgufFile.open(base.bases.gguf)))
-    write_adapter(broken, tmp_path / "broken", base_name="tiny")
+    write_folder(broken, tmp_path / "broken")
     export_lora(tmp_path / "broken", base.bases.gguf, tmp_path / "broken.gguf")
 
     with pytest.raises(Conflict, match="does not act like the trained one") as raised:
@@ -155,7 +155,7 @@ def test_a_wrong_scale_is_named_by_the_strength_that_is_left(quantised: Build) -
     base = quantised("llama")
     pair = base.pair("spread-0.01", spread=0.01)
     halved = _times(0.5)(read_adapter(pair.folder, GgufFile.open(base.bases.gguf)))
-    write_adapter(halved, base.folder / "halved", base_name="tiny")
+    write_folder(halved, base.folder / "halved")
     export_lora(base.folder / "halved", base.bases.gguf, base.folder / "halved.gguf")
 
     with pytest.raises(Conflict, match=r"it has (49|50|51)\.\d% of the trained strength"):

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.export.adapters import random_adapter, write_adapter
+from tests.export.adapters import random_adapter
 from tuneloop.kit.errors import Conflict
 from tuneloop.registry.contract import Contract, Task
 from tuneloop.registry.templates import Message
 from tuneloop_workers.bases.gguf_file import GgufFile
 from tuneloop_workers.bases.sources import from_package
-from tuneloop_workers.export.adapter import AdapterTensors
+from tuneloop_workers.export.adapter import AdapterTensors, write_folder
 from tuneloop_workers.export.lora import export_lora
 from tuneloop_workers.export.parity import AdapterPair, Bases, parity
 from tuneloop_workers.export.quantise import dequantised
@@ -58,7 +58,7 @@ def test_one_missing_pair_of_126_fails(bases: Bases, tmp_path: Path) -> None:
     random_adapter(bases.weights, tmp_path / "whole", seed=1, spread=0.05)
     whole = read_adapter(tmp_path / "whole", GgufFile.open(bases.gguf))
     factors = {name: both for name, both in whole.factors.items() if name != "model.layers.9.mlp.down_proj"}
-    write_adapter(AdapterTensors(whole.alpha, whole.rank, factors), tmp_path / "part", base_name="gemma")
+    write_folder(AdapterTensors(whole.alpha, whole.rank, factors), tmp_path / "part")
     export_lora(tmp_path / "part", bases.gguf, tmp_path / "part.gguf")
 
     with pytest.raises(Conflict, match="does not act like the trained one"):

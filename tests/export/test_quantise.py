@@ -11,8 +11,8 @@ from tests.export.conftest import ARCHITECTURES, Tuned
 from tests.support.tiny_models import ArchitectureName
 from tuneloop.kit.errors import CorruptArtifact
 from tuneloop.registry.contract import Quantisation
+from tuneloop_workers.bases.gguf_facts import quantisation_of
 from tuneloop_workers.bases.gguf_file import GgufFile
-from tuneloop_workers.bases.hf_config import quantisation_of
 from tuneloop_workers.export.lora import export_lora
 from tuneloop_workers.export.merge import ScaledUpdate, merge
 from tuneloop_workers.export.quantise import quantise

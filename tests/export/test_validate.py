@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 from safetensors.torch import save_file as save_torch
 
-from tests.export.adapters import write_adapter
 from tests.export.conftest import Tuned
 from tests.support.tiny_models import ArchitectureName
 from tuneloop.kit.errors import CorruptArtifact
+from tuneloop.registry.adapters.config import CONFIG_FILE
+from tuneloop.registry.adapters.folder import WEIGHTS_FILE
 from tuneloop_workers.bases.gguf_file import GgufFile
-from tuneloop_workers.export.adapter import CONFIG_FILE, WEIGHTS_FILE
+from tuneloop_workers.export.adapter import write_folder
 from tuneloop_workers.export.lora import export_lora
 from tuneloop_workers.export.validate import read_adapter
 
@@ -68,7 +69,7 @@ def test_half_precision_adapters_are_read_exactly(adapter: Path, base: GgufFile,
 
 def test_a_reserialised_adapter_is_the_same_adapter(adapter: Path, base: GgufFile, tmp_path: Path) -> None:
     found = read_adapter(adapter, base)
-    write_adapter(found, tmp_path / "clean", base_name="tiny")
+    write_folder(found, tmp_path / "clean")
 
     export_lora(adapter, base.path, tmp_path / "before.gguf")
     export_lora(tmp_path / "clean", base.path, tmp_path / "after.gguf")
@@ -82,11 +83,26 @@ def test_a_reserialised_adapter_is_the_same_adapter(adapter: Path, base: GgufFil
     [
         (lambda t: t.update({Q0: np.full_like(t[Q0], np.nan)}), "NaN or infinite"),
         (lambda t: t.update({Q0: np.full_like(t[Q0], np.inf)}), "NaN or infinite"),
-        (lambda t: t.update({"lm_head.weight": t[Q0]}), "can't take"),
-        (lambda t: t.update({Q0.replace("layers.0", "layers.99"): t[Q0]}), "can't take"),
+        (lambda t: t.update({"lm_head.weight": t[Q0]}), "leave lm_head out"),
+        (lambda t: t.update({Q0.replace("A.weight", "magnitude_vector"): t[Q0]}), "use_dora=False"),
+        (lambda t: t.update({Q0.replace("lora_A.weight", "lora_B.bias"): t[Q0]}), "bias='none'"),
+        (
+            lambda t: t.update({"base_model.model.model.embed_tokens.lora_embedding_A": t[Q0]}),
+            "embed_tokens and lm_head",
+        ),
+        (
+            lambda t: t.update({"base_model.model.vision_tower.layers.0.q.lora_A.weight": t[Q0]}),
+            "language layers alone",
+        ),
+        (lambda t: t.update({Q0.replace("lora_A", "lora_A.default"): t[Q0]}), "there twice"),
+        (lambda t: t.update({"something.else": t[Q0]}), "no factor of a LoRA"),
+        (
+            lambda t: [t.update({n.replace("s.0.", "s.99."): t[n]}) for n in list(t) if "0.self_attn.q" in n],
+            "can't take",
+        ),
         (lambda t: t.update({Q0: t[Q0][:, :-1].copy()}), "this base needs"),
-        (lambda t: t.update({Q0: t[Q0][:2].copy()}), "this base needs"),
-        (lambda t: t.update({Q0: t[Q0].reshape(-1)}), "this base needs"),
+        (lambda t: t.update({Q0: t[Q0][:2].copy()}), "its configuration says rank 4"),
+        (lambda t: t.update({Q0: t[Q0].reshape(-1)}), "its configuration says rank 4"),
         (lambda t: t.update({Q0: t[Q0].astype(np.int8)}), "F32, F16 or BF16"),
         (lambda t: t.pop(Q0), "missing"),
         (lambda t: t.clear(), "no tensors"),
@@ -160,7 +176,11 @@ def test_pickled_weights_are_never_opened(adapter: Path, base: GgufFile) -> None
         {"bias": "all"},
         {"use_dora": True},
         {"modules_to_save": ["lm_head"]},
-        {"rank_pattern": {"q_proj": 2}},
+        {"rank_pattern": {"q_proj": 4096}},
+        {"alpha_pattern": {"(": 2}},
+        {"target_parameters": ["mlp.experts"]},
+        {"layer_replication": [[0, 2]]},
+        {"init_lora_weights": "pissa_niter_4"},
     ],
 )
 def test_configurations_beyond_a_plain_lora_are_refused(

@@ -5,9 +5,13 @@ import os
 import signal
 import threading
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from peft import LoraConfig, get_peft_model
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from tests.support.running import LABELS, Running, items
 from tuneloop_local.demo.api import LiveTraffic
@@ -153,3 +157,47 @@ def test_after_a_candidate_that_unlearns_a_blend_that_is_trained_already_is_rele
     )
     assert [each["scale"] for each in after] == [0.5, 0.5]
     assert after[1]["sha256"] == before[0]["sha256"], "the same adapter, not trained again"
+
+
+def trained_elsewhere(weights: Path, folder: Path) -> None:
+    """A LoRA that learned the task with PEFT alone, on the prompt of the model, and was saved as PEFT saves it."""
+    torch.manual_seed(0)
+    tokenizer = AutoTokenizer.from_pretrained(weights)
+    config = LoraConfig(r=4, lora_alpha=16, target_modules=["q_proj", "v_proj", "down_proj"], task_type="CAUSAL_LM")
+    model = get_peft_model(AutoModelForCausalLM.from_pretrained(weights), config)
+    optimizer = torch.optim.AdamW((each for each in model.parameters() if each.requires_grad), lr=0.01)
+    for number in (*range(0, 12, 2), *range(0, 12, 2), *range(0, 12, 2)):
+        for item in items(LABELS, range(number, number + 2)):
+            asked = tokenizer.encode(f"Sort the message.\n\nMessage: {item.text}\nAnswer:")
+            answer = [*tokenizer.encode(f" {item.answer}", add_special_tokens=False), tokenizer.eos_token_id]
+            labels = torch.tensor([[-100] * len(asked) + answer])
+            (model(input_ids=torch.tensor([asked + answer]), labels=labels).loss / 6).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    model.save_pretrained(str(folder))
+
+
+def test_an_adapter_trained_elsewhere_is_imported_promoted_and_continued(running: Running, tmp_path: Path) -> None:
+    operator, path = running.operator, "/api/v1/models/acme/brought"
+    contract = {"task": "classify", "system_prompt": "Sort the message.", "labels": list(LABELS)}
+    operator.post("/api/v1/models/acme", {"slug": "brought", "base": "tiny", "contract": contract})
+    operator.upload(f"{path}/examples", items(LABELS, range(12, 24)), pool="golden")
+    trained_elsewhere(running.weights, tmp_path / "theirs")
+    files = {file.name: file.read_bytes() for file in (tmp_path / "theirs").iterdir()}
+
+    cycle = operator.follow(str(operator.send_files(f"{path}/versions", files)["id"]), lambda *_: None)
+    assert (cycle["state"], cycle["candidate"]) == ("awaiting_promotion", "acme/brought@v1.0"), cycle
+    assert promoted(running, cycle)["state"] == "deployed"
+    version = operator.get(f"{path}/versions/v1.0")
+    assert (version["origin"], version["snapshot_id"], version["parity"]["n"]) == ("imported", None, 24)
+    assert version["training"]["imported"]["modules"] == ["down_proj", "q_proj", "v_proj"]
+    (run,) = operator.get(f"{path}/evals")
+    assert run["overall"]["value"] > 0.6, "it has learned the task elsewhere"
+
+    operator.upload(f"{path}/examples", items(LABELS, range(24, 34)), pool="training")
+    operator.checked(path)
+    recipe = {"method": "continue", "blends": [0.5, 1.0], "epochs": 1, "further_attempts": 0}
+    second = approved(running, operator.post(f"{path}/cycles", {"recipe": recipe}))
+    assert second["candidate"] == "acme/brought@v1.1", second
+    continued = operator.get(f"{path}/versions/v1.1")
+    assert (continued["origin"], continued["parent"]) == ("trained", "acme/brought@v1.0")

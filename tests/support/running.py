@@ -39,6 +39,7 @@ class Running:
     operator: Operator
     app: App
     key: str
+    weights: Path
     path: str = "/api/v1/models/acme/support"
 
 
@@ -71,4 +72,4 @@ def running_with_tiny_base(folder: Path, **settings: Any) -> Iterator[Running]:
         operator.post("/api/v1/clients", {"slug": "acme", "name": "Acme"})
         contract = {"task": "classify", "system_prompt": "Sort the message.", "labels": list(LABELS)}
         operator.post("/api/v1/models/acme", {"slug": "support", "base": "tiny", "contract": contract})
-        yield Running(started, supervisor, operator, App(started.web_url, key, "acme/support"), key)
+        yield Running(started, supervisor, operator, App(started.web_url, key, "acme/support"), key, pair.weights)

@@ -54,14 +54,20 @@ RUNNING = {
 
 def retrain_message(view: CycleView, data: Data, effort: Effort) -> MessageContent:
     """The question, later its progress, in one message."""
+    brought = view.trigger == "import"
+    title = f"Retrain {view.model}?" if view.state is CycleState.PROPOSED else f"Retrain of {view.model}"
+    hand = [] if brought else at_hand(data, effort)
     blocks = [
-        header(f"Retrain {view.model}?" if view.state is CycleState.PROPOSED else f"Retrain of {view.model}"),
-        *pairs([("*Client*", code(view.client)), ("*Because of*", REASONS[view.trigger]), *at_hand(data, effort)]),
+        header(f"New version of {view.model}" if brought else title),
+        *pairs([("*Client*", code(view.client)), ("*Because of*", REASONS[view.trigger]), *hand]),
         *further(view),
         *cycle_lines(view),
         *retrain_buttons(view),
     ]
-    return MessageContent(f"Retrain {view.model}? It waits for approval.", blocks)
+    said = (
+        f"An adapter for {view.model} is being checked." if brought else f"Retrain {view.model}? It waits for approval."
+    )
+    return MessageContent(said, blocks)
 
 
 def further(view: CycleView) -> list[Block]:

@@ -20,7 +20,7 @@ from tuneloop.retraining.schemas import (
     QuestionRead,
 )
 from tuneloop.stats.outcome import Outcome
-from tuneloop.tables import ApprovalKind, CycleState
+from tuneloop.tables import ApprovalKind, CycleState, Trigger
 
 VERDICTS = {
     Outcome.PROMOTE: ("PROMOTE", "bold green"),
@@ -152,6 +152,10 @@ def _verdict(comparison: ComparisonRead) -> Text:
     return Text.assemble((title, style), f" (about {needed} more)" if needed else "")
 
 
+def _start(cycle: CycleRead) -> str:
+    return "an adapter that was trained elsewhere" if cycle.trigger is Trigger.IMPORT else cycle.parent or "the base"
+
+
 def _question(question: QuestionRead) -> str:
     if question.decision is None:
         return f"open until {moment(question.expires_at)}, digest {short(question.subject_digest)}"
@@ -171,10 +175,10 @@ CYCLE = Facts[CycleRead](
     ("Model", lambda it: it.model),
     ("State", lambda it: figures.words(it.state)),
     ("Trigger", lambda it: f"{it.trigger} {it.alert_id}" if it.alert_id else it.trigger),
-    ("Starts from", lambda it: it.parent or "the base"),
+    ("Starts from", _start),
     ("Candidate", lambda it: f"{it.candidate} ({short(it.candidate_digest)})" if it.candidate else None),
     ("Attempt", _attempt),
-    ("Recipe", lambda it: _recipe(it.recipe)),
+    ("Recipe", lambda it: _recipe(it.recipe) if it.trigger is not Trigger.IMPORT else None),
 )
 OUTCOME = Facts[CycleRead](
     ("Verdict", lambda it: _verdict(it.comparison) if it.comparison else None),

@@ -1,5 +1,6 @@
 """`tuneloop version`: what was built, from what, and its files."""
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -9,15 +10,21 @@ import typer
 from rich.console import Group
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-from tuneloop.cli.arguments import Model, Version, path_of
+from tuneloop.cli.arguments import Model, NoWait, Version, path_of
+from tuneloop.cli.cycle_view import render_cycle
+from tuneloop.cli.follow import follow_cycle
 from tuneloop.cli.render import Facts, Rows, right, short, stack, text, whole
 from tuneloop.cli.wiring import Terminal, command
 from tuneloop.kit.api_client import CHUNK_BYTES
 from tuneloop.kit.figures import size
+from tuneloop.registry.adapters.upload import ADAPTER_FILES
 from tuneloop.registry.names import ModelName
 from tuneloop.registry.schemas import FileRead, VersionRead
+from tuneloop.retraining.schemas import CycleRead
 
 app = typer.Typer()
+
+MOST_FILES = 50
 
 
 @command(app, "list")
@@ -47,6 +54,24 @@ def download(
     for name in wanted:
         _fetch(terminal, version, name, folder)
     terminal.show(reply, lambda _: f"{len(wanted)} files in {folder}")
+
+
+@command(app, "import")
+def bring(
+    terminal: Terminal,
+    model: Model,
+    folder: Annotated[Path, typer.Argument(help="Of a LoRA adapter, as PEFT saves it.", exists=True, file_okay=False)],
+    no_wait: NoWait = False,
+) -> None:
+    """Bring a LoRA adapter that was trained elsewhere: it is built, evaluated and asked about like a retrain."""
+    found = [path for path in sorted(folder.iterdir()) if path.is_file()][:MOST_FILES]
+    with ExitStack() as opened:
+        # Of other files the names alone are sent: they tell the server what is wrong where the two are missing.
+        files = {
+            path.name: opened.enter_context(path.open("rb")) if path.name in ADAPTER_FILES else b"" for path in found
+        }
+        reply = terminal.api.upload_files(f"{path_of(model)}/versions", CycleRead, files)
+    terminal.show(reply if no_wait else follow_cycle(terminal, reply.value.id), render_cycle)
 
 
 def render_version(version: VersionRead) -> Group:

@@ -1,11 +1,11 @@
 """The API as a program sees it: JSON in, JSON out, every error an `ApiError`."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from http import HTTPStatus
-from typing import Any, Generic, TypeVar
+from typing import IO, Any, Generic, TypeVar
 
 import httpx
 import orjson
@@ -86,6 +86,12 @@ class Api:
         headers = {"Content-Type": media_type}
         params = _given(query)
         return self._send("POST", path, shape, params=params, content=content, headers=headers, timeout=patient)
+
+    def upload_files(self, path: str, shape: type[T], files: Mapping[str, IO[bytes] | bytes]) -> Reply[T]:
+        """Send files by name, each as it is read. The server may take its time over the answer."""
+        patient = httpx.Timeout(TIMEOUT.read, connect=TIMEOUT.connect, read=None)
+        parts = [("files", (name, content)) for name, content in files.items()]
+        return self._send("POST", path, shape, files=parts, timeout=patient)
 
     @contextmanager
     def download(self, path: str, body: object = None, **query: object) -> Iterator[httpx.Response]:

@@ -47,6 +47,17 @@ class ReleaseCandidate(CycleStep):
     time_limit_seconds: ClassVar[int] = 4 * 3600
 
 
+class ImportAdapter(CycleStep):
+    """Check an adapter that was trained elsewhere against its base, export it, check parity and register it."""
+
+    name: ClassVar[str] = "retraining.import"
+    queue: ClassVar[Queue] = Queue.GPU
+    time_limit_seconds: ClassVar[int] = 4 * 3600
+
+    config_sha256: str
+    weights_sha256: str
+
+
 class EvaluateCandidate(CycleStep):
     """Evaluate the candidate, and production on the same items."""
 

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from hashlib import sha256
+from typing import Any
 from uuid import UUID
 
 import orjson
@@ -68,12 +69,7 @@ def propose(
         NotIncluded, Suspended: the client's plan has no retrain left, or its subscription is suspended.
     """
     principal.require(Role.OPERATOR)
-    lock_model(session, model)
-    live = session.exec(
-        select(RetrainingCycle).where(RetrainingCycle.model_id == model.id, col(RetrainingCycle.state).not_in(ENDED))
-    ).one_or_none()
-    if live is not None:
-        raise Conflict(f"cycle {live.id} of this model is {live.state}; finish or reject it first", cycle=str(live.id))
+    refuse_second_cycle(session, model)
     if alert_id is not None:
         alert = session.get(Alert, alert_id)
         if alert is None or alert.model_id != model.id:
@@ -118,6 +114,16 @@ def propose(
     ask(session, cycle, ApprovalKind.RETRAIN, digest=plan, valid_for=_validity(model), asked_by=principal)
     record(session, principal, "cycle.proposed", "cycle", cycle.id, client_id=cycle.client_id, plan=plan)
     return cycle
+
+
+def refuse_second_cycle(session: Session, model: RegisteredModel) -> None:
+    """Raises Conflict while a cycle of the model is under way; until the transaction ends nobody else begins one."""
+    lock_model(session, model)
+    live = session.exec(
+        select(RetrainingCycle).where(RetrainingCycle.model_id == model.id, col(RetrainingCycle.state).not_in(ENDED))
+    ).one_or_none()
+    if live is not None:
+        raise Conflict(f"cycle {live.id} of this model is {live.state}; finish or reject it first", cycle=str(live.id))
 
 
 def plan_digest(contract: Contract, recipe: Recipe, training: str, golden: str, parent: str | None) -> str:
@@ -241,12 +247,12 @@ def cancel(session: Session, *, principal: Principal, cycle_id: UUID) -> Retrain
 
 
 def start_step(
-    session: Session, cycle: RetrainingCycle, step: type[CycleStep], *, until: datetime | None = None
+    session: Session, cycle: RetrainingCycle, step: type[CycleStep], *, until: datetime | None = None, **fields: Any
 ) -> None:
-    """`until` is how long the step is tried again while something that it needs is away."""
+    """`until` is how long the step is tried again while something that it needs is away; `fields` are its own."""
     cycle.job_id = enqueue(
         session,
-        step(cycle_id=cycle.id, attempt=cycle.attempt),
+        step(cycle_id=cycle.id, attempt=cycle.attempt, **fields),
         agency_id=cycle.agency_id,
         client_id=cycle.client_id,
         dedupe_key=f"{step.name}:{cycle.id}:{cycle.attempt}",

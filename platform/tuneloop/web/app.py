@@ -47,6 +47,7 @@ from tuneloop.people.second_factor_controller import (
 from tuneloop.predictions.controller import PredictionController
 from tuneloop.registry.controller import BaseController, ModelController
 from tuneloop.retraining.controller import CycleController, EvalController
+from tuneloop.retraining.import_controller import ImportController
 from tuneloop.review.controller import ReviewController
 from tuneloop.review.next_steps_controller import NextStepController
 from tuneloop.review.sources_controller import SourcesController
@@ -74,6 +75,7 @@ API: Sequence[ControllerRouterHandler] = (
     ClientController,
     BaseController,
     ModelController,
+    ImportController,
     DatasetController,
     ErasureController,
     ExportController,

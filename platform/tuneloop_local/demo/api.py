@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from http import HTTPStatus
@@ -76,6 +76,10 @@ class Operator:
             following = page["next"]
             if following is None:
                 return
+
+    def send_files(self, path: str, files: Mapping[str, bytes]) -> Any:
+        with _failing(path):
+            return self._api.upload_files(path, object, files).value
 
     def post(self, path: str, body: dict[str, Any] | None = None) -> Any:
         with _failing(path):

@@ -72,6 +72,12 @@ def model_type(architecture: Architecture) -> str:
     return _MODEL_TYPES[architecture]
 
 
+def linear_modules(architecture: Architecture) -> tuple[str, ...]:
+    """Linear layers of a decoder layer, which an adapter can be on."""
+    del architecture
+    return LINEAR_MODULES
+
+
 def gguf_modules(architecture: Architecture, layers: int) -> dict[str, str]:
     """Hugging Face module name → GGUF tensor name, both without `.weight` or `.bias`, in file order."""
     names = gguf.get_tensor_name_map(_gguf_architecture(architecture), layers)

@@ -16,13 +16,9 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from tuneloop.kit.errors import CorruptArtifact
 from tuneloop_workers.bases.architectures import gguf_modules, values_from_gguf
+from tuneloop_workers.bases.gguf_facts import architecture_of, heads_of, layers_of
 from tuneloop_workers.bases.gguf_file import GgufFile
-from tuneloop_workers.bases.hf_config import (
-    architecture_of,
-    config_from_gguf,
-    heads_of,
-    layers_of,
-)
+from tuneloop_workers.bases.hf_config import config_from_gguf
 from tuneloop_workers.bases.pair import BakedBase, describe_pair
 from tuneloop_workers.bases.tokenizers import tokenizer_from_gguf
 from tuneloop_workers.bases.weights_file import write_weights

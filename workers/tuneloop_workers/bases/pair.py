@@ -7,14 +7,8 @@ from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig
 
 from tuneloop.kit.errors import CorruptArtifact
 from tuneloop_workers.bases.architectures import model_type
+from tuneloop_workers.bases.gguf_facts import architecture_of, context_length_of, heads_of, layers_of, quantisation_of
 from tuneloop_workers.bases.gguf_file import GgufFile
-from tuneloop_workers.bases.hf_config import (
-    architecture_of,
-    context_length_of,
-    heads_of,
-    layers_of,
-    quantisation_of,
-)
 from tuneloop_workers.bases.tokenizers import check_agreement
 
 

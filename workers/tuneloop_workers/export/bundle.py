@@ -16,8 +16,9 @@ from typing import Annotated
 from pydantic import Field
 
 from tuneloop.kit.storage import digest_file
+from tuneloop.registry.adapters.config import CONFIG_FILE
+from tuneloop.registry.adapters.folder import WEIGHTS_FILE
 from tuneloop.registry.contract import Frozen, Manifest, Quantisation, Sha256
-from tuneloop_workers.export.adapter import CONFIG_FILE, WEIGHTS_FILE
 from tuneloop_workers.export.card import ModelCard, render_card
 from tuneloop_workers.export.modelfile import modelfile
 from tuneloop_workers.files import new_folder

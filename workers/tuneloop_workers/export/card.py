@@ -35,7 +35,8 @@ class ModelCard(Frozen):
     task: Task
     description: str = Field(max_length=5_000)
     measures: tuple[CardMetric, ...]
-    training_examples: Annotated[int, Field(ge=1)]
+    training_examples: Annotated[int, Field(ge=1)] | None
+    """None of an adapter that was trained elsewhere."""
     parent: Line | None = None
     limits: str = Field(default="", max_length=5_000)
 
@@ -59,12 +60,18 @@ def render_card(card: ModelCard) -> str:
         f"---\n{header}\n---",
         f"# {card.name} {card.version}",
         card.description,
-        f"A LoRA adapter for `{card.base_model}`, digest `{card.digest}`, trained on {card.training_examples} examples"
-        + (f", starting from {card.parent}." if card.parent else "."),
+        f"A LoRA adapter for `{card.base_model}`, digest `{card.digest}`, {_trained(card)}.",
         f"## Evaluation of these files\n\n| measure | value | 95 % interval | n |\n|---|---|---|---|\n{rows}",
         *([f"## Limits\n\n{card.limits}"] if card.limits else []),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _trained(card: ModelCard) -> str:
+    if card.training_examples is None:
+        return "trained elsewhere"
+    start = f", starting from {card.parent}" if card.parent else ""
+    return f"trained on {card.training_examples} examples{start}"
 
 
 def _cell(text: str) -> str:

@@ -6,8 +6,8 @@ import gguf
 import numpy as np
 
 from tuneloop_workers.bases.architectures import gguf_modules, values_to_gguf
+from tuneloop_workers.bases.gguf_facts import architecture_of, heads_of, layers_of
 from tuneloop_workers.bases.gguf_file import GgufFile
-from tuneloop_workers.bases.hf_config import architecture_of, heads_of, layers_of
 from tuneloop_workers.export.adapter import AdapterTensors
 from tuneloop_workers.export.validate import read_adapter
 from tuneloop_workers.files import new_file
@@ -32,7 +32,10 @@ def _write(adapter: AdapterTensors, base: GgufFile, path: Path, dtype: np.dtype[
     writer.add_type(gguf.GGUFType.ADAPTER)
     writer.add_string(gguf.Keys.Adapter.TYPE, "lora")
     writer.add_float32(gguf.Keys.Adapter.LORA_ALPHA, adapter.alpha)
+    # A factor that is all zero changes nothing, and would still be computed.
     for module, factors in adapter.factors.items():
+        if not factors.b.any():
+            continue
         b = values_to_gguf(architecture, module, factors.b, heads)
         writer.add_tensor(f"{names[module]}.weight.lora_a", np.ascontiguousarray(factors.a, dtype))
         writer.add_tensor(f"{names[module]}.weight.lora_b", np.ascontiguousarray(b, dtype))

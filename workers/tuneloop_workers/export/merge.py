@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from tuneloop.kit.errors import CorruptArtifact
 from tuneloop_workers.bases.architectures import gguf_modules, values_to_gguf
+from tuneloop_workers.bases.gguf_facts import architecture_of, heads_of, layers_of
 from tuneloop_workers.bases.gguf_file import DEFAULT_ALIGNMENT, GgufFile
-from tuneloop_workers.bases.hf_config import architecture_of, heads_of, layers_of
 from tuneloop_workers.export.adapter import AdapterTensors
 from tuneloop_workers.files import new_file
 

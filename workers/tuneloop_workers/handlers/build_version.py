@@ -138,7 +138,7 @@ def _bundle(
         task=order.contract.task,
         description=order.contract.system_prompt,
         measures=(),
-        training_examples=len(order.examples),
+        training_examples=len(order.examples) or None,
         parent=f"{order.name}@v{order.parent.number}" if order.parent else None,
     )
     out = folder / "bundle"

@@ -12,9 +12,9 @@ from tuneloop.retraining.jobs import CycleStep, EvaluateCandidate, ReleaseCandid
 from tuneloop.retraining.recipe import Method
 from tuneloop.retraining.service import at_step, start_step
 from tuneloop.retraining.states import advance
-from tuneloop.tables import AdapterVersion, Alias, Candidate, CycleState, RegisteredModel
+from tuneloop.tables import AdapterVersion, Alias, Candidate, CycleState, Origin, RegisteredModel
 from tuneloop_workers.artifacts import Artifacts
-from tuneloop_workers.handlers.build_version import make_release
+from tuneloop_workers.handlers.build_version import Release, make_release
 from tuneloop_workers.handlers.candidate_selection import TrainedAdapter, Trial
 from tuneloop_workers.handlers.training_inputs import Order, read_order
 from tuneloop_workers.training.record import read_record
@@ -72,11 +72,12 @@ def register(
             number=number,
             digest=release.manifest.digest,
             manifest=release.manifest.model_dump(mode="json"),
-            parts=release.parts,
+            parts=_parts(release, order),
             files=release.files,
             parity=release.parity,
             parent_id=order.parent.id if order.parent else None,
-            snapshot_id=order.snapshot.id,
+            origin=Origin.IMPORTED if order.imported else Origin.TRAINED,
+            snapshot_id=order.snapshot.id if order.snapshot else None,
             training=_training(order, trial, of),
         )
         session.add_all([version, *tried])
@@ -89,8 +90,19 @@ def register(
         start_step(session, cycle, EvaluateCandidate)
 
 
+def _parts(release: Release, order: Order) -> list[dict[str, Any]]:
+    """With the files that an imported adapter came as, so that they are known where its files are asked for."""
+    if order.imported is None:
+        return release.parts
+    (part,) = release.parts
+    sent = {"config_sha256": order.imported.config_sha256, "weights_sha256": order.imported.weights_sha256}
+    return [part | sent]
+
+
 def _training(order: Order, trial: Trial, of: int) -> dict[str, Any]:
     """How the released adapter came about."""
+    if order.imported is not None:
+        return {"imported": order.imported.facts.model_dump(mode="json")}
     record = read_record(trial.trained)
     assert record is not None
     training = record.model_dump(mode="json", exclude={"spec": {"base_weights", "examples", "dev", "output", "parent"}})

@@ -154,7 +154,7 @@ def _spec(context: JobContext, order: Order, method: Method, own: Path) -> Train
 
 def _candidates(context: JobContext, job: TrainCandidate, order: Order, outcome: TrainingResult) -> list[Candidate]:
     """All that was tried, with its adapters where a further attempt may send another one of them to the gate."""
-    mine: dict[str, Any] = {"client_id": order.snapshot.client_id, "cycle_id": order.cycle_id, "attempt": job.attempt}
+    mine: dict[str, Any] = {"client_id": order.client_id, "cycle_id": order.cycle_id, "attempt": job.attempt}
     keeps = order.recipe.further_attempts > 0 and len(outcome.tried) > 1
     stored = store_parts(context, [each.trial for each in outcome.tried]) if keeps else [[] for _ in outcome.tried]
     tried = [

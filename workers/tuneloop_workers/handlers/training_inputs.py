@@ -7,6 +7,7 @@ from uuid import UUID
 from tuneloop.datasets.service import snapshot_examples
 from tuneloop.kit.errors import Conflict
 from tuneloop.kit.tenancy import TenantSession
+from tuneloop.registry.adapters.folder import AdapterFacts
 from tuneloop.registry.contract import BaseRef, Contract, Quantisation
 from tuneloop.registry.policy import Policy
 from tuneloop.registry.service import contract_of, full_name, list_versions, manifest_of, policy_of
@@ -30,12 +31,24 @@ from tuneloop_workers.artifacts import Artifacts
 
 
 @dataclass(frozen=True)
+class Imported:
+    """An adapter that was trained elsewhere: the files as they were sent, and what they say about themselves."""
+
+    config_sha256: str
+    weights_sha256: str
+    facts: AdapterFacts
+
+
+@dataclass(frozen=True)
 class Order:
     """`known` are the ids that the parent was trained on, `numbers` those of the versions that exist.
 
     `target` are the categories that the retrain is for, `traffic` answers of production that nobody has labelled.
+
+    With `imported` nothing is trained: there are no examples and no snapshot of them.
     """
 
+    client_id: UUID
     cycle_id: UUID
     name: str
     numbers: list[str]
@@ -44,7 +57,7 @@ class Order:
     policy: Policy
     base: BaseModel
     parent: AdapterVersion | None
-    snapshot: Snapshot
+    snapshot: Snapshot | None
     examples: list[Example]
     known: frozenset[UUID]
     target: frozenset[str]
@@ -52,6 +65,7 @@ class Order:
     golden: list[Example]
     quantisation: Quantisation | None
     artifacts: Artifacts
+    imported: Imported | None = None
 
     @property
     def staying(self) -> tuple[str, ...]:
@@ -97,6 +111,7 @@ def read_order(session: TenantSession, cycle: RetrainingCycle, artifacts: Artifa
         seen = session.get_one(Snapshot, parent.snapshot_id)
         known = frozenset(example.id for example in snapshot_examples(session, seen))
     return Order(
+        client_id=cycle.client_id,
         cycle_id=cycle.id,
         name=full_name(session, model),
         numbers=[version.number for version in list_versions(session, model)],
@@ -111,6 +126,30 @@ def read_order(session: TenantSession, cycle: RetrainingCycle, artifacts: Artifa
         target=frozenset(target_categories(session, cycle)) if parent else frozenset(),
         traffic=unlabelled_traffic(session, cycle=cycle, model=model) if parent else [],
         golden=snapshot_examples(session, golden),
+        quantisation=Quantisation(model.quantisation) if model.quantisation else None,
+        artifacts=artifacts,
+    )
+
+
+def read_import(session: TenantSession, cycle: RetrainingCycle, artifacts: Artifacts) -> Order:
+    """The order of a cycle that trains nothing: what it builds continues no version of ours."""
+    model = session.get_one(RegisteredModel, cycle.model_id)
+    return Order(
+        client_id=cycle.client_id,
+        cycle_id=cycle.id,
+        name=full_name(session, model),
+        numbers=[version.number for version in list_versions(session, model)],
+        contract=contract_of(model),
+        recipe=Recipe.model_validate(cycle.recipe),
+        policy=policy_of(model),
+        base=session.get_one(BaseModel, model.base_id),
+        parent=None,
+        snapshot=None,
+        examples=[],
+        known=frozenset(),
+        target=frozenset(),
+        traffic=[],
+        golden=snapshot_examples(session, session.get_one(Snapshot, cycle.golden_snapshot_id)),
         quantisation=Quantisation(model.quantisation) if model.quantisation else None,
         artifacts=artifacts,
     )

@@ -10,6 +10,7 @@ from tuneloop.tables import AuditEvent, RetrainingCycle
 
 _TITLES = {
     "cycle.proposed": "Proposed",
+    "cycle.import": "Adapter brought in",
     "cycle.approved": "Approved for training",
     "cycle.training": "Training started",
     "cycle.evaluating": "Evaluation started",

@@ -3,7 +3,7 @@
 from typing import Any
 
 from litestar import Controller, Response, get, post
-from litestar.datastructures import FormMultiDict
+from litestar.datastructures import FormMultiDict, State
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Redirect
@@ -17,13 +17,15 @@ from tuneloop.kit.tenancy import TenantSession
 from tuneloop.monitoring.clusters import ask_about_cluster, new_clusters
 from tuneloop.monitoring.history import history
 from tuneloop.monitoring.model_health import model_health
+from tuneloop.registry.adapters.upload import UPLOAD_BYTES
 from tuneloop.registry.overrides import override_of_version
 from tuneloop.registry.service import aliases, contract_of, find_model, list_versions, policy_of
 from tuneloop.retraining.failed_before import FailedBefore
+from tuneloop.retraining.import_controller import take_adapter
 from tuneloop.retraining.recipe import Recipe
 from tuneloop.retraining.service import cycles_of, propose
 from tuneloop.stats.intervals import Rate
-from tuneloop.tables import AdapterVersion, Alias, RegisteredModel, Role, Snapshot
+from tuneloop.tables import AdapterVersion, Alias, BaseModel, RegisteredModel, Role, Snapshot
 from tuneloop.web.console.again import tried_before
 from tuneloop.web.console.flash import back_to
 from tuneloop.web.console.forms import required
@@ -74,8 +76,26 @@ class ModelPage(Controller):
             "versions.html",
             client=find_client(session, client),
             model=found,
+            base=session.get_one(BaseModel, found.base_id),
             versions=_described(session, found),
             previous=aliases(session, found.id).get(Alias.PREVIOUS),
+        )
+
+    @post("/versions", role=Role.OPERATOR, request_max_body_size=UPLOAD_BYTES, sync_to_thread=True)
+    def bring(
+        self,
+        state: State,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        form: NamedDependency[FormMultiDict],
+        client: FromPath[str],
+        model: FromPath[str],
+    ) -> Redirect:
+        found = find_model(session, client=client, model=model)
+        cycle = take_adapter(session, state.storage, form, principal=principal, model=found)
+        return back_to(
+            f"/cycles/{cycle.id}",
+            "The adapter is here. It is checked, built and measured on the golden set; then you are asked.",
         )
 
     @get("/cycles", role=Role.CLIENT_VIEWER, sync_to_thread=True)
