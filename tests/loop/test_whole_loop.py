@@ -14,6 +14,7 @@ from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from tests.support.running import LABELS, Running, items
+from tuneloop.registry.chat_template import TODAY
 from tuneloop_local.demo.api import LiveTraffic
 
 pytestmark = pytest.mark.slow
@@ -159,8 +160,11 @@ def test_after_a_candidate_that_unlearns_a_blend_that_is_trained_already_is_rele
     assert after[1]["sha256"] == before[0]["sha256"], "the same adapter, not trained again"
 
 
+DATE = TODAY.strftime("%d %b %Y")
+
+
 def trained_elsewhere(weights: Path, folder: Path) -> None:
-    """A LoRA that learned the task with PEFT alone, on the prompt of the model, and was saved as PEFT saves it."""
+    """A LoRA that learned the task with PEFT alone, by the base's own chat template, and was saved as PEFT saves it."""
     torch.manual_seed(0)
     tokenizer = AutoTokenizer.from_pretrained(weights)
     config = LoraConfig(r=4, lora_alpha=16, target_modules=["q_proj", "v_proj", "down_proj"], task_type="CAUSAL_LM")
@@ -168,10 +172,11 @@ def trained_elsewhere(weights: Path, folder: Path) -> None:
     optimizer = torch.optim.AdamW((each for each in model.parameters() if each.requires_grad), lr=0.01)
     for number in (*range(0, 12, 2), *range(0, 12, 2), *range(0, 12, 2)):
         for item in items(LABELS, range(number, number + 2)):
-            asked = tokenizer.encode(f"Sort the message.\n\nMessage: {item.text}\nAnswer:")
-            answer = [*tokenizer.encode(f" {item.answer}", add_special_tokens=False), tokenizer.eos_token_id]
-            labels = torch.tensor([[-100] * len(asked) + answer])
-            (model(input_ids=torch.tensor([asked + answer]), labels=labels).loss / 6).backward()
+            turns = [{"role": "system", "content": "Sort the message."}, {"role": "user", "content": item.text}]
+            asked = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True, date_string=DATE)
+            tokens = [tokenizer.encode(text, add_special_tokens=False) for text in (asked, f"{item.answer}<|eot_id|>")]
+            labels = torch.tensor([[-100] * len(tokens[0]) + tokens[1]])
+            (model(input_ids=torch.tensor([tokens[0] + tokens[1]]), labels=labels).loss / 6).backward()
         optimizer.step()
         optimizer.zero_grad()
     model.save_pretrained(str(folder))
@@ -179,7 +184,7 @@ def trained_elsewhere(weights: Path, folder: Path) -> None:
 
 def test_an_adapter_trained_elsewhere_is_imported_promoted_and_continued(running: Running, tmp_path: Path) -> None:
     operator, path = running.operator, "/api/v1/models/acme/brought"
-    contract = {"task": "classify", "system_prompt": "Sort the message.", "labels": list(LABELS)}
+    contract = {"task": "classify", "system_prompt": "Sort the message.", "labels": list(LABELS), "template": "base"}
     operator.post("/api/v1/models/acme", {"slug": "brought", "base": "tiny", "contract": contract})
     operator.upload(f"{path}/examples", items(LABELS, range(12, 24)), pool="golden")
     trained_elsewhere(running.weights, tmp_path / "theirs")

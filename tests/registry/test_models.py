@@ -9,7 +9,7 @@ from tuneloop.kit.db import Database
 from tuneloop.kit.errors import Conflict, InvalidInput, NotFound
 from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
-from tuneloop.registry.contract import Contract, Task
+from tuneloop.registry.contract import BaseChat, Contract, Task, Template
 from tuneloop.registry.policy import Policy
 from tuneloop.registry.service import (
     add_base,
@@ -88,6 +88,21 @@ def test_labels_may_be_added_but_not_removed(
     assert contract_of(model).labels == ("order", "refund", "repair", "rental")
     with pytest.raises(InvalidInput, match=r"cannot be removed.*: rental"):
         change_model(session, principal=principal, model=model, contract=SUPPORT, policy=None)
+
+
+def test_a_template_of_the_base_comes_from_the_base_alone(
+    session: TenantSession, principal: Principal, model: RegisteredModel, base: BaseModel
+) -> None:
+    own = BaseChat(template="{{ messages }}", controls=(), bos="", eos="</s>", begins=False, end="</s>")
+    forged = own.model_copy(update={"template": "mine"})
+    wanted = SUPPORT.model_copy(update={"template": Template.BASE, "chat": forged})
+    with pytest.raises(InvalidInput, match="no chat template of its own"):
+        change_model(session, principal=principal, model=model, contract=wanted, policy=None)
+    session.get_one(BaseModel, base.id).chat = own.model_dump(mode="json")
+    change_model(session, principal=principal, model=model, contract=wanted, policy=None)
+    assert contract_of(model).chat == own
+    change_model(session, principal=principal, model=model, contract=SUPPORT, policy=None)
+    assert "chat" not in model.contract, "contracts without one are as they always were"
 
 
 def test_the_task_cannot_change(session: TenantSession, principal: Principal, model: RegisteredModel) -> None:

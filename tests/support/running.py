@@ -7,6 +7,7 @@ from pathlib import Path
 from secrets import token_urlsafe
 from typing import Any
 
+from tests.support.chat_templates import LLAMA_3
 from tests.support.ports import on_free_ports
 from tests.support.tiny_models import build_tiny_pair
 from tuneloop.cli.create_agency import create_agency
@@ -58,6 +59,7 @@ def items(labels: tuple[str, ...], numbers: range) -> list[CustomerMessage]:
 def running_with_tiny_base(folder: Path, **settings: Any) -> Iterator[Running]:
     """An agency, a client and a model that waits for its first training."""
     pair = build_tiny_pair(folder / "pair", "llama")
+    (pair.weights / "chat_template.jinja").write_text(LLAMA_3)
     ready = on_free_ports(Settings(data_dir=folder / "data", threads=1, **settings))
     with installation(ready) as (started, supervisor):
         source = folder / "source"

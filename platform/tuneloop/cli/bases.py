@@ -20,6 +20,7 @@ BASES = Rows[BaseRead](
     text("Architecture", lambda it: it.architecture),
     text("Quantisation", lambda it: it.quantisation),
     right("Context", lambda it: it.context_length),
+    whole("Own template", lambda it: "yes" if it.own_template else "no"),
     text("Licence", lambda it: it.licence),
     text("Source", lambda it: f"{it.source} {it.revision}"),
     whole("GGUF", lambda it: short(it.gguf_sha256)),

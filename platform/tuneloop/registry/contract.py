@@ -26,12 +26,13 @@ class Task(StrEnum):
 
 
 class Template(StrEnum):
-    """Prompt formats we ship. Tenants choose one; they never supply one."""
+    """Prompt formats we ship, and the base's own (`BaseChat`). Tenants choose one; they never supply one."""
 
     PLAIN = "plain"
     GEMMA = "gemma"
     CHATML = "chatml"
     LLAMA3 = "llama3"
+    BASE = "base"
 
 
 class Quantisation(StrEnum):
@@ -51,6 +52,21 @@ class Decoding(Frozen):
     stop: tuple[str, ...] = ()
 
 
+class BaseChat(Frozen):
+    """A base's own chat template (Jinja), as it was when the base was registered with the installation.
+
+    `controls` are the control tokens that it writes, `end` the one that ends an answer. With `begins` every prompt
+    begins with `bos` anyway.
+    """
+
+    template: str = Field(max_length=200_000)
+    controls: tuple[str, ...]
+    bos: str
+    eos: str
+    begins: bool
+    end: str
+
+
 class Contract(Frozen):
     """Prompt, answer space and decoding of a model.
 
@@ -65,6 +81,11 @@ class Contract(Frozen):
     labels: tuple[Label, ...] = ()
     groups: dict[Label, Label] = Field(default_factory=dict)
     decoding: Decoding = Decoding()
+    chat: BaseChat | None = Field(
+        default=None,
+        exclude_if=lambda chat: chat is None,
+        description="the base's own template, filled in by the server where `template` is base",
+    )
 
     def __hash__(self) -> int:
         return hash(self.model_dump_json())

@@ -51,7 +51,7 @@ class BaseController(Controller):
     @get(role=Role.VIEWER, sync_to_thread=True)
     def index(self, session: NamedDependency[TenantSession]) -> list[BaseRead]:
         """Base models that a model can be built on."""
-        return [BaseRead.model_validate(base) for base in list_bases(session)]
+        return [BaseRead.of(base) for base in list_bases(session)]
 
 
 class ModelController(Controller):

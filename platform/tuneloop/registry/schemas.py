@@ -12,11 +12,10 @@ from tuneloop.registry.contract import Contract, Quantisation
 from tuneloop.registry.overrides import Override
 from tuneloop.registry.policy import Policy
 from tuneloop.tables import AdapterVersion, Alias, Origin
+from tuneloop.tables import BaseModel as Base
 
 
 class BaseRead(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-
     name: str
     source: str
     revision: str
@@ -27,6 +26,11 @@ class BaseRead(BaseModel):
     weights_sha256: str
     context_length: int
     upstream_url: str | None
+    own_template: bool = Field(description="whether it has a chat template of its own: `template: base` of a contract")
+
+    @classmethod
+    def of(cls, base: Base) -> Self:
+        return cls(**base.model_dump(exclude={"id", "chat", "created_at"}), own_template=base.chat is not None)
 
 
 class ModelCreate(BaseModel):

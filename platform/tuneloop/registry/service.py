@@ -13,7 +13,7 @@ from tuneloop.kit.clock import now
 from tuneloop.kit.error_report import describe
 from tuneloop.kit.errors import Conflict, InvalidInput, NotFound
 from tuneloop.kit.principal import Principal
-from tuneloop.registry.contract import Contract, Manifest, Quantisation
+from tuneloop.registry.contract import BaseChat, Contract, Manifest, Quantisation, Template
 from tuneloop.registry.policy import Policy
 from tuneloop.registry.policy_change import authorise_policy, tell_loosened
 from tuneloop.tables import AdapterVersion, Alias, BaseModel, Client, Feature, RegisteredModel, Role, VersionAlias
@@ -42,6 +42,20 @@ def add_base(session: Session, base: BaseModel) -> BaseModel:
     return known
 
 
+def with_own_template(contract: Contract, base: BaseModel) -> Contract:
+    """The base's chat template becomes part of a contract that wants it; nobody else can supply one.
+
+    Raises:
+        InvalidInput: the base has none.
+    """
+    if contract.template is not Template.BASE:
+        return contract.model_copy(update={"chat": None})
+    if base.chat is None:
+        shipped = ", ".join(template for template in Template if template is not Template.BASE)
+        raise InvalidInput(f"{base.name} has no chat template of its own; choose another template: {shipped}")
+    return contract.model_copy(update={"chat": BaseChat.model_validate(base.chat)})
+
+
 def create_model(
     session: Session,
     *,
@@ -59,11 +73,12 @@ def create_model(
     query = select(RegisteredModel).where(RegisteredModel.client_id == owner.id, RegisteredModel.slug == slug)
     if session.exec(query).one_or_none():
         raise Conflict(f"there is a model {client}/{slug} already", name=f"{client}/{slug}")
+    on = find_base(session, base)
     model = RegisteredModel(
         client_id=owner.id,
         slug=slug,
-        base_id=find_base(session, base).id,
-        contract=contract.model_dump(mode="json"),
+        base_id=on.id,
+        contract=with_own_template(contract, on).model_dump(mode="json"),
         policy=policy.model_dump(mode="json"),
         quantisation=quantisation,
     )
@@ -97,6 +112,7 @@ def change_model(
         missing = sorted(set(before.labels) - set(contract.labels))
         if missing:
             raise InvalidInput(f"labels cannot be removed while examples use them: {', '.join(missing)}")
+        contract = with_own_template(contract, session.get_one(BaseModel, model.base_id))
         model.contract = contract.model_dump(mode="json")
         changed["labels_added"] = added = sorted(set(contract.labels) - set(before.labels))
         if Alias.PRODUCTION in aliases(session, model.id):

@@ -20,6 +20,7 @@ class BaseModel(Row, table=True):
     `weights_sha256` is the digest of the HF folder in the object store. With `upstream_url` the adapters are
     served by an OpenAI-compatible server instead of the local engine. `context_length` is the one number by which
     examples are refused, trained, evaluated and served: the most tokens of a prompt with its answer.
+    `chat` is its own chat template (`registry.contract.BaseChat`), if it has one.
     """
 
     __tablename__ = "base_model"
@@ -34,6 +35,7 @@ class BaseModel(Row, table=True):
     weights_sha256: str
     context_length: int
     upstream_url: str | None = None
+    chat: dict[str, Any] | None = Field(default=None, sa_type=JSONB(none_as_null=True), nullable=True)
     created_at: datetime = Field(default_factory=now)
 
 

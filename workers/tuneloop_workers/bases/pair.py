@@ -6,7 +6,9 @@ from pathlib import Path
 from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig
 
 from tuneloop.kit.errors import CorruptArtifact
+from tuneloop.registry.contract import BaseChat
 from tuneloop_workers.bases.architectures import model_type
+from tuneloop_workers.bases.chat import chat_of
 from tuneloop_workers.bases.gguf_facts import architecture_of, context_length_of, heads_of, layers_of, quantisation_of
 from tuneloop_workers.bases.gguf_file import GgufFile
 from tuneloop_workers.bases.tokenizers import check_agreement
@@ -25,6 +27,8 @@ class BakedBase:
     """`general.license` of the GGUF; "unknown" where it has none."""
     tokenizer_samples: int
     """Texts that both tokenizers were seen to read alike."""
+    chat: BaseChat | None
+    """Its own chat template."""
 
 
 def describe_pair(gguf: Path, weights: Path) -> BakedBase:
@@ -41,6 +45,7 @@ def describe_pair(gguf: Path, weights: Path) -> BakedBase:
         context_length=context_length_of(base),
         licence=licence if isinstance(licence, str) else "unknown",
         tokenizer_samples=check_agreement(tokenizer, gguf),
+        chat=chat_of(base, tokenizer),
     )
 
 

@@ -63,10 +63,11 @@ def add_base(
         with opened_database(settings.database_url) as database, database.all_agencies() as session:
             _keep_archive(session, base, pair.weights, folder / "weights.tar")
             registered = register_base(session, base)
+            registered.chat = registered.chat or base.chat
             tokenizer = pair.weights / "tokenizer.json"
             if tokenizer.exists():
                 keep_tokenizer(session, registered, tokenizer.read_text())
-            return BaseRead.model_validate(registered).model_dump(mode="json")
+            return BaseRead.of(registered).model_dump(mode="json")
 
 
 def _store(settings: Settings, pair: BakedBase, scratch: Path, *, name: str, source: str, revision: str) -> BaseModel:
@@ -82,6 +83,7 @@ def _store(settings: Settings, pair: BakedBase, scratch: Path, *, name: str, sou
         gguf_sha256=gguf_sha256,
         weights_sha256=storage.put_folder(pair.weights, give=pair.weights.is_relative_to(scratch)),
         context_length=pair.context_length,
+        chat=pair.chat.model_dump(mode="json") if pair.chat else None,
     )
 
 

@@ -26,7 +26,7 @@ def modelfile(contract: Contract, *, model: str, adapter: str | None) -> str:
         f"PARAMETER temperature {contract.decoding.temperature:g}",
         f"PARAMETER num_predict {contract.decoding.max_tokens}",
     ]
-    end = end_of_answer(contract.template)
+    end = end_of_answer(contract)
     stops = [*contract.decoding.stop, *([end] if end is not None else [])]
     lines += [f"PARAMETER stop {orjson.dumps(stop).decode()}" for stop in stops]
     return "\n".join(lines) + "\n"

@@ -62,7 +62,7 @@ def prepare(model: Model, contract: Contract, adapters: Sequence[LoraFile]) -> S
 
 
 def _end_token(model: Model, contract: Contract) -> int:
-    control = end_of_answer(contract.template)
+    control = end_of_answer(contract)
     if control is None:
         return model.end_of_sequence
     tokens = model.encode(control, True)

@@ -8,7 +8,7 @@ from pydantic import Field, ValidationError, model_validator
 from transformers import PreTrainedTokenizerBase
 
 from tuneloop.kit.errors import InvalidInput
-from tuneloop.registry.contract import Contract, Frozen, Task, Template
+from tuneloop.registry.contract import Contract, Frozen, Task
 from tuneloop.registry.templates import Message, end_of_answer, render, render_answer, tokenise
 from tuneloop_workers.training.label_set import LabelDecision, LabelSet, label_set
 from tuneloop_workers.training.spec import Group
@@ -88,7 +88,7 @@ def encoder(tokenizer: PreTrainedTokenizerBase, contract: Contract, max_tokens: 
 
     beginning = tokenizer.encode("", add_special_tokens=True)
     prefix = (*beginning, *tokenise(render(contract, ()).prefix, encode))
-    end = _end(tokenizer, contract.template)
+    end = _end(tokenizer, contract)
     labels = {label: tokenise(render_answer(contract, label), encode) for label in contract.labels}
     return Encoder(contract, encode, prefix, end, max_tokens, label_set(labels, end))
 
@@ -107,9 +107,9 @@ def read_examples(path: Path) -> list[TrainingExample]:
     return examples
 
 
-def _end(tokenizer: PreTrainedTokenizerBase, template: Template) -> int:
-    text = end_of_answer(template)
+def _end(tokenizer: PreTrainedTokenizerBase, contract: Contract) -> int:
+    text = end_of_answer(contract)
     token = tokenizer.eos_token_id if text is None else tokenizer.convert_tokens_to_ids(text)
     if not isinstance(token, int) or token == tokenizer.unk_token_id:
-        raise InvalidInput(f"the base has no token that ends a {template} answer; choose another template")
+        raise InvalidInput(f"the base has no token that ends a {contract.template} answer; choose another template")
     return token
