@@ -127,6 +127,8 @@ NAMELESS = {
     "GET /api/v1/clients",
     "POST /api/v1/clients",
     "GET /api/v1/bases",
+    "GET /api/v1/bases/catalogue",
+    "GET /bases",
     "GET /api/v1/models",
     "GET /api/v1/jobs",
     "GET /api/v1/portfolio",

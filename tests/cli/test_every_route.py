@@ -110,6 +110,7 @@ COMMANDS = {
     "GET /api/v1/clients/{client}": "client show acme",
     "PATCH /api/v1/clients/{client}": "client change acme --name Acme",
     "GET /api/v1/bases": "base list",
+    "GET /api/v1/bases/catalogue": "base catalogue",
     "GET /api/v1/models": "model list",
     "POST /api/v1/models/{client}": "model add acme/triage --base tiny --task classify --label a --label b "
     "--system-prompt Sort.",

@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from statistics import quantiles
 
 import httpx
@@ -38,7 +39,7 @@ def quiet(site: Faulty) -> App:
     other.post("/api/v1/clients", {"slug": "acme", "name": "Acme"})
     contract = {"task": "classify", "system_prompt": "Sort the message.", "labels": list(LABELS)}
     other.post("/api/v1/models/acme", {"slug": "support", "base": "tiny", "contract": contract})
-    mine = Faulty(type(running)(running.settings, running.supervisor, other, running.app, key))
+    mine = Faulty(replace(running, operator=other, key=key))
     path = "/api/v1/models/acme/support"
     other.upload(f"{path}/examples", items(LABELS, range(20)), pool="training")
     other.upload(f"{path}/examples", items(LABELS, range(20, 32)), pool="golden")

@@ -39,6 +39,7 @@ PAGES = (
     "/privacy",
     "/jobs",
     "/schedules",
+    "/bases",
 )
 
 

@@ -4,7 +4,8 @@ import typer
 
 from tuneloop.cli.render import Rows, right, short, text, whole
 from tuneloop.cli.wiring import Terminal, command
-from tuneloop.registry.schemas import BaseRead
+from tuneloop.kit.figures import size
+from tuneloop.registry.schemas import BaseRead, HubFileRead, SuggestionRead
 
 app = typer.Typer()
 
@@ -15,6 +16,29 @@ def index(terminal: Terminal) -> None:
     terminal.show(terminal.api.get("/bases", list[BaseRead]), BASES)
 
 
+@command(app, "catalogue")
+def catalogue(terminal: Terminal) -> None:
+    """Bases that are good to begin with, and what each needs of a machine."""
+    terminal.show(terminal.api.get("/bases/catalogue", list[SuggestionRead]), SUGGESTIONS)
+
+
+HUB_FILES = Rows[HubFileRead](
+    whole("File", lambda it: it.file),
+    text("Quantisation", lambda it: it.quantisation),
+    right("Size", lambda it: size(it.size)),
+    right("Disk", lambda it: size(it.disk)),
+    right("Memory to serve", lambda it: size(it.serving)),
+    right("Memory to train", lambda it: size(it.training)),
+)
+SUGGESTIONS = Rows[SuggestionRead](
+    whole("Base", lambda it: it.name),
+    text("Good for", lambda it: it.good_for),
+    right("Size", lambda it: size(it.size)),
+    right("Memory to serve", lambda it: size(it.serving)),
+    right("Memory to train", lambda it: size(it.training)),
+    text("Licence", lambda it: it.licence),
+    whole("Repository", lambda it: it.repository),
+)
 BASES = Rows[BaseRead](
     whole("Base", lambda it: it.name),
     text("Architecture", lambda it: it.architecture),

@@ -416,8 +416,14 @@ def make_code(ctx: typer.Context, json: Json = False) -> None:
 @base.command("add")
 def add_base(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="BASE", help="Name to register it under.")],
-    source: Annotated[str, typer.Option(help="package:NAME, folder:PATH, or hub:OWNER/REPO@REVISION/FILE.gguf.")],
+    base: Annotated[
+        str, typer.Argument(metavar="BASE", help="hub:OWNER/NAME of the Hugging Face hub, or a name for a --source.")
+    ],
+    source: Annotated[str | None, typer.Option(help="package:NAME, folder:PATH or hub:OWNER/NAME.")] = None,
+    name: Annotated[str | None, typer.Option(help="What it is called here; by its repository when left out.")] = None,
+    file: Annotated[
+        str | None, typer.Option(help="Which GGUF of the repository, by name or quantisation, such as Q4_K_M.")
+    ] = None,
     licence: Annotated[str | None, typer.Option(help="Read from the files when left out.")] = None,
     upstream_url: Annotated[
         str | None, typer.Option(help="An OpenAI-compatible server that serves it instead of the local engine.")
@@ -427,13 +433,30 @@ def add_base(
     ] = CONTEXT_TOKENS,
     json: Json = False,
 ) -> None:
-    """Register a base model on this installation: weights to train on and the GGUF that serves."""
+    """Register a base model on this installation: weights to train on and the GGUF that serves.
+
+    Of a repository with several GGUF files the list is shown, with what each needs; name one with --file.
+    """
     from tuneloop.cli.bases import BASES
+    from tuneloop.cli.hub import chosen_at_hub
     from tuneloop.registry.schemas import BaseRead
     from tuneloop_workers.bases.registration import add_base as add
 
-    with process(ctx, json=json) as settings, engines_of(settings) as running:
-        made = add(
-            running, name=name, source=source, licence=licence, upstream_url=upstream_url, context_tokens=context
-        )
-        Output(json=json or ctx.obj.json).show(Reply(orjson.dumps(made), BaseRead), BASES.one)
+    with process(ctx, json=json) as settings:
+        out = Output(json=json or ctx.obj.json)
+        wanted = source or (base if base.startswith("hub:") else None)
+        if wanted is None:
+            raise typer.BadParameter("name a repository, hub:OWNER/NAME, or give --source")
+        chosen = chosen_at_hub(settings, out, wanted, file=file) if wanted.startswith("hub:") else None
+        called = name or (chosen.called if chosen and not source else base)
+        with engines_of(settings) as running:
+            made = add(
+                running,
+                name=called,
+                source=chosen.source if chosen else wanted,
+                licence=licence,
+                upstream_url=upstream_url,
+                context_tokens=context,
+                progress=chosen.progress if chosen else None,
+            )
+        out.show(Reply(orjson.dumps(made), BaseRead), BASES.one)

@@ -58,6 +58,8 @@ class Settings(BaseSettings):
     invitation_days: int = Field(default=7, ge=1, description="how long the link of an invitation opens something")
     password_link_minutes: int = Field(default=60, ge=5, description="the same of a link to choose a new password")
 
+    hub_url: str = "https://huggingface.co"
+    hub_token: SecretStr = Field(default=SecretStr(""), description="opens models of the hub whose terms were accepted")
     slack_api_url: str = "https://slack.com/api/"
     slack_authorize_url: str = "https://slack.com/oauth/v2/authorize"
     slack_client_id: str = ""

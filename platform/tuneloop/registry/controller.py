@@ -12,10 +12,11 @@ from tuneloop.kit.errors import NotFound
 from tuneloop.kit.principal import Principal
 from tuneloop.kit.storage import Storage
 from tuneloop.kit.tenancy import TenantSession
+from tuneloop.registry.catalogue import CATALOGUE
 from tuneloop.registry.contract import Quantisation
 from tuneloop.registry.overrides import override_of_version
 from tuneloop.registry.policy import Policy
-from tuneloop.registry.schemas import BaseRead, ModelChange, ModelCreate, ModelRead, VersionRead
+from tuneloop.registry.schemas import BaseRead, ModelChange, ModelCreate, ModelRead, SuggestionRead, VersionRead
 from tuneloop.registry.service import (
     aliases,
     change_model,
@@ -52,6 +53,11 @@ class BaseController(Controller):
     def index(self, session: NamedDependency[TenantSession]) -> list[BaseRead]:
         """Base models that a model can be built on."""
         return [BaseRead.of(base) for base in list_bases(session)]
+
+    @get("/catalogue", role=Role.VIEWER, sync_to_thread=False)
+    def catalogue(self) -> list[SuggestionRead]:
+        """Bases that are good to begin with, and what each needs."""
+        return [SuggestionRead.of(each) for each in CATALOGUE]
 
 
 class ModelController(Controller):

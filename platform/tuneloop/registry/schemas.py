@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
 from tuneloop.clients.schemas import Slug
+from tuneloop.registry.catalogue import Suggestion
 from tuneloop.registry.contract import Contract, Quantisation
 from tuneloop.registry.overrides import Override
 from tuneloop.registry.policy import Policy
@@ -31,6 +32,38 @@ class BaseRead(BaseModel):
     @classmethod
     def of(cls, base: Base) -> Self:
         return cls(**base.model_dump(exclude={"id", "chat", "created_at"}), own_template=base.chat is not None)
+
+
+class HubFileRead(BaseModel):
+    """A GGUF file at the hub, and what it would need, in bytes: `training` in fp32 on a processor."""
+
+    file: str
+    quantisation: str | None
+    size: int
+    disk: int
+    serving: int
+    training: int
+
+
+class SuggestionRead(BaseModel):
+    """A base of the catalogue; sizes and needs in bytes, `command` registers it on the installation's machine."""
+
+    name: str
+    repository: str
+    quantisation: str
+    parameters: int
+    licence: str
+    good_for: str
+    size: int
+    disk: int
+    serving: int
+    training: int
+    command: str
+
+    @classmethod
+    def of(cls, found: Suggestion) -> Self:
+        needs = found.needs._asdict()
+        return cls(**found._asdict(), **needs, size=found.gguf_bytes, command=found.command)
 
 
 class ModelCreate(BaseModel):

@@ -18,7 +18,7 @@ def config_from_gguf(base: GgufFile) -> PreTrainedConfig:
     if "rope_freqs.weight" in base.tensors or f"{architecture}.rope.scaling.type" in base.metadata:
         raise InvalidInput(
             f"{base.path.name} scales its rotary positions, which a GGUF describes only in part; "
-            "register this base with its Hugging Face folder or hub id beside the GGUF",
+            "register this base as a folder, with its Hugging Face weights beside the GGUF",
             path=str(base.path),
         )
     hidden = base.integer(f"{architecture}.embedding_length")

@@ -3,7 +3,7 @@
 import re
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlmodel import Session
 
@@ -17,10 +17,46 @@ from tuneloop.registry.schemas import BaseRead
 from tuneloop.registry.service import add_base as register_base
 from tuneloop.registry.service import list_bases
 from tuneloop.tables import BaseModel
+from tuneloop_workers.bases.hub import Hub, HubFile, HubRepository, Progress
 from tuneloop_workers.bases.pair import BakedBase
-from tuneloop_workers.bases.sources import PinnedRepository, from_folder, from_hub, from_package
+from tuneloop_workers.bases.sources import from_folder, from_hub, from_package
 
-_HUB = re.compile(r"([\w.-]+/[\w.-]+)@([^/]+)/([\w./-]+\.gguf)")
+_HUB = re.compile(r"([\w.-]+/[\w.-]+?)(?:@([\w.-]+))?(?:/([\w./-]+\.gguf))?")
+
+
+class Chosen(NamedTuple):
+    """A repository of the hub, pinned to what it holds now, and one of its files."""
+
+    repository: HubRepository
+    file: HubFile
+
+    @property
+    def source(self) -> str:
+        return f"hub:{self.repository.name}@{self.repository.commit}/{self.file.name}"
+
+
+def look_up(settings: Settings, source: str) -> tuple[HubRepository, str | None]:
+    """What `hub:OWNER/NAME`, with `@REVISION` and `/FILE.gguf` or without, names now; and the file, if it names one.
+
+    Raises:
+        InvalidInput: it is written otherwise. NotFound, NotAllowed, Unavailable: what the hub says.
+    """
+    parts = _HUB.fullmatch(source.removeprefix("hub:"))
+    if parts is None:
+        raise InvalidInput(f"{source!r} names nothing at the hub; write hub:OWNER/NAME", source=source)
+    name, revision, file = parts.groups()
+    return hub_of(settings).repository(name, revision or "main"), file
+
+
+def choose(repository: HubRepository, file: str | None) -> Chosen:
+    """Raises InvalidInput, naming the files, unless there is one or one is named."""
+    if file is None and len(repository.files) == 1:
+        return Chosen(repository, repository.files[0])
+    return Chosen(repository, repository.file(file or ""))
+
+
+def hub_of(settings: Settings) -> Hub:
+    return Hub(settings.hub_url, settings.hub_token.get_secret_value())
 
 
 def add_base(
@@ -31,8 +67,9 @@ def add_base(
     licence: str | None,
     upstream_url: str | None,
     context_tokens: int = CONTEXT_TOKENS,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Register a base model from `package:NAME`, `folder:PATH` or `hub:OWNER/REPO@REVISION/FILE.gguf`.
+    """Register a base model from `package:NAME`, `folder:PATH` or `hub:OWNER/NAME[@REVISION][/FILE.gguf]`.
 
     It trains, is evaluated and serves with `context_tokens` of context, or as many as it was made for if that is less.
 
@@ -48,12 +85,14 @@ def add_base(
             pair = from_package(rest, folder / "base")
         elif kind == "folder" and rest:
             pair = from_folder(Path(rest), folder / "base")
-        elif kind == "hub" and (parts := _HUB.fullmatch(rest)):
-            repository, revision, file = parts.groups()
-            pair = from_hub(PinnedRepository(repository, revision), file, folder / "base")
+        elif kind == "hub":
+            chosen = choose(*look_up(settings, source))
+            source, revision = chosen.source, chosen.repository.commit
+            pair = from_hub(hub_of(settings), chosen.repository, chosen.file, folder / "base", progress)
+            licence = licence or (pair.licence if pair.licence != "unknown" else chosen.repository.licence)
         else:
             raise InvalidInput(
-                f"{source!r} is not a source; write package:NAME, folder:PATH or hub:OWNER/REPO@REVISION/FILE.gguf",
+                f"{source!r} is not a source; write package:NAME, folder:PATH or hub:OWNER/NAME",
                 source=source,
             )
         base = _store(settings, pair, folder, name=name, source=source, revision=revision)

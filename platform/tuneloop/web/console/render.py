@@ -31,7 +31,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(asset=asset_url, figure=figure, Role=Role)
+    environment.globals.update(asset=asset_url, figure=figure, size=figures.size, Role=Role)
     environment.filters.update(
         percent=figures.percent,
         points=figures.points,

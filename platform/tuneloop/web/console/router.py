@@ -13,6 +13,7 @@ from tuneloop.web.console.pages.ab_tests import AbTestPage
 from tuneloop.web.console.pages.account import AccountPage
 from tuneloop.web.console.pages.alerts import AlertPage
 from tuneloop.web.console.pages.audit_and_jobs import AuditPage, JobsPage
+from tuneloop.web.console.pages.bases import BasesPage
 from tuneloop.web.console.pages.billing import BillingPage, ClientBillingPage
 from tuneloop.web.console.pages.correction import CorrectionPage
 from tuneloop.web.console.pages.cycles import CyclePage
@@ -56,6 +57,7 @@ PAGES: Sequence[ControllerRouterHandler] = (
     JobsPage,
     PrivacyPage,
     SchedulePage,
+    BasesPage,
     ReportPages,
     SenderPage,
     DataPage,
