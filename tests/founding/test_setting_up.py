@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import pyotp
 import pytest
 from httpx import Response
 from litestar import Litestar
@@ -10,15 +11,18 @@ from pydantic import SecretStr
 from sqlmodel import select
 
 from tests.support.factories import make_agency
+from tests.support.phone import Phone
 from tests.support.web_application import web_application
 from tuneloop.founding.setup_codes import new_setup_code
 from tuneloop.identity.request import COOKIE
+from tuneloop.kit.clock import now
+from tuneloop.kit.crypto import Vault
 from tuneloop.kit.db import Database
 from tuneloop.kit.errors import Conflict
 from tuneloop.kit.settings import Settings, SignUp
 from tuneloop.kit.slugs import slug_of
 from tuneloop.kit.storage import Storage
-from tuneloop.tables import Agency, BillingAccount, Membership, Role, SetupCode
+from tuneloop.tables import Agency, BillingAccount, Membership, Role, SecondFactor, SetupCode, User
 from tuneloop_reports.style import Language
 from tuneloop_reports.style_service import style_of
 
@@ -150,6 +154,22 @@ def test_open_sign_up_needs_no_code_and_has_a_limit(
         make_agency(database, f"other-{number}")
     answer = _found(http, slug="one-more", email="ann@north.example")
     assert (answer.status_code, "try again later" in answer.text) == (429, True)
+
+
+@pytest.mark.parametrize("settings", [SignUp.OPEN], indirect=True)
+def test_an_agency_of_one_s_own_is_no_way_around_the_second_factor(
+    http: TestClient[Litestar], database: Database, settings: Settings
+) -> None:
+    make_agency(database, "north")
+    assert _found(http).status_code == 303
+    secret = pyotp.random_base32()
+    with database.all_agencies() as session:
+        sealed = Vault(settings.secret_key.get_secret_value()).seal(secret)
+        session.add(SecondFactor(user_id=session.exec(select(User.id)).one(), sealed_secret=sealed, confirmed_at=now()))
+    refused = _found(http, slug="second")
+    assert (refused.status_code, COOKIE in refused.cookies) == (401, False)
+    assert 'name="second_factor"' in refused.text
+    assert _found(http, slug="second", second_factor=Phone(secret).code()).status_code == 303
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ Currency = Annotated[str, StringConstraints(pattern=r"^[a-z]{3}$")]
 
 
 class AgencyWanted(BaseModel):
-    """`code` is empty where none is needed."""
+    """`code` is empty where none is needed; `second_factor` is a code of whoever has an account here already."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
@@ -24,3 +24,4 @@ class AgencyWanted(BaseModel):
     owner: str = Field(min_length=1, max_length=120)
     email: EmailStr
     password: SecretStr
+    second_factor: str = Field(default="", max_length=40)

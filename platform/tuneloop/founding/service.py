@@ -16,7 +16,7 @@ from tuneloop.identity.service import (
     Seen,
     create_agency,
     new_person,
-    open_session,
+    open_checked_session,
     person_by_password,
     person_of,
 )
@@ -41,10 +41,11 @@ class Founded(NamedTuple):
 def found_agency(session: Session, *, settings: Settings, wanted: AgencyWanted, origin: str, seen: Seen) -> Founded:
     """The agency, its owner, and the owner signed in. Needs a session across agencies.
 
-    A person who has an account here confirms with its password, and keeps their name.
+    A person who has an account here confirms with its password and second factor, and keeps their name.
 
     Raises:
         NotAllowed: sign-up is closed. NotAuthenticated: the code does not work, or it is not the account's password.
+        SecondFactorNeeded: the account has one.
         Conflict: the short name is taken. InvalidInput: a weak password, or a time zone that there isn't.
         TooManyAttempts: too many agencies came about in the last hour.
     """
@@ -60,7 +61,10 @@ def found_agency(session: Session, *, settings: Settings, wanted: AgencyWanted, 
     session.flush()
     owner = Principal(agency.id, Role.OWNER, ActorKind.USER, user.id, user.name, origin)
     record(session, owner, "agency.create", "agency", agency.id, slug=agency.slug)
-    return Founded(agency, owner, open_session(session, user_id=user.id, agency_id=agency.id, seen=seen))
+    browser = open_checked_session(
+        session, user=user, agency_id=agency.id, code=wanted.second_factor, keys=settings.secret_key, seen=seen
+    )
+    return Founded(agency, owner, browser)
 
 
 def settle_agency(session: Session, *, principal: Principal, wanted: AgencyWanted) -> None:

@@ -15,7 +15,8 @@ from tuneloop.founding.schemas import AgencyWanted
 from tuneloop.founding.service import Founded, found_agency, settle_agency
 from tuneloop.founding.setup_codes import door
 from tuneloop.identity.request import HttpRequest, at_password_desk, database_of, seen_of, session_cookie, settings_of
-from tuneloop.kit.errors import Conflict, InvalidInput, NotAuthenticated, TooManyAttempts
+from tuneloop.identity.second_factor import SecondFactorNeeded
+from tuneloop.kit.errors import Conflict, InvalidInput, NotAuthenticated, TooManyAttempts, TuneloopError
 from tuneloop.kit.http import waiting
 from tuneloop.kit.slugs import slug_of
 from tuneloop.web.console.flash import back_to
@@ -56,10 +57,9 @@ class SetUpPage(Controller):
         try:
             wanted = _wanted(form)
             founded = await at_password_desk(request, wanted.email, work)
-        except (InvalidInput, Conflict, NotAuthenticated, TooManyAttempts) as refused:
-            status, problem = refused.status, refused.message
+        except (InvalidInput, Conflict, NotAuthenticated, SecondFactorNeeded, TooManyAttempts) as refused:
             kept = {name: optional(form, name) for name in KEPT}
-            answer = await run_sync(lambda: _form(request, kept, status=status, problem=problem))
+            answer = await run_sync(_form, request, kept, refused)
             answer.headers.update(waiting(refused))
             return answer
         entered = back_to("/", f"{founded.agency.name} is set up, and you are signed in. Below is what comes next.")
@@ -81,6 +81,7 @@ def _wanted(form: FormMultiDict) -> AgencyWanted:
             owner=required(form, "owner", "your name", longest=120),
             email=required(form, "email", "your e-mail address", longest=320),
             password=SecretStr(twice(form)),
+            second_factor=optional(form, "second_factor", longest=40),
         )
     except ValidationError as error:
         field = str(error.errors()[0]["loc"][0])
@@ -93,15 +94,16 @@ def _wanted(form: FormMultiDict) -> AgencyWanted:
         raise InvalidInput("choose a language of the list", field="language") from error
 
 
-def _form(request: HttpRequest, typed: dict[str, str], *, status: int = 200, problem: str = "") -> Response[str]:
+def _form(request: HttpRequest, typed: dict[str, str], refused: TuneloopError | None = None) -> Response[str]:
     with database_of(request).all_agencies() as session:
         found = door(session, settings_of(request))
     return page(
         request,
         "people/set_up.html",
-        status=status,
+        status=refused.status if refused else 200,
         door=found,
-        problem=problem,
+        problem=refused.message if refused else "",
+        has_second_factor=isinstance(refused, SecondFactorNeeded),
         typed={name: typed.get(name, "") for name in KEPT},
         currencies=CURRENCIES,
         zones=_zones(),
