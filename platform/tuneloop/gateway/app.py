@@ -16,6 +16,7 @@ from tuneloop.gateway.controller import chat_completions, list_models, read_mode
 from tuneloop.gateway.engine import TIMEOUT
 from tuneloop.gateway.errors import answer_domain_error, answer_http_error, answer_unexpected
 from tuneloop.gateway.feedback import report
+from tuneloop.gateway.journal import Journal
 from tuneloop.gateway.prediction_logger import Recorder
 from tuneloop.gateway.route_cache import RouteKeeper
 from tuneloop.gateway.service import Gateway
@@ -25,6 +26,9 @@ from tuneloop.kit.errors import TuneloopError
 from tuneloop.kit.settings import Settings
 
 log = structlog.get_logger(__name__)
+
+JOURNAL = "gateway"
+"""Folder of answers that are not stored yet, in the data folder."""
 
 gateway_handlers: list[ControllerRouterHandler] = [
     Router(
@@ -65,7 +69,8 @@ async def create_gateway(
     async with AsyncExitStack() as stack:
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=64)
         http = await stack.enter_async_context(httpx.AsyncClient(timeout=TIMEOUT, limits=limits, trust_env=False))
-        recorder = Recorder(database)
+        recorder = Recorder(database, Journal(settings.data_dir.resolve() / JOURNAL))
+        recorder.take_over()
         stack.push_async_callback(recorder.close)
         keeper = RouteKeeper(database)
         await keeper.reload()

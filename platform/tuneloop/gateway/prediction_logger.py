@@ -1,4 +1,7 @@
-"""The production log's way to the database: a bounded buffer that never slows or fails an answer."""
+"""The production log's way to the database: a bounded buffer that never slows or fails an answer.
+
+What is buffered is in a journal too, for the case that the process is killed.
+"""
 
 import asyncio
 from collections import deque
@@ -11,6 +14,7 @@ import structlog
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
+from tuneloop.gateway.journal import Journal, Segment, close
 from tuneloop.gateway.metrics import LOG_BUFFERED, LOG_DROPPED, LOG_STORED
 from tuneloop.kit.db import Database
 from tuneloop.kit.tenancy import TenantSession
@@ -32,8 +36,12 @@ class Entry(NamedTuple):
 class Recorder:
     """Lives on one event loop; rows are written in a thread. Beyond either bound the oldest rows are dropped."""
 
-    def __init__(self, database: Database, *, max_rows: int = 20_000, max_bytes: int = 64 << 20) -> None:
+    def __init__(
+        self, database: Database, journal: Journal, *, max_rows: int = 20_000, max_bytes: int = 64 << 20
+    ) -> None:
         self._database = database
+        self._journal = journal
+        self._unstored: list[Segment] = []
         self._max_rows = max_rows
         self._max_bytes = max_bytes
         self._buffer: deque[Entry] = deque()
@@ -43,6 +51,17 @@ class Recorder:
 
     def record(self, row: Prediction, *, size: int) -> None:
         """Take a row. `size`: rough bytes of its text."""
+        self._journal.append(row)
+        self._take_in(row, size)
+
+    def take_over(self) -> None:
+        """Rows that killed processes left, to be stored with the next flush."""
+        for segment in self._journal.left_behind():
+            self._unstored.append(segment)
+            for row in segment.rows():
+                self._take_in(row, len(str(row.messages)) + len(row.answer))
+
+    def _take_in(self, row: Prediction, size: int) -> None:
         self._buffer.append(Entry(row, size))
         self._bytes += size
         self._drop_oldest()
@@ -72,20 +91,25 @@ class Recorder:
             SQLAlchemyError: the database is down; the rows stay buffered.
         """
         async with self._writing:
+            self._unstored += self._journal.turn()
             left = len(self._buffer)
             while left > 0 and self._buffer:
                 batch = [self._take() for _ in range(min(BATCH_ROWS, left, len(self._buffer)))]
                 left -= len(batch)
                 await self._write(batch)
+            for segment in self._unstored:
+                segment.delete()
+            self._unstored.clear()
 
     async def close(self) -> None:
-        """Last flush at shutdown, for a few seconds at most."""
+        """Last flush at shutdown, for a few seconds at most; what is left is the next process's."""
         try:
             async with asyncio.timeout(SHUTDOWN_SECONDS):
                 await self.flush()
         except (SQLAlchemyError, TimeoutError):
-            log.error("prediction_log_lost", rows=len(self._buffer))  # noqa: TRY400 - the cause was logged before
-            LOG_DROPPED.labels("shutdown").inc(len(self._buffer))
+            log.warning("prediction_log_left", rows=len(self._buffer))
+        self._journal.close()
+        close(self._unstored)
 
     async def _write(self, batch: list[Entry]) -> None:
         try:
