@@ -1,10 +1,12 @@
 """Starts the processes of one installation, restarts those that die, stops them in order."""
 
 import os
+import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -48,6 +50,7 @@ class Supervisor:
                 child.wait(STOP_SECONDS)
             except subprocess.TimeoutExpired:
                 child.kill()
+            _end_group(child.pid)
         for watcher in self._watchers:
             watcher.join()
 
@@ -72,9 +75,16 @@ class Supervisor:
             if self._stopping.is_set():
                 return
             log.error("process_died", process=" ".join(command), code=code)
+            _end_group(self._children[command].pid)
             if self._stopping.wait(RESTART_SECONDS):
                 return
             self._launch(command)
 
     def _log(self, command: tuple[str, ...]) -> BinaryIO:
         return (self._logs / f"{'-'.join(part.lstrip('-') for part in command)}.log").open("ab")
+
+
+def _end_group(pid: int) -> None:
+    """End what a dead process has started: a server's workers would go on answering, and keep its port."""
+    with suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)

@@ -20,6 +20,7 @@ from tuneloop_workers.training import child
 
 PATIENCE = 120.0
 GPU = ("worker", "--queues", "gpu")
+SLOW = ("worker", "--queues", "slow")
 DEFAULT = ("worker", "--queues", "quick", "--queues", "default")
 
 

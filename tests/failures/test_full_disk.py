@@ -22,7 +22,7 @@ pytestmark = [
 ]
 
 DISK = "256m"
-LEFT = (2_000_000, 300_000, 20_000)
+LEFT = (400_000, 100_000, 10_000)
 """Bytes that are free when the training begins."""
 
 
