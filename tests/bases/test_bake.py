@@ -6,16 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
-from transformers import AutoModelForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM
 
 from tests.support.tiny_models import CONTEXT, ArchitectureName, TinyPair, build_tiny_pair
 from tuneloop.kit.errors import Conflict, CorruptArtifact, InvalidInput
-from tuneloop_workers.bases.architectures import Architecture
 from tuneloop_workers.bases.bake import bake
 from tuneloop_workers.bases.gguf_file import GgufFile
 from tuneloop_workers.bases.pair import describe_pair
 
-ARCHITECTURES: tuple[ArchitectureName, ...] = ("gemma3", "llama", "qwen2", "qwen3")
+ARCHITECTURES: tuple[ArchitectureName, ...] = ("gemma2", "gemma3", "llama", "phi3", "qwen2", "qwen3")
 
 
 @pytest.fixture(scope="module", params=ARCHITECTURES)
@@ -29,7 +28,7 @@ def test_baked_weights_are_bit_for_bit_those_of_the_gguf(pair: TinyPair, tmp_pat
     original, found = load_file(pair.weights / "model.safetensors"), load_file(baked.weights / "model.safetensors")
     assert found.keys() == original.keys()
     assert all(np.allclose(found[name], original[name], rtol=0, atol=1e-7) for name in original)
-    if baked.architecture != Architecture.GEMMA3:
+    if not baked.architecture.startswith("gemma"):
         assert all(np.array_equal(found[name], original[name]) for name in original)
 
 
@@ -94,6 +93,12 @@ def test_weights_and_gguf_of_different_models_are_no_pair(tmp_path: Path) -> Non
     llama, qwen = build_tiny_pair(tmp_path / "a", "llama"), build_tiny_pair(tmp_path / "b", "qwen3")
     with pytest.raises(CorruptArtifact, match="different models"):
         describe_pair(llama.gguf, qwen.weights)
+
+
+def test_weights_of_mistral_go_with_a_gguf_that_says_llama(tmp_path: Path) -> None:
+    pair = build_tiny_pair(tmp_path, "mistral")
+    assert AutoConfig.from_pretrained(pair.weights).model_type == "mistral"
+    assert describe_pair(pair.gguf, pair.weights).architecture == "llama"
 
 
 def test_a_pair_with_different_tokenizers_is_refused(tmp_path: Path) -> None:

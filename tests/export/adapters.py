@@ -6,16 +6,13 @@ import torch
 from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM
 
-from tuneloop_workers.bases.architectures import LINEAR_MODULES
-
 
 def random_adapter(
     weights: Path, folder: Path, *, seed: int = 0, rank: int = 4, alpha: int = 8, spread: float = 0.1
 ) -> Path:
     """Writes a LoRA on all linear layers; both factors are normal, B with this standard deviation."""
     torch.manual_seed(seed)
-    targets = [module.rsplit(".", 1)[1] for module in LINEAR_MODULES]
-    config = LoraConfig(r=rank, lora_alpha=alpha, target_modules=targets, task_type="CAUSAL_LM")
+    config = LoraConfig(r=rank, lora_alpha=alpha, target_modules="all-linear", task_type="CAUSAL_LM")
     model = get_peft_model(AutoModelForCausalLM.from_pretrained(weights), config)
     with torch.no_grad():
         for name, parameter in model.named_parameters():

@@ -7,7 +7,7 @@ import pytest
 from tests.export.adapters import random_adapter
 from tests.support.tiny_models import ArchitectureName, TinyPair, build_tiny_pair
 
-ARCHITECTURES: tuple[ArchitectureName, ...] = ("gemma3", "llama", "qwen2", "qwen3")
+ARCHITECTURES: tuple[ArchitectureName, ...] = ("gemma2", "gemma3", "llama", "phi3", "qwen2", "qwen3")
 
 
 class Tuned(NamedTuple):

@@ -41,7 +41,7 @@ def test_tiny_base_answers_alike_on_both_sides(tuned: TunedModels, architecture:
     np.testing.assert_allclose(served(base.gguf), trained(base.weights), atol=F32_TOLERANCE)
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("architecture", [*ARCHITECTURES, "mistral"])
 def test_exported_adapter_equals_peft(tuned: TunedModels, architecture: ArchitectureName, tmp_path: Path) -> None:
     base, adapter, _ = tuned(architecture)
     export_lora(adapter, base.gguf, tmp_path / "adapter.gguf", half=False)

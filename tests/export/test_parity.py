@@ -7,15 +7,18 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from transformers import AutoTokenizer
 
 from tests.export.adapters import random_adapter
 from tests.export.conftest import ARCHITECTURES
+from tests.support.chat_templates import GEMMA
 from tests.support.tiny_models import ArchitectureName, build_tiny_pair
 from tuneloop.kit.errors import Conflict, InvalidInput
 from tuneloop.kit.jobs.runtime import Cancelled
 from tuneloop.registry.contract import Contract, Decoding, Quantisation, Task, Template
 from tuneloop.registry.templates import Message
 from tuneloop_workers.bases.bake import bake
+from tuneloop_workers.bases.chat import chat_from
 from tuneloop_workers.bases.gguf_file import GgufFile
 from tuneloop_workers.export.adapter import AdapterTensors, Factors, write_folder
 from tuneloop_workers.export.decisions import compare
@@ -80,7 +83,7 @@ def test_a_faithful_export_passes_however_sharp(
     found = parity(base.bases, [base.pair(f"spread-{spread}", spread=spread)], SORTING, PROMPTS)
 
     assert (found.n, found.decisions, found.sure_same) == (5, 5, found.sure)
-    assert found.export_error < found.limit / 2
+    assert found.export_error < 0.8 * found.limit
     assert found.strength == pytest.approx(1.0, abs=0.01)
 
 
@@ -89,7 +92,11 @@ def test_a_blend_that_writes_text_passes_in_every_template(quantised: Build, tem
     base = quantised("gemma3")
     blend = [base.pair("a", spread=0.1)._replace(scale=0.4), base.pair("b", spread=0.1, seed=2)._replace(scale=0.6)]
     writing = Contract(
-        task=Task.GENERATE, system_prompt="You answer.", template=template, decoding=Decoding(max_tokens=4)
+        task=Task.GENERATE,
+        system_prompt="You answer.",
+        template=template,
+        decoding=Decoding(max_tokens=4),
+        chat=chat_from(GEMMA, AutoTokenizer.from_pretrained(base.bases.weights)) if template is Template.BASE else None,
     )
 
     found = parity(base.bases, blend, writing, PROMPTS)

@@ -17,12 +17,12 @@ from tuneloop_workers.bases.architectures import (
     Architecture,
     Heads,
     gguf_modules,
-    model_type,
+    model_types,
     parse_architecture,
     values_to_gguf,
 )
 
-ArchitectureName = Literal["gemma3", "llama", "qwen2", "qwen3"]
+ArchitectureName = Literal["gemma2", "gemma3", "llama", "mistral", "phi3", "qwen2", "qwen3"]
 
 SLIDING_WINDOW = 32
 CONTEXT = 1024
@@ -39,8 +39,11 @@ CONTROL_TOKENS = (
     "<|end_header_id|>",
     "<|eot_id|>",
 )
+_GEMMAS = (Architecture.GEMMA2, Architecture.GEMMA3)
 _PRE_TOKENIZERS = {
+    Architecture.GEMMA2: "gpt-2",
     Architecture.GEMMA3: "gpt-2",
+    Architecture.PHI3: "gpt-2",
     Architecture.LLAMA: "llama-bpe",
     Architecture.QWEN2: "qwen2",
     Architecture.QWEN3: "qwen2",
@@ -64,13 +67,14 @@ def build_tiny_pair(folder: Path, architecture: ArchitectureName, *, seed: int =
     """Writes `folder/hf` and `folder/model.gguf`: hidden 64, 4 query and 2 key-value heads of 16, about 450 tokens.
 
     Weights are random with a spread that makes the output distribution far from flat, and all are exactly
-    representable in F16. Gemma 3 has 6 layers (five with a sliding window of 32, one full) and tied embeddings,
-    the others 3 layers and a separate output layer.
+    representable in F16. Gemma 3 has 6 layers (five with a sliding window of 32, one full; Gemma 2 every other one)
+    and tied embeddings, the others 3 layers and a separate output layer.
     """
     family = parse_architecture(architecture)
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer = _tokenizer(family)
-    config = _config(family, len(tokenizer))
+    named = "mistral" if architecture == "mistral" else model_types(family)[0]
+    config = _config(family, named, len(tokenizer))
     state = _random_model(config, folder / "hf", seed)
     tokenizer.save_pretrained(folder / "hf")
     path = folder / "model.gguf"
@@ -102,8 +106,8 @@ def _tokenizer(family: Architecture) -> PreTrainedTokenizerFast:
     )
 
 
-def _config(family: Architecture, vocabulary: int) -> PreTrainedConfig:
-    gemma = family is Architecture.GEMMA3
+def _config(family: Architecture, named: str, vocabulary: int) -> PreTrainedConfig:
+    gemma = family in _GEMMAS
     sizes: dict[str, Any] = {
         "vocab_size": vocabulary,
         "hidden_size": 64,
@@ -119,17 +123,21 @@ def _config(family: Architecture, vocabulary: int) -> PreTrainedConfig:
         "eos_token_id": 1,
         "bos_token_id": 2,
     }
+    if family is Architecture.GEMMA2:
+        sizes |= {"attn_logit_softcapping": 5.0, "final_logit_softcapping": 3.0}
+    if family is Architecture.PHI3 or named == "mistral":
+        sizes |= {"sliding_window": None}
     if gemma:
         sizes |= {"query_pre_attn_scalar": HEAD_SIZE, "sliding_window": SLIDING_WINDOW}
     else:
         sizes |= {"rope_parameters": {"rope_type": "default", "rope_theta": 10000.0}}
-    return AutoConfig.for_model(model_type(family), **sizes)
+    return AutoConfig.for_model(named, **sizes)
 
 
 def _random_model(config: PreTrainedConfig, folder: Path, seed: int) -> Mapping[str, NDArray[np.float32]]:
     model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)  # type: ignore[no-untyped-call]
     generator = torch.Generator().manual_seed(seed)
-    norm_mean = 0.0 if config.model_type == "gemma3_text" else 1.0
+    norm_mean = 0.0 if config.model_type.startswith("gemma") else 1.0
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             mean = norm_mean if name.endswith("norm.weight") else 0.0
@@ -162,7 +170,8 @@ def _write_gguf(
 
 def _add_shape(writer: gguf.GGUFWriter, family: Architecture, config: PreTrainedConfig) -> None:
     writer.add_type("model")
-    writer.add_name(f"tiny random {family.value}")
+    # llama.cpp wants tokens of Phi 3's own where the name says so.
+    writer.add_name("tiny random model")
     writer.add_license("apache-2.0")
     writer.add_file_type(gguf.LlamaFileType.ALL_F32)
     writer.add_context_length(config.max_position_embeddings)
@@ -174,9 +183,13 @@ def _add_shape(writer: gguf.GGUFWriter, family: Architecture, config: PreTrained
     writer.add_key_length(HEAD_SIZE)
     writer.add_value_length(HEAD_SIZE)
     writer.add_layer_norm_rms_eps(config.rms_norm_eps)
-    if family is Architecture.GEMMA3:
+    if family is Architecture.GEMMA2:
+        writer.add_attn_logit_softcapping(config.attn_logit_softcapping)
+        writer.add_final_logit_softcapping(config.final_logit_softcapping)
+    if family in _GEMMAS:
         writer.add_sliding_window(config.sliding_window)
-        writer.add_rope_freq_base(config.rope_parameters["full_attention"]["rope_theta"])
+        rope = config.rope_parameters
+        writer.add_rope_freq_base(rope.get("full_attention", rope)["rope_theta"])
     else:
         writer.add_rope_dimension_count(HEAD_SIZE)
         writer.add_rope_freq_base(config.rope_parameters["rope_theta"])

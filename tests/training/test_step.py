@@ -116,6 +116,15 @@ def test_unverified_architecture_takes_the_plain_path() -> None:
     assert_equal_steps(model, list(range(10, 40)), batch_of(9, 12), 1e-6)
 
 
+@pytest.mark.parametrize("architecture", ["gemma2", "mistral", "phi3"])
+def test_families_without_savings_train_by_the_model_s_own_logits(
+    tiny_weights: Tiny, architecture: ArchitectureName
+) -> None:
+    model = adapted(tiny_weights(architecture))
+    assert model.config.model_type not in VERIFIED
+    assert_equal_steps(model, list(range(10, 40)), batch_of(9, 12), 1e-6)
+
+
 def test_long_completions_are_scored_chunk_by_chunk(gemma: Path) -> None:
     assert_equal_steps(adapted(gemma), [2], batch_of(120, 110, answer=90), 1e-6)
 

@@ -1,7 +1,8 @@
 """The model families we convert, and how their tensors differ between Hugging Face and GGUF.
 
-Names follow the `gguf` library's own tables. Two families store values differently: Llama interleaves the rows of
-the query and key projections (rotary pairs side by side), Gemma 3 stores norm weights plus one.
+Names follow the `gguf` library's own tables. Three families store values differently: Llama interleaves the rows of
+the query and key projections (rotary pairs side by side), Gemma 2 and 3 store norm weights plus one. Phi 3 and 4 keep
+query, key and value in one layer, and gate and up projection in another, on both sides.
 """
 
 from enum import StrEnum
@@ -17,8 +18,10 @@ from tuneloop.kit.errors import InvalidInput
 class Architecture(StrEnum):
     """Values are `general.architecture` of a GGUF."""
 
+    GEMMA2 = "gemma2"
     GEMMA3 = "gemma3"
     LLAMA = "llama"
+    PHI3 = "phi3"
     QWEN2 = "qwen2"
     QWEN3 = "qwen3"
 
@@ -29,11 +32,15 @@ class Heads(NamedTuple):
 
 
 _MODEL_TYPES = {
-    Architecture.GEMMA3: "gemma3_text",
-    Architecture.LLAMA: "llama",
-    Architecture.QWEN2: "qwen2",
-    Architecture.QWEN3: "qwen3",
+    Architecture.GEMMA2: ("gemma2",),
+    Architecture.GEMMA3: ("gemma3_text",),
+    Architecture.LLAMA: ("llama", "mistral"),
+    Architecture.PHI3: ("phi3",),
+    Architecture.QWEN2: ("qwen2",),
+    Architecture.QWEN3: ("qwen3",),
 }
+"""`model_type` of Hugging Face's config; the first is what a GGUF is baked as. Mistral is Llama but for its name."""
+
 LINEAR_MODULES = (
     "self_attn.q_proj",
     "self_attn.k_proj",
@@ -43,16 +50,20 @@ LINEAR_MODULES = (
     "mlp.up_proj",
     "mlp.down_proj",
 )
+_FUSED_MODULES = ("self_attn.qkv_proj", "self_attn.o_proj", "mlp.gate_up_proj", "mlp.down_proj")
+_GEMMAS = (Architecture.GEMMA2, Architecture.GEMMA3)
 _HEAD_NORMS = ("self_attn.q_norm", "self_attn.k_norm")
+_AROUND_BOTH_PARTS = (
+    "input_layernorm",
+    "post_attention_layernorm",
+    "pre_feedforward_layernorm",
+    "post_feedforward_layernorm",
+)
 _LAYER_NORMS = {
-    Architecture.GEMMA3: (
-        *_HEAD_NORMS,
-        "input_layernorm",
-        "post_attention_layernorm",
-        "pre_feedforward_layernorm",
-        "post_feedforward_layernorm",
-    ),
+    Architecture.GEMMA2: _AROUND_BOTH_PARTS,
+    Architecture.GEMMA3: (*_HEAD_NORMS, *_AROUND_BOTH_PARTS),
     Architecture.LLAMA: ("input_layernorm", "post_attention_layernorm"),
+    Architecture.PHI3: ("input_layernorm", "post_attention_layernorm"),
     Architecture.QWEN2: ("input_layernorm", "post_attention_layernorm"),
     Architecture.QWEN3: (*_HEAD_NORMS, "input_layernorm", "post_attention_layernorm"),
 }
@@ -60,22 +71,21 @@ _LAYER_NORMS = {
 
 def parse_architecture(name: str) -> Architecture:
     """Architecture from a GGUF's `general.architecture` or a Hugging Face `model_type`."""
-    for architecture, model_type in _MODEL_TYPES.items():
-        if name in (architecture.value, model_type):
+    for architecture, types in _MODEL_TYPES.items():
+        if name in (architecture.value, *types):
             return architecture
     known = ", ".join(Architecture)
     raise InvalidInput(f"architecture {name!r} is not supported; use a base of one of: {known}", architecture=name)
 
 
-def model_type(architecture: Architecture) -> str:
-    """`model_type` of the Hugging Face config."""
+def model_types(architecture: Architecture) -> tuple[str, ...]:
+    """What the Hugging Face config may say that it is; the first is what we bake."""
     return _MODEL_TYPES[architecture]
 
 
 def linear_modules(architecture: Architecture) -> tuple[str, ...]:
     """Linear layers of a decoder layer, which an adapter can be on."""
-    del architecture
-    return LINEAR_MODULES
+    return _FUSED_MODULES if architecture is Architecture.PHI3 else LINEAR_MODULES
 
 
 def gguf_modules(architecture: Architecture, layers: int) -> dict[str, str]:
@@ -83,7 +93,9 @@ def gguf_modules(architecture: Architecture, layers: int) -> dict[str, str]:
     names = gguf.get_tensor_name_map(_gguf_architecture(architecture), layers)
     modules = ["model.embed_tokens", "model.norm", "lm_head"]
     for layer in range(layers):
-        modules += [f"model.layers.{layer}.{part}" for part in (*_LAYER_NORMS[architecture], *LINEAR_MODULES)]
+        modules += [
+            f"model.layers.{layer}.{part}" for part in (*_LAYER_NORMS[architecture], *linear_modules(architecture))
+        ]
     return {module: found for module in modules if (found := names.get_name(module)) is not None}
 
 
@@ -94,7 +106,7 @@ def values_to_gguf(
     if architecture is Architecture.LLAMA and (count := _rotary_heads(module, heads)):
         paired = values.reshape(count, 2, values.shape[0] // count // 2, *values.shape[1:])
         return paired.swapaxes(1, 2).reshape(values.shape)
-    if architecture is Architecture.GEMMA3 and module.endswith("norm"):
+    if architecture in _GEMMAS and module.endswith("norm"):
         return values + np.float32(1)
     return values
 
@@ -106,7 +118,7 @@ def values_from_gguf(
     if architecture is Architecture.LLAMA and (count := _rotary_heads(module, heads)):
         paired = values.reshape(count, values.shape[0] // count // 2, 2, *values.shape[1:])
         return paired.swapaxes(1, 2).reshape(values.shape)
-    if architecture is Architecture.GEMMA3 and module.endswith("norm"):
+    if architecture in _GEMMAS and module.endswith("norm"):
         return values - np.float32(1)
     return values
 

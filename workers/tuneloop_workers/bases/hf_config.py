@@ -4,12 +4,12 @@ import numpy as np
 from transformers import AutoConfig, PreTrainedConfig
 
 from tuneloop.kit.errors import InvalidInput
-from tuneloop_workers.bases.architectures import Architecture, Heads, model_type
+from tuneloop_workers.bases.architectures import Architecture, Heads, model_types
 from tuneloop_workers.bases.gguf_facts import architecture_of, context_length_of, heads_of, layers_of
 from tuneloop_workers.bases.gguf_file import GgufFile
 
 _DEFAULT_ROPE_BASE = 10_000.0
-_GEMMA3_27B_LAYERS = 62
+_GEMMA2_27B_LAYERS, _GEMMA3_27B_LAYERS = 46, 62
 
 
 def config_from_gguf(base: GgufFile) -> PreTrainedConfig:
@@ -38,7 +38,7 @@ def config_from_gguf(base: GgufFile) -> PreTrainedConfig:
         **_special_tokens(base),
         **_family_settings(base, architecture, hidden, heads, head_size),
     }
-    config = AutoConfig.for_model(model_type(architecture), **settings)
+    config = AutoConfig.for_model(model_types(architecture)[0], **settings)
     config.dtype = "float32"
     return config
 
@@ -57,6 +57,20 @@ def _family_settings(
             "query_pre_attn_scalar": hidden // heads.query if is_27b else head_size,
             "rope_parameters": {"full_attention": full, "sliding_attention": local},
         }
+    if architecture is Architecture.GEMMA2:
+        is_27b = layers_of(base) == _GEMMA2_27B_LAYERS
+        return {
+            "sliding_window": base.integer("gemma2.attention.sliding_window"),
+            "query_pre_attn_scalar": hidden // heads.query if is_27b else head_size,
+            "attn_logit_softcapping": base.real("gemma2.attn_logit_softcapping"),
+            "final_logit_softcapping": base.real("gemma2.final_logit_softcapping"),
+            "rope_parameters": full,
+        }
+    if architecture is Architecture.PHI3:
+        # llama.cpp reads the whole context where the family's first models look at a window of it.
+        turned = base.metadata.get("phi3.rope.dimension_count", head_size)
+        partial = {"partial_rotary_factor": int(str(turned)) / head_size}
+        return {"sliding_window": None, "rope_parameters": full | partial, **partial}
     biased = {"attention_bias": "blk.0.attn_q.bias" in base.tensors}
     return {"rope_parameters": full, **({} if architecture is Architecture.QWEN2 else biased)}
 

@@ -7,7 +7,7 @@ from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig
 
 from tuneloop.kit.errors import CorruptArtifact
 from tuneloop.registry.contract import BaseChat
-from tuneloop_workers.bases.architectures import model_type
+from tuneloop_workers.bases.architectures import model_types
 from tuneloop_workers.bases.chat import chat_of
 from tuneloop_workers.bases.gguf_facts import architecture_of, context_length_of, heads_of, layers_of, quantisation_of
 from tuneloop_workers.bases.gguf_file import GgufFile
@@ -50,9 +50,9 @@ def describe_pair(gguf: Path, weights: Path) -> BakedBase:
 
 
 def _check_same_shape(base: GgufFile, config: PreTrainedConfig) -> None:
-    heads = heads_of(base)
+    heads, types = heads_of(base), model_types(architecture_of(base))
     serving = {
-        "model_type": model_type(architecture_of(base)),
+        "model_type": config.model_type if config.model_type in types else types[0],
         "num_hidden_layers": layers_of(base),
         "num_attention_heads": heads.query,
         "num_key_value_heads": heads.key_value,

@@ -68,8 +68,12 @@ class Reference:
         )
         last = hidden.last_hidden_state[torch.arange(len(suffixes)), torch.tensor([len(s) - 1 for s in suffixes])]
         head: torch.nn.Module = self._model.get_output_embeddings()  # type: ignore[no-untyped-call]
-        logprobs: torch.Tensor = head(last).log_softmax(-1)
-        return np.asarray(logprobs)
+        logits: torch.Tensor = head(last)
+        # Gemma 2 bends its logits, so that they stay below a number.
+        cap = getattr(self._model.config, "final_logit_softcapping", None)
+        if cap is not None:
+            logits = cap * torch.tanh(logits / cap)
+        return np.asarray(logits.log_softmax(-1))
 
 
 def _batches(suffixes: Sequence[Sequence[int]]) -> Iterator[list[int]]:
