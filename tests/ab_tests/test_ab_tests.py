@@ -234,7 +234,8 @@ def test_a_plan_without_a_test_offers_one_at_its_price(stage: Stage) -> None:
     assert error["code"] == "not_included"
     assert "tuneloop plan extra acme ab_test" in error["message"]
     assert error["details"]["price"] > 0
-    assert stage.api.post("/api/v1/clients/acme/extras", json={"feature": "ab_test"}).status_code == 201
+    extra = {"feature": "ab_test", "agreed_price": error["details"]["price"]}
+    assert stage.api.post("/api/v1/clients/acme/extras", json=extra).status_code == 201
     test_id = stage.start()["id"]
     stage.api.post(f"/api/v1/ab-tests/{test_id}/stop", json={})
     with stage.database.unit(stage.agency.id) as session:

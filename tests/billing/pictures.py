@@ -98,7 +98,14 @@ def _money(home: Committed) -> None:
                 )
             )
         northwind = session.exec(select(Client).where(Client.slug == "northwind")).one()
-        order_extra(session, principal=owner, client="northwind", feature=Feature.RETRAIN, reason="holiday campaign")
+        order_extra(
+            session,
+            principal=owner,
+            client="northwind",
+            feature=Feature.RETRAIN,
+            reason="holiday campaign",
+            agreed_price=70_000,
+        )
         offer(session, client_id=northwind.id, feature=Feature.NEW_CATEGORY, reason="40 questions about gift cards")
 
 

@@ -29,6 +29,7 @@ from tuneloop.tables import (
     SubscriptionState,
     Unit,
     UsageRecord,
+    UseState,
     WorkEntry,
 )
 from tuneloop_billing.daily_round import next_round
@@ -109,11 +110,11 @@ def test_a_month_ends_for_clients_on_all_plans_though_its_workers_die(
             answer(session, model, SPAN.end - timedelta(microseconds=1))
             answer(session, model, SPAN.end)
         session.add(gpu_job(agency_of_three["basic"], SPAN.start + timedelta(days=3), 90 * 60))
-    ordered = {"feature": "labels", "quantity": 10}
+    ordered = {"feature": "ab_test", "agreed_price": 30_000}
     assert north.http.post("/api/v1/clients/client-premium/extras", json=ordered).status_code == 201
     with north.database.unit(north.agency.id) as session:
         for use in session.exec(select(ServiceUse)):
-            use.at = SPAN.start + timedelta(days=4)
+            use.at, use.state, use.subject = SPAN.start + timedelta(days=4), UseState.USED, "ab_test:1"
 
     north.shop.lever("clock", {"to": int(RENEWAL.timestamp()) + 60})
     north.settle()
@@ -147,7 +148,7 @@ def test_a_month_ends_for_clients_on_all_plans_though_its_workers_die(
         close_month(north.at_work(), close.id, reports)
     assert deaths > 15
 
-    totals = {"basic": 75_000 + 30 * 50, "standard": 200_000, "premium": 400_000 + 10 * 100}
+    totals = {"basic": 75_000 + 30 * 50, "standard": 200_000, "premium": 400_000 + 30_000}
     for tier, client in agency_of_three.items():
         (invoice,) = month_invoices(north, client)
         texts = [line.description for line in invoice.lines.data]

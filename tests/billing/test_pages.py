@@ -134,12 +134,16 @@ def test_from_a_plan_to_a_paid_invoice_and_an_end_on_a_phone(owner: Visitor, sit
     page.get_by_label("How many").fill("5")
     page.get_by_label("For the invoice").fill("<script>alert(1)</script>")
     page.get_by_role("button", name="Order", exact=True).click()
+    expect(page.get_by_text("This orders 5 extra labels")).to_contain_text("in the plan are left, and used first) for")
+    assert owner.overflow() == 0
+    page.get_by_role("button", name="Yes, do it").click()
     expect(page.get_by_text("<script>alert(1)</script>").first).to_be_visible()
     with site.home.database.unit(site.home.agency.id) as session:
         offer(session, client_id=site.january.workshop.client.id, feature=Feature.RETRAIN, reason="a fall")
     page.goto("/billing")
     page.get_by_role("link", name="retrain for").click()
     page.get_by_role("table", name="Extras").get_by_role("button", name="Order").click()
+    page.get_by_role("button", name="Yes, do it").click()
     expect(page.get_by_role("status").first).to_contain_text("Ordered.")
     with site.home.database.unit(site.home.agency.id) as session:
         uses = session.exec(select(ServiceUse)).all()

@@ -2,21 +2,23 @@
 
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
-from sqlmodel import select
+from sqlmodel import col, select
 
 from tests.billing.conftest import OnPlan
 from tests.support.cycles import Workshop, make_workshop
 from tests.support.factories import SUPPORT, make_key
 from tuneloop.clients.dunning import STEPS
-from tuneloop.clients.entitlements import NotIncluded, Suspended, allowance, quorum, require
+from tuneloop.clients.entitlements import NotIncluded, Suspended, allowance, contract_of, quorum, require
+from tuneloop.clients.months import Month
 from tuneloop.clients.offers import offer
 from tuneloop.kit.clock import now
 from tuneloop.kit.db import Database
-from tuneloop.kit.jobs import JobRow
+from tuneloop.kit.jobs import JobRow, JobState
 from tuneloop.registry.service import point
 from tuneloop.tables import (
     Agency,
@@ -31,9 +33,12 @@ from tuneloop.tables import (
     Source,
     Subscription,
     SubscriptionState,
+    Unit,
+    UsageRecord,
     UseState,
 )
 from tuneloop_billing.jobs import SyncSubscription
+from tuneloop_billing.month_end.statement import billable
 
 Http = TestClient[Litestar]
 PLAN = "/api/v1/clients/acme/plan"
@@ -133,7 +138,13 @@ def test_a_retrain_beyond_the_plan_is_offered_and_done_once_ordered(
     assert (error["details"]["price"], error["details"]["currency"]) == (70_000, "usd")
     assert "it can be ordered for 700.00 USD: tuneloop plan extra acme retrain" in error["message"]
 
-    (ordered,) = api.post("/api/v1/clients/acme/extras", json={"feature": "retrain"}).json()
+    asked = api.post("/api/v1/clients/acme/extras", json={"feature": "retrain"})
+    assert (asked.status_code, asked.json()["error"]["code"]) == (409, "confirmation_needed")
+    assert "one extra retrain for 700.00 USD" in asked.json()["error"]["message"]
+    agreed = asked.json()["error"]["details"]["confirm"]
+    assert api.post("/api/v1/clients/acme/extras", json={"feature": "retrain", "agreed_price": 1}).status_code == 409
+    assert api.get("/api/v1/clients/acme/extras").json() == []
+    (ordered,) = api.post("/api/v1/clients/acme/extras", json={"feature": "retrain"} | agreed).json()
     assert (ordered["state"], ordered["unit_price"]) == ("accepted", 70_000)
     assert propose(api).status_code == 201
     (used,) = api.get("/api/v1/clients/acme/extras").json()
@@ -149,7 +160,7 @@ def test_a_retrain_that_came_to_nothing_uses_up_nothing(
     for _ in range(3):
         assert propose(api).status_code == 201
         end(database, agency, CycleState.REJECTED)
-    api.post("/api/v1/clients/acme/extras", json={"feature": "retrain"})
+    api.post("/api/v1/clients/acme/extras", json={"feature": "retrain", "agreed_price": 70_000})
     assert propose(api).status_code == 201
     end(database, agency, CycleState.DEPLOYED)
     assert propose(api).status_code == 201
@@ -184,6 +195,43 @@ def test_what_has_no_price_can_t_be_ordered(api: Http, on_plan: OnPlan) -> None:
     assert api.post("/api/v1/clients/acme/extras", json={"feature": "gpu_minutes"}).status_code == 422
 
 
+def test_what_the_plan_includes_is_used_before_any_extra_is_billed(
+    api: Http, on_plan: OnPlan, workshop: Workshop, database: Database, agency: Agency
+) -> None:
+    """Ten labels were billed although 32 of the included ones were left, and "GPU 0 of 720" stood beside 16 minutes."""
+    on_plan("standard")
+    order = {"feature": "labels", "quantity": 10}
+    asked = api.post("/api/v1/clients/acme/extras", json=order).json()["error"]
+    assert "10 extra labels (160 of this month's 160 in the plan are left, and used first)" in asked["message"]
+    api.post("/api/v1/clients/acme/extras", json=order | asked["details"]["confirm"])
+    month = Month.of(now(), ZoneInfo("UTC"))
+    span = month.span(ZoneInfo("UTC"))
+    with database.unit(agency.id) as session:
+        contract = contract_of(session, workshop.client.id)
+        assert contract is not None
+        for given, due, left in ((128, [], [10]), (160, [], [10]), (163, [3], [7]), (163, [3], [7])):
+            used = UsageRecord(client_id=workshop.client.id, month=str(month), unit=Unit.LABELS, quantity=given)
+            found = billable(session, contract, span, {Unit.LABELS: used})
+            assert [use.quantity for use in found] == due, given
+            session.flush()
+            rest = session.exec(select(ServiceUse).where(col(ServiceUse.id).not_in([use.id for use in found]))).all()
+            assert [(use.quantity, use.state) for use in rest] == [(each, UseState.ACCEPTED) for each in left], given
+        session.add(
+            JobRow(
+                client_id=workshop.client.id,
+                name="retraining.train",
+                queue="gpu",
+                args={},
+                max_attempts=1,
+                state=JobState.SUCCEEDED,
+                started_at=now() - timedelta(minutes=16),
+                finished_at=now() - timedelta(milliseconds=10),
+            )
+        )
+    minutes = next(each for each in api.get(PLAN).json()["allowances"] if each["feature"] == "gpu_minutes")
+    assert (minutes["included"], minutes["used"], minutes["left"]) == (240, 16, 224)
+
+
 def test_an_offer_is_decided_once(
     api: Http, on_plan: OnPlan, workshop: Workshop, database: Database, agency: Agency
 ) -> None:
@@ -195,7 +243,10 @@ def test_an_offer_is_decided_once(
         ]
         assert offers[0] is not None
         assert offers[0] is offers[1]
-    assert api.post(f"/api/v1/offers/{offers[0].id}/accept").json()["state"] == "accepted"
+    path = f"/api/v1/offers/{offers[0].id}/accept"
+    agreed = api.post(path, json={}).json()["error"]["details"]["confirm"]
+    assert agreed == {"agreed_price": 90_000}
+    assert api.post(path, json=agreed).json()["state"] == "accepted"
     late = api.post(f"/api/v1/offers/{offers[0].id}/decline")
     assert late.status_code == 409
     assert propose(api).status_code == 201
@@ -236,10 +287,14 @@ def test_pause_resume_and_cancel(api: Http, on_plan: OnPlan) -> None:
     assert "models keep serving and data is kept" in held.json()["error"]["message"]
     assert api.post(f"{PLAN}/pause").status_code == 409
     assert api.post(f"{PLAN}/resume").json()["state"] == "active"
-    assert api.post(f"{PLAN}/cancel", json={}).json()["cancel_at_period_end"] is True
+    asked = api.post(f"{PLAN}/cancel", json={}).json()["error"]
+    assert (asked["code"], asked["details"]["confirm"]) == ("confirmation_needed", {"confirmed": True})
+    assert "ends acme's subscription to Standard retrain (2,000.00 USD per month)" in asked["message"]
+    assert api.get(PLAN).json()["cancel_at_period_end"] is False
+    assert api.post(f"{PLAN}/cancel", json={"confirmed": True}).json()["cancel_at_period_end"] is True
     assert propose(api).status_code == 201
     assert api.post(f"{PLAN}/resume").json()["cancel_at_period_end"] is False
-    assert api.post(f"{PLAN}/cancel", json={"at_once": True}).json()["state"] == "cancelled"
+    assert api.post(f"{PLAN}/cancel", json={"at_once": True, "confirmed": True}).json()["state"] == "cancelled"
     assert api.post(f"{PLAN}/resume").status_code == 409
     assert on_plan("basic")["state"] == "active"
 
@@ -303,7 +358,8 @@ def test_a_label_added_in_production_is_a_category_of_the_plan(
     refused = change("gift", "exchange")
     assert refused.status_code == 402
     assert "tuneloop plan extra acme new_category" in refused.json()["error"]["message"]
-    assert api.post("/api/v1/clients/acme/extras", json={"feature": "new_category"}).status_code == 201
+    extra = {"feature": "new_category", "agreed_price": refused.json()["error"]["details"]["price"]}
+    assert api.post("/api/v1/clients/acme/extras", json=extra).status_code == 201
     for _ in range(2):
         assert change("gift", "exchange").status_code == 200
     assert change("gift", "exchange", "praise").status_code == 402

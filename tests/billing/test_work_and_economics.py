@@ -63,7 +63,7 @@ def test_a_month_in_figures(api: Http, on_plan: OnPlan, database: Database, agen
     gone = make_client(database, agency, "gone")
     api.put("/api/v1/clients/gone/plan", json={"plan": "standard"})
     api.patch("/api/v1/billing", json={"gpu_hour_cost": 250})
-    for activity, minutes in (("collect", 40), ("compare", 20)):
+    for activity, minutes in (("collect", 40), ("compare", 19)):
         api.post(WORK, json={"activity": activity, "minutes": minutes})
     with database.unit(agency.id) as session:
         left = session.exec(select(Subscription).where(Subscription.client_id == gone.id)).one()
@@ -93,6 +93,9 @@ def test_a_month_in_figures(api: Http, on_plan: OnPlan, database: Database, agen
                 finished_at=now(),
             )
         )
+    early = next(each for each in api.get("/api/v1/economics").json()["clients"] if each["client"] == "acme")
+    assert early["hourly"] is None, "a second of work would earn hundreds of thousands an hour"
+    api.post(WORK, json={"activity": "compare", "minutes": 1})
     found: dict[str, Any] = api.get("/api/v1/economics").json()
     assert (found["mrr"], found["churn"]) == (200_000, {"left": 1, "of": 1})
     acme = next(each for each in found["clients"] if each["client"] == "acme")

@@ -26,7 +26,7 @@ class RevenueRead(BaseModel):
 
 
 class ClientEconomicsRead(BaseModel):
-    """`hourly` is null while no time is written down; `value` is what retrains of the month did for accuracy."""
+    """`hourly` is null below an hour of work; `value` is what retrains of the month did for accuracy."""
 
     client: str
     plan: str

@@ -36,6 +36,14 @@ from tuneloop_billing.usage.work_log import GUIDE_MINUTES
 _EARNING = (SubscriptionState.ACTIVE, SubscriptionState.PAST_DUE)
 
 
+HOUR = 3600
+
+
+def per_hour(amount: int, seconds: int) -> int | None:
+    """None below an hour of work: a second of it would "earn" thousands an hour."""
+    return round(amount * HOUR / seconds) if seconds >= HOUR else None
+
+
 class ShownRetrain(NamedTuple):
     """A retrain that went into production: overall accuracy before and after, each with n and interval."""
 
@@ -46,7 +54,7 @@ class ShownRetrain(NamedTuple):
 
 @dataclass
 class ClientFigures:
-    """Amounts in minor units of `currency`. `hourly` is what an hour of work earned after GPU cost."""
+    """Amounts in minor units of `currency`. `hourly` is what an hour of work earned after GPU cost, from an hour on."""
 
     client: str
     name: str
@@ -75,7 +83,7 @@ class ClientFigures:
 
     @property
     def hourly(self) -> int | None:
-        return round(self.margin * 3600 / self.seconds) if self.seconds else None
+        return per_hour(self.margin, self.seconds)
 
 
 class PlanFigures(NamedTuple):
@@ -119,7 +127,7 @@ class Economics:
 
     @property
     def hourly(self) -> int | None:
-        return round(self.margin * 3600 / self.seconds) if self.seconds else None
+        return per_hour(self.margin, self.seconds)
 
     @property
     def plans(self) -> list[PlanFigures]:

@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlmodel import Session, col, select
 
 from tuneloop.clients.entitlements import CYCLE, ClientContract, give_back_unfinished
+from tuneloop.clients.gpu_time import whole_minutes
 from tuneloop.clients.months import Month, TimeSpan
 from tuneloop.tables import (
     AdapterVersion,
@@ -43,31 +44,51 @@ def compose(
 ) -> StatementLines:
     client = contract.client
     give_back_unfinished(session, client.id)
-    charged = [_extra_line(session, use) for use in billable(session, client.id, span)]
+    charged = [_extra_line(session, use) for use in billable(session, contract, span, usage)]
     if (overage := _overage(contract, month, usage)) is not None:
         charged.append(overage)
     included = [*_retrains(session, client, span), *_counts(client, month, usage)]
     return StatementLines(charged, included)
 
 
-def billable(session: Session, client_id: UUID, span: TimeSpan) -> list[ServiceUse]:
-    """Extras to invoice: labels once ordered, retrains once deployed, the rest once done."""
+def billable(
+    session: Session, contract: ClientContract, span: TimeSpan, usage: dict[Unit, UsageRecord]
+) -> list[ServiceUse]:
+    """Extras to invoice: labels once those of the plan are used up, retrains once deployed, the rest once done."""
     uses = session.exec(
         select(ServiceUse)
         .where(
-            ServiceUse.client_id == client_id,
+            ServiceUse.client_id == contract.client.id,
             col(ServiceUse.extra),
             col(ServiceUse.month).is_(None),
             ServiceUse.at < span.end,
         )
         .order_by(col(ServiceUse.at), col(ServiceUse.id))
     ).all()
-    return [use for use in uses if _is_due(session, use)]
+    labels = [use for use in uses if use.feature is Feature.LABELS and use.state in (UseState.ACCEPTED, UseState.USED)]
+    given = usage.get(Unit.LABELS)
+    over = given.quantity + given.late - contract.entitlements.labels if given else 0
+    due = {use.id for use in _used_up(session, labels, over)}
+    return [use for use in uses if use.id in due or (use.feature is not Feature.LABELS and _is_due(session, use))]
+
+
+def _used_up(session: Session, ordered: list[ServiceUse], over: int) -> list[ServiceUse]:
+    """The oldest orders that so many labels beyond the plan have used; what is left of one stays ordered."""
+    due = []
+    for use in ordered:
+        if over <= 0:
+            break
+        if use.quantity > over:
+            kept = use.model_dump(exclude={"id", "quantity"})
+            left = ServiceUse(**kept, quantity=use.quantity - over)
+            use.quantity = over
+            session.add_all([use, left])
+        over -= use.quantity
+        due.append(use)
+    return due
 
 
 def _is_due(session: Session, use: ServiceUse) -> bool:
-    if use.feature is Feature.LABELS:
-        return use.state in (UseState.ACCEPTED, UseState.USED)
     if use.state is not UseState.USED:
         return False
     if use.subject is None or not use.subject.startswith(CYCLE):
@@ -107,7 +128,7 @@ def _overage(contract: ClientContract, month: Month, usage: dict[Unit, UsageReco
     record = usage.get(Unit.GPU_SECONDS)
     if price is None or record is None:
         return None
-    minutes = -(-(record.quantity + record.late) // 60)
+    minutes = whole_minutes(record.quantity + record.late)
     over = minutes - contract.entitlements.gpu_minutes
     if over <= 0:
         return None

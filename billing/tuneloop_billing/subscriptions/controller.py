@@ -11,7 +11,14 @@ from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.tables import Role
 from tuneloop_billing.subscriptions.extras import decide_offer, extras_of, order_extra
-from tuneloop_billing.subscriptions.schemas import CancelOrder, ExtraOrder, ExtraRead, PlanChoice, SubscriptionRead
+from tuneloop_billing.subscriptions.schemas import (
+    CancelOrder,
+    ExtraOrder,
+    ExtraRead,
+    OfferAcceptance,
+    PlanChoice,
+    SubscriptionRead,
+)
 from tuneloop_billing.subscriptions.service import cancel, choose_plan, find_subscription, pause, repair, resume
 from tuneloop_billing.subscriptions.view import view_of
 
@@ -59,7 +66,7 @@ class SubscriptionController(Controller):
         data: JSONBody[CancelOrder],
     ) -> SubscriptionRead:
         """End the subscription at the end of the paid period, or at once."""
-        return view_of(session, cancel(session, principal=principal, client=client, at_once=data.at_once))
+        return view_of(session, cancel(session, principal=principal, client=client, **data.model_dump()))
 
     @post("/plan/repair", role=Role.ADMIN, status_code=200, sync_to_thread=True)
     def repair_subscription(
@@ -81,7 +88,7 @@ class SubscriptionController(Controller):
         client: FromPath[str],
         data: JSONBody[ExtraOrder],
     ) -> list[ExtraRead]:
-        """Order beyond the plan, at the plan's price. Retrains and tests are invoiced once they have been done."""
+        """Order beyond the plan, at the price that you have seen. Extras are invoiced once used."""
         uses = order_extra(session, principal=principal, client=client, **dict(data))
         return [ExtraRead.model_validate(use) for use in uses]
 
@@ -92,10 +99,15 @@ class OfferController(Controller):
 
     @post("/accept", role=Role.OPERATOR, status_code=200, sync_to_thread=True)
     def accept(
-        self, session: NamedDependency[TenantSession], principal: NamedDependency[Principal], use_id: FromPath[UUID]
+        self,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        use_id: FromPath[UUID],
+        data: JSONBody[OfferAcceptance],
     ) -> ExtraRead:
-        """Order what was offered."""
-        return ExtraRead.model_validate(decide_offer(session, principal=principal, use_id=use_id, accept=True))
+        """Order what was offered, at the price that you have seen."""
+        use = decide_offer(session, principal=principal, use_id=use_id, accept=True, agreed_price=data.agreed_price)
+        return ExtraRead.model_validate(use)
 
     @post("/decline", role=Role.OPERATOR, status_code=200, sync_to_thread=True)
     def decline(

@@ -9,6 +9,8 @@ from tuneloop.clients.entitlements import Entitlements
 from tuneloop.clients.schemas import Slug
 from tuneloop.tables import Feature, SubscriptionState, UseState
 
+AGREED = "of all of it, in minor units; without it, or with another one, the answer says what it costs"
+
 
 class PlanChoice(BaseModel):
     """`trial_days` and `coupon` hold for a first subscription."""
@@ -24,6 +26,7 @@ class CancelOrder(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     at_once: bool = False
+    confirmed: bool = Field(default=False, description="without it, the answer says what would end")
 
 
 class ExtraOrder(BaseModel):
@@ -32,6 +35,13 @@ class ExtraOrder(BaseModel):
     feature: Feature
     quantity: int = Field(default=1, ge=1, le=1000)
     reason: str = Field(default="", max_length=500)
+    agreed_price: int | None = Field(default=None, description=AGREED)
+
+
+class OfferAcceptance(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    agreed_price: int | None = Field(default=None, description=AGREED)
 
 
 class ExtraRead(BaseModel):

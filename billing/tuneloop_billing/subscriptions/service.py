@@ -6,6 +6,7 @@ from sqlmodel import Session, select
 
 from tuneloop.audit.service import record
 from tuneloop.clients.entitlements import Entitlements
+from tuneloop.clients.money import Money
 from tuneloop.clients.quorum import people_needed, require_owner
 from tuneloop.clients.service import find_client
 from tuneloop.kit.clock import now
@@ -13,6 +14,7 @@ from tuneloop.kit.errors import Conflict, InvalidInput, NotFound
 from tuneloop.kit.principal import Principal
 from tuneloop.people.loosened import tell_admins
 from tuneloop.tables import Client, MaintenancePlan, Role, Subscription, SubscriptionState
+from tuneloop_billing.confirmation import ConfirmationNeeded
 from tuneloop_billing.enqueue_sync import send
 from tuneloop_billing.plans.service import find_plan
 from tuneloop_billing.problems import open_problems
@@ -139,15 +141,31 @@ def resume(session: Session, *, principal: Principal, client: str) -> Subscripti
     return _changed(session, principal, subscription, "subscription.resume")
 
 
-def cancel(session: Session, *, principal: Principal, client: str, at_once: bool = False) -> Subscription:
-    """At the end of the paid period, or at once. Models keep serving and data is kept."""
+def cancel(
+    session: Session, *, principal: Principal, client: str, at_once: bool = False, confirmed: bool
+) -> Subscription:
+    """At the end of the paid period, or at once. Models keep serving and data is kept.
+
+    Raises:
+        ConfirmationNeeded: not `confirmed`.
+    """
     subscription = _to_change(session, principal, client, (S.TRIAL, S.ACTIVE, S.PAST_DUE, S.PAUSED), "cancelled")
-    if at_once or subscription.state is S.PAUSED:
+    immediate = at_once or subscription.state is S.PAUSED
+    if not confirmed:
+        raise ConfirmationNeeded(_end_in_words(session, client, subscription, at_once=immediate), confirmed=True)
+    if immediate:
         _enter(subscription, S.CANCELLED)
         subscription.next_plan_id = None
     else:
         subscription.cancel_at_period_end = True
     return _changed(session, principal, subscription, "subscription.cancel", at_once=at_once)
+
+
+def _end_in_words(session: Session, client: str, subscription: Subscription, *, at_once: bool) -> str:
+    plan, end = session.get_one(MaintenancePlan, subscription.plan_id), subscription.period_end
+    when = "now" if at_once else f"on {end:%Y-%m-%d}" if end else "at the end of the period"
+    price = Money(plan.price, plan.currency)
+    return f"this ends {client}'s subscription to {plan.name} ({price} per month) {when}; models keep serving"
 
 
 def repair(session: Session, *, principal: Principal, client: str) -> Subscription:

@@ -6,24 +6,15 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, func
 from sqlmodel import Session, col, select
 
+from tuneloop.clients.gpu_time import gpu_seconds
 from tuneloop.clients.months import Month, TimeSpan, zone_of_agency
-from tuneloop.kit.jobs import JobRow, Queue
 from tuneloop.tables import AdapterVersion, Prediction, ReviewLabel, Unit, UsageRecord, WorkEntry
 
 SUMMED = (Unit.GPU_SECONDS, Unit.ANSWERS, Unit.LABELS, Unit.OPERATOR_SECONDS)
 
 
 def count(session: Session, client_id: UUID, span: TimeSpan) -> dict[Unit, int]:
-    """Units of a half-open span; storage is what is kept at its end.
-
-    GPU seconds are whole per job, and belong to where the job ended, so that spans that join add up.
-    """
-    seconds = func.ceil(func.extract("epoch", col(JobRow.finished_at) - col(JobRow.started_at)))
-    gpu = (
-        select(func.coalesce(func.sum(seconds), 0))
-        .where(JobRow.client_id == client_id, JobRow.queue == Queue.GPU, col(JobRow.started_at).is_not(None))
-        .where(*_within(col(JobRow.finished_at), span))
-    )
+    """Units of a half-open span; storage is what is kept at its end."""
     answers = (
         select(func.count())
         .select_from(Prediction)
@@ -41,7 +32,7 @@ def count(session: Session, client_id: UUID, span: TimeSpan) -> dict[Unit, int]:
         .where(*_within(col(WorkEntry.at), span))
     )
     return {
-        Unit.GPU_SECONDS: int(session.exec(gpu).one()),
+        Unit.GPU_SECONDS: gpu_seconds(session, client_id, span),
         Unit.ANSWERS: session.exec(answers).one(),
         Unit.LABELS: session.exec(labels).one(),
         Unit.OPERATOR_SECONDS: int(session.exec(worked).one()),

@@ -1,21 +1,28 @@
 """`tuneloop plan`: what the agency sells, and which plan a client is on."""
 
-from typing import Annotated, Any
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
 
 import typer
 from rich.console import Group
 
 from tuneloop.cli.arguments import Client, given, pairs
 from tuneloop.cli.billing import money
+from tuneloop.cli.failure import Failure
 from tuneloop.cli.render import Facts, Rows, moment, right, stack, text, whole
 from tuneloop.cli.wiring import Terminal, command
 from tuneloop.clients.entitlements import Entitlements
 from tuneloop.clients.money import parse
+from tuneloop.kit.api_client import ApiError
 from tuneloop.tables import Feature, Plan
 from tuneloop_billing.plans.schemas import PlanRead
 from tuneloop_billing.subscriptions.schemas import AllowanceRead, DunningRead, ExtraRead, SubscriptionRead
 
 app = typer.Typer()
+
+T = TypeVar("T")
+NEEDED = "confirmation_needed"
+Yes = Annotated[bool, typer.Option("--yes", help="Agree to what it costs or ends without being asked.")]
 
 Slug = Annotated[str, typer.Argument(metavar="PLAN", help="Short name, such as gold.")]
 Offer = Annotated[str, typer.Argument(metavar="OFFER", help="Its id.")]
@@ -135,10 +142,12 @@ def cancel(
     terminal: Terminal,
     client: Client,
     at_once: Annotated[bool, typer.Option("--at-once", help="Not only at the end of the paid period.")] = False,
+    yes: Yes = False,
 ) -> None:
     """End a client's subscription. Its models keep serving and its data is kept."""
-    body = {"at_once": at_once}
-    terminal.show(terminal.api.post(f"/clients/{client}/plan/cancel", SubscriptionRead, body), render_subscription)
+    path, body = f"/clients/{client}/plan/cancel", {"at_once": at_once}
+    reply = confirmed(lambda agreed: terminal.api.post(path, SubscriptionRead, body | agreed), yes=yes)
+    terminal.show(reply, render_subscription)
 
 
 @command(app, "extras")
@@ -154,22 +163,38 @@ def order(
     feature: Feature,
     quantity: Annotated[int, typer.Option(min=1, help="How many.")] = 1,
     reason: Annotated[str, typer.Option(help="For the invoice.")] = "",
+    yes: Yes = False,
 ) -> None:
     """Order beyond a client's plan, at the plan's price."""
-    body = {"feature": feature, "quantity": quantity, "reason": reason}
-    terminal.show(terminal.api.post(f"/clients/{client}/extras", list[ExtraRead], body), EXTRAS)
+    path, body = f"/clients/{client}/extras", {"feature": feature, "quantity": quantity, "reason": reason}
+    reply = confirmed(lambda agreed: terminal.api.post(path, list[ExtraRead], body | agreed), yes=yes)
+    terminal.show(reply, EXTRAS)
 
 
 @command(app, "accept")
-def accept(terminal: Terminal, offer: Offer) -> None:
+def accept(terminal: Terminal, offer: Offer, yes: Yes = False) -> None:
     """Order an extra that was offered."""
-    terminal.show(terminal.api.post(f"/offers/{offer}/accept", ExtraRead), EXTRAS.one)
+    reply = confirmed(lambda agreed: terminal.api.post(f"/offers/{offer}/accept", ExtraRead, agreed), yes=yes)
+    terminal.show(reply, EXTRAS.one)
 
 
 @command(app, "decline")
 def decline(terminal: Terminal, offer: Offer) -> None:
     """Do without an extra that was offered."""
     terminal.show(terminal.api.post(f"/offers/{offer}/decline", ExtraRead), EXTRAS.one)
+
+
+def confirmed(call: Callable[[dict[str, Any]], T], *, yes: bool) -> T:
+    """What the call gives; agreed to, once the server has said what it costs and a person, or --yes, agrees."""
+    try:
+        return call({})
+    except ApiError as refusal:
+        if refusal.code != NEEDED:
+            raise
+        said, agreed = refusal.message, refusal.details["confirm"]
+    if not yes and not typer.confirm(f"{said[0].upper()}{said[1:]}. Do it?", err=True):
+        raise Failure("declined", "nothing was changed")
+    return call(agreed)
 
 
 def render_plan(plan: PlanRead) -> Group:

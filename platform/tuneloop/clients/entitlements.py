@@ -14,6 +14,7 @@ from sqlalchemy import func
 from sqlmodel import Session, col, select
 
 from tuneloop.clients.dunning import step_of
+from tuneloop.clients.gpu_time import gpu_seconds, whole_minutes
 from tuneloop.clients.money import Money
 from tuneloop.clients.months import Month, zone_of_agency
 from tuneloop.kit.clock import now
@@ -230,6 +231,8 @@ def _used(session: Session, client_id: UUID, feature: Feature, at: datetime) -> 
         return session.exec(
             query.where(ReviewLabel.at >= span.start, ReviewLabel.at < span.end, col(ReviewLabel.undone_at).is_(None))
         ).one()
+    if feature is Feature.GPU_MINUTES:
+        return whole_minutes(gpu_seconds(session, client_id, span))
     if feature not in COUNTED:
         return 0
     uses = session.exec(

@@ -99,7 +99,6 @@ def _open_accounts(operator: Operator, scenario: Scenario, minutes: Mapping[str,
         for activity, spent in minutes[client].items():
             operator.post(f"/api/v1/clients/{client}/work", {"activity": activity, "minutes": spent})
         operator.put(f"/api/v1/clients/{client}/plan", {"plan": plan})
-        operator.post(f"/api/v1/clients/{client}/extras", {"feature": "labels", "quantity": 10})
 
 
 def _leave_card(operator: Operator, client: str) -> None:

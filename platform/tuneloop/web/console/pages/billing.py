@@ -1,5 +1,6 @@
 """Billing: the agency's connection to Stripe, and a client's plan, extras, work and invoices."""
 
+from typing import Any
 from uuid import UUID
 
 from litestar import Controller, Response, get, post
@@ -36,6 +37,7 @@ from tuneloop.web.console.forms import optional, required
 from tuneloop.web.console.render import page
 from tuneloop_billing.accounts.connect import card_link, connect_emulator, connect_with_key, portal_link
 from tuneloop_billing.accounts.service import Change, change_account, find_account
+from tuneloop_billing.confirmation import ConfirmationNeeded
 from tuneloop_billing.plans.service import SELLABLE, list_plans
 from tuneloop_billing.problems import dismiss_problem, open_problems
 from tuneloop_billing.subscriptions.extras import decide_offer, extras_of, order_extra
@@ -127,13 +129,20 @@ class BillingPage(Controller):
     @post("/offers/{use_id:uuid}", role=Role.OPERATOR, sync_to_thread=True)
     def decide(
         self,
+        request: HttpRequest,
         session: NamedDependency[TenantSession],
         principal: NamedDependency[Principal],
         form: NamedDependency[FormMultiDict],
         use_id: FromPath[UUID],
-    ) -> Redirect:
+    ) -> Response[Any]:
         accept = optional(form, "answer") == "accept"
-        use = decide_offer(session, principal=principal, use_id=use_id, accept=accept)
+        agreed = _whole(optional(form, "agreed_price"))
+        try:
+            use = decide_offer(session, principal=principal, use_id=use_id, accept=accept, agreed_price=agreed)
+        except ConfirmationNeeded as needed:
+            offered = session.get_one(ServiceUse, use_id)
+            back = f"/clients/{session.get_one(Client, offered.client_id).slug}/billing"
+            return confirm(request, needed, form, back=back)
         client = session.get_one(Client, use.client_id)
         return back_to(f"/clients/{client.slug}/billing", "Ordered." if accept else "Declined.")
 
@@ -195,11 +204,12 @@ class ClientBillingPage(Controller):
     @post("/state", role=Role.ADMIN, sync_to_thread=True)
     def set_state(
         self,
+        request: HttpRequest,
         session: NamedDependency[TenantSession],
         principal: NamedDependency[Principal],
         form: NamedDependency[FormMultiDict],
         client: FromPath[str],
-    ) -> Redirect:
+    ) -> Response[Any]:
         wanted = required(form, "do", "what to do")
         if wanted == "pause":
             pause(session, principal=principal, client=client)
@@ -209,7 +219,10 @@ class ClientBillingPage(Controller):
             repair(session, principal=principal, client=client)
             return back_to(f"/clients/{client}/billing", "It is being sent to Stripe.")
         elif wanted == "cancel":
-            cancel(session, principal=principal, client=client)
+            try:
+                cancel(session, principal=principal, client=client, confirmed=bool(optional(form, "confirmed")))
+            except ConfirmationNeeded as needed:
+                return confirm(request, needed, form, back=f"/clients/{client}/billing")
         else:
             raise InvalidInput("pause, resume, repair or cancel", field="do")
         return back_to(f"/clients/{client}/billing", "Done. Models keep serving.")
@@ -217,22 +230,27 @@ class ClientBillingPage(Controller):
     @post("/extras", role=Role.OPERATOR, sync_to_thread=True)
     def order(
         self,
+        request: HttpRequest,
         session: NamedDependency[TenantSession],
         principal: NamedDependency[Principal],
         form: NamedDependency[FormMultiDict],
         client: FromPath[str],
-    ) -> Redirect:
+    ) -> Response[Any]:
         feature, quantity = required(form, "feature", "what to order"), optional(form, "quantity") or "1"
         if feature not in set(SELLABLE) or not quantity.isdigit() or not 0 < int(quantity) <= 1000:
             raise InvalidInput("choose an extra and a number from 1 to 1000", field="feature")
-        uses = order_extra(
-            session,
-            principal=principal,
-            client=client,
-            feature=Feature(feature),
-            quantity=int(quantity),
-            reason=optional(form, "reason", longest=500),
-        )
+        try:
+            uses = order_extra(
+                session,
+                principal=principal,
+                client=client,
+                feature=Feature(feature),
+                quantity=int(quantity),
+                reason=optional(form, "reason", longest=500),
+                agreed_price=_whole(optional(form, "agreed_price")),
+            )
+        except ConfirmationNeeded as needed:
+            return confirm(request, needed, form, back=f"/clients/{client}/billing")
         total = Money(sum(use.quantity * use.unit_price for use in uses), uses[0].currency)
         return back_to(f"/clients/{client}/billing", f"Ordered for {total}; it is invoiced with the month.")
 
@@ -280,6 +298,17 @@ class ClientBillingPage(Controller):
         portal = optional(form, "to") == "portal"
         url = (portal_link if portal else card_link)(request, principal, client)
         return back_to(f"/clients/{client}/billing", f"Send this link to the client: {url}")
+
+
+def confirm(request: HttpRequest, needed: ConfirmationNeeded, form: FormMultiDict, *, back: str) -> Response[str]:
+    """The page that says what would happen: its form is the one that came, with what agrees to it."""
+    sent = {name: value for name, value in form.items() if isinstance(value, str) and name != "csrf_token"}
+    fields = sent | {name: str(value) for name, value in needed.confirm.items()}
+    return page(request, "billing/confirm.html", sentence=needed.message, fields=fields, back=back)
+
+
+def _whole(text: str) -> int | None:
+    return int(text) if text.isdigit() else None
 
 
 def _uuid(text: str) -> UUID:
