@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlmodel import Session, col, select
 
 from tuneloop.clients.months import Month, zone_of_agency
+from tuneloop.identity.secrets import token_digest
 from tuneloop.kit.clock import now
 from tuneloop.kit.crypto import Vault
 from tuneloop.kit.jobs import enqueue
@@ -20,7 +21,7 @@ from tuneloop.tables import (
     Subscription,
     SubscriptionState,
 )
-from tuneloop_billing.accounts.service import webhook_address
+from tuneloop_billing.accounts.service import is_webhook_of, new_webhook_token, webhook_address
 from tuneloop_billing.jobs import CloseMonth, SyncSubscription
 from tuneloop_billing.month_end.service import begin, unfinished
 from tuneloop_billing.payment_provider.protocol import (
@@ -123,14 +124,18 @@ def _look_after_endpoint(context: JobContext, service: PaymentGateway) -> list[S
         account = session.exec(select(BillingAccount)).one()
     if account.mode is not BillingMode.OWN_KEY:
         return []
+    token = new_webhook_token()
     try:
-        looked = service.keep_listening(webhook_address(context.settings, account.webhook_token or ""))
+        looked = service.keep_listening(
+            lambda url: is_webhook_of(context.settings, account, url), webhook_address(context.settings, token)
+        )
     except PaymentRefused as refusal:
         return [StripeDifference("endpoint:refused", f"Webhooks: {refusal.message}", {}, {})]
     if looked.made is not None:
         with context.unit() as session:
             row = session.get_one(BillingAccount, account.id)
             vault = Vault(context.settings.secret_key.get_secret_value())
+            row.webhook_token = token_digest(token)
             row.sealed_webhook_secret = vault.seal(looked.made.secret)
             session.add(row)
     return [StripeDifference(f"endpoint:{what[:80]}", what[0].upper() + what[1:], {}, {}) for what in looked.mended]

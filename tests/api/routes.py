@@ -156,6 +156,8 @@ JSON: dict[str, Any] = {
     "POST /api/v1/account/second-factor/confirm": {"code": "123456"},
     "POST /api/v1/account/second-factor/off": {"password": "long enough it was"},
     "POST /api/v1/account/second-factor/recovery-codes": {"password": "long enough it was"},
+    "POST /api/v1/keys/{key_id}/rotate": {"grace_hours": 1},
+    "PUT /api/v1/identity-provider": {"issuer": "http://127.0.0.1:1", "client_id": "tuneloop"},
     "PATCH /api/v1/sign-in-policy": {"second_factor_required": True},
     "PUT /api/v1/members/{user_id}/role": {"role": "operator"},
     "POST /api/v1/keys": {"name": "ci", "role": "viewer", "all_clients": True},

@@ -73,7 +73,7 @@ class Office:
                 new += receive(
                     self.database,
                     self.settings,
-                    token=self.account().webhook_token or "",
+                    token=each["url"].rpartition("/")[2],
                     body=each["body"].encode(),
                     header=each["headers"]["Stripe-Signature"],
                 )

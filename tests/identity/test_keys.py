@@ -139,3 +139,42 @@ def test_a_key_says_when_and_from_where_it_was_used(api: Http) -> None:
     (row,) = [each for each in api.get("/api/v1/keys").json() if each["id"] == made["id"]]
     assert row["last_used_at"] is not None
     assert row["last_used_from"] == "testclient"
+
+
+@pytest.mark.usefixtures("client_row")
+def test_a_key_for_imports_does_nothing_else(api: Http, database: Database) -> None:
+    assert api.post("/api/v1/keys", json={"name": "x", "all_clients": True, "upload_only": True}).status_code == 422
+    made = api.post("/api/v1/keys", json={"name": "feed", "client": "acme", "upload_only": True}).json()
+    with TestClient(api.app) as feed:
+        feed.headers["Authorization"] = f"Bearer {made['key']}"
+        for path in ("/api/v1/session", "/api/v1/clients/acme", "/api/v1/models/acme/support/examples"):
+            refused = feed.get(path)
+            assert (refused.status_code, "only imports data" in refused.text) == (403, True), path
+        uploaded = feed.post("/api/v1/models/acme/support/examples", params={"pool": "training"}, content=b"{}\n")
+        assert uploaded.status_code in (404, 422), "acme has no such model; the key may ask"
+    with database.all_agencies() as session:
+        assert "feed" not in [each.name for each in principals_of_keys(session, origin="gateway").values()]
+
+
+def test_a_key_gets_a_new_secret_and_the_old_one_works_for_a_while(api: Http, database: Database) -> None:
+    made = api.post("/api/v1/keys", json={"name": "ci", "all_clients": True}).json()
+    rotated = api.post(f"/api/v1/keys/{made['id']}/rotate", json={"grace_hours": 2}).json()
+    assert (rotated["id"], rotated["key"] != made["key"], rotated["prefix"]) == (made["id"], True, rotated["key"][:10])
+
+    def works(key: str) -> bool:
+        return api.get("/api/v1/session", headers={"Authorization": f"Bearer {key}"}).status_code == 200
+
+    assert works(made["key"])
+    assert works(rotated["key"])
+    with database.all_agencies() as session:
+        known = principals_of_keys(session, origin="gateway")
+        row = session.get_one(ApiKey, UUID(made["id"]))
+        assert {token_digest(each) in known for each in (made["key"], rotated["key"])} == {True}
+        assert row.previous_until is not None
+        row.previous_until = now()
+    assert (works(made["key"]), works(rotated["key"])) == (False, True)
+    again = api.post(f"/api/v1/keys/{made['id']}/rotate", json={"grace_hours": 0}).json()
+    assert (works(rotated["key"]), works(again["key"])) == (False, True)
+    assert api.delete(f"/api/v1/keys/{made['id']}").status_code == 204
+    assert not works(again["key"])
+    assert api.post(f"/api/v1/keys/{made['id']}/rotate", json={}).status_code == 409

@@ -60,6 +60,7 @@ from tuneloop.tables import (
     JobRow,
     Membership,
     Monitor,
+    OidcProvider,
     OneTimeLink,
     Pool,
     Prediction,
@@ -259,6 +260,7 @@ def make_world(
         DeliveryProblem(
             agency_id=agency.id, key=f"channel:{client_slug}", summary="Gone", to_do="another", settled_at=now()
         ),
+        OidcProvider(agency_id=agency.id, issuer="https://login.example", audience="tuneloop", sealed_secret="sealed"),
         client,
         model,
         snapshot,

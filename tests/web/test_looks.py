@@ -32,6 +32,7 @@ PAGES = (
     "/cycles/{again_id}",
     "/cycles/{promotion_id}/compare",
     "/members",
+    "/members/provider",
     "/keys",
     "/account",
     "/account/second-factor",

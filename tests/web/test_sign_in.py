@@ -15,7 +15,7 @@ from tuneloop.identity.request import COOKIE
 from tuneloop.kit.db import Database
 from tuneloop.kit.principal import Principal
 from tuneloop.tables import ActorKind, Agency, Role
-from tuneloop.web.console.pages.sign_in import _own_path
+from tuneloop.web.console.pages.sign_in import own_path
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml"}
 
@@ -98,7 +98,7 @@ def test_another_site_can_t_sign_anybody_in(http: TestClient[Litestar]) -> None:
     "address", ["https://evil.example", "//evil.example", "/\\evil.example", "javascript:alert(1)", "", "/a\nb"]
 )
 def test_after_signing_in_one_stays_here(address: str) -> None:
-    assert _own_path(address) == "/"
+    assert own_path(address) == "/"
 
 
 def test_an_unknown_address_is_a_page_for_people_and_json_for_programs(http: TestClient[Litestar]) -> None:

@@ -7,6 +7,7 @@ from sqlmodel import Session, select
 
 from tuneloop.audit.service import record
 from tuneloop.clients.months import zone_named
+from tuneloop.identity.secrets import token_digest
 from tuneloop.kit.clock import now
 from tuneloop.kit.crypto import Vault
 from tuneloop.kit.errors import Conflict, InvalidInput
@@ -69,7 +70,8 @@ def keep_key(
     principal.require(Role.OWNER)
     vault = Vault(settings.secret_key.get_secret_value())
     account = find_account(session) or BillingAccount()
-    account.mode, account.stripe_account, account.webhook_token = BillingMode.OWN_KEY, stripe_account, token
+    account.mode, account.stripe_account = BillingMode.OWN_KEY, stripe_account
+    account.webhook_token = token_digest(token)
     account.sealed_key, account.sealed_webhook_secret = vault.seal(key), vault.seal(endpoint.secret)
     return _connected(session, principal, account)
 
@@ -123,6 +125,12 @@ def new_webhook_token() -> str:
 
 def webhook_address(settings: Settings, token: str) -> str:
     return f"{settings.site_url}/webhooks/stripe/{token}"
+
+
+def is_webhook_of(settings: Settings, account: BillingAccount, url: str) -> bool:
+    """Whether webhooks at this address are this account's: only Stripe knows the address, we know its hash."""
+    token = url.removeprefix(webhook_address(settings, ""))
+    return token != url and token_digest(token) == account.webhook_token
 
 
 def check_key(key: str) -> str:

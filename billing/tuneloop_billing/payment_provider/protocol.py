@@ -1,6 +1,6 @@
 """What billing asks of a payment provider, in our own words."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
@@ -219,7 +219,7 @@ class PaymentGateway(Protocol):
 
     def listen(self, url: str) -> Endpoint: ...
 
-    def keep_listening(self, url: str) -> Relisten: ...
+    def keep_listening(self, ours: Callable[[str], bool], anew: str) -> Relisten: ...
 
     def stop_listening(self, url: str) -> None: ...
 

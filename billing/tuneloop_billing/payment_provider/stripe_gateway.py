@@ -1,6 +1,6 @@
 """Stripe behind the protocol: an account of its own by secret key, or one connected to our platform."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -85,13 +85,14 @@ class StripeGateway:
             )
             return Endpoint(made.id, made.secret)
 
-    def keep_listening(self, url: str) -> Relisten:
-        """Look after the endpoint: enable it, let it hear all that we act on, or make it anew."""
+    def keep_listening(self, ours: Callable[[str], bool], anew: str) -> Relisten:
+        """Look after the endpoint whose address is `ours`: enable it, let it hear all that we act on, or make it anew
+        at another address."""
         with refusals():
             listed = self._v1.webhook_endpoints.list({"limit": 100}).auto_paging_iter()
-            there = next((each for each in listed if each.url == url), None)
+            there = next((each for each in listed if ours(each.url)), None)
         if there is None:
-            return Relisten(["the webhook endpoint was deleted at Stripe, and is made anew"], self.listen(url))
+            return Relisten(["the webhook endpoint was deleted at Stripe, and is made anew"], self.listen(anew))
         mended = []
         if there.status != "enabled":
             mended.append("the webhook endpoint was disabled at Stripe, and is enabled again")

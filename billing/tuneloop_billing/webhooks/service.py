@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Session, col, select
 
 from tuneloop.clients.months import zone_of_agency
+from tuneloop.identity.secrets import token_digest
 from tuneloop.kit.clock import now
 from tuneloop.kit.crypto import Vault
 from tuneloop.kit.db import Database
@@ -80,10 +81,11 @@ def receive(database: Database, settings: Settings, *, token: str, body: bytes, 
     Raises:
         NotFound: nobody has this address. BadSignature: wrongly signed, or no event, or of the other mode.
     """
+    query = select(BillingAccount).where(BillingAccount.webhook_token == token_digest(token))
     with database.all_agencies() as session:
-        account = session.exec(select(BillingAccount).where(BillingAccount.webhook_token == token)).one_or_none()
+        account = session.exec(query).one_or_none()
     if account is None or account.sealed_webhook_secret is None:
-        raise NotFound("webhook endpoint", token)
+        raise NotFound("webhook endpoint", "of this address")
     vault = Vault(settings.secret_key.get_secret_value())
     live = vault.open(account.sealed_key or "").startswith(("sk_live_", "rk_live_"))
     envelope = _read(body, header, vault.open(account.sealed_webhook_secret), live=live)

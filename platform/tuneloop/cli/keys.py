@@ -24,6 +24,7 @@ def add(
     client: Annotated[str | None, typer.Option(help="Confine the key to this client.")] = None,
     all_clients: Annotated[bool, typer.Option("--all-clients", help="Do not confine it.")] = False,
     inference: Annotated[bool, typer.Option("--inference", help="It only asks the client's models.")] = False,
+    upload: Annotated[bool, typer.Option("--upload", help="It only imports data of the client.")] = False,
     days: Annotated[int | None, typer.Option(help="How long it works; for good if left out.", min=1)] = None,
 ) -> None:
     """Make an API key, for --client or --all-clients. It is shown once."""
@@ -33,6 +34,7 @@ def add(
         "client": client,
         "all_clients": all_clients,
         "inference_only": inference,
+        "upload_only": upload,
         "days": days,
     }
     reply = terminal.api.post("/keys", ApiKeyCreated, body)
@@ -43,6 +45,17 @@ def add(
 def index(terminal: Terminal) -> None:
     """API keys of your agency, without their secret part."""
     terminal.show(terminal.api.get("/keys", list[ApiKeyRead]), KEYS)
+
+
+@command(app, "rotate")
+def rotate(
+    terminal: Terminal,
+    key: Annotated[UUID, typer.Argument(metavar="KEY", help="The key's id.")],
+    grace: Annotated[int, typer.Option(min=0, help="Hours for which the old secret works beside the new one.")] = 24,
+) -> None:
+    """Give a key a new secret, which is shown once."""
+    reply = terminal.api.post(f"/keys/{key}/rotate", ApiKeyCreated, {"grace_hours": grace})
+    terminal.show(reply, render_created)
 
 
 @command(app, "revoke")
@@ -61,9 +74,10 @@ KEYS = Rows[ApiKeyRead](
     whole("Begins with", lambda it: it.prefix),
     whole("Role", lambda it: it.role),
     whole("Client", lambda it: it.client or "all"),
-    text("For", lambda it: "inference" if it.inference_only else "API"),
+    text("For", lambda it: "inference" if it.inference_only else "import" if it.upload_only else "API"),
     text("Of", lambda it: it.owner or "nobody"),
     text("Last used", lambda it: f"{it.last_used_at} {it.last_used_from}" if it.last_used_at else "never"),
     text("Until", lambda it: it.expires_at or ""),
+    text("Old secret until", lambda it: it.previous_until or ""),
     text("Revoked", lambda it: it.revoked_at or ""),
 )

@@ -71,6 +71,7 @@ ENTRIES = {
     "key": Entry("keys", "API keys, for the agency or confined to one client.", ACCESS),
     "password": Entry("passwords", "Your own password: change it, or get a new one by mail.", ACCESS),
     "account": Entry("account", "Your account: where you are signed in, and your keys.", ACCESS),
+    "identity-provider": Entry("identity_provider", "Signing in through your agency's own OpenID provider.", ACCESS),
     "member": Entry("members", "People who work for your agency, who is invited, and their roles.", ACCESS),
     "audit": Entry("audit", "The audit log: only ever added to.", ACCESS),
     "slack": Entry("slack", "Slack workspaces, channels, and who is linked.", ACCESS),

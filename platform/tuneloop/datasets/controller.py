@@ -43,6 +43,7 @@ class DatasetController(Controller):
     @post(
         "/examples",
         role=Role.OPERATOR,
+        upload=True,
         operation_class=ExamplesUpload,
         request_max_body_size=None,
         dependencies={"choice": Provide(choice_of, sync_to_thread=False)},
@@ -79,6 +80,7 @@ class DatasetController(Controller):
     @post(
         "/examples/preview",
         role=Role.OPERATOR,
+        upload=True,
         status_code=200,
         operation_class=ExamplesUpload,
         request_max_body_size=None,

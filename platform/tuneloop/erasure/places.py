@@ -45,6 +45,7 @@ KEPT: Final = {
     "mail_sender": "the agency's own address",
     "maintenance_plan": "what the agency sells",
     "membership": "the agency's own people",
+    "oidc_provider": "the agency's own",
     "registered_model": "prompt, labels and policy that the agency wrote",
     "report_style": "the agency's own",
     "schedule": "no text",

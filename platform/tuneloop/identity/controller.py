@@ -17,7 +17,7 @@ from tuneloop.identity.deactivation import (
     reactivate,
     sign_out_member,
 )
-from tuneloop.identity.keys import create_key, keys, owner_name, revoke_key
+from tuneloop.identity.keys import create_key, keys, owner_name, revoke_key, rotate_key
 from tuneloop.identity.request import (
     COOKIE,
     HttpRequest,
@@ -33,6 +33,7 @@ from tuneloop.identity.schemas import (
     ApiKeyCreate,
     ApiKeyCreated,
     ApiKeyRead,
+    KeyRotation,
     Me,
     MemberRead,
     OwnKeyRead,
@@ -278,6 +279,19 @@ class ApiKeyController(Controller):
     ) -> ApiKeyCreated:
         """Make an API key, for the agency or confined to one client. The key is shown once."""
         row, token = create_key(session, principal=principal, **data.model_dump(exclude={"all_clients"}))
+        notify_routes_changed(session)
+        return ApiKeyCreated.model_validate({**_key_fields(session, row), "key": token})
+
+    @post("/{key_id:uuid}/rotate", role=Role.ADMIN, status_code=HTTP_200_OK, sync_to_thread=True)
+    def rotate(
+        self,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        key_id: FromPath[UUID],
+        data: JSONBody[KeyRotation],
+    ) -> ApiKeyCreated:
+        """A new secret for a key, shown once; the old one works on for a while."""
+        row, token = rotate_key(session, principal=principal, key_id=key_id, grace_hours=data.grace_hours)
         notify_routes_changed(session)
         return ApiKeyCreated.model_validate({**_key_fields(session, row), "key": token})
 

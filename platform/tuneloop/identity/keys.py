@@ -16,7 +16,7 @@ from tuneloop.clients.service import client_id_of
 from tuneloop.identity.secrets import KEY_PREFIX, new_token, token_digest
 from tuneloop.identity.service import MANAGERS
 from tuneloop.kit.clock import now
-from tuneloop.kit.errors import InvalidInput, NotAuthenticated, NotFound
+from tuneloop.kit.errors import Conflict, InvalidInput, NotAuthenticated, NotFound
 from tuneloop.kit.principal import Person, Principal, weaker
 from tuneloop.tables import ActorKind, ApiKey, Membership, Role, User
 
@@ -36,6 +36,7 @@ def create_key(
     role: Role,
     client: str | None,
     inference_only: bool = False,
+    upload_only: bool = False,
     days: int | None = None,
 ) -> tuple[ApiKey, str]:
     """A new key and its token, which is not stored. One confined to a client can't reach members and keys.
@@ -47,6 +48,9 @@ def create_key(
             the role, or with inference.
     """
     principal.require(Role.ADMIN)
+    if upload_only and (client is None or inference_only):
+        raise InvalidInput("a key that only imports data is confined to a client; name the client")
+    role = Role.OPERATOR if upload_only else role
     principal.require(role)
     if inference_only and (client is None or role is not Role.VIEWER):
         raise InvalidInput("a key that only asks models is a viewer's and confined to a client; name the client")
@@ -62,6 +66,7 @@ def create_key(
         scope_client_id=client_id_of(session, client),
         created_by=principal.person_id,
         inference_only=inference_only,
+        upload_only=upload_only,
         expires_at=_end(session, principal, days),
     )
     session.add(row)
@@ -75,6 +80,7 @@ def create_key(
         role=role,
         client=client,
         inference_only=inference_only,
+        upload_only=upload_only,
         days=days,
     )
     return row, token.token
@@ -119,16 +125,40 @@ def revoke_key(session: Session, *, principal: Principal, key_id: UUID) -> ApiKe
     return row
 
 
+def rotate_key(session: Session, *, principal: Principal, key_id: UUID, grace_hours: int) -> tuple[ApiKey, str]:
+    """A new secret for the same key; the old one works for so many hours more, for whoever has to change it.
+
+    Raises:
+        NotFound: no such key. NotAllowed: the caller is weaker than the key. Conflict: it is revoked.
+    """
+    principal.require(Role.ADMIN)
+    row = session.exec(select(ApiKey).where(ApiKey.id == key_id).with_for_update()).one_or_none()
+    if row is None:
+        raise NotFound("API key", key_id)
+    principal.require(row.role)
+    if row.revoked_at is not None:
+        raise Conflict("this key is revoked; make a new one")
+    token = new_token(KEY_PREFIX)
+    row.previous_hash, row.previous_until = row.key_hash, now() + timedelta(hours=grace_hours)
+    row.key_hash, row.prefix = token.digest, token.token[:10]
+    session.add(row)
+    record(session, principal, "api_key.rotate", "api_key", key_id, name=row.name, grace_hours=grace_hours)
+    return row, token.token
+
+
 def principal_of_key(session: Session, *, token: str, origin: str) -> Principal:
     """Needs a session across agencies."""
-    for _, principal in _principals(session, ApiKey.key_hash == token_digest(token), origin=origin):
-        return principal
+    digest = token_digest(token)
+    mine = or_(col(ApiKey.key_hash) == digest, col(ApiKey.previous_hash) == digest)
+    for key_hash, principal in _principals(session, mine, origin=origin):
+        if key_hash == digest:
+            return principal
     raise NotAuthenticated("the API key is unknown, revoked or expired")
 
 
 def principals_of_keys(session: Session, *, origin: str) -> dict[str, Principal]:
-    """Everybody who may call with a key, by the key's hash. Needs a session across agencies."""
-    return dict(_principals(session, origin=origin))
+    """Everybody who may ask models with a key, by the key's hash. Needs a session across agencies."""
+    return dict(_principals(session, ~col(ApiKey.upload_only), origin=origin))
 
 
 def _principals(session: Session, *conditions: object, origin: str) -> Iterator[tuple[str, Principal]]:
@@ -150,17 +180,18 @@ def _principals(session: Session, *conditions: object, origin: str) -> Iterator[
         owned = key.created_by is not None and not gone
         if gone and not key.inference_only:
             continue
-        yield (
-            key.key_hash,
-            Principal(
-                agency_id=key.agency_id,
-                role=weaker(key.role, membership.role) if owned else key.role,
-                kind=ActorKind.API_KEY,
-                actor_id=key.id,
-                name=key.name,
-                origin=origin,
-                client_id=key.scope_client_id,
-                owner=Person(user.id, user.name) if owned else None,
-                inference_only=key.inference_only,
-            ),
+        caller = Principal(
+            agency_id=key.agency_id,
+            role=weaker(key.role, membership.role) if owned else key.role,
+            kind=ActorKind.API_KEY,
+            actor_id=key.id,
+            name=key.name,
+            origin=origin,
+            client_id=key.scope_client_id,
+            owner=Person(user.id, user.name) if owned else None,
+            inference_only=key.inference_only,
+            upload_only=key.upload_only,
         )
+        yield key.key_hash, caller
+        if key.previous_hash is not None and key.previous_until is not None and key.previous_until > now():
+            yield key.previous_hash, caller

@@ -116,6 +116,8 @@ async def known_visitor(connection: ASGIConnection[Any, Any, Any, State], handle
     visit = await run_sync(identify, connection)
     if visit.principal.inference_only:
         raise NotAllowed("this key only asks models, at /v1; use another key for this", needed="a key of the API")
+    if visit.principal.upload_only and not handler.opt.get("upload"):
+        raise NotAllowed("this key only imports data; use another key for this", needed="a key of the API")
     connection.scope["auth"] = connection.state.visitor = visit.principal
     connection.state.csrf_token = visit.csrf_token
     connection.state.second_factor_at = visit.second_factor_at

@@ -87,6 +87,7 @@ class ApiKeyCreate(Strict):
     client: str | None = Field(default=None, description="slug of the client that the key is confined to")
     all_clients: bool = Field(default=False, description="say so for a key that is not confined to a client")
     inference_only: bool = Field(default=False, description="it only asks the client's models, at /v1")
+    upload_only: bool = Field(default=False, description="it only imports data of the client")
     days: int | None = Field(default=None, ge=1, le=3650, description="how long it works; for good if left out")
 
     @model_validator(mode="after")
@@ -104,11 +105,19 @@ class ApiKeyRead(BaseModel):
     client: str | None
     owner: str | None = Field(description="None: it is nobody's, or its owner is not a member any more")
     inference_only: bool
+    upload_only: bool
+    previous_until: datetime | None = Field(description="until when the secret before this one works, too")
     created_at: datetime
     revoked_at: datetime | None
     expires_at: datetime | None
     last_used_at: datetime | None
     last_used_from: str | None
+
+
+class KeyRotation(Strict):
+    grace_hours: int = Field(
+        default=24, ge=0, le=24 * 30, description="how long the old secret works beside the new one"
+    )
 
 
 class ApiKeyCreated(ApiKeyRead):

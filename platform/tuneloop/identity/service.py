@@ -21,9 +21,9 @@ from tuneloop.identity.second_factor import (
 from tuneloop.identity.secrets import csrf_token_of, new_token, password_matches, token_digest
 from tuneloop.identity.sign_in_steps import Step
 from tuneloop.kit.clock import now
-from tuneloop.kit.errors import Conflict, InvalidInput, NotAuthenticated, NotFound
+from tuneloop.kit.errors import Conflict, InvalidInput, NotAllowed, NotAuthenticated, NotFound
 from tuneloop.kit.principal import Principal
-from tuneloop.tables import ActorKind, Agency, Membership, Role, User, WebSession
+from tuneloop.tables import ActorKind, Agency, Membership, OidcProvider, Role, User, WebSession
 
 SESSION_LIFE = timedelta(hours=12)
 NOTED_EVERY = timedelta(minutes=1)
@@ -177,7 +177,7 @@ def sign_in(
     Raises:
         NotAuthenticated: wrong e-mail or password, or no membership; the answer does not say which. Or a wrong code.
         SecondFactorNeeded: the password is right, and there is no `code`.
-        InvalidInput: the person works for several agencies, and none is named.
+        InvalidInput: the person works for several agencies, and none is named. NotAllowed: passwords don't open it.
     """
     user = person_by_password(session, email=email, password=password)
     known = password_of(session, user.id)
@@ -232,6 +232,7 @@ def open_checked_session(
     session: Session, *, user: User, agency_id: UUID, code: str | None, keys: SecretStr, seen: Seen
 ) -> Browser:
     """For somebody whose password is right, and who shows their second factor, if they have one."""
+    _require_passwords(session, user, agency_id)
     here = select(Membership).where(Membership.user_id == user.id, Membership.agency_id == agency_id)
     membership = session.exec(here).one()
     shown = require_second_factor(session, user.id, code, keys=keys)
@@ -243,7 +244,13 @@ def open_checked_session(
 
 
 def open_session(
-    session: Session, *, user_id: UUID, agency_id: UUID, seen: Seen, second_factor: bool = False
+    session: Session,
+    *,
+    user_id: UUID,
+    agency_id: UUID,
+    seen: Seen,
+    second_factor: bool = False,
+    by_provider: bool = False,
 ) -> Browser:
     """For somebody who has just shown who they are."""
     here = select(Membership).where(Membership.user_id == user_id, Membership.agency_id == agency_id)
@@ -256,12 +263,22 @@ def open_session(
         session_agency_id=agency_id,
         csrf_token=token_digest(csrf_token),
         second_factor_at=now() if second_factor else None,
+        by_provider=by_provider,
         device=seen.device[:LONGEST_DEVICE],
         address=seen.address,
         expires_at=now() + SESSION_LIFE,
     )
     session.add(row)
     return Browser(token.token, csrf_token, row.expires_at)
+
+
+def _require_passwords(session: Session, user: User, agency_id: UUID) -> None:
+    """Raises NotAllowed where the agency's own provider signs people in, and passwords do not."""
+    query = select(OidcProvider).where(OidcProvider.agency_id == agency_id, col(OidcProvider.only))
+    provider = session.exec(query).one_or_none()
+    if provider is not None and provider.emergency_id != user.id:
+        slug = session.get_one(Agency, agency_id).slug
+        raise NotAllowed(f"passwords do not open {slug}: choose 'Sign in with your agency'", agency=slug)
 
 
 def _homes(session: Session, user: User, agency: str | None) -> list[Home]:
@@ -301,8 +318,10 @@ def visit_of_browser(session: Session, *, token: str) -> Visit:
         name=user.name,
         origin="web",
         client_id=membership.member_client_id,
+        by_provider=web_session.by_provider,
     )
-    lacks = agency.second_factor_required and second_factor_of(session, user.id) is None
+    asked = agency.second_factor_required and not web_session.by_provider
+    lacks = asked and second_factor_of(session, user.id) is None
     return Visit(principal, csrf_token_of(token), web_session.second_factor_at, lacks)
 
 

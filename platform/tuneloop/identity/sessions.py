@@ -49,9 +49,14 @@ def activity(session: Session, agency_id: UUID) -> dict[UUID, Activity]:
 
 
 def person_of_principal(principal: Principal) -> UUID:
-    """Raises NotAllowed: a key is nobody's account."""
+    """Raises NotAllowed: a key is nobody's account, and no agency's provider speaks for a person's account."""
     if principal.kind is not ActorKind.USER or principal.actor_id is None:
         raise NotAllowed("an account belongs to a person: sign in, an API key is not enough")
+    if principal.by_provider:
+        raise NotAllowed(
+            "you are signed in through your agency's identity provider: how you sign in is set there; for an account "
+            "with a password of its own, sign in with that password"
+        )
     return principal.actor_id
 
 
@@ -74,8 +79,8 @@ def own_keys(session: Session, *, principal: Principal) -> list[ApiKey]:
 
 def end_own_session(session: Session, *, principal: Principal, session_id: UUID) -> None:
     """Raises NotFound: it is nobody's, or somebody else's."""
-    row = session.get(WebSession, session_id)
-    if row is None or principal.kind is not ActorKind.USER or row.user_id != principal.actor_id:
+    row, user_id = session.get(WebSession, session_id), person_of_principal(principal)
+    if row is None or row.user_id != user_id:
         raise NotFound("session", session_id)
     session.delete(row)
     record(session, principal, "session.end", "session", session_id)

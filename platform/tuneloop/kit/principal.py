@@ -39,7 +39,8 @@ class Principal:
     """`client_id` confines the caller to one client of the agency; `origin` says where the call came from.
 
     `owner` is whose key it is: whatever counts people counts the owner, however many keys they have. A key that is
-    `inference_only` asks models and does nothing else.
+    `inference_only` asks models and does nothing else, one that is `upload_only` imports data. `by_provider`: the
+    agency's identity provider says who it is.
     """
 
     agency_id: UUID
@@ -51,6 +52,8 @@ class Principal:
     client_id: UUID | None = None
     owner: Person | None = None
     inference_only: bool = False
+    upload_only: bool = False
+    by_provider: bool = False
 
     @classmethod
     def system(cls, agency_id: UUID, name: str) -> Self:

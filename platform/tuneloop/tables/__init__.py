@@ -48,6 +48,7 @@ from tuneloop.tables.monitoring import (
     Schedule,
     ScheduledTask,
 )
+from tuneloop.tables.oidc import OidcProvider
 from tuneloop.tables.predictions import Arm, Feedback, FeedbackKind, FeedbackState, Prediction
 from tuneloop.tables.registry import (
     AdapterVersion,
@@ -163,6 +164,7 @@ __all__ = [
     "Monitor",
     "MonitorStatus",
     "MonthClose",
+    "OidcProvider",
     "OneTimeLink",
     "Origin",
     "Password",

@@ -81,6 +81,9 @@ class Membership(Tenant, table=True):
     second_factor_reset_at: datetime | None = None
     """An admin has said that an older second factor of the person is lost."""
 
+    oidc_subject: str | None = None
+    """What the agency's identity provider calls them, once it has signed them in."""
+
 
 class InactiveMember(Tenant, table=True):
     """A membership that was taken out, to be put back: whoever has no membership gets in nowhere."""

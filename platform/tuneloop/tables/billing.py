@@ -32,7 +32,7 @@ class BillingAccount(Tenant, table=True):
     mode: BillingMode = Field(default=BillingMode.NONE, sa_type=text_enum(BillingMode))
     sealed_key: str | None = None
     stripe_account: str | None = Field(default=None, unique=True)
-    webhook_token: str | None = Field(default=None, unique=True, description="last part of the webhook's address")
+    webhook_token: str | None = Field(default=None, unique=True, description="hash of the last part of its address")
     sealed_webhook_secret: str | None = None
     timezone: str = "UTC"
     currency: str = "usd"

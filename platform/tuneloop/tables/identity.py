@@ -15,6 +15,7 @@ from tuneloop.kit.tenancy import Row, Tenant
 class ApiKey(Tenant, table=True):
     """`scope_client_id` confines the key to one client; `prefix` is the part that may be shown.
 
+    `previous_hash` is of the secret before the present one, which works until `previous_until`.
     `created_by` is whose key it is. `last_used_at` is true to the minute.
     """
 
@@ -29,6 +30,9 @@ class ApiKey(Tenant, table=True):
     created_at: datetime = Field(default_factory=now)
     revoked_at: datetime | None = None
     inference_only: bool = False
+    upload_only: bool = False
+    previous_hash: str | None = Field(default=None, unique=True)
+    previous_until: datetime | None = None
     expires_at: datetime | None = None
     last_used_at: datetime | None = None
     last_used_from: str | None = None
@@ -38,7 +42,8 @@ class WebSession(Row, table=True):
     """A signed-in browser of one person, working for one agency.
 
     `csrf_token` is a hash for the release before this one: what guards forms is derived from the session's token.
-    `second_factor_at` is when the person showed their second factor in this session last.
+    `second_factor_at` is when the person showed their second factor in this session last. `by_provider`: the agency's
+    identity provider opened it, so it is good for nothing that is the person's beyond this agency.
     """
 
     __tablename__ = "web_session"
@@ -48,6 +53,7 @@ class WebSession(Row, table=True):
     session_agency_id: UUID = Field(foreign_key="agency.id")
     csrf_token: str
     second_factor_at: datetime | None = None
+    by_provider: bool = False
     device: str = ""
     address: str = ""
     created_at: datetime = Field(default_factory=now)

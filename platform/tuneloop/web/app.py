@@ -39,6 +39,8 @@ from tuneloop.monitoring.controller import MonitoringController
 from tuneloop.monitoring.health_controller import HealthController
 from tuneloop.monitoring.schedule_controller import ScheduleController
 from tuneloop.people.controller import InvitationController, PasswordController, PasswordResetController
+from tuneloop.people.oidc.controller import ProviderController
+from tuneloop.people.oidc.desk import provider_line
 from tuneloop.people.second_factor_controller import (
     SecondFactorController,
     SecondFactorResetController,
@@ -70,6 +72,7 @@ API: Sequence[ControllerRouterHandler] = (
     SecondFactorController,
     SecondFactorResetController,
     SignInPolicyController,
+    ProviderController,
     ApiKeyController,
     AuditController,
     ClientController,
@@ -110,6 +113,7 @@ def application_state(settings: Settings, database: Database, storage: Storage) 
             "database": database,
             "storage": storage,
             "password_desk": PasswordDesk(),
+            "provider_line": provider_line(),
             "key_failures": KeyFailures(),
         }
     )

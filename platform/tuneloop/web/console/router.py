@@ -28,6 +28,7 @@ from tuneloop.web.console.pages.plans import PlansPage
 from tuneloop.web.console.pages.portfolio import PortfolioPage
 from tuneloop.web.console.pages.privacy import PrivacyPage
 from tuneloop.web.console.pages.prompts import PromptPage
+from tuneloop.web.console.pages.provider import ProviderPage, ProviderSignInPage
 from tuneloop.web.console.pages.reports import ReportPages
 from tuneloop.web.console.pages.review import ReviewPage
 from tuneloop.web.console.pages.schedules import SchedulePage
@@ -40,6 +41,8 @@ from tuneloop.web.console.pages.unsubscribe import UnsubscribePage
 PAGES: Sequence[ControllerRouterHandler] = (
     SignInPage,
     SetUpPage,
+    ProviderSignInPage,
+    ProviderPage,
     InvitationPage,
     PasswordPage,
     AccountPage,

@@ -38,7 +38,7 @@ class InvitationPage(Controller):
             password = twice(form) if "again" in form else typed(form, "password")
             code = optional(form, "code", longest=40) or None
             browser = await accept_at_desk(request, token=token, password=password, name=name, code=code, origin="web")
-        except (InvalidInput, NotAuthenticated, SecondFactorNeeded, TooManyAttempts) as refused:
+        except (InvalidInput, NotAllowed, NotAuthenticated, SecondFactorNeeded, TooManyAttempts) as refused:
             wrong = refused.message == WRONG
             problem = "that is not the password of this account" if wrong else refused.message
             status = refused.status

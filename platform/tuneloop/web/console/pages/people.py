@@ -19,7 +19,7 @@ from tuneloop.identity.deactivation import (
     reactivate,
     sign_out_member,
 )
-from tuneloop.identity.keys import create_key, keys, owner_name, revoke_key
+from tuneloop.identity.keys import create_key, keys, owner_name, revoke_key, rotate_key
 from tuneloop.identity.request import HttpRequest, database_of, settings_of
 from tuneloop.identity.route_changes import notify_routes_changed
 from tuneloop.identity.schemas import ApiKeyCreate, RoleChange
@@ -30,6 +30,7 @@ from tuneloop.identity.service import (
     remove_member,
 )
 from tuneloop.identity.sessions import Activity, activity
+from tuneloop.kit.clock import now
 from tuneloop.kit.errors import InvalidInput
 from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
@@ -200,7 +201,8 @@ class MembersPage(Controller):
         return back_to("/members", said)
 
 
-ALL_CLIENTS, INFERENCE = "*", "inference"
+ALL_CLIENTS, INFERENCE, UPLOAD = "*", "inference", "upload"
+GRACE_HOURS = 24
 
 
 class KeysPage(Controller):
@@ -225,13 +227,28 @@ class KeysPage(Controller):
         wanted = _checked(
             ApiKeyCreate,
             name=required(form, "name", "the name"),
-            role=Role.VIEWER if role == INFERENCE else role,
+            role=Role.VIEWER if role in (INFERENCE, UPLOAD) else role,
             client=None if reach == ALL_CLIENTS else reach,
             all_clients=reach == ALL_CLIENTS,
-            inference_only=optional(form, "role") == INFERENCE,
+            inference_only=role == INFERENCE,
+            upload_only=role == UPLOAD,
             days=optional(form, "days") or None,
         )
         _, token = create_key(session, principal=principal, **wanted.model_dump(exclude={"all_clients"}))
+        session.flush()
+        notify_routes_changed(session)
+        return _keys(request, session, token=token)
+
+    @post("/{key_id:uuid}/rotate", role=Role.ADMIN, status_code=200, sync_to_thread=True)
+    def rotate(
+        self,
+        request: HttpRequest,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        key_id: FromPath[UUID],
+    ) -> Response[str]:
+        """Answers with the page itself, as for a new key."""
+        _, token = rotate_key(session, principal=principal, key_id=key_id, grace_hours=GRACE_HOURS)
         session.flush()
         notify_routes_changed(session)
         return _keys(request, session, token=token)
@@ -288,6 +305,7 @@ def _keys(request: HttpRequest, session: TenantSession, *, token: str = "") -> R
         client_names={client.id: client.name for client in clients},
         owners={key.id: owner_name(session, key) for key in keys(session)},
         roles=[Role.VIEWER, Role.OPERATOR, Role.ADMIN],
+        moment=now(),
     )
 
 

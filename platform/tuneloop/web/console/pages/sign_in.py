@@ -22,7 +22,7 @@ from tuneloop.identity.request import (
 from tuneloop.identity.second_factor import SecondFactorNeeded, is_recovery_code
 from tuneloop.identity.service import Browser, finish_sign_in, sign_in, sign_out
 from tuneloop.identity.sign_in_steps import Step
-from tuneloop.kit.errors import InvalidInput, NotAuthenticated, TooManyAttempts
+from tuneloop.kit.errors import InvalidInput, NotAllowed, NotAuthenticated, TooManyAttempts
 from tuneloop.kit.http import waiting
 from tuneloop.kit.principal import Principal
 from tuneloop.tables import Role
@@ -60,7 +60,7 @@ class SignInPage(Controller):
 
         try:
             browser = await at_password_desk(request, email, work)
-        except (NotAuthenticated, TooManyAttempts) as refused:
+        except (NotAuthenticated, NotAllowed, TooManyAttempts) as refused:
             answer = _form(request, following, status=refused.status, email=email, problem=refused.message)
             answer.headers.update(waiting(refused))
             return answer
@@ -87,7 +87,7 @@ class SignInPage(Controller):
 
         try:
             browser = await at_password_desk(request, step.email, work)
-        except (NotAuthenticated, TooManyAttempts, SecondFactorNeeded) as refused:
+        except (NotAuthenticated, NotAllowed, TooManyAttempts, SecondFactorNeeded) as refused:
             answer = _code(request, following, sealed, status=refused.status, problem=refused.message)
             answer.headers.update(waiting(refused))
             return answer
@@ -105,13 +105,13 @@ class SignInPage(Controller):
 
 def _entered(request: HttpRequest, following: str, browser: Browser, *, recovery: bool = False) -> Redirect:
     used = "That recovery code is used up. My account says how many are left." if recovery else ""
-    answer = back_to(_own_path(following), used)
+    answer = back_to(own_path(following), used)
     answer.set_cookie(session_cookie(request, browser))
     return answer
 
 
 def _code(request: HttpRequest, following: str, step: str, *, status: int = 200, problem: str = "") -> Response[str]:
-    return page(request, "sign_in_code.html", status=status, next=_own_path(following), step=step, problem=problem)
+    return page(request, "sign_in_code.html", status=status, next=own_path(following), step=step, problem=problem)
 
 
 def _form(
@@ -127,7 +127,7 @@ def _form(
         request,
         "sign_in.html",
         status=status,
-        next=_own_path(following),
+        next=own_path(following),
         email=email,
         problem=problem,
         agencies=agencies or [],
@@ -140,7 +140,7 @@ def _door(request: HttpRequest) -> Door:
         return door(session, settings_of(request))
 
 
-def _own_path(address: str) -> str:
+def own_path(address: str) -> str:
     """A path of this site; anything else, such as another host, becomes the start page."""
     parts = urlsplit(address)
     good = address.startswith("/") and not address.startswith(("//", "/\\")) and not parts.scheme and not parts.netloc
