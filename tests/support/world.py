@@ -6,7 +6,7 @@ from hashlib import sha256
 from typing import Any
 from zlib import compress
 
-from sqlmodel import Session
+from sqlmodel import Session, select
 
 from tests.support.billing import billing_rows
 from tests.support.factories import SUPPORT
@@ -158,6 +158,12 @@ def make_version(model: RegisteredModel, built: Manifest, number: str, snapshot:
     )
 
 
+def _provider(agency: Agency) -> OidcProvider:
+    return OidcProvider(
+        agency_id=agency.id, issuer="https://login.example", audience="tuneloop", sealed_secret="sealed"
+    )
+
+
 def make_world(
     session: Session, agency: Agency, base: BaseModel, client_slug: str, model_slug: str = "support"
 ) -> World:
@@ -256,11 +262,12 @@ def make_world(
         scopes="chat:write",
         installer="U1",
     )
+    provider = session.exec(select(OidcProvider).where(OidcProvider.agency_id == agency.id)).one_or_none()
     rows: list[Row] = [
         DeliveryProblem(
             agency_id=agency.id, key=f"channel:{client_slug}", summary="Gone", to_do="another", settled_at=now()
         ),
-        OidcProvider(agency_id=agency.id, issuer="https://login.example", audience="tuneloop", sealed_secret="sealed"),
+        provider or _provider(agency),
         client,
         model,
         snapshot,
