@@ -79,9 +79,10 @@ def own_keys(session: Session, *, principal: Principal) -> list[ApiKey]:
 
 def end_own_session(session: Session, *, principal: Principal, session_id: UUID) -> None:
     """Raises NotFound: it is nobody's, or somebody else's."""
-    row, user_id = session.get(WebSession, session_id), person_of_principal(principal)
-    if row is None or row.user_id != user_id:
+    row = session.get(WebSession, session_id)
+    if row is None or principal.kind is not ActorKind.USER or row.user_id != principal.actor_id:
         raise NotFound("session", session_id)
+    person_of_principal(principal)
     session.delete(row)
     record(session, principal, "session.end", "session", session_id)
 
