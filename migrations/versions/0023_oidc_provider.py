@@ -7,7 +7,7 @@ from sqlalchemy.dialects import postgresql
 from tuneloop.kit.migration_operations import confine_to_agency
 
 revision = "oidc_provider"
-down_revision = "second_factor"
+down_revision = "base_chat"
 branch_labels = None
 depends_on = None
 
