@@ -100,7 +100,7 @@ def test_a_client_s_life_at_stripe(north: Office, on_plan: OnPlan) -> None:
     on_plan("basic")
     north.settle()
     assert north.http.get(PLAN).json()["next_plan"] == "basic"
-    north.http.post(f"{PLAN}/cancel", json={})
+    north.http.post(f"{PLAN}/cancel", json={"confirmed": True})
     north.settle()
     assert there(north)[0].cancel_at_period_end
     north.http.post(f"{PLAN}/resume")
@@ -116,7 +116,7 @@ def test_a_client_s_life_at_stripe(north: Office, on_plan: OnPlan) -> None:
     north.settle()
     assert there(north)[0].pause_collection.behavior == "void"
     assert north.http.get(PLAN).json()["state"] == "paused"
-    north.http.post(f"{PLAN}/cancel", json={"at_once": True})
+    north.http.post(f"{PLAN}/cancel", json={"at_once": True, "confirmed": True})
     north.settle()
     assert (there(north)[0].status, north.subscription().state) == ("canceled", SubscriptionState.CANCELLED)
     assert north.failed() == []

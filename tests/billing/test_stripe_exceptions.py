@@ -198,7 +198,7 @@ def test_what_was_ended_by_hand_is_not_begun_again_unasked(north: Office, on_pla
 def test_a_client_that_comes_back_before_it_was_ended_is_billed_once(north: Office, on_plan: OnPlan) -> None:
     on_plan("standard")
     north.settle()
-    north.http.post(f"{PLAN}/cancel", json={"at_once": True})
+    north.http.post(f"{PLAN}/cancel", json={"at_once": True, "confirmed": True})
     on_plan("premium")
     north.settle()
     assert [each.status for each in there(north) if each.status != "canceled"] == ["active"]
