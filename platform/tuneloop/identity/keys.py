@@ -149,10 +149,10 @@ def rotate_key(session: Session, *, principal: Principal, key_id: UUID, grace_ho
 def principal_of_key(session: Session, *, token: str, origin: str) -> Principal:
     """Needs a session across agencies."""
     digest = token_digest(token)
-    mine = or_(col(ApiKey.key_hash) == digest, col(ApiKey.previous_hash) == digest)
-    for key_hash, principal in _principals(session, mine, origin=origin):
-        if key_hash == digest:
-            return principal
+    for mine in (ApiKey.key_hash == digest, ApiKey.previous_hash == digest):
+        for key_hash, principal in _principals(session, mine, origin=origin):
+            if key_hash == digest:
+                return principal
     raise NotAuthenticated("the API key is unknown, revoked or expired")
 
 
