@@ -12,12 +12,12 @@ from tuneloop.kit.jobs.metrics import publish_jobs
 from tuneloop.kit.jobs.scheduler import schedule
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.signals import stop_on_signals
-from tuneloop.monitoring.scheduled_tasks import BURSTS, CALENDARS, TASKS
+from tuneloop.monitoring.scheduled_tasks import BASELINES, BURSTS, CALENDARS, ENDPOINTS, TASKS
 from tuneloop.retention.scheduled_tasks import SWEEPING
 from tuneloop.review.daily_refill import TENDING
 from tuneloop_billing.daily_round import ROUNDS
 
-DUTIES = (LOST_JOBS, CALENDARS, TASKS, BURSTS, TENDING, READINGS, SCANNING, ROUNDS, SWEEPING)
+DUTIES = (LOST_JOBS, CALENDARS, TASKS, BURSTS, ENDPOINTS, BASELINES, TENDING, READINGS, SCANNING, ROUNDS, SWEEPING)
 
 
 def run_scheduler(settings: Settings) -> None:

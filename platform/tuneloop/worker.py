@@ -27,6 +27,7 @@ HANDLERS: Mapping[Queue, Sequence[str]] = {
     Queue.DEFAULT: (
         "tuneloop.ab_tests.handlers",
         "tuneloop.email.handlers",
+        "tuneloop.monitoring.external_handlers",
         "tuneloop.monitoring.handlers",
         "tuneloop.people.handlers",
         "tuneloop.retraining.handlers",
@@ -36,6 +37,7 @@ HANDLERS: Mapping[Queue, Sequence[str]] = {
     ),
     Queue.SLOW: (
         "tuneloop.erasure.handlers",
+        "tuneloop.monitoring.external_handlers",
         "tuneloop.monitoring.handlers",
         "tuneloop.retention.handlers",
         "tuneloop.review.handlers",

@@ -1,6 +1,6 @@
 """What a report shows, as frozen data. It is stored once, named by its digest, and everything is made from it."""
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from hashlib import sha256
 from typing import Annotated, Any
@@ -180,7 +180,10 @@ class Fall(Frozen):
 
 
 class AlertEntry(Frozen):
-    """`falls` is what the alert's evidence says in numbers; without any, its summary is shown as it was written."""
+    """`falls` is what the alert's evidence says in numbers; without any, its summary is shown as it was written.
+
+    `service` and `ends_on`: of an alert about a service that answers in our place.
+    """
 
     opened_at: datetime
     kind: AlertKind
@@ -191,6 +194,8 @@ class AlertEntry(Frozen):
     resolution: str | None
     falls: tuple[Fall, ...] = ()
     named: tuple[str, ...] = ()
+    service: str | None = None
+    ends_on: date | None = None
 
 
 class PlannedTask(Frozen):

@@ -204,6 +204,10 @@ def _tested(say: Translator, test: LiveTest) -> dict[str, str]:
 
 def alert(say: Translator, entry: AlertEntry) -> str:
     """What was noticed: in the report's language where the numbers are known, else as the monitor wrote it."""
+    if entry.service is not None:
+        if entry.ends_on is None:
+            return say("alerts.away", service=entry.service)
+        return say("alerts.ends", service=entry.service, date=say.day(entry.ends_on))
     if not entry.falls:
         return entry.summary
     key, digits = ("alerts.reported", 1) if entry.kind is AlertKind.REPORTS else ("alerts.fell", 0)

@@ -1,14 +1,17 @@
 """What production has answered is not asked again, where asking again could say nothing else."""
 
+from dataclasses import replace
+
 from tests.support.factories import make_base
 from tests.support.world import manifest
+from tuneloop.evaluation.results import Given, cache_key
+from tuneloop.gateway.routes import Route
 from tuneloop.kit.db import Database
 from tuneloop.kit.ids import new_id
 from tuneloop.registry.contract import Contract, Task
 from tuneloop.registry.templates import Message
 from tuneloop.tables import AdapterVersion, Prediction
-from tuneloop_workers.evaluation.runner import cache_key
-from tuneloop_workers.handlers.run_versions import Exam, Given, with_own_answers
+from tuneloop_workers.handlers.run_versions import Exam, with_own_answers
 
 CHOICE = Contract(task=Task.CLASSIFY, system_prompt="Sort.", labels=("order", "refund"))
 REPLY = Contract(task=Task.GENERATE, system_prompt="Reply.")
@@ -29,7 +32,22 @@ def exam(database: Database, contract: Contract, texts: list[str], known: dict[s
         training={},
     )
     keys = [cache_key(version.digest, (Message(role="user", content=text),)) for text in texts]
-    return Exam(version, "acme/support@v1.0", made, keys, known)
+    return Exam(version, route_to(version, contract), made, keys, known)
+
+
+def route_to(version: AdapterVersion, contract: Contract) -> Route:
+    return Route(
+        name="acme/support@v1.0",
+        owner="acme",
+        agency_id=new_id(),
+        client_id=version.client_id,
+        model_id=version.model_id,
+        version_id=version.id,
+        digest=version.digest,
+        contract=contract,
+        upstream_url=None,
+        created_at=version.created_at,
+    )
 
 
 def answered(digest: str, answer: str) -> Prediction:
@@ -54,7 +72,7 @@ def test_labels_that_this_version_gave_in_production_are_its_answers(database: D
 
 def test_an_evaluation_s_own_answer_comes_first(database: Database) -> None:
     asked = exam(database, CHOICE, ["one"], {})
-    earlier = Exam(asked.version, asked.name, asked.manifest, asked.keys, {asked.keys[0]: Given("refund", 0.6, 0.2)})
+    earlier = replace(asked, known={asked.keys[0]: Given("refund", 0.6, 0.2)})
     assert with_own_answers(earlier, [answered("a" * 64, "order")]).known == earlier.known
 
 

@@ -3,14 +3,14 @@
 import pytest
 
 from tests.support.cycles import Workshop, make_workshop
+from tuneloop.evaluation.results import Given, scored
 from tuneloop.evaluation.scoring import conversation_of
 from tuneloop.evaluation.service import answers_of, known_answers, record_run
 from tuneloop.kit.db import Database
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.registry.service import contract_of
 from tuneloop.tables import Agency
-from tuneloop_workers.handlers.evaluation import _score
-from tuneloop_workers.handlers.run_versions import Given, exam_of
+from tuneloop_workers.handlers.run_versions import exam_of
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def test_an_unanswered_item_is_wrong_in_a_run_that_goes_on(session: TenantSessio
     given = {key: Given(example.expected, 0.9, 0.8) for key, example in zip(exam.keys, workshop.examples, strict=True)}
     given[exam.keys[0]] = Given("", 0.0, 0.0, problem)
 
-    results = _score(workshop.examples, exam, given, contract)
+    results = scored(workshop.examples, exam.keys, given, contract)
     run = record_run(session, version=version, snapshot=workshop.golden, results=results, reused=0, seconds=1.0)
 
     assert (run.n, run.correct) == (2, 1)

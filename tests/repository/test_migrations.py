@@ -114,6 +114,7 @@ def test_ids_and_text_have_the_types_we_chose(owner: Connection) -> None:
         "boolean",
         "double precision",
         "bytea",
+        "date",
     }
 
 

@@ -73,7 +73,7 @@ def _assert_close(answer: EngineAnswer, expected: EngineAnswer) -> None:
     """As far as both chose the same tokens they were as likely, up to rounding, which adds up over a long answer."""
     pairs = list(zip(answer.tokens, expected.tokens, strict=False))
     same = list(takewhile(lambda pair: pair[0].token == pair[1].token, pairs))
-    assert len(same) == len(pairs) or expected.margin < 0.02
+    assert len(same) == len(pairs) or (expected.margin or 0.0) < 0.02
     for token, other in same:
         assert token.logprob == pytest.approx(other.logprob, abs=0.06)
 

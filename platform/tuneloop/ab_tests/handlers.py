@@ -11,8 +11,8 @@ from tuneloop.evaluation.scoring import item_of, score
 from tuneloop.gateway.serving_host import preload
 from tuneloop.kit.jobs.runtime import JobContext, handles
 from tuneloop.registry.contract import Contract
-from tuneloop.registry.service import contract_of
-from tuneloop.tables import AbState, AbTest, AdapterVersion, BaseModel, Prediction, RegisteredModel, ReviewItem
+from tuneloop.registry.service import contract_of, served_here
+from tuneloop.tables import AbState, AbTest, AdapterVersion, Prediction, RegisteredModel, ReviewItem
 
 
 @handles(BeginAbTest)
@@ -22,8 +22,8 @@ def begin_ab_test(context: JobContext, job: BeginAbTest) -> None:
         if test.state is not AbState.STARTING:
             return
         candidate = session.get_one(AdapterVersion, test.candidate_version_id)
-        base = session.get_one(BaseModel, session.get_one(RegisteredModel, test.model_id).base_id)
-    if base.upstream_url is None:
+        here = served_here(session, candidate)
+    if here:
         preload(context.settings, candidate.digest)
     with context.unit() as session:
         begin(session, principal=context.principal, test_id=job.ab_test_id)

@@ -1,6 +1,8 @@
 """`tuneloop version`: what was built, from what, and its files."""
 
+import os
 from contextlib import ExitStack
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -10,7 +12,7 @@ import typer
 from rich.console import Group
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-from tuneloop.cli.arguments import Model, NoWait, Version, path_of
+from tuneloop.cli.arguments import Model, NoWait, Version, given, path_of
 from tuneloop.cli.cycle_view import render_cycle
 from tuneloop.cli.follow import follow_cycle
 from tuneloop.cli.render import Facts, Rows, right, short, stack, text, whole
@@ -18,6 +20,7 @@ from tuneloop.cli.wiring import Terminal, command
 from tuneloop.kit.api_client import CHUNK_BYTES
 from tuneloop.kit.figures import size
 from tuneloop.registry.adapters.upload import ADAPTER_FILES
+from tuneloop.registry.external_schemas import ExternalRead
 from tuneloop.registry.names import ModelName
 from tuneloop.registry.schemas import FileRead, VersionRead
 from tuneloop.retraining.schemas import CycleRead
@@ -72,6 +75,60 @@ def bring(
         }
         reply = terminal.api.upload_files(f"{path_of(model)}/versions", CycleRead, files)
     terminal.show(reply if no_wait else follow_cycle(terminal, reply.value.id), render_cycle)
+
+
+Input = Annotated[str | None, typer.Option(metavar="PRICE", help="For a million tokens of questions, such as 0.30.")]
+Output = Annotated[str | None, typer.Option(metavar="PRICE", help="For a million tokens of answers, such as 1.20.")]
+Currency = Annotated[str | None, typer.Option(help="Of the prices, such as usd.")]
+EndsOn = Annotated[
+    str | None, typer.Option(metavar="DATE", help="Last day of the service, such as 2027-01-14; else it is asked.")
+]
+KEY = "TUNELOOP_SERVICE_KEY"
+
+
+@command(app, "add-external")
+def add_external(
+    terminal: Terminal,
+    model: Model,
+    url: Annotated[str, typer.Option(help="OpenAI-compatible service, such as https://api.openai.com/v1.")],
+    service_model: Annotated[str, typer.Option("--model", help="The model's name there, such as ft:gpt-4o-mini:….")],
+    key: Annotated[str | None, typer.Option(envvar=KEY, help="Key to the service; better in the environment.")] = None,
+    no_key: Annotated[bool, typer.Option("--no-key", help="The service asks for no key.")] = False,
+    input_price: Input = None,
+    output_price: Output = None,
+    currency: Currency = None,
+    ends_on: EndsOn = None,
+) -> None:
+    """Bring a model that somebody else hosts. Where nothing is in production yet, it is from now on."""
+    secret = None if no_key else key or typer.prompt("Key to the service", hide_input=True, err=True)
+    body = {"url": url, "model": service_model, "key": secret} | given(
+        input_price=input_price, output_price=output_price, currency=currency, ends_on=ends_on
+    )
+    terminal.show(terminal.api.post(f"{path_of(model)}/external", ExternalRead, body), EXTERNAL)
+
+
+@command(app, "list-external")
+def list_external(terminal: Terminal, model: Model) -> None:
+    """External versions: who answers, at what price and until when."""
+    terminal.show(terminal.api.get(f"{path_of(model)}/external", list[ExternalRead]), EXTERNALS)
+
+
+@command(app, "change-external")
+def change_external(
+    terminal: Terminal,
+    version: Version,
+    new_key: Annotated[bool, typer.Option("--new-key", help=f"Another key, from {KEY} or asked for.")] = False,
+    input_price: Input = None,
+    output_price: Output = None,
+    currency: Currency = None,
+    ends_on: EndsOn = None,
+) -> None:
+    """Change an external version's key, prices or last day."""
+    secret = os.environ.get(KEY) or typer.prompt("Key to the service", hide_input=True, err=True) if new_key else None
+    body = given(key=secret, input_price=input_price, output_price=output_price, currency=currency, ends_on=ends_on)
+    if not body:
+        raise typer.BadParameter("nothing to change; see 'tuneloop version change-external --help'")
+    terminal.show(terminal.api.patch(_path(version).replace("/versions/", "/external/"), ExternalRead, body), EXTERNAL)
 
 
 def render_version(version: VersionRead) -> Group:
@@ -141,4 +198,38 @@ FILES = Rows[FileRead](
     text("File", lambda it: it["name"]),
     right("Size", lambda it: size(it.get("size", 0))),
     whole("sha256", lambda it: short(it["sha256"])),
+)
+
+
+def _price(value: Decimal | None, currency: str) -> str | None:
+    return None if value is None else f"{value} {currency}"
+
+
+def _prices(it: ExternalRead) -> str | None:
+    asked, said = _price(it.input_price, it.currency), _price(it.output_price, it.currency)
+    return f"{asked or '-'} in, {said or '-'} out, for a million tokens" if asked or said else None
+
+
+def _last_day(it: ExternalRead) -> str | None:
+    said_by = "typed in" if it.end_is_typed else "the service says so"
+    return f"{it.ends_on.isoformat()} ({said_by})" if it.ends_on else None
+
+
+EXTERNALS = Rows[ExternalRead](
+    whole("Version", lambda it: it.name),
+    text("Service", lambda it: it.url),
+    text("Model", lambda it: it.model),
+    text("Last day", lambda it: it.ends_on.isoformat() if it.ends_on else None),
+    text("Problem", lambda it: it.problem),
+)
+EXTERNAL = Facts[ExternalRead](
+    ("Version", lambda it: it.name),
+    ("Service", lambda it: it.url),
+    ("Model", lambda it: it.model),
+    ("Key", lambda it: "kept" if it.has_key else "none"),
+    ("Confidence", lambda it: "from log-probabilities" if it.gives_confidence else "none: the service tells none"),
+    ("Prices", _prices),
+    ("Last day", _last_day),
+    ("Problem", lambda it: it.problem),
+    ("Checked", lambda it: it.checked_at),
 )

@@ -3,11 +3,11 @@
 from tuneloop.deployment.service import deploy
 from tuneloop.gateway.serving_host import preload
 from tuneloop.kit.jobs.runtime import JobContext, handles
-from tuneloop.registry.service import lock_model
+from tuneloop.registry.service import lock_model, served_here
 from tuneloop.retraining.jobs import DeployCandidate
 from tuneloop.retraining.service import lock_cycle
 from tuneloop.retraining.states import advance
-from tuneloop.tables import AdapterVersion, BaseModel, CycleState, RegisteredModel
+from tuneloop.tables import AdapterVersion, CycleState, RegisteredModel
 
 
 @handles(DeployCandidate)
@@ -17,8 +17,8 @@ def deploy_candidate(context: JobContext, job: DeployCandidate) -> None:
         if cycle.state is not CycleState.AWAITING_PROMOTION:
             return
         version = session.get_one(AdapterVersion, cycle.candidate_version_id)
-        base = session.get_one(BaseModel, session.get_one(RegisteredModel, cycle.model_id).base_id)
-    if base.upstream_url is None:
+        here = served_here(session, version)
+    if here:
         preload(context.settings, version.digest)
     with context.unit() as session:
         model = session.get_one(RegisteredModel, version.model_id)

@@ -30,6 +30,7 @@ SECRET: Final = frozenset(
         "minhash",
         "password_hash",
         "refresh_token",
+        "sealed_key",
         "token_hash",
         "unsubscribe_token",
     }

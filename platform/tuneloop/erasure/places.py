@@ -39,6 +39,8 @@ KEPT: Final = {
     "category": "labels of the contract",
     "comparison.outcome": "the gate's verdict",
     "client.name": "the client itself; it goes with the whole client",
+    "external_endpoint.model_name": "where a version answers; it would answer no more",
+    "external_endpoint.url": "where a version answers; it would answer no more",
     "erasure": "the request itself, whose target is cleared when it is done",
     "invoice": "kept as long as tax law asks",
     "job.name": "what kind of job it is",

@@ -13,7 +13,7 @@ from tuneloop.evaluation.schemas import ChangedItem, ComparedRow, ComparisonTabl
 from tuneloop.evaluation.service import answers_of, rate_of
 from tuneloop.kit.errors import Conflict
 from tuneloop.registry.policy import Policy
-from tuneloop.registry.service import manifest_of, policy_of
+from tuneloop.registry.service import is_external, manifest_of, policy_of
 from tuneloop.stats.attempts import alpha_of
 from tuneloop.stats.gate import Disagreements, Verdict, decide, objected
 from tuneloop.stats.gate import Policy as GatePolicy
@@ -201,12 +201,14 @@ def _flags(answers: Sequence[EvalAnswer], name: str) -> NDArray[np.bool_]:
 def _same_conditions(session: Session, production: EvalRun, candidate: EvalRun) -> None:
     if production.snapshot_id != candidate.snapshot_id:
         raise Conflict("the two runs answered different examples; evaluate both versions on one snapshot")
+    versions = [session.get_one(AdapterVersion, run.version_id) for run in (production, candidate)]
+    if any(is_external(version) for version in versions):
+        # What is asked is then whether the other's engine, base and training together lose anything.
+        return
     if production.engine != candidate.engine:
         raise Conflict(
             f"the two runs used different engines ({production.engine} and {candidate.engine}); evaluate both again",
         )
-    bases = [
-        manifest_of(session.get_one(AdapterVersion, run.version_id)).base.gguf_sha256 for run in (production, candidate)
-    ]
+    bases = [manifest_of(version).base.gguf_sha256 for version in versions]
     if bases[0] != bases[1]:
         raise Conflict("the two versions run on different base files or quantisations, so they can't be compared")

@@ -9,13 +9,16 @@ import httpx
 from sqlmodel import Session
 
 from tuneloop.gateway.engine import TIMEOUT, Ask, Upstream, ask_whole
-from tuneloop.gateway.routes import Route
+from tuneloop.gateway.external import ExternalServer
+from tuneloop.gateway.routes import Route, route_of
 from tuneloop.gateway.upstream import LocalEngine, OpenAIServer
+from tuneloop.kit.crypto import Vault
+from tuneloop.kit.outgoing.clients import guarded_async_client
+from tuneloop.kit.outgoing.guard import Guard
 from tuneloop.kit.settings import Settings
-from tuneloop.registry.contract import Contract
-from tuneloop.registry.service import find_version, full_name
+from tuneloop.registry.service import find_version
 from tuneloop.registry.templates import Message
-from tuneloop.tables import BaseModel, RegisteredModel
+from tuneloop.tables import RegisteredModel
 
 
 @dataclass(frozen=True)
@@ -38,24 +41,8 @@ def routes_of(session: Session, *, model: RegisteredModel, versions: Sequence[st
     Raises:
         NotFound: there is no such version; "candidate" before a first retrain, for instance.
     """
-    name = full_name(session, model)
-    base = session.get_one(BaseModel, model.base_id)
     found = [find_version(session, model, version) for version in versions]
-    return [
-        Route(
-            name=f"{name}@v{version.number}",
-            owner=name.partition("/")[0],
-            agency_id=model.agency_id,
-            client_id=model.client_id,
-            model_id=model.id,
-            version_id=version.id,
-            digest=version.digest,
-            contract=Contract.model_validate(version.manifest["contract"]),
-            upstream_url=base.upstream_url,
-            created_at=version.created_at,
-        )
-        for version in found
-    ]
+    return [route_of(session, model, version) for version in found]
 
 
 async def ask_all(
@@ -66,11 +53,14 @@ async def ask_all(
     Raises:
         InvalidRequest, Busy, EngineUnavailable, EngineFailed, EngineTimeout: a version gave none.
     """
-    async with httpx.AsyncClient(timeout=TIMEOUT, trust_env=False) as http:
+    async with (
+        httpx.AsyncClient(timeout=TIMEOUT, trust_env=False) as http,
+        guarded_async_client(Guard.of(settings), timeout=TIMEOUT, limits=httpx.Limits()) as outgoing,
+    ):
         return list(
             await asyncio.gather(
                 *(
-                    _ask(http, _upstream(settings, route), route, name, tuple(messages))
+                    _ask(outgoing if route.external else http, _upstream(settings, route), route, name, tuple(messages))
                     for route, name in zip(routes, asked, strict=True)
                 )
             )
@@ -78,6 +68,9 @@ async def ask_all(
 
 
 def _upstream(settings: Settings, route: Route) -> Upstream:
+    if route.external is not None:
+        sealed = route.external.sealed_key
+        return ExternalServer(Vault(settings.secret_key.get_secret_value()).open(sealed) if sealed else None)
     if route.upstream_url:
         return OpenAIServer(route.upstream_url)
     return LocalEngine(settings.serve_url, settings.serve_token.get_secret_value())

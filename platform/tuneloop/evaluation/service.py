@@ -11,7 +11,7 @@ from sqlmodel import Session, col, select
 from tuneloop.datasets.service import snapshot_examples
 from tuneloop.kit.errors import Conflict, InvalidInput
 from tuneloop.kit.figures import RateRead
-from tuneloop.registry.service import manifest_of
+from tuneloop.registry.service import definition_of
 from tuneloop.stats.intervals import Rate
 from tuneloop.tables import AdapterVersion, EvalAnswer, EvalRun, Snapshot
 
@@ -31,7 +31,7 @@ class ItemResult:
     score: float
     hallucinated: bool
     detail: str
-    confidence: float
+    confidence: float | None
     margin: float | None
     cache_key: str
 
@@ -58,7 +58,7 @@ def record_run(
         version_id=version.id,
         snapshot_id=snapshot.id,
         digest=version.digest,
-        engine=manifest_of(version).engine,
+        engine=definition_of(version).engine,
         correct=sum(result.correct for result in results),
         hallucinated=sum(result.hallucinated for result in results),
         n=len(results),

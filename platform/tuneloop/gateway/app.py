@@ -19,16 +19,22 @@ from tuneloop.gateway.feedback import report
 from tuneloop.gateway.journal import Journal
 from tuneloop.gateway.prediction_logger import Recorder
 from tuneloop.gateway.route_cache import RouteKeeper
-from tuneloop.gateway.service import Gateway
+from tuneloop.gateway.service import ExternalCalls, Gateway
+from tuneloop.gateway.service_problems import ServiceProblems
 from tuneloop.gateway.upstream import LocalEngine
 from tuneloop.kit.db import Database
 from tuneloop.kit.errors import TuneloopError
+from tuneloop.kit.outgoing.clients import guarded_async_client
+from tuneloop.kit.outgoing.guard import Guard
 from tuneloop.kit.settings import Settings
 
 log = structlog.get_logger(__name__)
 
 JOURNAL = "gateway"
 """Folder of answers that are not stored yet, in the data folder."""
+SERVICE_TIMEOUT = httpx.Timeout(60.0, connect=5.0, pool=10.0)
+LONGEST_ANSWER = 8 << 20
+"""Bytes of a service's answer, with the log-probabilities of each token."""
 
 gateway_handlers: list[ControllerRouterHandler] = [
     Router(
@@ -77,7 +83,15 @@ async def create_gateway(
         for work in (keeper.run, keeper.listen, recorder.run):
             stack.push_async_callback(_stop, asyncio.create_task(_forever(work)))
         local = LocalEngine(settings.serve_url, settings.serve_token.get_secret_value())
-        yield Gateway(database, keeper, recorder, admission or Admission(), http, local)
+        outgoing = await stack.enter_async_context(
+            guarded_async_client(Guard.of(settings), timeout=SERVICE_TIMEOUT, limits=limits, most_bytes=LONGEST_ANSWER)
+        )
+        problems = ServiceProblems(database)
+        stack.push_async_callback(problems.close)
+        external = ExternalCalls(
+            outgoing, Admission(slots=256, per_agency=64), problems, settings.secret_key.get_secret_value()
+        )
+        yield Gateway(database, keeper, recorder, admission or Admission(), http, local, external)
 
 
 async def _forever(work: Callable[[], Awaitable[None]]) -> None:

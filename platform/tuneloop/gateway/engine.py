@@ -1,5 +1,6 @@
 """One way to ask any engine that speaks OpenAI's protocol; what differs between engines is an `Upstream`."""
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,11 +13,13 @@ from pydantic import ValidationError
 from tuneloop.gateway.errors import Busy, EngineFailed, EngineTimeout, EngineUnavailable, InvalidRequest
 from tuneloop.gateway.routes import Route
 from tuneloop.gateway.upstream_schemas import Body, Extra, TokenEntry, Usage
-from tuneloop.kit.errors import CorruptArtifact
+from tuneloop.kit.errors import CorruptArtifact, TuneloopError
 from tuneloop.registry.templates import Message
 
 _DONE = "[DONE]"
 TIMEOUT = httpx.Timeout(60.0, connect=3.0, pool=10.0)
+LONGEST_SECONDS = 300.0
+"""For a whole answer, however it drips."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,10 @@ class Upstream(Protocol):
         """Raises EngineFailed when the answer is not from the version that was asked."""
         ...
 
+    def refusal(self, response: httpx.Response, content: bytes) -> TuneloopError:
+        """An engine's error as ours."""
+        ...
+
 
 async def ask_whole(http: httpx.AsyncClient, upstream: Upstream, route: Route, ask: Ask) -> EngineReply:
     """The answer in one piece.
@@ -76,8 +83,11 @@ async def ask_whole(http: httpx.AsyncClient, upstream: Upstream, route: Route, a
     Raises:
         InvalidRequest, Busy, EngineUnavailable, EngineFailed, EngineTimeout: what went wrong and what to do.
     """
-    async with _post(http, upstream.request(route, ask), stream=False) as response:
-        body = _parse(await response.aread())
+    deadline = asyncio.get_running_loop().time() + LONGEST_SECONDS
+    async with _post(http, upstream, upstream.request(route, ask), deadline, stream=False) as response:
+        async with asyncio.timeout_at(deadline):
+            content = await response.aread()
+    body = _parse(content)
     if not body.choices:
         raise EngineFailed("the engine gave no answer; try again")
     choice, usage = body.choices[0], body.usage or Usage()
@@ -98,8 +108,10 @@ async def ask_piecewise(
     """The answer as it grows, then the whole of it. Raises what `ask_whole` raises."""
     text, finish_reason, tokens = "", "stop", list[TokenEntry]()
     usage, extra, complete = Usage(), None, False
-    async with _post(http, upstream.request(route, ask), stream=True) as response:
-        async for line in response.aiter_lines():
+    deadline = asyncio.get_running_loop().time() + LONGEST_SECONDS
+    async with _post(http, upstream, upstream.request(route, ask), deadline, stream=True) as response:
+        lines = response.aiter_lines()
+        while (line := await _next(lines, deadline)) is not None:
             if not line.startswith("data:"):
                 continue
             data = line.removeprefix("data:").strip()
@@ -123,26 +135,42 @@ async def ask_piecewise(
 
 
 @asynccontextmanager
-async def _post(http: httpx.AsyncClient, request: EngineRequest, *, stream: bool) -> AsyncIterator[httpx.Response]:
+async def _post(
+    http: httpx.AsyncClient, upstream: Upstream, request: EngineRequest, deadline: float, *, stream: bool
+) -> AsyncIterator[httpx.Response]:
+    """Raises what `ask_whole` raises, also while the answer is read. `deadline`: of the loop's clock."""
     body = {**request.body, "stream": True, "stream_options": {"include_usage": True}} if stream else request.body
     headers = {"Content-Type": "application/json", **request.headers}
     try:
-        async with http.stream("POST", request.url, content=orjson.dumps(body), headers=headers) as response:
-            if response.is_error:
-                raise _refusal(response, await response.aread())
+        asked = http.build_request("POST", request.url, content=orjson.dumps(body), headers=headers)
+        async with asyncio.timeout_at(deadline):
+            response = await http.send(asked, stream=True)
+        try:
+            if not response.is_success:
+                async with asyncio.timeout_at(deadline):
+                    content = await response.aread()
+                raise upstream.refusal(response, content)
             yield response
+        finally:
+            await response.aclose()
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
         raise EngineUnavailable("the engine is not reachable; try again shortly", retry_after_seconds=2) from error
-    except httpx.TimeoutException as error:
+    except (httpx.TimeoutException, TimeoutError) as error:
         raise EngineTimeout("the engine took too long; try again or ask for fewer tokens") from error
     except httpx.HTTPError as error:
         raise EngineFailed("the connection to the engine broke; try again") from error
 
 
-def _refusal(response: httpx.Response, content: bytes) -> Exception:
-    """An engine's error as ours. Only what the caller can change is passed on in the engine's words."""
+async def _next(lines: AsyncIterator[str], deadline: float) -> str | None:
+    """None at the end."""
+    async with asyncio.timeout_at(deadline):
+        return await anext(lines, None)
+
+
+def refusal(response: httpx.Response, content: bytes) -> TuneloopError:
+    """Only what the caller can change is passed on in the engine's words."""
     wait = response.headers.get("retry-after", "1")
-    error = _error_of(content)
+    error = error_of(content)
     about_the_request = response.status_code in (httpx.codes.BAD_REQUEST, httpx.codes.UNPROCESSABLE_ENTITY)
     if about_the_request and error.get("code") != CorruptArtifact.code:
         return InvalidRequest(str(error.get("message") or "the engine refused the request"))
@@ -155,7 +183,8 @@ def _refusal(response: httpx.Response, content: bytes) -> Exception:
     return EngineFailed(f"the engine answered with status {response.status_code}; try again")
 
 
-def _error_of(content: bytes) -> dict[str, Any]:
+def error_of(content: bytes) -> dict[str, Any]:
+    """OpenAI's error object; empty where the answer is none."""
     try:
         return Body.model_validate_json(content).error or {}
     except ValidationError:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 from uuid import UUID
 
 import structlog
@@ -15,6 +15,7 @@ from tuneloop.gateway.ab_assignment import Assignment, Split
 from tuneloop.identity.keys import principals_of_keys
 from tuneloop.kit.principal import Principal
 from tuneloop.registry.contract import Contract
+from tuneloop.registry.service import full_name, is_external
 from tuneloop.tables import (
     AbState,
     AbTest,
@@ -23,6 +24,7 @@ from tuneloop.tables import (
     Arm,
     BaseModel,
     Client,
+    ExternalEndpoint,
     RegisteredModel,
     Role,
     VersionAlias,
@@ -37,14 +39,32 @@ _VERSION: tuple[Any, ...] = (
     AdapterVersion.number,
     AdapterVersion.digest,
     AdapterVersion.model_id,
+    AdapterVersion.origin,
     AdapterVersion.created_at,
 )
 _MODEL: tuple[Any, ...] = (RegisteredModel.slug, RegisteredModel.agency_id, RegisteredModel.client_id)
 
 
 @dataclass(frozen=True, slots=True)
+class External:
+    """The service that answers for an external version; `sealed_key` opens by the installation's secret key."""
+
+    endpoint_id: UUID
+    url: str
+    model: str
+    sealed_key: str | None
+    gives_confidence: bool
+
+    @classmethod
+    def of(cls, row: ExternalEndpoint) -> Self:
+        return cls(row.id, row.url, row.model_name, row.sealed_key, row.gives_confidence)
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """One servable version. `upstream_url` is None for the local engine; `name` always carries the version number.
+
+    With `external` neither answers: the version is a service's.
 
     Behind a model's bare name it is production's, with the A/B test that runs and the candidate's route, if one does.
     """
@@ -59,6 +79,7 @@ class Route:
     contract: Contract
     upstream_url: str | None
     created_at: datetime
+    external: External | None = None
     split: Split | None = None
     candidate: "Route | None" = None
 
@@ -121,6 +142,7 @@ class RouteLoader:
             .join(BaseModel, col(BaseModel.id) == RegisteredModel.base_id)
             .options(load_only(*_VERSION), load_only(*_MODEL))
         ).all()
+        external = {row.version_id: External.of(row) for row in session.exec(select(ExternalEndpoint))}
         self._read_contracts(session, [version.id for version, *_ in rows])
         by_version = {
             version.id: Route(
@@ -134,6 +156,7 @@ class RouteLoader:
                 contract=contract,
                 upstream_url=upstream_url,
                 created_at=version.created_at,
+                external=external.get(version.id) if is_external(version) else None,
             )
             for version, model, client, upstream_url in rows
             if (contract := self._contracts[version.id]) is not None
@@ -159,6 +182,25 @@ class RouteLoader:
             log.exception("version_not_served", version_id=str(version_id))
             return None
         return self._distinct.setdefault(contract, contract)
+
+
+def route_of(session: Session, model: RegisteredModel, version: AdapterVersion) -> Route:
+    """Of one version, for whoever asks it outside of the gateway."""
+    name = full_name(session, model)
+    endpoint = session.exec(select(ExternalEndpoint).where(ExternalEndpoint.version_id == version.id)).one_or_none()
+    return Route(
+        name=f"{name}@v{version.number}",
+        owner=name.partition("/")[0],
+        agency_id=model.agency_id,
+        client_id=model.client_id,
+        model_id=model.id,
+        version_id=version.id,
+        digest=version.digest,
+        contract=Contract.model_validate(version.manifest["contract"]),
+        upstream_url=session.get_one(BaseModel, model.base_id).upstream_url,
+        created_at=version.created_at,
+        external=External.of(endpoint) if endpoint and is_external(version) else None,
+    )
 
 
 def _may_call(principal: Principal, name: str, route: Route) -> bool:

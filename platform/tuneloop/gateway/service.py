@@ -1,8 +1,8 @@
 """One question from arrival to log row: pinned to a version, admitted, answered, recorded."""
 
 import time
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -15,20 +15,45 @@ from tuneloop.gateway.ab_assignment import Assignment
 from tuneloop.gateway.admission import Admission
 from tuneloop.gateway.engine import Ask, Delta, EngineReply, Upstream, ask_piecewise, ask_whole
 from tuneloop.gateway.errors import EngineFailed, EngineUnavailable
+from tuneloop.gateway.external import ExternalServer, ServiceRefuses
 from tuneloop.gateway.metrics import LATENCY, NOT_KEPT, REQUESTS
 from tuneloop.gateway.not_kept import NotKept
 from tuneloop.gateway.prediction_logger import Recorder
+from tuneloop.gateway.reply_label import label_said
 from tuneloop.gateway.responses import Completion
 from tuneloop.gateway.route_cache import RouteKeeper
-from tuneloop.gateway.routes import Route
+from tuneloop.gateway.routes import External, Route
 from tuneloop.gateway.schemas import ChatRequest
+from tuneloop.gateway.service_problems import ServiceProblems
 from tuneloop.gateway.upstream import LocalEngine, OpenAIServer
 from tuneloop.kit.clock import now
+from tuneloop.kit.crypto import Vault
 from tuneloop.kit.db import Database
+from tuneloop.kit.errors import Unavailable
 from tuneloop.kit.ids import new_id
+from tuneloop.kit.outgoing.guard import AddressRefused
 from tuneloop.tables import Prediction
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class ExternalCalls:
+    """What external versions are asked with. They have slots of their own: a slow service holds up no engine."""
+
+    http: httpx.AsyncClient
+    admission: Admission
+    problems: ServiceProblems
+    secret_key: str
+
+    def key(self, external: External) -> str | None:
+        """Raises ServiceRefuses when nobody here can open it."""
+        if external.sealed_key is None:
+            return None
+        try:
+            return Vault(self.secret_key).open(external.sealed_key)
+        except Unavailable as error:
+            raise ServiceRefuses(error.message) from error
 
 
 @dataclass(frozen=True)
@@ -90,6 +115,7 @@ class Gateway:
     admission: Admission
     http: httpx.AsyncClient
     local: LocalEngine
+    external: ExternalCalls
 
     async def whole(self, call: CompletionCall) -> dict[str, Any]:
         try:
@@ -113,17 +139,19 @@ class Gateway:
                     yield event
 
     async def _whole(self, call: CompletionCall) -> dict[str, Any]:
-        async with self.admission.slot(call.route.agency_id):
-            reply = await ask_whole(self.http, self._upstream(call.route), call.route, call.ask)
+        with self._noting(call.route):
+            async with self._admission(call.route).slot(call.route.agency_id):
+                reply = await ask_whole(self._http(call.route), self._upstream(call.route), call.route, call.ask)
         self._record(call, reply)
         return call.completion.whole(reply)
 
     async def _events(self, call: CompletionCall) -> AsyncGenerator[bytes, None]:
-        opening = call.completion.opening()
-        async with self.admission.slot(call.route.agency_id):
-            pieces = ask_piecewise(self.http, self._upstream(call.route), call.route, call.ask)
+        opening, route = call.completion.opening(), call.route
+        async with self._admission(route).slot(route.agency_id):
+            with self._noting(route):
+                pieces = ask_piecewise(self._http(route), self._upstream(route), route, call.ask)
             async with aclosing(pieces):
-                async for piece in pieces:
+                while (piece := await self._noted(route, pieces)) is not None:
                     if isinstance(piece, Delta):
                         yield opening + call.completion.piece(piece)
                     else:
@@ -131,7 +159,35 @@ class Gateway:
                         yield opening + call.completion.closing(piece, include_usage=call.include_usage)
                     opening = b""
 
+    async def _noted(
+        self, route: Route, pieces: AsyncGenerator[Delta | EngineReply, None]
+    ) -> Delta | EngineReply | None:
+        with self._noting(route):
+            return await anext(pieces, None)
+
+    @contextmanager
+    def _noting(self, route: Route) -> Iterator[None]:
+        """What keeps an external version from answering goes to the agency, and to the caller only that it does."""
+        try:
+            yield
+        except (ServiceRefuses, EngineUnavailable, AddressRefused) as error:
+            if route.external is None:
+                raise
+            problem = error.problem if isinstance(error, ServiceRefuses) else error.message
+            self.external.problems.note(route.agency_id, route.external, problem)
+            if isinstance(error, AddressRefused):
+                raise ServiceRefuses(problem) from error
+            raise
+
+    def _http(self, route: Route) -> httpx.AsyncClient:
+        return self.external.http if route.external else self.http
+
+    def _admission(self, route: Route) -> Admission:
+        return self.external.admission if route.external else self.admission
+
     def _upstream(self, route: Route) -> Upstream:
+        if route.external is not None:
+            return ExternalServer(self.external.key(route.external))
         return OpenAIServer(route.upstream_url) if route.upstream_url else self.local
 
     def _record(self, call: CompletionCall, reply: EngineReply) -> None:
@@ -142,6 +198,7 @@ class Gateway:
             NOT_KEPT.labels(call.not_kept).inc()
             return
         route, messages = call.route, call.ask.messages
+        answer = label_said(route.contract, reply.text) if route.external else reply.text
         row = Prediction(
             id=call.completion.id,
             agency_id=route.agency_id,
@@ -151,7 +208,7 @@ class Gateway:
             digest=route.digest,
             at=call.at,
             messages=[message.model_dump() for message in messages],
-            answer=reply.text,
+            answer=answer,
             confidence=reply.certainty.confidence,
             margin=reply.certainty.margin,
             finish_reason=reply.finish_reason,

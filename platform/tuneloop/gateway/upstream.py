@@ -3,10 +3,13 @@
 from math import exp
 from typing import Any
 
-from tuneloop.gateway.engine import Ask, Certainty, EngineRequest
+import httpx
+
+from tuneloop.gateway.engine import Ask, Certainty, EngineRequest, refusal
 from tuneloop.gateway.errors import EngineFailed
 from tuneloop.gateway.routes import Route
 from tuneloop.gateway.upstream_schemas import Extra, TokenEntry
+from tuneloop.kit.errors import TuneloopError
 from tuneloop.registry.contract import Contract, Template
 from tuneloop.registry.templates import Message, render
 
@@ -31,6 +34,9 @@ class LocalEngine:
         if extra is None or extra.digest != route.digest:
             raise EngineFailed("the serving host answered from another version; the answer was withheld")
         return Certainty(extra.confidence, extra.margin)
+
+    def refusal(self, response: httpx.Response, content: bytes) -> TuneloopError:
+        return refusal(response, content)
 
 
 class OpenAIServer:
@@ -58,12 +64,24 @@ class OpenAIServer:
         return EngineRequest(f"{self._url}/v1/chat/completions", {}, body)
 
     def certainty(self, route: Route, tokens: list[TokenEntry], extra: Extra | None) -> Certainty:
-        """Geometric mean of the token probabilities, and the distance to the second best at the closest token."""
         del route, extra
-        if not tokens:
-            return Certainty()
-        mean = sum(token.logprob for token in tokens) / len(tokens)
-        return Certainty(exp(mean), min(_margin(token) for token in tokens))
+        return certainty_of(tokens)
+
+    def refusal(self, response: httpx.Response, content: bytes) -> TuneloopError:
+        return refusal(response, content)
+
+
+def certainty_of(tokens: list[TokenEntry]) -> Certainty:
+    """Geometric mean of the token probabilities, and the distance to the second best at the closest token."""
+    if not tokens:
+        return Certainty()
+    mean = sum(token.logprob for token in tokens) / len(tokens)
+    return Certainty(exp(mean), min(_margin(token) for token in tokens))
+
+
+def opening_of(contract: Contract) -> str:
+    """The system message of a contract."""
+    return "\n\n".join(filter(None, (contract.system_prompt, contract.facts)))
 
 
 def _decoding(route: Route, ask: Ask) -> dict[str, Any]:
@@ -79,10 +97,9 @@ def _choice(contract: Contract, space: str = "") -> dict[str, Any]:
 
 def _with_contract(contract: Contract, messages: tuple[Message, ...]) -> list[Message]:
     """The contract's opening once, however often the caller repeats its system prompt."""
-    opening = contract.system_prompt + (f"\n\n{contract.facts}" if contract.facts else "")
     own = contract.system_prompt.strip()
     turns = [message for message in messages if not (message.role == "system" and message.content.strip() == own)]
-    return [Message(role="system", content=opening), *turns]
+    return [Message(role="system", content=opening_of(contract)), *turns]
 
 
 def _margin(token: TokenEntry) -> float:

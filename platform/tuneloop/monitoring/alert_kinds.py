@@ -24,5 +24,7 @@ ALERT_KINDS: Mapping[AlertKind, AlertRules] = {
     AlertKind.CANARY: AlertRules(mended_by_training=False, chart=None),
     AlertKind.TRAFFIC: AlertRules(mended_by_training=True, chart="traffic"),
     AlertKind.REPORTS: AlertRules(mended_by_training=False, chart="reports"),
+    AlertKind.END_OF_LIFE: AlertRules(mended_by_training=True, chart=None),
+    AlertKind.SERVICE: AlertRules(mended_by_training=False, chart=None),
 }
 """A retrain can't mend a changed pipeline, and user reports alone prove nothing."""

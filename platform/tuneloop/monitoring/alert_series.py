@@ -35,6 +35,8 @@ def series_of(session: Session, alert: Alert) -> Series:
     kept: Series | None = alert.evidence.get("series")
     if kept is not None:
         return kept
+    if alert.monitor_id is None:
+        return {}
     if alert.kind is AlertKind.ACCURACY:
         return accuracy_series(session, alert.monitor_id, until=alert.opened_at)
     if alert.kind is AlertKind.CATEGORY:

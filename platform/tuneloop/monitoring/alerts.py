@@ -5,7 +5,7 @@ The evidence of an alert is that of its opening, for good. Bot and console read 
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlmodel import Session, col, select
@@ -26,6 +26,7 @@ from tuneloop.tables import (
     AlertLevel,
     AlertState,
     Monitor,
+    RegisteredModel,
     Role,
 )
 
@@ -41,6 +42,12 @@ class AlertFinding:
     level: AlertLevel
     summary: str
     evidence: dict[str, Any]
+
+
+class _About(NamedTuple):
+    client_id: UUID
+    model_id: UUID
+    monitor_id: UUID | None
 
 
 def alerts_of(session: Session, model_id: UUID) -> list[Alert]:
@@ -72,10 +79,33 @@ def raise_alert(session: Session, monitor: Monitor, finding: AlertFinding, *, at
     at = at or now()
     if finding.level is AlertLevel.ALERT and ALERT_KINDS[finding.kind].mended_by_training:
         bring_retrain_forward(session, monitor, at=at)
-    alert = open_alert_of(session, monitor.model_id, finding.kind)
+    return _raise(session, _About(monitor.client_id, monitor.model_id, monitor.id), finding, at)
+
+
+def raise_about_model(
+    session: Session, model: RegisteredModel, finding: AlertFinding, *, at: datetime | None = None
+) -> Alert:
+    """As `raise_alert`, also of a model that nothing is measured of."""
+    monitor, at = monitor_of(session, model.id), at or now()
+    if monitor is None:
+        return _raise(session, _About(model.client_id, model.id, None), finding, at)
+    alert = raise_alert(session, monitor, finding, at=at)
+    session.flush()
+    refresh_status(session, monitor, at=at)
+    return alert
+
+
+def remind(session: Session, alert: Alert, summary: str, *, at: datetime) -> None:
+    """Say it once more, also to whoever asked for quiet."""
+    alert.notified_at, alert.snoozed_until = at, None
+    _add(session, alert, AlertChange.NOTIFIED, at=at, actor="monitor", summary=summary)
+
+
+def _raise(session: Session, about: _About, finding: AlertFinding, at: datetime) -> Alert:
+    alert = open_alert_of(session, about.model_id, finding.kind)
     if alert is None:
-        return _open(session, monitor, finding, at)
-    alert.monitor_id = monitor.id
+        return _open(session, about, finding, at)
+    alert.monitor_id = about.monitor_id
     raised = finding.level is AlertLevel.ALERT and alert.level is AlertLevel.WARN
     if raised:
         alert.level, alert.summary, alert.snoozed_until, alert.notified_at = finding.level, finding.summary, None, at
@@ -156,11 +186,11 @@ def resolve_by_monitor(
     _audit(session, Principal.system(alert.agency_id, "monitor"), alert, "alert.resolve", reason=reason)
 
 
-def _open(session: Session, monitor: Monitor, finding: AlertFinding, at: datetime) -> Alert:
+def _open(session: Session, about: _About, finding: AlertFinding, at: datetime) -> Alert:
     alert = Alert(
-        client_id=monitor.client_id,
-        model_id=monitor.model_id,
-        monitor_id=monitor.id,
+        client_id=about.client_id,
+        model_id=about.model_id,
+        monitor_id=about.monitor_id,
         kind=finding.kind,
         level=finding.level,
         summary=finding.summary,

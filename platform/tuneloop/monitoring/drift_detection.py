@@ -7,20 +7,24 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
-from sqlmodel import Session
+from sqlmodel import Session, select
 
 from tuneloop.evaluation.service import answers_of
 from tuneloop.monitoring.periods import Period, keep, new_reading, traffic_between
 from tuneloop.registry.contract import Task
 from tuneloop.registry.service import contract_of
 from tuneloop.stats.drift import LEVEL, MOST_COMPARED, Region, Traffic, confidence_shift, traffic_shift
-from tuneloop.tables import EvalRun, Monitor, Reading
+from tuneloop.tables import EvalRun, Monitor, Prediction, Reading
 
 FEWEST_ANSWERS = 20
 """Fewest answers before their confidence is compared with the reference's."""
 
 REFERENCE_ANSWERS = 100
 MOVES_SHOWN = 5
+NOT_TOLD = (
+    "The service behind this version tells no confidence, so changed traffic is not noticed by it: the labelled sample "
+    "and users' reports are what watches it."
+)
 
 
 def read_confidence(session: Session, period: Period) -> Reading:
@@ -30,6 +34,9 @@ def read_confidence(session: Session, period: Period) -> Reading:
     n = len(current.confidence)
     reading = new_reading(period, "confidence", n)
     reading.value = float(current.confidence.mean()) if n else None
+    if not n and session.exec(select(Prediction.id).where(*period.answered).limit(1)).first() is not None:
+        reading.detail["note"] = NOT_TOLD
+        return reading
     reference = monitor.charts.get("traffic")
     if reference is None:
         _against_evaluation(session, period, reading, current)
@@ -72,9 +79,13 @@ def describe(region: Region) -> str:
 
 def _against_evaluation(session: Session, period: Period, reading: Reading, current: Traffic) -> None:
     answers = answers_of(session, session.get_one(EvalRun, period.monitor.baseline_run_id))
-    before = np.array([answer.confidence for answer in answers], dtype=float)
-    reading.detail = {"baseline_mean": float(before.mean()), "baseline_n": len(before), "reference": "evaluation"}
-    if len(current.confidence) >= FEWEST_ANSWERS:
+    before = np.array([answer.confidence for answer in answers if answer.confidence is not None], dtype=float)
+    reading.detail = {
+        "baseline_mean": float(before.mean()) if len(before) else None,
+        "baseline_n": len(before),
+        "reference": "evaluation",
+    }
+    if len(before) and len(current.confidence) >= FEWEST_ANSWERS:
         shift = confidence_shift(before, current.confidence)
         reading.statistic, reading.p_value = shift.statistic, shift.p_value
 

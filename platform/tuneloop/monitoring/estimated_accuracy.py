@@ -88,4 +88,5 @@ def _fit(confidence: list[float], correct: list[bool]) -> Calibrator | None:
 
 def _evaluation(session: Session, monitor: Monitor) -> tuple[list[float], list[bool]]:
     answers = answers_of(session, session.get_one(EvalRun, monitor.baseline_run_id))
-    return [answer.confidence for answer in answers], [answer.correct for answer in answers]
+    told = [(answer.confidence, answer.correct) for answer in answers if answer.confidence is not None]
+    return [confidence for confidence, _ in told], [correct for _, correct in told]

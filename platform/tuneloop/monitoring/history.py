@@ -117,7 +117,7 @@ def _shrunk(found: dict[str, list[Point]]) -> dict[str, MeasuredRate]:
 
 
 def _then(session: Session, run: EvalRun) -> Confidences:
-    values = [answer.confidence for answer in answers_of(session, run)]
+    values = [answer.confidence for answer in answers_of(session, run) if answer.confidence is not None]
     return _confidences(f"evaluation of {run.created_at:%Y-%m-%d}", values)
 
 

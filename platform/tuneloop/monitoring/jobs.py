@@ -33,6 +33,24 @@ class RunCanary(Job):
     model_id: UUID
 
 
+class WatchEndpoint(Job):
+    """Ask the service behind an external version how long it answers, and whether it does after a problem."""
+
+    name: ClassVar[str] = "monitoring.endpoint"
+
+    endpoint_id: UUID
+
+
+class EvaluateExternal(Job):
+    """Let an external version answer the golden set, so that there is something to compare its traffic with."""
+
+    name: ClassVar[str] = "monitoring.external_baseline"
+    queue: ClassVar[Queue] = Queue.SLOW
+    time_limit_seconds: ClassVar[int] = 2 * 3600
+
+    version_id: UUID
+
+
 class SettleTraffic(Job):
     """The answers that a traffic alert asked for are labelled: is the change harmful?"""
 

@@ -9,6 +9,7 @@ from sqlmodel import Session, col, func, select
 
 from tuneloop.kit.clock import now
 from tuneloop.kit.figures import MeasuredRate
+from tuneloop.monitoring.external import ends_of
 from tuneloop.monitoring.rates import figure_from, figure_of, pooled
 from tuneloop.monitoring.schemas import (
     LabelFree,
@@ -19,15 +20,14 @@ from tuneloop.monitoring.schemas import (
     StreamState,
     UpcomingTask,
 )
-from tuneloop.monitoring.status import explain, monitor_of, open_alerts
-from tuneloop.registry.service import full_name
+from tuneloop.monitoring.status import explain, monitor_of, open_alerts, state_of
+from tuneloop.registry.service import aliases, full_name
 from tuneloop.stats.intervals import Rate
 from tuneloop.tables import (
-    AdapterVersion,
     Alert,
+    Alias,
     EvalRun,
     Monitor,
-    MonitorStatus,
     Reading,
     RegisteredModel,
     ReviewItem,
@@ -44,6 +44,7 @@ READINGS_POOLED = 4
 def model_health(session: Session, model: RegisteredModel, *, at: datetime | None = None) -> ModelHealth:
     at = at or now()
     monitor = monitor_of(session, model.id)
+    production = aliases(session, model.id).get(Alias.PRODUCTION)
     alerts = open_alerts(session, model.id)
     latest = newest_readings(session, monitor) if monitor else {}
     labels = _label_readings(session, monitor) if monitor else []
@@ -51,8 +52,8 @@ def model_health(session: Session, model: RegisteredModel, *, at: datetime | Non
     return ModelHealth(
         model_id=model.id,
         name=full_name(session, model),
-        version=session.get_one(AdapterVersion, monitor.version_id).number if monitor else None,
-        status=monitor.status if monitor else MonitorStatus.NO_DATA,
+        version=production.number if production else None,
+        status=state_of(monitor, alerts),
         since=monitor.status_since if monitor else None,
         reason=explain(session, monitor, alerts, at),
         accuracy=accuracy,
@@ -67,6 +68,7 @@ def model_health(session: Session, model: RegisteredModel, *, at: datetime | Non
         streams=[_state(row) for row in latest.values()],
         alerts=[_brief(row) for row in alerts],
         tasks=tasks_of(session, model.id),
+        ends_on=ends_of(session).get(model.id),
     )
 
 

@@ -9,10 +9,11 @@ from sqlmodel import Session, col, func, select
 
 from tuneloop.kit.clock import now
 from tuneloop.kit.figures import MeasuredRate
+from tuneloop.monitoring.external import ends_of
 from tuneloop.monitoring.model_health import accuracy_of
 from tuneloop.monitoring.rates import figure_of
 from tuneloop.monitoring.schemas import PortfolioRow, UpcomingTask
-from tuneloop.monitoring.status import explain
+from tuneloop.monitoring.status import explain, state_of
 from tuneloop.stats.intervals import Rate
 from tuneloop.tables import (
     AdapterVersion,
@@ -76,7 +77,7 @@ def portfolio(session: Session, *, at: datetime | None = None) -> list[Portfolio
         .group_by(col(Prediction.model_id)),
     )
     compute = _compute_seconds(session, at)
-    tasks = _next_tasks(session)
+    tasks, ends = _next_tasks(session), ends_of(session)
     rows = []
     for model, client in models:
         monitor = monitors.get(model.id)
@@ -89,7 +90,7 @@ def portfolio(session: Session, *, at: datetime | None = None) -> list[Portfolio
                 model=model.slug,
                 model_id=model.id,
                 version=numbers.get(model.id),
-                status=monitor.status if monitor else MonitorStatus.NO_DATA,
+                status=state_of(monitor, alerts[model.id]),
                 since=monitor.status_since if monitor else None,
                 reason=explain(session, monitor, alerts[model.id], at),
                 accuracy=accuracy_of(labels[monitor.id])[0] if monitor else None,
@@ -100,6 +101,7 @@ def portfolio(session: Session, *, at: datetime | None = None) -> list[Portfolio
                 answers=answers.get(model.id, 0),
                 client_compute_seconds=compute.get(client.id, 0.0),
                 next_task=tasks.get(model.id),
+                ends_on=ends.get(model.id),
             )
         )
     return sorted(rows, key=lambda row: (URGENCY.index(row.status), row.client, row.model))

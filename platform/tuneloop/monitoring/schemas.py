@@ -1,7 +1,7 @@
 """What the endpoints of monitoring read and write."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -179,7 +179,8 @@ class StreamState:
 class ModelHealth:
     """`accuracy` is measured on labelled production answers, `baseline` on the version's own evaluation.
 
-    `new_questions` are the proposed names of groups unlike what is known so far (`clusters.new_clusters`).
+    `new_questions` are the proposed names of groups unlike what is known so far (`clusters.new_clusters`). `ends_on` is
+    the last day of the service that answers, where one does and its end is known.
     """
 
     model_id: UUID
@@ -200,11 +201,15 @@ class ModelHealth:
     streams: list[StreamState]
     alerts: list[OpenAlert]
     tasks: list[UpcomingTask]
+    ends_on: date | None
 
 
 @dataclass(frozen=True)
 class PortfolioRow:
-    """One model. `answers` and `client_compute_seconds` are of the last 30 days; the latter is the whole client's."""
+    """One model. `answers` and `client_compute_seconds` are of the last 30 days; the latter is the whole client's.
+
+    `ends_on`: last day of the service that answers, where one does and its end is known.
+    """
 
     client: str
     client_name: str
@@ -224,6 +229,7 @@ class PortfolioRow:
     answers: int
     client_compute_seconds: float
     next_task: UpcomingTask | None
+    ends_on: date | None
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """A model's state as an operator reads it: OK, WARN, ALERT, NO DATA or TOO FEW LABELS, and since when."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -53,12 +54,24 @@ def refresh_status(session: Session, monitor: Monitor, *, at: datetime | None = 
     return status
 
 
+def state_of(monitor: Monitor | None, alerts: Sequence[Alert]) -> MonitorStatus:
+    """As stored; of a model that nothing is measured of, by its alerts alone."""
+    if monitor is not None:
+        return monitor.status
+    if not alerts:
+        return MonitorStatus.NO_DATA
+    return MonitorStatus.ALERT if alerts[0].level is AlertLevel.ALERT else MonitorStatus.WARN
+
+
 def explain(session: Session, monitor: Monitor | None, alerts: list[Alert], at: datetime) -> str:
     """Why the state is what it is, and what to do about it."""
     if monitor is None:
-        return "Nothing is watched: train, evaluate and deploy a first version."
+        if alerts:
+            return alerts[0].summary
+        return "Nothing is watched: train and deploy a first version, or import a golden set for the one there is."
     if monitor.status in (MonitorStatus.ALERT, MonitorStatus.WARN) and alerts:
-        return alerts[0].summary + (OUTLIVED if all(alert.monitor_id != monitor.id for alert in alerts) else "")
+        earlier = all(alert.monitor_id not in (monitor.id, None) for alert in alerts)
+        return alerts[0].summary + (OUTLIVED if earlier else "")
     if monitor.status is MonitorStatus.NO_DATA:
         return (
             f"Production gave no answers in the last {DATA_WINDOW.days} days: check that the client's application "
@@ -75,7 +88,7 @@ def explain(session: Session, monitor: Monitor | None, alerts: list[Alert], at: 
 
 def _status(session: Session, monitor: Monitor, at: datetime) -> MonitorStatus:
     alerts = open_alerts(session, monitor.model_id)
-    if any(alert.level is AlertLevel.ALERT and alert.monitor_id == monitor.id for alert in alerts):
+    if any(alert.level is AlertLevel.ALERT and alert.monitor_id in (monitor.id, None) for alert in alerts):
         return MonitorStatus.ALERT
     if alerts:
         return MonitorStatus.WARN

@@ -119,10 +119,10 @@ class AdapterPart(Frozen):
     scale: float = Field(default=1.0, gt=0.0, le=1.0)
 
 
-class Manifest(Frozen):
+class Definition(Frozen):
+    """What every version is defined by; the digest is of all of it."""
+
     contract: Contract
-    base: BaseRef
-    adapters: tuple[AdapterPart, ...]
     engine: str
 
     def canonical(self) -> bytes:
@@ -131,3 +131,27 @@ class Manifest(Frozen):
     @property
     def digest(self) -> str:
         return sha256(self.canonical()).hexdigest()
+
+
+class Manifest(Definition):
+    """A version that we serve from files."""
+
+    base: BaseRef
+    adapters: tuple[AdapterPart, ...]
+
+
+EXTERNAL_ENGINE = "external"
+
+
+class ServiceRef(Frozen):
+    """A model of an OpenAI-compatible service."""
+
+    url: str
+    model: str
+
+
+class ExternalManifest(Definition):
+    """A version that an OpenAI-compatible service answers for. Nobody here knows its files."""
+
+    engine: str = EXTERNAL_ENGINE
+    service: ServiceRef

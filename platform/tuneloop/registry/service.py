@@ -13,10 +13,28 @@ from tuneloop.kit.clock import now
 from tuneloop.kit.error_report import describe
 from tuneloop.kit.errors import Conflict, InvalidInput, NotFound
 from tuneloop.kit.principal import Principal
-from tuneloop.registry.contract import BaseChat, Contract, Manifest, Quantisation, Template
+from tuneloop.registry.contract import (
+    BaseChat,
+    Contract,
+    Definition,
+    ExternalManifest,
+    Manifest,
+    Quantisation,
+    Template,
+)
 from tuneloop.registry.policy import Policy
 from tuneloop.registry.policy_change import authorise_policy, tell_loosened
-from tuneloop.tables import AdapterVersion, Alias, BaseModel, Client, Feature, RegisteredModel, Role, VersionAlias
+from tuneloop.tables import (
+    AdapterVersion,
+    Alias,
+    BaseModel,
+    Client,
+    Feature,
+    Origin,
+    RegisteredModel,
+    Role,
+    VersionAlias,
+)
 
 
 def find_base(session: Session, name: str) -> BaseModel:
@@ -167,14 +185,40 @@ def policy_of(model: RegisteredModel) -> Policy:
 
 
 def manifest_of(version: AdapterVersion) -> Manifest:
-    """Raises InvalidInput when the stored manifest does not hash to the version's digest."""
+    """Of a version that we serve from files.
+
+    Raises:
+        InvalidInput: the stored manifest does not hash to the version's digest, or the version is external.
+    """
+    found = definition_of(version)
+    if not isinstance(found, Manifest):
+        raise InvalidInput(
+            f"v{version.number} is external: a service answers for it, and there are no files of it here"
+        )
+    return found
+
+
+def definition_of(version: AdapterVersion) -> Definition:
+    """A Manifest, or an ExternalManifest. Raises InvalidInput when it does not hash to the version's digest."""
     try:
-        manifest = Manifest.model_validate(version.manifest)
+        manifest = (ExternalManifest if is_external(version) else Manifest).model_validate(version.manifest)
     except ValidationError as error:
         raise InvalidInput(f"version {version.number} has a damaged manifest: {describe(error)}") from error
     if manifest.digest != version.digest:
         raise InvalidInput(f"version {version.number} does not match its digest {version.digest[:12]}")
     return manifest
+
+
+def is_external(version: AdapterVersion) -> bool:
+    return version.origin is Origin.EXTERNAL
+
+
+def served_here(session: Session, version: AdapterVersion) -> bool:
+    """Whether our serving host answers for it: the version is not external, and its base has no server of its own."""
+    if is_external(version):
+        return False
+    model = session.get_one(RegisteredModel, version.model_id)
+    return session.get_one(BaseModel, model.base_id).upstream_url is None
 
 
 def full_name(session: Session, model: RegisteredModel) -> str:

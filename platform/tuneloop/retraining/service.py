@@ -18,7 +18,7 @@ from tuneloop.kit.jobs import cancel as cancel_job
 from tuneloop.kit.jobs import enqueue
 from tuneloop.kit.principal import Principal
 from tuneloop.registry.contract import Contract
-from tuneloop.registry.service import aliases, contract_of, lock_model, policy_of
+from tuneloop.registry.service import aliases, contract_of, is_external, lock_model, policy_of
 from tuneloop.retraining.approvals import ask, decide, questions
 from tuneloop.retraining.attempts import comparison_of
 from tuneloop.retraining.diagnosis.service import close_attempt
@@ -77,7 +77,7 @@ def propose(
     production = aliases(session, model.id).get(Alias.PRODUCTION)
     if production is None:
         trigger = Trigger.INITIAL
-    if production is None or Method.CONTINUE not in recipe.methods:
+    if production is None or is_external(production) or Method.CONTINUE not in recipe.methods:
         recipe = recipe.without_parent()
     golden = take_snapshot(session, model=model, pool=Pool.GOLDEN)
     training = take_snapshot(session, model=model, pool=Pool.TRAINING)

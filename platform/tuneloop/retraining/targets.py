@@ -4,7 +4,7 @@ from sqlmodel import Session, select
 
 from tuneloop.datasets.service import snapshot_examples
 from tuneloop.kit.tenancy import TenantSession
-from tuneloop.registry.service import manifest_of
+from tuneloop.registry.service import definition_of
 from tuneloop.tables import AdapterVersion, Alert, AlertEvent, RetrainingCycle, Snapshot
 
 
@@ -25,7 +25,7 @@ def target_categories(session: TenantSession, cycle: RetrainingCycle) -> set[str
 
 def _known(session: TenantSession, version: AdapterVersion) -> set[str]:
     if version.snapshot_id is None:
-        return set(manifest_of(version).contract.labels)
+        return set(definition_of(version).contract.labels)
     before = snapshot_examples(session, session.get_one(Snapshot, version.snapshot_id))
     return {example.category for example in before}
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 from sqlalchemy import ColumnElement
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, func, select
 
 from tuneloop.datasets.leakage import stored_text, user_text
 from tuneloop.kit.clock import now
@@ -57,11 +57,11 @@ def flagged(session: Session, model: RegisteredModel, free: ColumnElement[bool],
 
 
 def consider(session: Session, model: RegisteredModel, free: ColumnElement[bool], wanted: int) -> Considered:
-    """The least confident of the free answers, several times as many as are wanted."""
+    """The least confident of the free answers, several times as many as are wanted; any where nobody tells it."""
     query = (
         select(Prediction)
         .where(Prediction.model_id == model.id, col(Prediction.at) > now() - LOOK_BACK, free, has_text())
-        .order_by(col(Prediction.confidence).asc().nulls_last(), col(Prediction.id))
+        .order_by(col(Prediction.confidence).asc().nulls_last(), func.md5(func.uuid_send(Prediction.id)))
         .limit(min(MOST_LOOKED_AT, POOL_FACTOR * wanted))
     )
     found = list(session.exec(query))
@@ -104,7 +104,7 @@ def uncertain(considered: Considered, wanted: int, *, without: Sequence[int], ta
         item_of(
             rows[index],
             ReviewPurpose.UNCERTAIN,
-            f"The model was unsure{_confidence(rows[index])}, and no answer in the queue is like it.",
+            f"{_unsure(rows[index])}, and no answer in the queue is like it.",
             rank=1 - place / len(chosen),
         )
         for place, index in enumerate(chosen)
@@ -138,5 +138,7 @@ def _flagged_item(rows: Sequence[tuple[Feedback, Prediction]], *, rank: float) -
     return item_of(prediction, ReviewPurpose.FLAGGED, reason, rank=rank, source=source, answers=answers)
 
 
-def _confidence(prediction: Prediction) -> str:
-    return f" (confidence {prediction.confidence:.0%})" if prediction.confidence is not None else ""
+def _unsure(prediction: Prediction) -> str:
+    if prediction.confidence is None:
+        return "Nobody tells how sure this version is"
+    return f"The model was unsure (confidence {prediction.confidence:.0%})"

@@ -4,12 +4,12 @@ import httpx
 import structlog
 
 from tuneloop.kit.jobs.runtime import JobContext, handles
-from tuneloop.registry.service import aliases, model_of_id
+from tuneloop.registry.service import aliases, model_of_id, served_here
 from tuneloop.review.daily_refill import tend
 from tuneloop.review.documents import MOST_PROPOSALS, find_document, propose_labels
 from tuneloop.review.extraction import extract_texts
 from tuneloop.review.jobs import ProposeExamples, TendQueue
-from tuneloop.tables import Alias, BaseModel
+from tuneloop.tables import Alias
 
 log = structlog.get_logger(__name__)
 
@@ -28,10 +28,10 @@ def propose_examples(context: JobContext, job: ProposeExamples) -> None:
         document = find_document(session, job.document_id)
         model = model_of_id(session, document.model_id)
         production = aliases(session, model.id).get(Alias.PRODUCTION)
-        base = session.get_one(BaseModel, model.base_id)
+        here = production is not None and served_here(session, production)
     texts = extract_texts(document.text)[:MOST_PROPOSALS]
     answers: dict[str, str] = {}
-    if production is not None and base.upstream_url is None:
+    if production is not None and here:
         answers = ask_production(context, production.digest, texts)
     with context.unit() as session:
         propose_labels(session, document=document, texts=texts, answers=answers)

@@ -32,6 +32,7 @@ from tuneloop.tables.datasets import Example, Pool, Snapshot, SnapshotItem, Sour
 from tuneloop.tables.email import AttemptOutcome, BlockReason, Mail, MailAttempt, MailBlock, MailSender, MailState
 from tuneloop.tables.erasure import Erasure, ErasureKind, ErasureState
 from tuneloop.tables.evaluation import Comparison, EvalAnswer, EvalRun
+from tuneloop.tables.external import ExternalEndpoint
 from tuneloop.tables.founding import SetupCode
 from tuneloop.tables.identity import ApiKey, Invitation, Password, PasswordLink, WebSession
 from tuneloop.tables.links import OneTimeLink, SharedLink
@@ -140,6 +141,7 @@ __all__ = [
     "EvalAnswer",
     "EvalRun",
     "Example",
+    "ExternalEndpoint",
     "Feature",
     "Feedback",
     "FeedbackKind",

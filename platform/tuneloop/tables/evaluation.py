@@ -48,7 +48,7 @@ class EvalAnswer(ClientOwned, table=True):
     score: float
     hallucinated: bool
     detail: str = ""
-    confidence: float
+    confidence: float | None
     margin: float | None = None
     cache_key: str
 

@@ -71,6 +71,8 @@ class AlertKind(StrEnum):
     CANARY = "canary"
     TRAFFIC = "traffic"
     REPORTS = "reports"
+    END_OF_LIFE = "end_of_life"
+    SERVICE = "service"
 
 
 class AlertLevel(StrEnum):
@@ -87,13 +89,14 @@ class AlertState(StrEnum):
 class Alert(ClientOwned, table=True):
     """What fell, how sure we are and on how many examples; one open alert per model and kind.
 
-    `evidence` is that of the opening, for good; what came later is in the alert's events.
+    `evidence` is that of the opening, for good; what came later is in the alert's events. `monitor_id` is None of what
+    was found about a model that nothing is measured of yet.
     """
 
     __table_args__ = (Index("uq_alert_open", "model_id", "kind", unique=True, postgresql_where=text("state = 'open'")),)
 
     model_id: UUID = Field(foreign_key="registered_model.id", index=True)
-    monitor_id: UUID = Field(foreign_key="monitor.id")
+    monitor_id: UUID | None = Field(default=None, foreign_key="monitor.id")
     kind: AlertKind = Field(default=AlertKind.ACCURACY, sa_type=text_enum(AlertKind))
     level: AlertLevel = Field(default=AlertLevel.ALERT, sa_type=text_enum(AlertLevel))
     state: AlertState = Field(default=AlertState.OPEN, sa_type=text_enum(AlertState))

@@ -66,10 +66,14 @@ class RegisteredModel(ClientOwned, table=True):
 
 
 class Origin(StrEnum):
-    """Who made a version's adapter: a cycle's training here, or somebody who brought it along."""
+    """Who made a version's adapter: a cycle's training here, or somebody who brought it along.
+
+    An external version has no adapter: an OpenAI-compatible service answers (`ExternalEndpoint`).
+    """
 
     TRAINED = "trained"
     IMPORTED = "imported"
+    EXTERNAL = "external"
 
 
 class AdapterVersion(ClientOwned, table=True):

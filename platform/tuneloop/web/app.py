@@ -20,6 +20,7 @@ from tuneloop.datasets.controller import DatasetController
 from tuneloop.datasets.feedback_controller import FeedbackController
 from tuneloop.datasets.quality_controller import DataQualityController
 from tuneloop.deployment.controller import DeploymentController
+from tuneloop.deployment.external_controller import ExternalController
 from tuneloop.email.controller import MailController
 from tuneloop.erasure.controller import ErasureController, ExportController
 from tuneloop.evaluation.controller import PromptController
@@ -95,6 +96,7 @@ API: Sequence[ControllerRouterHandler] = (
     CycleController,
     NextStepController,
     DeploymentController,
+    ExternalController,
     AbTestController,
     PromptController,
     JobController,

@@ -218,6 +218,8 @@ def _alert(row: Alert, span: TimeSpan) -> AlertEntry:
         resolution=row.resolution if settled else None,
         falls=_falls(row),
         named=tuple(row.evidence.get("fallen", ())) if row.kind is AlertKind.ACCURACY else (),
+        service=row.evidence.get("service"),
+        ends_on=row.evidence.get("ends_on"),
     )
 
 

@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 
-from tuneloop.tables import AlertLevel, AlertState
+from tuneloop.tables import AlertKind, AlertLevel, AlertState
 from tuneloop_reports.content import AlertEntry, Light, LightRule, ReportRate
 from tuneloop_reports.gather.accuracy import difference
 
 FEWEST_LABELS = 30
 TOLERANCE = 0.02
+
+ABOUT_A_SERVICE = frozenset({AlertKind.END_OF_LIFE, AlertKind.SERVICE})
+"""What is ours to mend in time; it says nothing about how good the answers are."""
 
 COLOURS = {
     LightRule.OPEN_ALERT: Light.RED,
@@ -23,7 +26,7 @@ def rule_of(
     *, accuracy: ReportRate, baseline: ReportRate | None, alerts: Sequence[AlertEntry], rollbacks: int
 ) -> LightRule:
     """`alerts` as they stood at the end of the month."""
-    unsettled = [alert for alert in alerts if alert.state is AlertState.OPEN]
+    unsettled = [alert for alert in alerts if alert.state is AlertState.OPEN and alert.kind not in ABOUT_A_SERVICE]
     if any(alert.level is AlertLevel.ALERT for alert in unsettled):
         return LightRule.OPEN_ALERT
     if accuracy.n < FEWEST_LABELS:

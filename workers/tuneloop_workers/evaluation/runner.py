@@ -1,21 +1,17 @@
 """Runs an evaluation set against the artifact that ships, or against any OpenAI-compatible server."""
 
 from collections.abc import Callable, Mapping, Sequence
-from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
 
-import orjson
-
+from tuneloop.evaluation.results import Conversation
 from tuneloop.evaluation.service import UNANSWERED
 from tuneloop.kit.errors import InvalidInput, TuneloopError
 from tuneloop.registry.contract import Manifest
-from tuneloop.registry.templates import Message
 from tuneloop_workers.serving.answer import EngineAnswer
 from tuneloop_workers.serving.engine import Engine
 from tuneloop_workers.serving.servable import LoraFile
 
-Conversation = Sequence[Message]
 Progress = Callable[[int, int], None]
 """Called with the number of answers so far and the number wanted; what it raises ends the run."""
 
@@ -28,12 +24,6 @@ class Runner(Protocol):
 def unanswered(reason: str) -> EngineAnswer:
     """Stands for an answer where there is none, so that a set is evaluated whatever one of its items is."""
     return EngineAnswer("", 0.0, 0.0, None, (), "stop", 0, 0, 0.0, float("-inf"), problem=f"{UNANSWERED}{reason}")
-
-
-def cache_key(manifest_digest: str, conversation: Conversation) -> str:
-    """Digest under which an answer may be reused: the manifest names base, adapters, prompt, decoding and engine."""
-    turns = [(message.role, message.content) for message in conversation]
-    return sha256(orjson.dumps((manifest_digest, turns))).hexdigest()
 
 
 class LocalRunner:

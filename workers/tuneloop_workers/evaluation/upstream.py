@@ -12,11 +12,12 @@ import httpx
 import numpy as np
 from pydantic import BaseModel, ValidationError
 
+from tuneloop.evaluation.results import Conversation
 from tuneloop.kit.errors import InvalidInput, Unavailable
 from tuneloop.kit.jobs.retries import back_off, wished_pause
 from tuneloop.registry.contract import Contract, Task, Template
 from tuneloop.registry.templates import Message, render
-from tuneloop_workers.evaluation.runner import Conversation, Progress, unanswered
+from tuneloop_workers.evaluation.runner import Progress, unanswered
 from tuneloop_workers.serving.answer import Alternative, EngineAnswer, TokenLogprob
 
 _ALTERNATIVES = 5
@@ -199,8 +200,8 @@ def _answer(completion: _Completion, latency_ms: float) -> EngineAnswer:
     logprobs = [token.logprob for token in tokens] or [0.0]
     return EngineAnswer(
         text=(choice.message.content or choice.text).strip(),
-        confidence=float(np.exp(np.mean(logprobs))),
-        margin=min(map(_margin, tokens), default=0.0),
+        confidence=float(np.exp(np.mean(logprobs))) if tokens else None,
+        margin=min(map(_margin, tokens), default=None),
         probabilities=None,
         tokens=tokens,
         finish_reason="length" if choice.finish_reason == "length" else "stop",

@@ -101,10 +101,11 @@ def _side_by_side(ours: EngineAnswer, theirs: EngineAnswer) -> Iterator[tuple[_D
 
 
 def _decisions(answer: EngineAnswer) -> list[_Decision]:
+    confidence = answer.confidence or 0.0
     if answer.probabilities is not None:
-        return [_Decision(answer.text, answer.confidence, answer.probabilities)]
+        return [_Decision(answer.text, confidence, answer.probabilities)]
     if not answer.tokens:
-        return [_Decision("", answer.confidence, {"": answer.confidence})]
+        return [_Decision("", confidence, {"": confidence})]
     return [
         _Decision(
             token.text,

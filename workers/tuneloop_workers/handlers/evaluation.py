@@ -4,17 +4,14 @@ import time
 
 from tuneloop.datasets.service import snapshot_examples
 from tuneloop.evaluation.quantisations import weigh_quantisations
-from tuneloop.evaluation.scorers.grounding import is_hallucination
-from tuneloop.evaluation.scorers.item import Score
-from tuneloop.evaluation.scorers.registry import DEFAULT, SCORERS
-from tuneloop.evaluation.scoring import conversation_of, item_of
-from tuneloop.evaluation.service import ItemResult, record_run
+from tuneloop.evaluation.results import scored
+from tuneloop.evaluation.scoring import conversation_of
+from tuneloop.evaluation.service import record_run
 from tuneloop.kit.errors import InvalidInput
 from tuneloop.kit.jobs.runtime import JobContext, handles
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.predictions.gate_holdout import gate_queries
-from tuneloop.registry.contract import Contract
-from tuneloop.registry.service import contract_of, policy_of
+from tuneloop.registry.service import contract_of, is_external, manifest_of, policy_of
 from tuneloop.retraining.attempts import note_seconds
 from tuneloop.retraining.gate_step import golden_set_objects
 from tuneloop.retraining.jobs import CompareCandidate, EvaluateCandidate, FindDisagreements
@@ -24,13 +21,12 @@ from tuneloop.tables import (
     AdapterVersion,
     BaseModel,
     CycleState,
-    Example,
     RegisteredModel,
     RetrainingCycle,
     Snapshot,
 )
 from tuneloop_workers.handlers.quantisation import answer_quantised
-from tuneloop_workers.handlers.run_versions import Exam, Given, answer_all, exam_of
+from tuneloop_workers.handlers.run_versions import answer_all, exam_of
 
 
 @handles(EvaluateCandidate)
@@ -55,9 +51,12 @@ def evaluate_candidate(context: JobContext, job: EvaluateCandidate) -> None:
     given = answer_all(context, exams, conversations, base, stage="evaluating")
     seconds = time.monotonic() - started
     candidate = exams[-1]
-    quantised = answer_quantised(
-        context, candidate.version, candidate.manifest, examples, contract, context_tokens=base.context_length
-    )
+    quantised = {}
+    if not is_external(candidate.version):
+        manifest = manifest_of(candidate.version)
+        quantised = answer_quantised(
+            context, candidate.version, manifest, examples, contract, context_tokens=base.context_length
+        )
     with context.unit() as session:
         cycle = at_step(session, job, CycleState.EVALUATING)
         if cycle is None:
@@ -69,7 +68,7 @@ def evaluate_candidate(context: JobContext, job: EvaluateCandidate) -> None:
                 session,
                 version=exam.version,
                 snapshot=snapshot,
-                results=_score(examples, exam, answers, contract),
+                results=scored(examples, exam.keys, answers, contract),
                 reused=len(exam.known),
                 seconds=seconds / len(exams),
             )
@@ -89,27 +88,3 @@ def traffic_can_judge(session: TenantSession, cycle: RetrainingCycle) -> bool:
     if len(gate_queries(session, cycle=cycle, model=model, limit=fewest)) < fewest:
         return False
     return not golden_set_objects(session, cycle)
-
-
-def _score(examples: list[Example], exam: Exam, given: dict[str, Given], contract: Contract) -> list[ItemResult]:
-    scorer = SCORERS[DEFAULT[contract.task]]
-    results = []
-    for key, example in zip(exam.keys, examples, strict=True):
-        item, answer = item_of(example, contract), given[key]
-        judged = Score(0.0, False, answer.problem) if answer.problem else scorer(item, answer.text)
-        results.append(
-            ItemResult(
-                example_id=example.id,
-                category=example.category,
-                expected=example.expected,
-                answer=answer.text,
-                correct=judged.correct,
-                score=judged.value,
-                hallucinated=not answer.problem and is_hallucination(item, answer.text),
-                detail=judged.detail,
-                confidence=answer.confidence,
-                margin=answer.margin,
-                cache_key=key,
-            )
-        )
-    return results

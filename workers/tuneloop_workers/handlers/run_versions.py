@@ -3,26 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from tuneloop.evaluation.external import ask_service
+from tuneloop.evaluation.results import Conversation, Given, cache_key
 from tuneloop.evaluation.service import known_answers
+from tuneloop.gateway.routes import Route, route_of
 from tuneloop.kit.jobs.runtime import JobContext
 from tuneloop.kit.tenancy import TenantSession
-from tuneloop.registry.contract import Manifest, Task
-from tuneloop.registry.service import full_name, manifest_of
+from tuneloop.registry.contract import Definition, Task
+from tuneloop.registry.service import definition_of, manifest_of
 from tuneloop.tables import AdapterVersion, BaseModel, Prediction, RegisteredModel
-from tuneloop_workers.evaluation.runner import Conversation, LocalRunner, Runner, cache_key
+from tuneloop_workers.evaluation.runner import LocalRunner, Runner
 from tuneloop_workers.evaluation.upstream import UpstreamRunner
 from tuneloop_workers.handlers.engines import local_engine
 from tuneloop_workers.serving.answer import EngineAnswer
-
-
-@dataclass(frozen=True)
-class Given:
-    """What a version answered to one item; `problem` says why it did not."""
-
-    text: str
-    confidence: float
-    margin: float | None
-    problem: str = ""
 
 
 @dataclass(frozen=True)
@@ -30,8 +23,8 @@ class Exam:
     """One version to examine, and the answers it has given already; `keys` by conversation."""
 
     version: AdapterVersion
-    name: str
-    manifest: Manifest
+    route: Route
+    definition: Definition
     keys: list[str]
     known: dict[str, Given]
 
@@ -40,19 +33,18 @@ def exam_of(
     session: TenantSession, model: RegisteredModel, version: AdapterVersion, conversations: Sequence[Conversation]
 ) -> Exam:
     keys = [cache_key(version.digest, conversation) for conversation in conversations]
-    name = f"{full_name(session, model)}@v{version.number}"
     known = {key: Given(row.answer, row.confidence, row.margin) for key, row in known_answers(session, keys).items()}
-    return Exam(version, name, manifest_of(version), keys, known)
+    return Exam(version, route_of(session, model, version), definition_of(version), keys, known)
 
 
 def with_own_answers(exam: Exam, predictions: Sequence[Prediction]) -> Exam:
     """What the version has answered to these conversations in production. A label is the same whenever it is asked."""
-    if exam.manifest.contract.task is not Task.CLASSIFY:
+    if exam.definition.contract.task is not Task.CLASSIFY:
         return exam
     own = {
         key: Given(prediction.answer, prediction.confidence, prediction.margin)
         for key, prediction in zip(exam.keys, predictions, strict=True)
-        if prediction.digest == exam.version.digest and prediction.confidence is not None
+        if prediction.digest == exam.version.digest
     }
     return replace(exam, known=own | exam.known)
 
@@ -60,14 +52,23 @@ def with_own_answers(exam: Exam, predictions: Sequence[Prediction]) -> Exam:
 def answer_all(
     context: JobContext, exams: Sequence[Exam], conversations: Sequence[Conversation], base: BaseModel, *, stage: str
 ) -> list[dict[str, Given]]:
-    """Answers by cache key for each exam; the engine is loaded once, and only if there is something to ask."""
+    """Answers by cache key for each exam; the engine is loaded once, and only if there is something to ask it."""
+    external = [_answer(context, exam, conversations, None, stage) if exam.route.external else None for exam in exams]
+    ours = [exam for exam in exams if not exam.route.external]
+    mine = iter(_answer_ours(context, ours, conversations, base, stage=stage))
+    return [each if each is not None else next(mine) for each in external]
+
+
+def _answer_ours(
+    context: JobContext, exams: Sequence[Exam], conversations: Sequence[Conversation], base: BaseModel, *, stage: str
+) -> list[dict[str, Given]]:
     if base.upstream_url:
         return [
             _answer(
                 context,
                 exam,
                 conversations,
-                UpstreamRunner(base.upstream_url, exam.version.digest, exam.manifest.contract),
+                UpstreamRunner(base.upstream_url, exam.version.digest, exam.definition.contract),
                 stage,
             )
             for exam in exams
@@ -77,23 +78,27 @@ def answer_all(
     with local_engine(context, context.storage.path(base.gguf_sha256), context_tokens=base.context_length) as engine:
         given = []
         for exam in exams:
-            files = {part.sha256: context.storage.path(part.sha256) for part in exam.manifest.adapters}
-            runner = LocalRunner(engine, exam.manifest, files)
-            given.append(_answer(context, exam, conversations, runner, stage))
+            manifest = manifest_of(exam.version)
+            files = {part.sha256: context.storage.path(part.sha256) for part in manifest.adapters}
+            given.append(_answer(context, exam, conversations, LocalRunner(engine, manifest, files), stage))
     return given
 
 
 def _answer(
-    context: JobContext, exam: Exam, conversations: Sequence[Conversation], runner: Runner, stage: str
+    context: JobContext, exam: Exam, conversations: Sequence[Conversation], runner: Runner | None, stage: str
 ) -> dict[str, Given]:
-    """Only conversations without a known answer are asked."""
+    """Only conversations without a known answer are asked; without a runner, of the version's service."""
     missing = {key: asked for key, asked in zip(exam.keys, conversations, strict=True) if key not in exam.known}
 
     def progress(done: int, wanted: int) -> None:
-        context.report(stage=f"{stage} {exam.name}", step=done, steps=wanted)
+        context.report(stage=f"{stage} {exam.route.name}", step=done, steps=wanted)
         context.check()
 
-    answers: list[EngineAnswer] = runner.answer(list(missing.values()), progress) if missing else []
+    asked = list(missing.values())
+    if runner is None:
+        said = ask_service(context.settings, exam.route, asked, progress) if asked else []
+        return exam.known | dict(zip(missing, said, strict=True))
+    answers: list[EngineAnswer] = runner.answer(asked, progress) if asked else []
     fresh = {
         key: Given(answer.text, answer.confidence, answer.margin, answer.problem)
         for key, answer in zip(missing, answers, strict=True)

@@ -10,7 +10,7 @@ from tuneloop.kit.tenancy import TenantSession
 from tuneloop.registry.adapters.folder import AdapterFacts
 from tuneloop.registry.contract import BaseRef, Contract, Quantisation
 from tuneloop.registry.policy import Policy
-from tuneloop.registry.service import contract_of, full_name, list_versions, manifest_of, policy_of
+from tuneloop.registry.service import contract_of, full_name, is_external, list_versions, manifest_of, policy_of
 from tuneloop.retraining.approvals import questions
 from tuneloop.retraining.attempts import attempt_of
 from tuneloop.retraining.recipe import Recipe
@@ -106,6 +106,9 @@ def read_order(session: TenantSession, cycle: RetrainingCycle, artifacts: Artifa
     asked = [q.subject_digest for q in questions(session, cycle.id) if q.kind is ApprovalKind.RETRAIN]
     if asked != [plan]:
         raise Conflict("the model's contract has changed since the retrain was approved; propose it again")
+    if parent is not None and is_external(parent):
+        # Nobody has its weights: the candidate is trained from the base and judged against its answers.
+        parent = None
     known: frozenset[UUID] = frozenset()
     if parent is not None and parent.snapshot_id is not None:
         seen = session.get_one(Snapshot, parent.snapshot_id)

@@ -31,13 +31,14 @@ class Delta(NamedTuple):
 @dataclass(frozen=True)
 class EngineAnswer:
     """`confidence`: of a label its probability among the allowed labels, of a text the geometric mean of its token
-    probabilities. `margin`: distance in probability to the second best, for a text at its least certain token.
+    probabilities, None where a server tells none. `margin`: distance in probability to the second best, for a text at
+    its least certain token.
     `probabilities`: by label, summing to one; None for a text. `problem`: why there is no answer; empty where there is.
     """
 
     text: str
-    confidence: float
-    margin: float
+    confidence: float | None
+    margin: float | None
     probabilities: Mapping[str, float] | None
     tokens: tuple[TokenLogprob, ...]
     finish_reason: FinishReason

@@ -121,7 +121,7 @@ def _entries(answer: EngineAnswer, alternatives: int) -> list[dict[str, Any]]:
         return [_entry(token) for token in answer.tokens]
     ranked = sorted(answer.probabilities.items(), key=lambda item: -item[1])[:alternatives]
     return [
-        _token(answer.text, math.log(answer.confidence))
+        _token(answer.text, math.log(answer.confidence or 1e-300))
         | {"top_logprobs": [_token(label, math.log(max(probability, 1e-300))) for label, probability in ranked]}
     ]
 

@@ -19,6 +19,7 @@ from tuneloop.web.console.pages.correction import CorrectionPage
 from tuneloop.web.console.pages.cycles import CyclePage
 from tuneloop.web.console.pages.data import DataPage
 from tuneloop.web.console.pages.economics import EconomicsPage
+from tuneloop.web.console.pages.external import ExternalPage
 from tuneloop.web.console.pages.imports import ImportPage
 from tuneloop.web.console.pages.joining import InvitationPage, PasswordPage
 from tuneloop.web.console.pages.links import AnswerPage, SlackLinkPage
@@ -49,6 +50,7 @@ PAGES: Sequence[ControllerRouterHandler] = (
     SecondFactorPage,
     PortfolioPage,
     ModelPage,
+    ExternalPage,
     AlertPage,
     CyclePage,
     AbTestPage,

@@ -39,14 +39,14 @@ class AlertPage(Controller):
     ) -> Response[str]:
         alert = find_alert(session, alert_id)
         model = session.get_one(RegisteredModel, alert.model_id)
-        monitor = session.get_one(Monitor, alert.monitor_id)
+        monitor = session.get(Monitor, alert.monitor_id) if alert.monitor_id else None
         return page(
             request,
             "alert.html",
             alert=alert,
             model=model,
             client=session.get_one(Client, model.client_id),
-            version=session.get_one(AdapterVersion, monitor.version_id),
+            version=session.get_one(AdapterVersion, monitor.version_id) if monitor else None,
             charts=alert_charts(alert, series_of(session, alert)),
             events=events_of(session, alert.id),
             cycles=list(session.exec(select(RetrainingCycle).where(RetrainingCycle.alert_id == alert.id))),

@@ -18,8 +18,10 @@ from tuneloop.monitoring.clusters import ask_about_cluster, new_clusters
 from tuneloop.monitoring.history import history
 from tuneloop.monitoring.model_health import model_health
 from tuneloop.registry.adapters.upload import UPLOAD_BYTES
+from tuneloop.registry.external import endpoints_of
+from tuneloop.registry.external_schemas import ExternalRead
 from tuneloop.registry.overrides import override_of_version
-from tuneloop.registry.service import aliases, contract_of, find_model, list_versions, policy_of
+from tuneloop.registry.service import aliases, contract_of, find_model, full_name, is_external, list_versions, policy_of
 from tuneloop.retraining.failed_before import FailedBefore
 from tuneloop.retraining.import_controller import take_adapter
 from tuneloop.retraining.recipe import Recipe
@@ -79,6 +81,7 @@ class ModelPage(Controller):
             base=session.get_one(BaseModel, found.base_id),
             versions=_described(session, found),
             previous=aliases(session, found.id).get(Alias.PREVIOUS),
+            serving=Alias.PRODUCTION in aliases(session, found.id),
         )
 
     @post("/versions", role=Role.OPERATOR, request_max_body_size=UPLOAD_BYTES, sync_to_thread=True)
@@ -165,6 +168,8 @@ def _described(session: TenantSession, model: RegisteredModel) -> list[dict[str,
     """Versions, newest first, each with its aliases, parent, data and its own evaluation."""
     versions = list_versions(session, model)
     numbers = {version.id: version.number for version in versions}
+    external = {each.version_id: each for each in endpoints_of(session, model.id)}
+    name = full_name(session, model)
     names: dict[object, list[str]] = {}
     for alias, version in aliases(session, model.id).items():
         names.setdefault(version.id, []).append(alias)
@@ -174,6 +179,7 @@ def _described(session: TenantSession, model: RegisteredModel) -> list[dict[str,
             "aliases": names.get(version.id, []),
             "parent": numbers.get(version.parent_id) if version.parent_id else None,
             "snapshot": session.get(Snapshot, version.snapshot_id) if version.snapshot_id else None,
+            "external": ExternalRead.of(external[version.id], version, model=name) if is_external(version) else None,
             "accuracy": _evaluated(session, version),
             "override": override_of_version(session, version.id),
         }
