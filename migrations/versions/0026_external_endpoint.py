@@ -6,7 +6,7 @@ from alembic import op
 from tuneloop.kit.migration_operations import confine_to_agency
 
 revision = "external_endpoint"
-down_revision = "base_chat"
+down_revision = "webhook_hash"
 branch_labels = None
 depends_on = None
 
