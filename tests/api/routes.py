@@ -261,6 +261,11 @@ OTHER: dict[str, Any] = {
         "headers": {"Content-Type": "application/x-ndjson"},
     },
     "POST /api/v1/models/{client}/{model}/examples/preview": {"content": b'{"text": "Where?", "label": "order"}\n'},
+    "POST /api/v1/models/{client}/{model}/predictions/import": {
+        "content": b'{"text": "Where?", "answer": "order", "at": "2026-10-01T09:00:00Z"}\n'
+    },
+    "POST /api/v1/models/{client}/{model}/otlp/v1/traces": {"json": {"resourceSpans": []}},
+    "POST /models/{client}/{model}/answers/import": {"files": {"file": ("a.csv", b"text,answer,at\na,b,2026-10-01\n")}},
     "POST /models/{client}/{model}/data/import": {"files": {"file": ("a.csv", b"text,label\na,order\n")}},
     "POST /api/v1/models/{client}/{model}/versions": {"files": ADAPTER},
     "POST /models/{client}/{model}/versions": {"files": ADAPTER},

@@ -67,6 +67,8 @@ COMMANDS = {
     "POST /api/v1/session": "login --email olga@north.example",
     "GET /api/v1/session": "whoami",
     "DELETE /api/v1/session": "login --email olga@north.example",
+    f"POST {MODEL}/predictions/import": "prediction import acme/support <file>",
+    f"POST {MODEL}/otlp/v1/traces": "prediction spans acme/support <spans>",
     f"POST {MODEL}/examples/preview": "dataset preview <file> --model acme/support",
     "GET /api/v1/members": "member list",
     "POST /api/v1/members/{user_id}/deactivate": "member deactivate <member>",
@@ -370,6 +372,8 @@ def names(
         reset = derived_token(settings.secret_key, sent.id).token
     file = shell.data_dir.parent / "examples.jsonl"
     file.write_text('{"text": "My jacket came with a broken zip", "label": "repair"}\n')
+    spans = shell.data_dir.parent / "spans.json"
+    spans.write_text('{"resourceSpans": []}')
     text = shell.data_dir.parent / "returns.md"
     text.write_text("# Returns\n- How long may I wait for it?\n")
     adapter = shell.data_dir.parent / "adapter"
@@ -405,6 +409,7 @@ def names(
         "completion": completion_id(world.row(Prediction).id),
         "file": str(file),
         "adapter": str(adapter),
+        "spans": str(spans),
         "text": str(text),
         "session": str(opened.id),
         "invited": f"https://tuneloop.example/invitation?token={invited}",

@@ -41,7 +41,7 @@ def test_reviewed_word_cannot_change_but_may_be_repeated(
 
 def test_correction_must_be_a_label(session: TenantSession, log: Log) -> None:
     with pytest.raises(InvalidInput, match="it knows order, refund, repair"):
-        report_feedback(session, answer_id=log.rows[0].id, kind=FeedbackKind.CORRECTION, correction="Refund")
+        report_feedback(session, answer_id=log.rows[0].id, kind=FeedbackKind.CORRECTION, correction="Refundd")
 
 
 def test_feedback_on_an_unknown_answer_is_not_found(session: TenantSession, log: Log) -> None:

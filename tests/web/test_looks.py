@@ -22,6 +22,7 @@ PAGES = (
     "/models/northwind/support",
     "/models/corner/questions",
     "/models/northwind/support/data/import",
+    "/models/northwind/support/answers/import",
     "/models/northwind/support/versions",
     "/models/northwind/support/cycles",
     "/alerts/{alert_id}",

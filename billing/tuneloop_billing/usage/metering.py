@@ -18,7 +18,8 @@ def count(session: Session, client_id: UUID, span: TimeSpan) -> dict[Unit, int]:
     answers = (
         select(func.count())
         .select_from(Prediction)
-        .where(Prediction.client_id == client_id, *_within(col(Prediction.at), span))
+        .where(Prediction.client_id == client_id, col(Prediction.imported_from).is_(None))
+        .where(*_within(col(Prediction.at), span))
     )
     labels = (
         select(func.count())

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, EmailStr, Field, StringConstraints
 
+from tuneloop.kit.clean_text import CleanName
 from tuneloop.tables import Domain, Plan
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
@@ -13,7 +14,7 @@ Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 class Contact(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    name: str = Field(min_length=1, max_length=120)
+    name: CleanName = Field(min_length=1, max_length=120)
     email: EmailStr
 
 
@@ -24,7 +25,7 @@ class ClientCreate(BaseModel):
     )
 
     slug: Slug
-    name: str = Field(min_length=1, max_length=120)
+    name: CleanName = Field(min_length=1, max_length=120)
     domain: Domain = Domain.CUSTOMER_SUPPORT
     plan: Plan = Plan.STANDARD
     contacts: list[Contact] = Field(default_factory=list, max_length=50)

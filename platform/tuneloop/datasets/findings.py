@@ -18,7 +18,7 @@ from tuneloop.datasets.placeholders import spans_of, text_digest, without_person
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import Conflict, InvalidInput, NotFound
 from tuneloop.kit.principal import Principal
-from tuneloop.registry.contract import Task
+from tuneloop.predictions.service import require_label
 from tuneloop.registry.service import contract_of
 from tuneloop.registry.templates import Message
 from tuneloop.tables import DataFinding, Example, FindingKind, FindingState, RegisteredModel, Role
@@ -138,9 +138,7 @@ def fix_finding(
             _settle(session, principal, other, FindingState.FIXED, fix="deleted")
         return finding
     example = session.get_one(Example, finding.example_id)
-    contract = contract_of(model)
-    if contract.task is Task.CLASSIFY and expected not in contract.labels:
-        raise InvalidInput(f"{expected!r} is not a label of this model", param="expected")
+    expected = require_label(contract_of(model), expected)
     before = example.expected
     _rewrite(session, principal, finding, example, stored_messages(example), expected)
     return _settle(session, principal, finding, FindingState.FIXED, fix="answer", before=before, after=expected)

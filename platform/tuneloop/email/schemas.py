@@ -5,6 +5,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, EmailStr, Field
 
+from tuneloop.kit.clean_text import CleanName
 from tuneloop.tables import AttemptOutcome, BlockReason, MailState
 
 
@@ -60,7 +61,7 @@ class SenderWrite(BaseModel):
     )
 
     email: EmailStr
-    name: str = Field(min_length=1, max_length=120)
+    name: CleanName = Field(min_length=1, max_length=120)
     reply_to: EmailStr | None = None
     client: str | None = Field(default=None, description="only for mail about this client")
     new_dkim_key: bool = Field(default=False, description="make a key; the answer says what to publish in DNS")

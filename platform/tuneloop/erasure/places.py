@@ -13,7 +13,8 @@ from sqlmodel.sql.sqltypes import AutoString
 
 _STRUCTURE: Final = """
 action api_key app_id bot_token bot_user_id cache_key candidate_digest channel content_hash coupon currency digest
-dkim_domain dkim_key dkim_selector engine finish_reason how invoice_stripe_id key key_hash kind method month number
+dkim_domain dkim_key dkim_selector engine finish_reason how imported_from invoice_stripe_id key key_hash kind method
+month number
 object_id origin password_hash posted_in prefix production_digest purpose quantisation queue refresh_token scopes
 sealed_key sealed_webhook_secret sent sha256 slack_user_id slug status stratum stream stripe_account stripe_customer
 stripe_id stripe_subscription subject_digest subject_id subject_kind target_hash team_id timezone token_hash ts

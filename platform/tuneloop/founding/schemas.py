@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, EmailStr, Field, SecretStr, StringConstraints
 
 from tuneloop.clients.schemas import Slug
+from tuneloop.kit.clean_text import CleanName
 from tuneloop_reports.style import Language
 
 Currency = Annotated[str, StringConstraints(pattern=r"^[a-z]{3}$")]
@@ -16,7 +17,7 @@ class AgencyWanted(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
     code: str = Field(default="", max_length=100)
-    name: str = Field(min_length=1, max_length=120)
+    name: CleanName = Field(min_length=1, max_length=120)
     slug: Slug
     currency: Currency = "usd"
     timezone: str = Field(default="UTC", max_length=64)

@@ -2,8 +2,9 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from tuneloop.kit.clean_text import CleanText, clean
 from tuneloop.registry.templates import Message
 
 NEUTRAL: dict[str, Any] = {
@@ -42,8 +43,9 @@ class ChatMessage(_Lenient):
     content: Text | list[TextPart]
 
     def plain(self) -> Message:
+        """As it is asked and stored."""
         text = self.content if isinstance(self.content, str) else "".join(part.text for part in self.content)
-        return Message(role="system" if self.role == "developer" else self.role, content=text)
+        return Message(role="system" if self.role == "developer" else self.role, content=clean(text))
 
 
 class StreamOptions(_Lenient):
@@ -71,19 +73,14 @@ class ChatRequest(_Lenient):
     stream_options: StreamOptions = StreamOptions()
     logprobs: bool = False
     top_logprobs: int = Field(default=0, ge=0, le=20)
-    user: str | None = Field(default=None, max_length=512, description="your id of the person who asks")
-    safety_identifier: str | None = Field(default=None, max_length=512, description="OpenAI's newer name of `user`")
+    user: CleanText | None = Field(default=None, max_length=512, description="your id of the person who asks")
+    safety_identifier: CleanText | None = Field(
+        default=None, max_length=512, description="OpenAI's newer name of `user`"
+    )
     store: bool | None = Field(default=None, description="false: answered, and nothing of it is kept or counted")
     metadata: dict[str, Any] = Field(
         default_factory=dict, max_length=16, description="`tuneloop_purpose`: test or health, which are not kept either"
     )
-
-    @field_validator("messages")
-    @classmethod
-    def text_is_storable(cls, messages: list[ChatMessage]) -> list[ChatMessage]:
-        if any("\0" in message.plain().content for message in messages):
-            raise ValueError("messages must not contain NUL characters")
-        return messages
 
     @property
     def person(self) -> str | None:

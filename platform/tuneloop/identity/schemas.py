@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, EmailStr, Field, model_validator
 
+from tuneloop.kit.clean_text import CleanName
 from tuneloop.tables import Role
 
 
@@ -82,7 +83,7 @@ class RoleChange(Strict):
 
 
 class ApiKeyCreate(Strict):
-    name: str = Field(min_length=1, max_length=120)
+    name: CleanName = Field(min_length=1, max_length=120)
     role: Role = Role.VIEWER
     client: str | None = Field(default=None, description="slug of the client that the key is confined to")
     all_clients: bool = Field(default=False, description="say so for a key that is not confined to a client")

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from tuneloop.kit.clean_text import CleanText
 from tuneloop.predictions.completion_ids import completion_id
 from tuneloop.tables import Feedback, FeedbackKind, FeedbackState, Pool, Prediction
 
@@ -23,9 +24,9 @@ class FeedbackCreate(BaseModel):
     id: str = Field(max_length=64, description="id of the completion")
     kind: FeedbackKind
     rating: int | None = Field(default=None, ge=1, le=5, description="1 (useless) to 5 (perfect); thumbs are 1 and 5")
-    correction: str | None = Field(default=None, min_length=1, max_length=20_000, description="the right answer")
-    comment: str | None = Field(default=None, max_length=4_000)
-    reporter: str | None = Field(default=None, max_length=200, description="your id of the person who reports")
+    correction: CleanText | None = Field(default=None, min_length=1, max_length=20_000, description="the right answer")
+    comment: CleanText | None = Field(default=None, max_length=4_000)
+    reporter: CleanText | None = Field(default=None, max_length=200, description="your id of the person who reports")
 
     @model_validator(mode="after")
     def says_what_its_kind_promises(self) -> Self:
@@ -33,8 +34,6 @@ class FeedbackCreate(BaseModel):
             raise ValueError("rating belongs to kind 'rating', and is needed there")
         if (self.kind is FeedbackKind.CORRECTION) != (self.correction is not None):
             raise ValueError("correction belongs to kind 'correction', and is needed there")
-        if any("\0" in text for text in (self.correction, self.comment, self.reporter) if text):
-            raise ValueError("text must not contain NUL characters")
         return self
 
 
@@ -65,7 +64,10 @@ class FeedbackRead(BaseModel):
 
 
 class PredictionRead(BaseModel):
-    """`confidence` and `margin` in 0..1, of this one answer."""
+    """`confidence` and `margin` in 0..1, of this one answer; null where nobody measured them.
+
+    `imported_from` names the log of an answer that was given elsewhere.
+    """
 
     id: str
     version_id: UUID
@@ -80,6 +82,7 @@ class PredictionRead(BaseModel):
     completion_tokens: int
     latency_ms: float
     end_user: str | None
+    imported_from: str | None
 
     @classmethod
     def of(cls, row: Prediction) -> Self:

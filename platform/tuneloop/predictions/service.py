@@ -7,9 +7,11 @@ from sqlalchemy import ColumnElement, and_, or_, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Session, col, select
 
+from tuneloop.kit.clean_text import clean, shown
 from tuneloop.kit.errors import Conflict, InvalidInput, NotFound
 from tuneloop.predictions.completion_ids import completion_id
 from tuneloop.registry.contract import Contract, Task
+from tuneloop.registry.labels import index_of
 from tuneloop.registry.service import contract_of
 from tuneloop.tables import Feedback, FeedbackKind, FeedbackState, Prediction, RegisteredModel
 
@@ -98,15 +100,19 @@ def report_feedback(
 
 
 def require_label(contract: Contract, text: str) -> str:
-    """Raises InvalidInput for a text that is none of a classify model's labels."""
-    if contract.task is Task.CLASSIFY and text not in contract.labels:
-        shown = ", ".join(contract.labels[:NEAREST_SHOWN])
+    """The answer as it is stored: for a classify model, its label that the text is or looks like.
+
+    Raises:
+        InvalidInput: it is none of the labels.
+    """
+    if contract.task is not Task.CLASSIFY:
+        return clean(text)
+    found = index_of(contract.labels).find(text)
+    if found is None:
         more = len(contract.labels) - NEAREST_SHOWN
-        raise InvalidInput(
-            f"{text!r} is not a label of this model; it knows {shown}" + (f" and {more} more" if more > 0 else ""),
-            param="correction",
-        )
-    return text
+        listed = ", ".join(contract.labels[:NEAREST_SHOWN]) + (f" and {more} more" if more > 0 else "")
+        raise InvalidInput(f"{shown(text)} is not a label of this model; it knows {listed}", param="correction")
+    return found
 
 
 def says_wrong() -> ColumnElement[bool]:

@@ -1,12 +1,13 @@
 """Labels as people write them: found however they are encoded or capitalised, and the closest for what is unknown."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from difflib import get_close_matches
 from functools import lru_cache
 
-from tuneloop.kit.clean_text import look, shown
+from tuneloop.kit.clean_text import clean, clean_name, look, shown
 from tuneloop.kit.errors import InvalidInput
+from tuneloop.registry.contract import Contract
 
 _DIVIDED = re.compile(r"[,;|]")
 ALIKE = 0.6
@@ -44,12 +45,29 @@ def index_of(labels: tuple[str, ...]) -> LabelIndex:
     return LabelIndex(labels)
 
 
-def require_unlike(labels: Iterable[str]) -> None:
-    """Raises InvalidInput when two labels look alike, with the code points that a reader cannot see."""
-    seen: dict[str, str] = {}
-    for label in labels:
-        other = seen.setdefault(look(label), label)
-        if other != label:
+def clean_contract(contract: Contract, *, kept: Sequence[str] = ()) -> Contract:
+    """Texts and labels as they are stored. Labels that are `kept` stay as they are, since versions know them so.
+
+    Raises:
+        InvalidInput: a new label looks like another one.
+    """
+    names = {label: label if label in kept else clean_name(label) for label in contract.labels}
+    seen = {look(label): label for label in kept if label in names}
+    for given, label in names.items():
+        if label in kept:
+            continue
+        if not label:
+            raise InvalidInput(f"the label {shown(given)} cannot be seen; write another one", label=given)
+        other = seen.setdefault(look(label), given)
+        if other != given:
             raise InvalidInput(
-                f"the labels {shown(other)} and {shown(label)} look alike; keep one of them", labels=[other, label]
+                f"the labels {shown(other)} and {shown(given)} look alike; keep one of them", labels=[other, given]
             )
+    return contract.model_copy(
+        update={
+            "system_prompt": clean(contract.system_prompt),
+            "facts": clean(contract.facts),
+            "labels": tuple(names.values()),
+            "groups": {names[label]: clean_name(group) for label, group in contract.groups.items()},
+        }
+    )

@@ -22,6 +22,7 @@ from tuneloop.registry.contract import (
     Quantisation,
     Template,
 )
+from tuneloop.registry.labels import clean_contract
 from tuneloop.registry.policy import Policy
 from tuneloop.registry.policy_change import authorise_policy, tell_loosened
 from tuneloop.tables import (
@@ -86,7 +87,7 @@ def create_model(
     quantisation: Quantisation | None = None,
 ) -> RegisteredModel:
     principal.require(Role.OPERATOR)
-    owner = find_client(session, client)
+    owner, contract = find_client(session, client), clean_contract(contract)
     authorise_policy(session, principal=principal, client=owner, before=Policy(), after=policy)
     query = select(RegisteredModel).where(RegisteredModel.client_id == owner.id, RegisteredModel.slug == slug)
     if session.exec(query).one_or_none():
@@ -125,6 +126,7 @@ def change_model(
     changed: dict[str, Any] = {}
     if contract is not None:
         before = contract_of(model)
+        contract = clean_contract(contract, kept=before.labels)
         if before.task is not contract.task:
             raise InvalidInput("a model's task cannot change; register another model")
         missing = sorted(set(before.labels) - set(contract.labels))

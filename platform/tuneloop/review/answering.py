@@ -8,6 +8,7 @@ from sqlalchemy import case, or_
 from sqlmodel import Session, col, select
 
 from tuneloop.audit.service import record
+from tuneloop.kit.clean_text import clean
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import Conflict, InvalidInput, NotFound
 from tuneloop.kit.principal import Principal
@@ -183,7 +184,7 @@ def locked(session: Session, item_id: UUID) -> ReviewItem:
 
 
 def _stripped(expected: str) -> str:
-    if not (stripped := expected.strip()) or "\0" in stripped:
+    if not (stripped := clean(expected).strip()):
         raise InvalidInput("say what the right answer is; skip the item if it can't be answered", param="expected")
     return stripped
 

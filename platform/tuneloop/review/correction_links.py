@@ -10,12 +10,14 @@ from sqlmodel import Session, col, select
 
 from tuneloop.audit.service import record
 from tuneloop.identity.links import NewLink, share, shared
+from tuneloop.kit.clean_text import clean
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import InvalidInput, NotFound, TuneloopError
 from tuneloop.kit.principal import Principal
 from tuneloop.predictions.gate_holdout import is_reserved
 from tuneloop.predictions.service import find_prediction, report_feedback
 from tuneloop.registry.contract import Task
+from tuneloop.registry.labels import index_of
 from tuneloop.registry.service import contract_of
 from tuneloop.review.items import ORDER, put
 from tuneloop.review.sources_schemas import LONGEST_LIFE_DAYS
@@ -113,16 +115,16 @@ def correct_by_link(
     """
     link = session.exec(select(ShareLink).where(ShareLink.id == link_id).with_for_update()).one()
     model = session.get_one(RegisteredModel, link.model_id)
-    expected, question = expected.strip(), question.strip()
-    if not expected or "\0" in expected + question + comment + name:
+    expected, question, comment, name = (clean(each).strip() for each in (expected, question, comment, name))
+    if not expected:
         raise InvalidInput("say what the answer should have been", param="expected")
     _check_rate(session, link)
     link.uses, link.used_at = link.uses + 1, now()
     session.add(link)
     said: dict[str, Any] = {
         "client": expected,
-        "comment": comment.strip(),
-        "reporter": name.strip(),
+        "comment": comment,
+        "reporter": name,
         "link": str(link.id),
     }
     if answer_id is None:
@@ -130,7 +132,7 @@ def correct_by_link(
             raise InvalidInput("write the question that was asked", param="question")
         return _asked(session, model, question, said)
     prediction = find_prediction(session, model_id=model.id, answer_id=answer_id)
-    if contract_of(model).task is Task.GENERATE or expected in contract_of(model).labels:
+    if contract_of(model).task is Task.GENERATE or index_of(contract_of(model).labels).find(expected):
         feedback = report_feedback(
             session,
             answer_id=prediction.id,

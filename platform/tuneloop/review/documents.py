@@ -10,6 +10,7 @@ from sqlmodel import Session, col, select
 
 from tuneloop.audit.service import record
 from tuneloop.datasets.similarity import canonical
+from tuneloop.kit.clean_text import clean, clean_name
 from tuneloop.kit.errors import Conflict, InvalidInput, NotFound
 from tuneloop.kit.jobs import enqueue
 from tuneloop.kit.principal import Principal
@@ -55,7 +56,7 @@ def add_document(session: Session, *, principal: Principal, model: RegisteredMod
         Conflict: the model has this text already.
     """
     principal.require(Role.OPERATOR)
-    title, text = title.strip(), text.replace("\0", "").strip()
+    title, text = clean_name(title), clean(text).strip()
     if not title or not text:
         raise InvalidInput("a document has a title and a text")
     if len(text) > LONGEST_TEXT:

@@ -20,7 +20,10 @@ class Arm(StrEnum):
 
 
 class Prediction(ClientOwned, table=True):
-    """One answer of the gateway; its id is the completion id. `arm` is that of the A/B test it was given in."""
+    """One answer of the gateway; its id is the completion id. `arm` is that of the A/B test it was given in.
+
+    `imported_from` names the log that an answer given elsewhere was read from; it is measured, and never billed.
+    """
 
     names_objects: ClassVar[bool] = False
     __table_args__ = (
@@ -43,6 +46,7 @@ class Prediction(ClientOwned, table=True):
     end_user: str | None = None
     ab_test_id: UUID | None = Field(default=None, foreign_key="ab_test.id")
     arm: Arm | None = Field(default=None, sa_type=text_enum(Arm))
+    imported_from: str | None = None
 
 
 class FeedbackKind(StrEnum):

@@ -18,6 +18,7 @@ from tuneloop.audit.controller import AuditController
 from tuneloop.clients.controller import ClientController
 from tuneloop.datasets.controller import DatasetController
 from tuneloop.datasets.feedback_controller import FeedbackController
+from tuneloop.datasets.logs.controller import LogController
 from tuneloop.datasets.quality_controller import DataQualityController
 from tuneloop.deployment.controller import DeploymentController
 from tuneloop.deployment.external_controller import ExternalController
@@ -81,6 +82,7 @@ API: Sequence[ControllerRouterHandler] = (
     ModelController,
     ImportController,
     DatasetController,
+    LogController,
     ErasureController,
     ExportController,
     PredictionController,

@@ -23,6 +23,7 @@ from tuneloop.web.console.pages.external import ExternalPage
 from tuneloop.web.console.pages.imports import ImportPage
 from tuneloop.web.console.pages.joining import InvitationPage, PasswordPage
 from tuneloop.web.console.pages.links import AnswerPage, SlackLinkPage
+from tuneloop.web.console.pages.logs import LogPage
 from tuneloop.web.console.pages.models import ModelPage
 from tuneloop.web.console.pages.people import KeysPage, MembersPage
 from tuneloop.web.console.pages.plans import PlansPage
@@ -67,6 +68,7 @@ PAGES: Sequence[ControllerRouterHandler] = (
     SenderPage,
     DataPage,
     ImportPage,
+    LogPage,
     CorrectionPage,
     PlansPage,
     EconomicsPage,
