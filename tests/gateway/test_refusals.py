@@ -59,7 +59,8 @@ def test_unknown_model_is_404(http: httpx.Client, name: str) -> None:
     [
         ({"tools": [{"type": "function"}]}, "unsupported_parameter", "tools"),
         ({"response_format": {"type": "json_object"}}, "unsupported_parameter", "response_format"),
-        ({"top_p": 0.5}, "unsupported_parameter", "top_p"),
+        ({"logit_bias": {"5": 1}}, "unsupported_parameter", "logit_bias"),
+        ({"tool_choice": "required"}, "unsupported_parameter", "tool_choice"),
         ({"n": 2}, "invalid_value", "n"),
         ({"temperature": 3}, "invalid_value", "temperature"),
         ({"max_tokens": 0}, "invalid_value", "max_tokens"),

@@ -8,6 +8,7 @@ from litestar.params import FromPath, JSONBody
 from litestar.response import Stream
 
 from tuneloop.gateway.auth import GatewayRequest, gateway_of
+from tuneloop.gateway.client_parameters import IGNORED_HEADER, without_effect
 from tuneloop.gateway.errors import ModelNotFound
 from tuneloop.gateway.not_kept import STORED_HEADER, reason_not_kept
 from tuneloop.gateway.responses import model_object
@@ -26,9 +27,12 @@ async def chat_completions(request: GatewayRequest, data: JSONBody[ChatRequest])
     route = await gateway.keeper.route(request.auth, data.model)
     if route is None:
         raise ModelNotFound(data.model)
+    ignored = without_effect(data, route.contract.task)
     call = CompletionCall.of(data, route, reason_not_kept(data, request.headers))
     stored = "true" if call.not_kept is None else "false"
     headers = {"X-Request-Id": completion_id(call.completion.id), STORED_HEADER: stored}
+    if ignored:
+        headers[IGNORED_HEADER] = ", ".join(ignored)
     if not data.stream:
         return Response(await while_connected(request, gateway.whole(call)), headers=headers)
     relay = Relay(gateway.events(call))

@@ -12,6 +12,11 @@ from tuneloop.kit.http import AnyRequest, waiting
 
 log = structlog.get_logger(__name__)
 
+_ELSEWHERE = {
+    "/v1/completions": "send the prompt as a user's message to /v1/chat/completions",
+    "/v1/responses": "send the input as messages to /v1/chat/completions",
+    "/v1/embeddings": "these models answer and do not embed; ask a service for embeddings",
+}
 _EXTRA_FIELD = "Extra inputs are not permitted"
 
 
@@ -19,6 +24,13 @@ class InvalidRequest(TuneloopError):
     status = HTTPStatus.BAD_REQUEST
     code = "invalid_value"
     transient = False
+
+
+class UnsupportedParameter(InvalidRequest):
+    code = "unsupported_parameter"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} is not supported by this model; leave it out", param=name)
 
 
 class InvalidKey(NotAuthenticated):
@@ -87,6 +99,16 @@ def answer_http_error(_request: AnyRequest, error: HTTPException) -> Response[di
     elif status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         code, message = "request_too_large", "the request body is larger than 1 MiB; send fewer or shorter messages"
     return Response(error_body(status, code, message, param), status_code=status, headers=error.headers or {})
+
+
+def answer_elsewhere(request: AnyRequest, error: HTTPException) -> Response[dict[str, Any]]:
+    """Addresses of OpenAI's API that are not served here."""
+    if error.status_code != HTTPStatus.NOT_FOUND:
+        return answer_http_error(request, error)
+    path = request.url.path.removesuffix("/")
+    advice = _ELSEWHERE.get(path, "use /v1/chat/completions or /v1/models")
+    body = error_body(error.status_code, "unsupported_endpoint", f"{path[:100]} is not served here; {advice}")
+    return Response(body, status_code=error.status_code)
 
 
 def answer_unexpected(request: AnyRequest, error: Exception) -> Response[dict[str, Any]]:

@@ -7,15 +7,22 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 from tuneloop.kit.clean_text import CleanText, clean
 from tuneloop.registry.templates import Message
 
-NEUTRAL: dict[str, Any] = {
-    "top_p": 1,
-    "frequency_penalty": 0,
-    "presence_penalty": 0,
-    "response_format": {"type": "text"},
-    "tools": [],
-    "logit_bias": {},
-    "stop": [],
+NEUTRAL: dict[str, tuple[Any, ...]] = {
+    "top_p": (1,),
+    "frequency_penalty": (0,),
+    "presence_penalty": (0,),
+    "response_format": ({"type": "text"},),
+    "tools": ([],),
+    "tool_choice": ("none", "auto"),
+    "functions": ([],),
+    "function_call": ("none", "auto"),
+    "modalities": (["text"],),
+    "logit_bias": ({},),
+    "stop": ([], ""),
+    "tool_calls": ([],),
+    "annotations": ([],),
 }
+"""Values at which a parameter changes nothing."""
 
 Text = Annotated[str, StringConstraints(max_length=200_000)]
 
@@ -41,6 +48,7 @@ class TextPart(_Lenient):
 class ChatMessage(_Lenient):
     role: Literal["system", "developer", "user", "assistant"]
     content: Text | list[TextPart]
+    name: str | None = Field(default=None, max_length=512, description="taken, and not shown to the model")
 
     def plain(self) -> Message:
         """As it is asked and stored."""
@@ -53,10 +61,10 @@ class StreamOptions(_Lenient):
 
 
 class ChatRequest(_Lenient):
-    """A parameter that is neither here nor at its default is refused: it would silently not be honoured."""
+    """A parameter that is neither here nor at its default is named in a header or refused (`client_parameters`)."""
 
     model_config = ConfigDict(
-        extra="forbid",
+        extra="allow",
         json_schema_extra={
             "examples": [{"model": "acme/support", "messages": [{"role": "user", "content": "Where is my parcel?"}]}]
         },
@@ -95,4 +103,4 @@ class ChatRequest(_Lenient):
 
 
 def _is_neutral(key: str, value: Any) -> bool:
-    return key in NEUTRAL and bool(NEUTRAL[key] == value)
+    return any(bool(neutral == value) for neutral in NEUTRAL.get(key, ()))

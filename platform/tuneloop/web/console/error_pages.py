@@ -8,6 +8,7 @@ import structlog
 from litestar import Response
 from litestar.exceptions import HTTPException
 
+from tuneloop.gateway.errors import answer_elsewhere
 from tuneloop.identity.request import SAFE_METHODS, SECOND_FACTOR_PAGE, HttpRequest
 from tuneloop.identity.second_factor import SecondFactorMissing
 from tuneloop.kit.errors import NotAuthenticated, TuneloopError
@@ -36,6 +37,8 @@ def answer_domain(request: HttpRequest, error: TuneloopError) -> Response[Any]:
 
 
 def answer_http(request: HttpRequest, error: HTTPException) -> Response[Any]:
+    if request.url.path.startswith("/v1/"):
+        return answer_elsewhere(request, error)
     if not _is_browser(request):
         return answer_http_error(request, error)
     return page(request, "failure.html", status=error.status_code, title=_title(error.status_code), message="")
