@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "imported_answers"
-down_revision = "webhook_hash"
+down_revision = "external_endpoint"
 branch_labels = None
 depends_on = None
 
