@@ -34,6 +34,7 @@ from tuneloop.tables import (
     Role,
     SlackMessage,
 )
+from tuneloop_bot.alert_mail import mail_about_alerts
 from tuneloop_bot.approval_email import question_email
 from tuneloop_bot.attempts import attempt_about, candidate_subject, earlier_subjects
 from tuneloop_bot.channels import place_for
@@ -64,6 +65,7 @@ def refresh(session: Session, settings: Settings, *, at: datetime | None = None,
     known = installations(session)
     ask_again(session, settings, at=at, slack=bool(known))
     mail_about_money(session, settings, slack=bool(known))
+    mail_about_alerts(session, settings, at=at, slack=bool(known))
     if not known:
         return 0
     since = min(each.news_until for each in known) - OVERLAP

@@ -157,6 +157,7 @@ JSON: dict[str, Any] = {
     "POST /api/v1/account/second-factor/off": {"password": "long enough it was"},
     "POST /api/v1/account/second-factor/recovery-codes": {"password": "long enough it was"},
     "POST /api/v1/keys/{key_id}/rotate": {"grace_hours": 1},
+    "PUT /api/v1/account/alert-mail": {"when": "always"},
     "PUT /api/v1/identity-provider": {"issuer": "http://127.0.0.1:1", "client_id": "tuneloop"},
     "PATCH /api/v1/sign-in-policy": {"second_factor_required": True},
     "PUT /api/v1/members/{user_id}/role": {"role": "operator"},
@@ -220,6 +221,7 @@ JSON: dict[str, Any] = {
 FORMS: dict[str, dict[str, str]] = {
     "POST /reports/{client}/{month}/note": {"note": "Hello"},
     "POST /reports/{client}/{month}/approve": {"digest": DIGEST},
+    "POST /account/alert-mail": {"when": "always"},
     "POST /members": {"email": "cy@x.example", "role": "viewer"},
     "POST /members/{user_id}/role": {"role": "operator"},
     "POST /privacy/exports": {"kind": "text", "target": "ann@example.com"},

@@ -85,6 +85,8 @@ COMMANDS = {
     "POST /api/v1/members/{user_id}/second-factor-reset": "member reset-second-factor <member>",
     "GET /api/v1/sign-in-policy": "member sign-in-policy",
     "PATCH /api/v1/sign-in-policy": "member sign-in-policy --second-factor",
+    "GET /api/v1/account/alert-mail": "account alert-mail",
+    "PUT /api/v1/account/alert-mail": "account alert-mail always",
     "GET /api/v1/identity-provider": "identity-provider show",
     "PUT /api/v1/identity-provider": "identity-provider set http://127.0.0.1:1 --client-id us --group all=viewer",
     "DELETE /api/v1/identity-provider": "identity-provider remove",

@@ -13,7 +13,8 @@ from tuneloop.cli.render import Rows, stack, text, whole
 from tuneloop.cli.wiring import Terminal, command
 from tuneloop.identity.devices import device_name
 from tuneloop.identity.schemas import AccountRead, OwnKeyRead, OwnSessionRead
-from tuneloop.people.schemas import RecoveryCodes, SecondFactorBegun
+from tuneloop.people.schemas import AlertMailChoice, RecoveryCodes, SecondFactorBegun
+from tuneloop.tables import AlertMail
 
 app = typer.Typer()
 
@@ -41,6 +42,20 @@ def sign_out(
         path = "/account/sessions" if session is None else f"/account/sessions/{session}"
         reply = api.delete(path, NoneType, headers=proof)
     terminal.show(reply, lambda _: "you are signed out everywhere" if session is None else "that browser is signed out")
+
+
+@command(app, "alert-mail")
+def alert_mail(
+    terminal: Terminal,
+    when: Annotated[AlertMail | None, typer.Argument(metavar="WHEN", help="What holds is shown when left out.")] = None,
+) -> None:
+    """Whether you, whose key this is, get alerts by mail: never, without_slack or always."""
+    path = "/account/alert-mail"
+    if when is None:
+        reply = terminal.api.get(path, AlertMailChoice)
+    else:
+        reply = terminal.api.put(path, AlertMailChoice, {"when": when})
+    terminal.show(reply, lambda it: f"alerts by mail: {it.when}")
 
 
 @command(app, "second-factor")

@@ -11,6 +11,8 @@ from tuneloop.identity.request import HttpRequest, database_of, session_cookie, 
 from tuneloop.identity.schemas import SignedIn
 from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
+from tuneloop.people.alert_mail import choose as choose_alert_mail
+from tuneloop.people.alert_mail import own_membership
 from tuneloop.people.desk import accept_at_desk, change_at_desk
 from tuneloop.people.invitations import (
     Listed,
@@ -26,6 +28,7 @@ from tuneloop.people.invitations import (
 from tuneloop.people.password_links import choose, forgotten, require_new_password
 from tuneloop.people.schemas import (
     Acceptance,
+    AlertMailChoice,
     Forgotten,
     InvitationCreate,
     InvitationLink,
@@ -139,6 +142,26 @@ class PasswordResetController(Controller):
     ) -> None:
         """Have a member choose a new password, by a link that goes to them. They are signed out of your agency."""
         require_new_password(session, principal=principal, user_id=user_id, settings=settings_of(request))
+
+
+class AlertMailController(Controller):
+    path = "/api/v1/account/alert-mail"
+    tags = ("session",)
+
+    @get(role=Role.CLIENT_VIEWER, sync_to_thread=True)
+    def show(self, session: NamedDependency[TenantSession], principal: NamedDependency[Principal]) -> AlertMailChoice:
+        """Whether you get alerts of this agency by mail."""
+        return AlertMailChoice(when=own_membership(session, principal).alert_mail)
+
+    @put(role=Role.CLIENT_VIEWER, sync_to_thread=True)
+    def choose(
+        self,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        data: JSONBody[AlertMailChoice],
+    ) -> AlertMailChoice:
+        """Say whether you get them. Operators, admins and owners do."""
+        return AlertMailChoice(when=choose_alert_mail(session, principal=principal, when=data.when))
 
 
 class PasswordController(Controller):

@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, EmailStr, Field
 
 from tuneloop.people.invitations import InvitationState
-from tuneloop.tables import MailState, Role
+from tuneloop.tables import AlertMail, MailState, Role
 
 PROOF = "of your second factor, if you have one and did not show it within the last ten minutes"
 
@@ -95,6 +95,10 @@ class RecoveryCodes(BaseModel):
 
 class SecondFactorReset(BaseModel):
     gone: bool = Field(description="False: an admin of another agency of the person has to say so too")
+
+
+class AlertMailChoice(Strict):
+    when: AlertMail = Field(description="without_slack: while the agency is connected to no workspace")
 
 
 class SignInPolicy(Strict):

@@ -3,7 +3,7 @@
 from tuneloop.kit.jobs.table import JobHold, JobRow, JobState
 from tuneloop.kit.principal import ActorKind, Role
 from tuneloop.tables.ab_tests import AbState, AbTest
-from tuneloop.tables.agency import Agency, Client, Domain, InactiveMember, Membership, Plan, User
+from tuneloop.tables.agency import Agency, AlertMail, Client, Domain, InactiveMember, Membership, Plan, User
 from tuneloop.tables.audit import AuditEvent
 from tuneloop.tables.billing import (
     Activity,
@@ -109,6 +109,7 @@ __all__ = [
     "AlertEvent",
     "AlertKind",
     "AlertLevel",
+    "AlertMail",
     "AlertState",
     "Alias",
     "ApiKey",

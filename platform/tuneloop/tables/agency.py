@@ -65,6 +65,14 @@ class Client(Tenant, table=True):
     erased_at: datetime | None = Field(default=None, description="what is left names invoices and usage")
 
 
+class AlertMail(StrEnum):
+    """When alerts come by mail; `WITHOUT_SLACK` while the agency is connected to no workspace."""
+
+    NEVER = "never"
+    WITHOUT_SLACK = "without_slack"
+    ALWAYS = "always"
+
+
 class Membership(Tenant, table=True):
     """A person's role in an agency; a client viewer is bound to one client."""
 
@@ -75,6 +83,7 @@ class Membership(Tenant, table=True):
     member_client_id: UUID | None = Field(default=None, foreign_key="client.id")
     created_at: datetime = Field(default_factory=now)
     last_sign_in_at: datetime | None = None
+    alert_mail: AlertMail = Field(default=AlertMail.WITHOUT_SLACK, sa_type=text_enum(AlertMail))
     password_after: datetime | None = None
     """An older password of the person does not open this agency: an admin wants it chosen anew."""
 

@@ -40,7 +40,12 @@ from tuneloop.monitoring.alert_controller import AlertController
 from tuneloop.monitoring.controller import MonitoringController
 from tuneloop.monitoring.health_controller import HealthController
 from tuneloop.monitoring.schedule_controller import ScheduleController
-from tuneloop.people.controller import InvitationController, PasswordController, PasswordResetController
+from tuneloop.people.controller import (
+    AlertMailController,
+    InvitationController,
+    PasswordController,
+    PasswordResetController,
+)
 from tuneloop.people.oidc.controller import ProviderController
 from tuneloop.people.oidc.desk import provider_line
 from tuneloop.people.second_factor_controller import (
@@ -71,6 +76,7 @@ API: Sequence[ControllerRouterHandler] = (
     InvitationController,
     PasswordController,
     PasswordResetController,
+    AlertMailController,
     SecondFactorController,
     SecondFactorResetController,
     SignInPolicyController,

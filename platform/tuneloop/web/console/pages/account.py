@@ -17,10 +17,11 @@ from tuneloop.identity.sessions import end_own_session, sign_out_everywhere
 from tuneloop.kit.errors import InvalidInput, TooManyAttempts
 from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
+from tuneloop.people.alert_mail import choose, own_membership
 from tuneloop.people.desk import change_at_desk
-from tuneloop.tables import Role
+from tuneloop.tables import AlertMail, Role
 from tuneloop.web.console.flash import back_to
-from tuneloop.web.console.forms import optional
+from tuneloop.web.console.forms import optional, required
 from tuneloop.web.console.pages.joining import twice, typed
 from tuneloop.web.console.render import page
 
@@ -54,6 +55,19 @@ class AccountPage(Controller):
             return await run_sync(lambda: _account(request, principal, problem=problem, status=status))
         return _out("Your password is changed. Sign in with the new one.")
 
+    @post("/alert-mail", role=Role.OPERATOR, sync_to_thread=True)
+    def choose(
+        self,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        form: NamedDependency[FormMultiDict],
+    ) -> Redirect:
+        when = required(form, "when", "when alerts come by mail")
+        if when not in set(AlertMail):
+            raise InvalidInput("choose when alerts come by mail", field="when")
+        choose(session, principal=principal, when=AlertMail(when))
+        return back_to("/account", "Kept.")
+
     @post("/sessions/end", role=Role.CLIENT_VIEWER, sync_to_thread=True)
     def leave_everywhere(
         self, session: NamedDependency[TenantSession], principal: NamedDependency[Principal]
@@ -79,8 +93,17 @@ def code_of(form: FormMultiDict) -> str | None:
 def _account(request: HttpRequest, principal: Principal, *, status: int = 200, problem: str = "") -> Response[str]:
     with database_of(request).all_agencies() as everywhere:
         account = read_account(everywhere, principal)
+        alert_mail = own_membership(everywhere, principal).alert_mail
     asks_code = account.second_factor and not second_factor_is_fresh(request)
-    return page(request, "people/account.html", status=status, account=account, problem=problem, asks_code=asks_code)
+    return page(
+        request,
+        "people/account.html",
+        status=status,
+        account=account,
+        problem=problem,
+        asks_code=asks_code,
+        alert_mail=alert_mail,
+    )
 
 
 def _out(text: str) -> Redirect:
