@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "alert_mail"
-down_revision = "webhook_hash"
+down_revision = "imported_answers"
 branch_labels = None
 depends_on = None
 
