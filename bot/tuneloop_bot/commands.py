@@ -10,6 +10,7 @@ from tuneloop.clients.months import Month
 from tuneloop.kit.errors import InvalidInput, NotFound
 from tuneloop.monitoring.portfolio import portfolio
 from tuneloop.registry.service import aliases, full_name
+from tuneloop.retraining.effort import effort_of
 from tuneloop.retraining.failed_before import FailedBefore
 from tuneloop.retraining.recipe import Recipe
 from tuneloop.retraining.service import propose
@@ -28,7 +29,7 @@ from tuneloop_bot.installations import installations
 from tuneloop_bot.labelling import ask_next
 from tuneloop_bot.pending_approvals import open_questions
 from tuneloop_bot.report_view import report_view, reports_asked_for
-from tuneloop_bot.views import cycle_view, data_at_hand, last_effort
+from tuneloop_bot.views import cycle_view, data_at_hand
 
 MOST_REPORTS = 8
 MOST_BLOCKS_OF_QUESTIONS = 30
@@ -217,10 +218,10 @@ def _question(action: ActionContext, cycle: RetrainingCycle) -> list[Block]:
     if cycle.alert_id is not None:
         return [ours(f"*Retrain {code(view.model)}?*"), *cycle_lines(view), *retrain_buttons(view)]
     model = action.session.get_one(RegisteredModel, cycle.model_id)
-    effort = last_effort(
-        action.session, model.id, hourly=action.settings.compute_hourly, currency=action.settings.currency
-    )
-    return retrain_message(view, data_at_hand(action.session, model), effort).blocks
+    data = data_at_hand(action.session, model)
+    hourly, currency = action.settings.compute_hourly, action.settings.currency
+    effort = effort_of(action.session, model, examples=data.training, hourly=hourly, currency=currency)
+    return retrain_message(view, data, effort).blocks
 
 
 def _model(session: Session, name: str) -> RegisteredModel:

@@ -61,7 +61,7 @@ def _blocks(session: Session, principal: Principal, site: str) -> list[Block]:
         asks = ours(f"*Send the report of {code(report.client)} for {report.month}?*")
         blocks += [asks, *(report_buttons(report) if may else [])]
     if not (mine or alerts or reports):
-        blocks.append(ours("Nothing waits for a decision."))
+        blocks.append(ours(_nothing(sum(row.open_alerts for row in rows))))
     due = [row for row in rows if row.labels_due]
     for row in due[:MOST_QUEUES]:
         press = button("Label", Act.LABEL_NEXT, Ref(model=row.model_id), place=str(row.model_id))
@@ -69,6 +69,13 @@ def _blocks(session: Session, principal: Principal, site: str) -> list[Block]:
         blocks += [ours(f"{count} for a label in {code(f'{row.client}/{row.model}')}"), *buttons(press)]
     shown = [model_line(row) for row in rows[:MOST_MODELS]]
     return [*blocks, divider(), header("Your models"), *(shown or [context("None yet.")])]
+
+
+def _nothing(alerts: int) -> str:
+    if not alerts:
+        return "Nothing waits for a decision."
+    which = "The open alert is" if alerts == 1 else f"The {alerts} open alerts are"
+    return f"Nothing waits for a decision. {which} put off, or being mended."
 
 
 def _question(view: CycleView, *, may: bool) -> list[Block]:

@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlmodel import Session
 
 from tuneloop.kit.settings import Settings
+from tuneloop.retraining.effort import effort_of
 from tuneloop.tables import (
     AbTest,
     Alert,
@@ -29,7 +30,7 @@ from tuneloop_bot.blocks.reminders import call_message, escalation_message, remi
 from tuneloop_bot.blocks.reports import report_message
 from tuneloop_bot.pending_approvals import call_about, question_of
 from tuneloop_bot.report_view import report_view
-from tuneloop_bot.views import alert_view, cycle_view, data_at_hand, last_effort
+from tuneloop_bot.views import alert_view, cycle_view, data_at_hand
 
 
 class MessageSubject(StrEnum):
@@ -78,8 +79,11 @@ def _cycle(session: Session, kind: MessageSubject, cycle_id: UUID, settings: Set
     if kind is MessageSubject.FAILURE:
         return failed_message(view, site=settings.site_url)
     model = session.get_one(RegisteredModel, cycle.model_id)
-    effort = last_effort(session, model.id, hourly=settings.compute_hourly, currency=settings.currency)
-    return retrain_message(view, data_at_hand(session, model), effort)
+    data = data_at_hand(session, model)
+    effort = effort_of(
+        session, model, examples=data.training, hourly=settings.compute_hourly, currency=settings.currency
+    )
+    return retrain_message(view, data, effort)
 
 
 def _office(session: Session, kind: MessageSubject, subject_id: UUID, settings: Settings) -> MessageContent | None:

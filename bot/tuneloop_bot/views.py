@@ -18,7 +18,7 @@ from tuneloop.monitoring.proposal import new_examples
 from tuneloop.registry.service import aliases, full_name
 from tuneloop.retraining.diagnosis.reading import read_attempts
 from tuneloop.retraining.diagnosis.schemas import DiagnosisRead
-from tuneloop.retraining.jobs import EvaluateCandidate, TrainCandidate
+from tuneloop.retraining.effort import Effort, effort_of
 from tuneloop.retraining.reading import read_cycle
 from tuneloop.retraining.schemas import CycleRead
 from tuneloop.retraining.service import has_newer
@@ -50,15 +50,6 @@ class WrongAnswer:
     answer: str
     expected: str
     category: str
-
-
-@dataclass(frozen=True)
-class Effort:
-    """What training took the last time, on this installation."""
-
-    minutes: float | None
-    cost: float | None
-    currency: str
 
 
 @dataclass(frozen=True)
@@ -161,6 +152,7 @@ def _asked(session: Session, table: ComparisonTable) -> dict[str, str]:
 
 def alert_view(session: Session, alert: Alert, *, hourly: float, currency: str) -> AlertView:
     model = session.get_one(RegisteredModel, alert.model_id)
+    data = data_at_hand(session, model)
     happened = events_of(session, alert.id)
     query = select(RetrainingCycle).where(RetrainingCycle.alert_id == alert.id)
     cycle = session.exec(query.order_by(col(RetrainingCycle.created_at).desc()).limit(1)).one_or_none()
@@ -170,8 +162,8 @@ def alert_view(session: Session, alert: Alert, *, hourly: float, currency: str) 
         client=session.get_one(Client, model.client_id).name,
         mendable=ALERT_KINDS[alert.kind].mended_by_training,
         examples=failures(session, model, before=alert.opened_at, fallen=alert.evidence.get("fallen", [])),
-        effort=last_effort(session, model.id, hourly=hourly, currency=currency),
-        data=data_at_hand(session, model),
+        effort=effort_of(session, model, examples=data.training, hourly=hourly, currency=currency),
+        data=data,
         newest=happened[-1] if happened else None,
         cycle=cycle_view(session, cycle) if cycle is not None else None,
         chart=next(iter(alert_charts(alert, series_of(session, alert), width=WIDTH, height=HEIGHT)), None),
@@ -217,29 +209,3 @@ def data_at_hand(session: Session, model: RegisteredModel) -> Data:
     )
     queue = waiting(session, ReviewItem.model_id == model.id)
     return Data(counts.get(Pool.TRAINING, 0), new_examples(session, model), counts.get(Pool.GOLDEN, 0), queue)
-
-
-def last_effort(session: Session, model_id: UUID, *, hourly: float, currency: str) -> Effort:
-    """Minutes that training and evaluation took in the model's last cycle that got that far."""
-    names = (TrainCandidate.name, EvaluateCandidate.name)
-    ids = [
-        str(each)
-        for each in session.exec(
-            select(RetrainingCycle.id)
-            .where(RetrainingCycle.model_id == model_id, col(RetrainingCycle.candidate_version_id).is_not(None))
-            .order_by(col(RetrainingCycle.created_at).desc())
-            .limit(1)
-        )
-    ]
-    jobs = session.exec(
-        select(JobRow).where(
-            col(JobRow.name).in_(names),
-            col(JobRow.args)["cycle_id"].astext.in_(ids),
-            col(JobRow.finished_at).is_not(None),
-        )
-    ).all()
-    seconds = sum(
-        (job.finished_at - job.started_at).total_seconds() for job in jobs if job.finished_at and job.started_at
-    )
-    minutes = seconds / 60 if jobs else None
-    return Effort(minutes, minutes / 60 * hourly if minutes is not None and hourly else None, currency)

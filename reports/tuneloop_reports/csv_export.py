@@ -34,7 +34,7 @@ def _rows(model: ModelReport, month: str) -> Iterator[Row]:
             yield _figure(name, "category accuracy at release", category.name, month, category.before)
     yield _figure(name, "reported by users", "", month, model.reported)
     yield _figure(name, "mean confidence", "", month, model.confidence)
-    if model.hallucination:
+    if model.hallucination and model.task != "classify":
         yield _figure(name, "unsupported claims", "", month, model.hallucination)
     yield name, "answers served", "", month, float(model.answers), None, None, model.answers
     for retrain in model.retrains:

@@ -83,7 +83,21 @@ def tiles(say: Translator, model: ModelReport, earlier: str) -> list[Tile]:
     def detail(figure: ReportRate, digits: int = 0) -> str:
         return f"{say.range(figure, digits)}, {say('figure.n', n=figure.n)}" if figure.value is not None else ""
 
-    claims, claims_before = model.hallucination, model.hallucination_before
+    def unsupported() -> list[Tile]:
+        """Of a model that writes: one that sorts states nothing."""
+        claims, claims_before = model.hallucination, model.hallucination_before
+        if model.task == "classify":
+            return []
+        changed = claims_before and claims_before != claims
+        return [
+            Tile(
+                say("tile.hallucination"),
+                say.share(claims, 1) if claims else say("tile.not_measured"),
+                detail(claims, 1) if claims else "",
+                before(say.rate(claims_before, 1), earlier) if claims_before and changed else say("tile.of_evaluation"),
+            )
+        ]
+
     return [
         Tile(
             say("tile.accuracy"),
@@ -97,14 +111,7 @@ def tiles(say: Translator, model: ModelReport, earlier: str) -> list[Tile]:
             detail(model.reported, 1),
             before(say.rate(model.reported_before, 1), earlier) if model.reported_before.value is not None else "",
         ),
-        Tile(
-            say("tile.hallucination"),
-            say.share(claims, 1) if claims else say("tile.not_measured"),
-            detail(claims, 1) if claims else "",
-            before(say.rate(claims_before, 1), earlier)
-            if claims_before and claims_before != claims
-            else say("tile.of_evaluation"),
-        ),
+        *unsupported(),
         Tile(
             say("tile.answers"),
             say.number(model.answers),
@@ -214,26 +221,33 @@ def alert(say: Translator, entry: AlertEntry) -> str:
     sentences = [
         say(
             "alerts.fell_in" if each.name else key,
-            name=each.name,
+            name=category_title(each.name) if each.name else each.name,
             before=say.rate(each.before, digits),
             after=say.rate(each.after, digits),
         )
         for each in entry.falls
     ]
-    return " ".join([*sentences, *([say("alerts.most", names=say.list(list(entry.named)))] if entry.named else [])])
+    named = say.list([category_title(name) for name in entry.named])
+    return " ".join([*sentences, *([say("alerts.most", names=named)] if entry.named else [])])
 
 
 def rank(categories: tuple[Category, ...]) -> Ranking:
-    """Best and worst never name the same category."""
+    """Best and worst never name the same category, and one in which nothing was right is among the worst."""
     known = [each for each in categories if each.now.n >= RANKED_FROM and each.kind is CategoryKind.KNOWN]
     ordered = sorted(known, key=lambda each: (-(each.now.value or 0.0), -each.now.n, each.name))
-    worst = list(reversed(ordered[max(RANKED, len(ordered) - RANKED) :]))
+    best = [each for each in ordered[: min(RANKED, (len(ordered) + 1) // 2)] if each.now.value]
     return Ranking(
-        best=ordered[:RANKED],
-        worst=worst,
+        best=best,
+        worst=list(reversed(ordered[len(best) :]))[:RANKED],
         new=[each for each in categories if each.kind is CategoryKind.NEW],
         unranked=sum(each.now.n < RANKED_FROM and each.kind is CategoryKind.KNOWN for each in categories),
     )
+
+
+def category_title(name: str) -> str:
+    """A label as people write it: "order_status" is "Order status"."""
+    words = name if " " in name else name.replace("_", " ").replace("-", " ")
+    return words[:1].upper() + words[1:]
 
 
 def next_steps(say: Translator, model: ModelReport) -> list[str]:

@@ -40,6 +40,7 @@ from tuneloop.tables import (
     SlackMessage,
     User,
 )
+from tuneloop_bot.blocks.digest import waits
 from tuneloop_bot.message_sync import mail_to, refresh
 
 NASTY = "<!channel> *bold* <https://evil.example|free> & `x` \u202egnp.exe"
@@ -395,3 +396,9 @@ def test_a_monthly_report_gets_a_note_and_is_sent_once(north: Office, database: 
     (sent,) = [each for each in north.messages() if each.ts == message.ts]
     assert "send_report" not in sent.actions
     assert "Sent by `Otto`" in shown(sent.content)
+
+
+def test_nothing_waits_is_never_said_beside_an_open_alert() -> None:
+    assert waits(0, 0) == "Nothing waits for you."
+    assert waits(0, 2) == "*2 alerts* are open."
+    assert waits(1, 1) == "*1 question* waits. *1 alert* is open."

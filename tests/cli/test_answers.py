@@ -145,3 +145,11 @@ def test_pages_say_how_to_go_on(shell: Shell, world: World) -> None:
     page = shell.run("prediction", "list", "acme/support", "--limit", 1, "--json")
     following = orjson.loads(page.stdout)["next"]
     assert f"More: --before {following}" in shell.run("prediction", "list", "acme/support", "--limit", 1).stdout
+
+
+def test_a_new_key_stands_alone_on_standard_output(shell: Shell) -> None:
+    """So that KEY=$(tuneloop key add …) is the key."""
+    made = shell.run("key", "add", "robot", "--all-clients")
+    assert made.stdout.startswith("tl_")
+    assert made.stdout.count("\n") == 1
+    assert "shown once" in made.stderr

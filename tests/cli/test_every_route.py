@@ -117,6 +117,7 @@ COMMANDS = {
     "POST /api/v1/clients": "client add globex --name Globex",
     "GET /api/v1/clients/{client}": "client show acme",
     "PATCH /api/v1/clients/{client}": "client change acme --name Acme",
+    "GET /api/v1/checklist": "checklist",
     "GET /api/v1/bases": "base list",
     "GET /api/v1/bases/catalogue": "base catalogue",
     "GET /api/v1/models": "model list",

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from scipy.stats import binom
@@ -13,11 +14,12 @@ from tuneloop.evaluation.service import describe_run, record_run
 from tuneloop.kit.db import Database
 from tuneloop.kit.errors import Conflict, InvalidInput
 from tuneloop.kit.tenancy import TenantSession
+from tuneloop.registry.contract import Contract, Task
 from tuneloop.registry.policy import Policy
 from tuneloop.stats.gate_tests import CheckResult
 from tuneloop.stats.outcome import Outcome
 from tuneloop.stats.paired import PairedCounts
-from tuneloop.tables import Agency, Comparison, EvalRun, Pool, Snapshot, SnapshotItem
+from tuneloop.tables import Agency, Comparison, EvalRun, Pool, RegisteredModel, Snapshot, SnapshotItem
 
 OLD, NEW = "order", "rental"
 CATEGORIES = [OLD] * 20 + [NEW] * 10
@@ -114,6 +116,8 @@ def test_the_table_lists_the_items_that_changed(
 
 
 def test_the_fault_row_counts_faults_not_their_absence(session: TenantSession, workshop: Workshop) -> None:
+    """Of a model that writes: an answer outside a classifier's labels is a wrong one, and counted as that."""
+    contract = Contract(task=Task.GENERATE, system_prompt="Answer.")
     made: list[EvalRun] = []
     for number, faults in (("1.0", 6), ("1.1", 2)):
         results = [
@@ -124,9 +128,16 @@ def test_the_fault_row_counts_faults_not_their_absence(session: TenantSession, w
         made.append(
             record_run(session, version=version, snapshot=workshop.golden, results=results, reused=0, seconds=1.0)
         )
-    (row,) = [
-        row for row in compare(session, workshop, made[0], made[1]).table["rows"] if row["key"] == "hallucination"
-    ]
+    asked: dict[str, Any] = {
+        "cycle": workshop.cycle(session),
+        "production": made[0],
+        "candidate": made[1],
+        "target": [NEW],
+    }
+    assert measure(session, **asked).strata.hallucination is None
+    session.get_one(RegisteredModel, workshop.model.id).contract = contract.model_dump(mode="json")
+    table = compare_runs(session, **asked, policy=Policy()).table
+    (row,) = [row for row in table["rows"] if row["key"] == "hallucination"]
     assert row["production"]["value"] == pytest.approx(6 / 30)
     assert row["candidate"]["value"] == pytest.approx(2 / 30)
     assert row["difference"]["value"] == pytest.approx(-4 / 30)

@@ -123,3 +123,16 @@ def test_history_has_every_period_and_marks_what_happened(
     assert sum(found.confidence_now.shares) == 1
     (marker,) = found.markers
     assert (marker.kind, marker.version) == (MarkerKind.DEPLOYMENT, "1.1")
+
+
+def test_answers_that_no_reading_has_seen_are_not_called_none(
+    session: TenantSession, workshop: Workshop, traffic: Traffic
+) -> None:
+    monitor = monitor_of(session, workshop.model.id)
+    assert monitor is not None
+    refresh_status(session, monitor)
+    assert "gave no answers" in model_health(session, workshop.model).reason
+    traffic.answers(3)
+    session.flush()
+    health = model_health(session, workshop.model)
+    assert (health.status, health.reason.split(".")[0]) == (MonitorStatus.NO_DATA, "Production answers")

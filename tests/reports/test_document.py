@@ -22,7 +22,7 @@ from tuneloop_reports.gather.traffic_light import COLOURS, rule_of
 from tuneloop_reports.i18n import Translator, sentences
 from tuneloop_reports.redact import redact, shorten
 from tuneloop_reports.render.renderer import NotRendered, Renderer
-from tuneloop_reports.sections import headline, rank
+from tuneloop_reports.sections import category_title, headline, rank
 from tuneloop_reports.style import Font, Language, PageSize, Style
 
 EVIL = (
@@ -252,9 +252,27 @@ def test_accuracy_clearly_below_release_is_amber() -> None:
 
 def test_best_and_worst_never_name_the_same_category() -> None:
     few = rank(tuple(category(name, (right, 20), (18, 20)) for name, right in (("a", 19), ("b", 12), ("c", 15))))
-    assert [each.name for each in few.best] == ["a", "c", "b"]
-    assert few.worst == []
+    assert [each.name for each in few.best] == ["a", "c"]
+    assert [each.name for each in few.worst] == ["b"]
+    none_right = rank((category("a", (0, 12), (9, 12)),))
+    assert (none_right.best, [each.name for each in none_right.worst]) == ([], ["a"])
     assert rank((category("a", (2, 3), (18, 20)),)).unranked == 1
+
+
+def test_categories_are_named_as_people_write_them() -> None:
+    assert [category_title(name) for name in ("order_status", "Refund", "on-site visit")] == [
+        "Order status",
+        "Refund",
+        "On-site visit",
+    ]
+
+
+def test_nothing_is_said_about_statements_of_a_model_that_sorts() -> None:
+    sorts, writes = model(task="classify"), model(task="generate")
+    for one, told in ((sorts, False), (writes, True)):
+        document = write_html(content(one), medium=Medium.BROWSER, address="/r/x", expires_at=END)
+        assert ("Answers with unsupported claims" in document) is told
+        assert ("unsupported claims" in write_csv(content(one))) is told
 
 
 @pytest.mark.failure_case(22)

@@ -40,7 +40,7 @@ def unknown(line: str) -> list[str]:
         command = command.commands[words.pop(0)]
     if isinstance(command, TyperGroup) and words and words[0][0] not in "-…":
         return words[:1]
-    known = options_of(command) | options_of(CLI)
+    known = options_of(command) | options_of(CLI) | {"--help"}
     return [word for word in words if word.startswith("--") and word not in known]
 
 
@@ -54,3 +54,21 @@ def test_commands_exist_with_their_options(document: Path) -> None:
 def test_options_named_alone_exist(document: Path) -> None:
     named = re.findall(r"`(--[a-z-]+)[^`]*`", document.read_text("utf-8"))
     assert set(named) - set(every_option(CLI)) == set()
+
+
+def lines_in_code(text: str) -> list[str]:
+    """What pages and messages tell people to type, in quotes or a block of its own."""
+    found = re.findall(r"(?<!\()[`'\u201c]tuneloop ([a-z][^`'\u201d\n]*)[`'\u201d]", text)
+    found += re.findall(r"<(?:pre|b|code)[^>]*>tuneloop ([^<\n]+)", text)
+    return found + re.findall(r"^tuneloop ([a-z][^\n]*)", text, re.MULTILINE)
+
+
+def test_pages_and_messages_name_commands_that_exist() -> None:
+    wrong, seen = [], 0
+    for folder in ("platform", "bot", "billing", "reports", "workers"):
+        for file in (*(ROOT / folder).rglob("*.html"), *(ROOT / folder).rglob("*.py")):
+            for line in lines_in_code(file.read_text("utf-8")):
+                seen += 1
+                wrong += [(file.name, line, missing) for missing in unknown(line)]
+    assert wrong == []
+    assert seen > 50

@@ -119,6 +119,17 @@ def disconnect(session: Session, *, principal: Principal) -> BillingAccount:
     return account
 
 
+def is_live(settings: Settings, account: BillingAccount) -> bool:
+    """Whether money moves: with a key of Stripe's test mode none does."""
+    if account.mode is BillingMode.NONE:
+        return False
+    if account.mode is BillingMode.CONNECT:
+        key = settings.stripe_platform_key.get_secret_value()
+    else:
+        key = Vault(settings.secret_key.get_secret_value()).open(account.sealed_key or "")
+    return key.startswith(("sk_live_", "rk_live_"))
+
+
 def new_webhook_token() -> str:
     return token_urlsafe(24)
 

@@ -4,6 +4,7 @@ from typing import Literal
 
 from tuneloop.evaluation.schemas import ChangedItem
 from tuneloop.kit import figures
+from tuneloop.retraining.effort import Effort
 from tuneloop.retraining.recipe import further_in_words
 from tuneloop.retraining.schemas import Evidence, Measured
 from tuneloop.tables import CycleState
@@ -27,7 +28,7 @@ from tuneloop_bot.blocks.parts import (
     theirs,
     when,
 )
-from tuneloop_bot.views import CHANGED, CycleView, Data, Effort
+from tuneloop_bot.views import CHANGED, CycleView, Data
 
 STEP = 5
 """Progress is shown in steps of this many percent: a message is edited a few times, not hundreds."""
@@ -78,10 +79,7 @@ def further(view: CycleView) -> list[Block]:
 
 def at_hand(data: Data, effort: Effort) -> list[tuple[str, str]]:
     """What a retrain would use, and cost."""
-    takes = "not known yet: no cycle has run here"
-    if effort.minutes is not None:
-        takes = f"about {max(1, round(effort.minutes))} minutes, as the last time"
-        takes += f" ({effort.cost:.2f} {effort.currency})" if effort.cost is not None else ""
+    takes = effort.in_words if effort.minutes is not None else "not timed here yet"
     return [
         ("*Data at hand*", f"{counted(data.training, 'example')}, {data.new} of them new"),
         ("*Golden set*", counted(data.golden, "example")),

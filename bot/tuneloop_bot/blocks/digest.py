@@ -22,14 +22,14 @@ MOST = 40
 
 def digest_message(session: Session) -> MessageContent:
     rows = portfolio(session)
-    waits = len(open_questions(session))
+    questions, alerts = len(open_questions(session)), sum(row.open_alerts for row in rows)
     counts = {status: sum(row.status is status for row in rows) for status in MonitorStatus}
     words = ", ".join(f"{count} {status.value.replace('_', ' ')}" for status, count in counts.items() if count)
     return MessageContent(
         f"Your week: {words or 'no models yet'}",
         [
             header("Your week"),
-            ours(f"*{counted(len(rows), 'model')}*: {words or 'none yet'}. {_waits(waits)}"),
+            ours(f"*{counted(len(rows), 'model')}*: {words or 'none yet'}. {waits(questions, alerts)}"),
             divider(),
             *(model_line(row) for row in rows[:MOST]),
             *([context(f"… and {len(rows) - MOST} more")] if len(rows) > MOST else []),
@@ -46,7 +46,8 @@ def model_line(row: PortfolioRow) -> Block:
     return ours(f"{state} · {accuracy}{due}")
 
 
-def _waits(count: int) -> str:
-    return (
-        "Nothing waits for you." if not count else f"*{count}* {'question waits' if count == 1 else 'questions wait'}."
-    )
+def waits(questions: int, alerts: int) -> str:
+    """Never "nothing" beside an open alert."""
+    asked = f"*{counted(questions, 'question')}* {'waits' if questions == 1 else 'wait'}." if questions else ""
+    open_ones = f"*{counted(alerts, 'alert')}* {'is' if alerts == 1 else 'are'} open." if alerts else ""
+    return " ".join(filter(None, (asked, open_ones))) or "Nothing waits for you."

@@ -5,12 +5,12 @@ from typing import Annotated
 from uuid import UUID
 
 import typer
-from rich.console import Group
 from rich.text import Text
 
-from tuneloop.cli.render import Rows, stack, text, whole
+from tuneloop.cli.render import Rows, text, whole
 from tuneloop.cli.wiring import Terminal, command
 from tuneloop.identity.schemas import ApiKeyCreated, ApiKeyRead
+from tuneloop.kit.api_client import Reply
 from tuneloop.kit.principal import Role
 
 app = typer.Typer()
@@ -38,7 +38,7 @@ def add(
         "days": days,
     }
     reply = terminal.api.post("/keys", ApiKeyCreated, body)
-    terminal.show(reply, render_created)
+    show_key(terminal, reply)
 
 
 @command(app, "list")
@@ -55,7 +55,7 @@ def rotate(
 ) -> None:
     """Give a key a new secret, which is shown once."""
     reply = terminal.api.post(f"/keys/{key}/rotate", ApiKeyCreated, {"grace_hours": grace})
-    terminal.show(reply, render_created)
+    show_key(terminal, reply)
 
 
 @command(app, "revoke")
@@ -64,8 +64,11 @@ def revoke(terminal: Terminal, key: Annotated[UUID, typer.Argument(metavar="KEY"
     terminal.show(terminal.api.delete(f"/keys/{key}", NoneType), lambda _: f"key {key} is revoked")
 
 
-def render_created(key: ApiKeyCreated) -> Group:
-    return stack(Text(key.key, "bold"), Text("This is the key. It is shown once: store it now.", "dim"))
+def show_key(terminal: Terminal, reply: Reply[ApiKeyCreated]) -> None:
+    """The key alone on standard output, so that a script can take it."""
+    terminal.show(reply, lambda key: Text(key.key, "bold", no_wrap=True))
+    if not terminal.out.json:
+        terminal.out.note("This is the key. It is shown once: store it now.")
 
 
 KEYS = Rows[ApiKeyRead](

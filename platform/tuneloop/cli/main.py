@@ -36,6 +36,7 @@ ENTRIES = {
     "reject": Entry("decisions", "Turn down the retrain or the candidate, whichever is being asked about."),
     "rollback": Entry("decisions", "Swap production and previous at once; once more rolls forward."),
     "portfolio": Entry("monitoring", "Every model at a glance, the most urgent first."),
+    "checklist": Entry("checklist", "What is left until a model is in production and connected, and what may follow."),
     "ask": Entry("gateway", "Ask a model that is served, as an application would."),
     "client": Entry("clients", "The clients of your agency.", OBJECTS),
     "model": Entry("models", "Registered models: contract, policy, aliases.", OBJECTS),

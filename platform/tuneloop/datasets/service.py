@@ -120,6 +120,11 @@ def counts(session: Session, *, model: RegisteredModel) -> list[CategoryCount]:
     return [CategoryCount(Pool(pool), category, n) for pool, category, n in session.exec(query)]
 
 
+def pool_size(session: Session, model: RegisteredModel, pool: Pool) -> int:
+    alive = (Example.model_id == model.id, Example.pool == pool, col(Example.deleted_at).is_(None))
+    return session.exec(select(func.count(col(Example.id))).where(*alive)).one()
+
+
 def retire(
     session: Session, *, principal: Principal, model: RegisteredModel, example_ids: Sequence[UUID]
 ) -> list[Example]:

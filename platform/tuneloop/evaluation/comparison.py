@@ -12,8 +12,9 @@ from tuneloop.evaluation.golden_exposure import Renewal, note_looks, renew
 from tuneloop.evaluation.schemas import ChangedItem, ComparedRow, ComparisonTable
 from tuneloop.evaluation.service import answers_of, rate_of
 from tuneloop.kit.errors import Conflict
+from tuneloop.registry.contract import Task
 from tuneloop.registry.policy import Policy
-from tuneloop.registry.service import is_external, manifest_of, policy_of
+from tuneloop.registry.service import contract_of, is_external, manifest_of, policy_of
 from tuneloop.stats.attempts import alpha_of
 from tuneloop.stats.gate import Disagreements, Verdict, decide, objected
 from tuneloop.stats.gate import Policy as GatePolicy
@@ -60,9 +61,14 @@ def measure(
         Flags(_flags(old, "correct"), _flags(new, "correct")),
         [answer.category for answer in old],
         target=target,
-        hallucinated=Flags(_flags(old, "hallucinated"), _flags(new, "hallucinated")),
+        hallucinated=None if _sorts(model) else Flags(_flags(old, "hallucinated"), _flags(new, "hallucinated")),
     )
     return GoldenResults(strata, old, new, renewal)
+
+
+def _sorts(model: RegisteredModel) -> bool:
+    """A classifier states nothing: an answer outside its labels is a wrong one, and counted as that."""
+    return contract_of(model).task is Task.CLASSIFY
 
 
 def judge(

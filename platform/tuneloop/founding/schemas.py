@@ -26,3 +26,16 @@ class AgencyWanted(BaseModel):
     email: EmailStr
     password: SecretStr
     second_factor: str = Field(default="", max_length=40)
+
+
+class StepRead(BaseModel):
+    """Of what is left to set up; `address` is a page."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    key: str
+    title: str
+    says: str
+    address: str
+    done: bool
+    optional: bool

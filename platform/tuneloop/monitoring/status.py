@@ -72,6 +72,8 @@ def explain(session: Session, monitor: Monitor | None, alerts: list[Alert], at: 
     if monitor.status in (MonitorStatus.ALERT, MonitorStatus.WARN) and alerts:
         earlier = all(alert.monitor_id not in (monitor.id, None) for alert in alerts)
         return alerts[0].summary + (OUTLIVED if earlier else "")
+    if monitor.status is MonitorStatus.NO_DATA and _answers(session, monitor, at):
+        return "Production answers. What it said is judged at the next reading; label some of it meanwhile."
     if monitor.status is MonitorStatus.NO_DATA:
         return (
             f"Production gave no answers in the last {DATA_WINDOW.days} days: check that the client's application "
@@ -92,11 +94,13 @@ def _status(session: Session, monitor: Monitor, at: datetime) -> MonitorStatus:
         return MonitorStatus.ALERT
     if alerts:
         return MonitorStatus.WARN
-    answered = select(Prediction.id).where(
-        Prediction.version_id == monitor.version_id, col(Prediction.at) > at - DATA_WINDOW
-    )
-    if session.exec(answered.limit(1)).first() is None:
+    if not _answers(session, monitor, at):
         return MonitorStatus.NO_DATA
     if recent_labels(session, monitor, at) < FEWEST_LABELS:
         return MonitorStatus.TOO_FEW_LABELS
     return MonitorStatus.OK
+
+
+def _answers(session: Session, monitor: Monitor, at: datetime) -> bool:
+    lately = (Prediction.version_id == monitor.version_id, col(Prediction.at) > at - DATA_WINDOW)
+    return session.exec(select(Prediction.id).where(*lately).limit(1)).first() is not None

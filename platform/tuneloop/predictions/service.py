@@ -1,9 +1,10 @@
 """The production log, and feedback from the first report to the review queue."""
 
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, or_, tuple_
+from sqlalchemy import ColumnElement, and_, func, or_, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Session, col, select
 
@@ -40,6 +41,11 @@ def list_predictions(
     if confidence_below is not None:
         query = query.where(col(Prediction.confidence) < confidence_below)
     return list(session.exec(query.order_by(col(Prediction.at).desc(), col(Prediction.id).desc()).limit(limit)))
+
+
+def latest_answer_at(session: Session, model: RegisteredModel) -> datetime | None:
+    """When production gave the model's newest answer that is kept; None where it has given none."""
+    return session.exec(select(func.max(col(Prediction.at))).where(Prediction.model_id == model.id)).one()
 
 
 def find_prediction(session: Session, *, model_id: UUID, answer_id: UUID) -> Prediction:

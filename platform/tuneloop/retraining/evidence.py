@@ -7,9 +7,11 @@ from sqlmodel import Session
 from tuneloop.evaluation.service import describe_run, latest_run
 from tuneloop.kit import figures
 from tuneloop.kit.figures import RateRead
+from tuneloop.registry.contract import Task
+from tuneloop.registry.service import contract_of
 from tuneloop.retraining.attempts import comparison_of
 from tuneloop.retraining.schemas import Evidence, Measured
-from tuneloop.tables import Comparison, EvalRun, RetrainingCycle
+from tuneloop.tables import Comparison, EvalRun, RegisteredModel, RetrainingCycle
 
 WEAKEST = 3
 
@@ -26,7 +28,7 @@ def evidence_in(session: Session, cycle: RetrainingCycle, comparison: Comparison
     if cycle.candidate_version_id is None:
         return None
     run = latest_run(session, cycle.candidate_version_id, cycle.golden_snapshot_id)
-    return _alone(run) if run is not None else None
+    return _alone(session, run) if run is not None else None
 
 
 def in_words(evidence: Evidence) -> str:
@@ -47,12 +49,11 @@ def _compared(table: dict[str, Any]) -> Evidence | None:
     return Evidence(rows=rows, categories=_weakest_first(categories), target=table.get("target", [])) if rows else None
 
 
-def _alone(run: EvalRun) -> Evidence:
+def _alone(session: Session, run: EvalRun) -> Evidence:
     found = describe_run(run, {})
-    rows = [
-        _row("overall", "Overall accuracy", found["overall"]),
-        _row("hallucination", "Hallucination rate", found["hallucination"]),
-    ]
+    rows = [_row("overall", "Overall accuracy", found["overall"])]
+    if contract_of(session.get_one(RegisteredModel, run.model_id)).task is not Task.CLASSIFY:
+        rows.append(_row("hallucination", "Hallucination rate", found["hallucination"]))
     categories = [_row(name, name, rate) for name, rate in found["categories"].items()]
     return Evidence(rows=rows, categories=_weakest_first(categories))
 

@@ -25,6 +25,7 @@ from tuneloop.deployment.external_controller import ExternalController
 from tuneloop.email.controller import MailController
 from tuneloop.erasure.controller import ErasureController, ExportController
 from tuneloop.evaluation.controller import PromptController
+from tuneloop.founding.controller import ChecklistController
 from tuneloop.gateway.app import gateway_handlers, gateway_lifespan
 from tuneloop.identity.controller import AccountController, ApiKeyController, MemberController, SessionController
 from tuneloop.identity.key_failures import KeyFailures
@@ -83,6 +84,7 @@ API: Sequence[ControllerRouterHandler] = (
     ProviderController,
     ApiKeyController,
     AuditController,
+    ChecklistController,
     ClientController,
     BaseController,
     ModelController,

@@ -36,7 +36,7 @@ REFUSED = (
 def shut_the_doors() -> None:
     """For the rest of the process. Fonts are unpacked into the system's folder for temporary files and nowhere else."""
     roots = [PACKAGE, PACKAGE.parents[1], Path(sys.prefix), Path(sys.base_prefix), Path(sysconfig.get_path("stdlib"))]
-    readable = (*(str(root) for root in roots), *READABLE)
+    readable = (*(os.path.realpath(root) for root in roots), *READABLE)
     scratch = os.path.realpath(tempfile.gettempdir())
 
     def watch(event: str, arguments: tuple[Any, ...]) -> None:

@@ -14,7 +14,9 @@ from tuneloop.web.console.pages.account import AccountPage
 from tuneloop.web.console.pages.alerts import AlertPage
 from tuneloop.web.console.pages.audit_and_jobs import AuditPage, JobsPage
 from tuneloop.web.console.pages.bases import BasesPage
+from tuneloop.web.console.pages.beginning import NewClientPage, NewModelPage
 from tuneloop.web.console.pages.billing import BillingPage, ClientBillingPage
+from tuneloop.web.console.pages.connect import ConnectPage
 from tuneloop.web.console.pages.correction import CorrectionPage
 from tuneloop.web.console.pages.cycles import CyclePage
 from tuneloop.web.console.pages.data import DataPage
@@ -38,6 +40,7 @@ from tuneloop.web.console.pages.second_factor import SecondFactorPage
 from tuneloop.web.console.pages.senders import SenderPage
 from tuneloop.web.console.pages.set_up import SetUpPage
 from tuneloop.web.console.pages.sign_in import SignInPage
+from tuneloop.web.console.pages.slack import SlackPage
 from tuneloop.web.console.pages.unsubscribe import UnsubscribePage
 
 PAGES: Sequence[ControllerRouterHandler] = (
@@ -50,8 +53,11 @@ PAGES: Sequence[ControllerRouterHandler] = (
     AccountPage,
     SecondFactorPage,
     PortfolioPage,
+    NewClientPage,
+    NewModelPage,
     ModelPage,
     ExternalPage,
+    ConnectPage,
     AlertPage,
     CyclePage,
     AbTestPage,
@@ -77,6 +83,7 @@ PAGES: Sequence[ControllerRouterHandler] = (
     UnsubscribePage,
     AnswerPage,
     SlackLinkPage,
+    SlackPage,
 )
 
 

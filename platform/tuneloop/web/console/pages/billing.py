@@ -13,7 +13,7 @@ from sqlmodel import col, select
 from tuneloop.clients.money import Money
 from tuneloop.clients.months import Month, zone_of_agency
 from tuneloop.clients.service import find_client
-from tuneloop.identity.request import HttpRequest
+from tuneloop.identity.request import HttpRequest, settings_of
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import InvalidInput
 from tuneloop.kit.principal import Principal
@@ -36,7 +36,7 @@ from tuneloop.web.console.flash import back_to
 from tuneloop.web.console.forms import optional, required
 from tuneloop.web.console.render import page
 from tuneloop_billing.accounts.connect import card_link, connect_emulator, connect_with_key, portal_link
-from tuneloop_billing.accounts.service import Change, change_account, find_account
+from tuneloop_billing.accounts.service import Change, change_account, disconnect, find_account, is_live
 from tuneloop_billing.confirmation import ConfirmationNeeded
 from tuneloop_billing.plans.service import SELLABLE, list_plans
 from tuneloop_billing.problems import dismiss_problem, open_problems
@@ -61,6 +61,7 @@ class BillingPage(Controller):
 
     @get(role=Role.ADMIN, sync_to_thread=True)
     def index(self, request: HttpRequest, session: NamedDependency[TenantSession]) -> Response[str]:
+        account = find_account(session) or BillingAccount()
         offers = session.exec(
             select(ServiceUse, Client)
             .join(Client, col(Client.id) == ServiceUse.client_id)
@@ -78,7 +79,8 @@ class BillingPage(Controller):
         return page(
             request,
             "billing/billing.html",
-            account=find_account(session) or BillingAccount(),
+            account=account,
+            live=is_live(settings_of(request), account),
             offers=offers,
             closes=closes,
             findings=findings,
@@ -93,9 +95,12 @@ class BillingPage(Controller):
         principal: NamedDependency[Principal],
         form: NamedDependency[FormMultiDict],
     ) -> Redirect:
-        change = Change(timezone=required(form, "timezone", "the time zone"))
+        currency = required(form, "currency", "the currency").lower()
+        if not (len(currency) == 3 and currency.isascii() and currency.isalpha()):
+            raise InvalidInput("a currency has three letters, such as EUR", field="currency")
+        change = Change(timezone=required(form, "timezone", "the time zone"), currency=currency)
         account = change_account(session, principal=principal, change=change)
-        return back_to("/billing", f"Months end at midnight in {account.timezone} now.")
+        return back_to("/billing", f"Months end at midnight in {account.timezone}; plans are in {currency.upper()}.")
 
     @post("/connect", role=Role.OWNER, sync_to_thread=True)
     def connect(
@@ -110,6 +115,11 @@ class BillingPage(Controller):
             return back_to("/billing", "Connected to the Stripe emulator; no money moves.")
         connect_with_key(request, principal, required(form, "secret_key", "the secret key", longest=300))
         return back_to("/billing", "Connected to your Stripe account. Plans are being published there.")
+
+    @post("/disconnect", role=Role.OWNER, sync_to_thread=True)
+    def leave(self, session: NamedDependency[TenantSession], principal: NamedDependency[Principal]) -> Redirect:
+        disconnect(session, principal=principal)
+        return back_to("/billing", "Disconnected; the key is forgotten. Plans go on being enforced.")
 
     @get("/thanks", public=True, sync_to_thread=True)
     def thanks(self, request: HttpRequest) -> Response[str]:

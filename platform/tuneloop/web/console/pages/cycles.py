@@ -13,7 +13,7 @@ from tuneloop.ab_tests.offers import ab_offer
 from tuneloop.ab_tests.service import tests_of
 from tuneloop.charts.data import Loss
 from tuneloop.charts.training import loss
-from tuneloop.identity.request import HttpRequest
+from tuneloop.identity.request import HttpRequest, settings_of
 from tuneloop.kit.jobs import JobRow
 from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
@@ -21,13 +21,15 @@ from tuneloop.registry.service import aliases, contract_of
 from tuneloop.retraining.approvals import latest_question, missing
 from tuneloop.retraining.attempts import comparison_of
 from tuneloop.retraining.diagnosis.reading import read_attempts
+from tuneloop.retraining.effort import Effort, effort_of
 from tuneloop.retraining.reading import read_cycle
 from tuneloop.retraining.recipe import further_in_words
+from tuneloop.retraining.schemas import CycleRead
 from tuneloop.retraining.service import approve_promotion, approve_retrain, cancel, find_cycle, has_newer, reject
 from tuneloop.retraining.states import ENDED
 from tuneloop.retraining.verdicts import gate_state
 from tuneloop.review.next_steps import take_step
-from tuneloop.tables import ApprovalKind, Client, RegisteredModel, Role, Snapshot
+from tuneloop.tables import ApprovalKind, Client, RegisteredModel, RetrainingCycle, Role, Snapshot
 from tuneloop.web.console.ab_tests import shown_test
 from tuneloop.web.console.flash import back_to
 from tuneloop.web.console.forms import optional, required
@@ -65,6 +67,7 @@ class CyclePage(Controller):
             golden=session.get(Snapshot, cycle.golden_snapshot_id) if cycle.golden_snapshot_id else None,
             job=job,
             read=read,
+            effort=_effort(session, request, cycle, read),
             question=read.open_question,
             attempts=attempts,
             diagnosis=next((each.diagnosis for each in reversed(attempts) if each.diagnosis), None),
@@ -177,6 +180,17 @@ class CyclePage(Controller):
     ) -> Redirect:
         cancel(session, principal=principal, cycle_id=cycle_id)
         return back_to(f"/cycles/{cycle_id}", "It stops at its next heartbeat.")
+
+
+def _effort(session: TenantSession, request: HttpRequest, cycle: RetrainingCycle, read: CycleRead) -> Effort | None:
+    """What is being approved will take so long."""
+    question, settings = read.open_question, settings_of(request)
+    if question is None or question.kind is not ApprovalKind.RETRAIN:
+        return None
+    model = session.get_one(RegisteredModel, cycle.model_id)
+    training = session.get_one(Snapshot, cycle.training_snapshot_id)
+    hourly, currency = settings.compute_hourly, settings.currency
+    return effort_of(session, model, examples=training.size, hourly=hourly, currency=currency)
 
 
 def _losses(job: JobRow | None) -> dict[str, Any] | None:

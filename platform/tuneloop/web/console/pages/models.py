@@ -11,7 +11,7 @@ from litestar.response import Redirect
 from tuneloop.clients.service import find_client
 from tuneloop.deployment.service import roll_back
 from tuneloop.evaluation.service import latest_run
-from tuneloop.identity.request import HttpRequest
+from tuneloop.identity.request import HttpRequest, settings_of
 from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.monitoring.clusters import ask_about_cluster, new_clusters
@@ -29,6 +29,7 @@ from tuneloop.retraining.service import cycles_of, propose
 from tuneloop.stats.intervals import Rate
 from tuneloop.tables import AdapterVersion, Alias, BaseModel, RegisteredModel, Role, Snapshot
 from tuneloop.web.console.again import tried_before
+from tuneloop.web.console.first_version import first_version
 from tuneloop.web.console.flash import back_to
 from tuneloop.web.console.forms import required
 from tuneloop.web.console.model_charts import charts_of
@@ -48,7 +49,7 @@ class ModelPage(Controller):
         model: FromPath[str],
     ) -> Response[str]:
         found = find_model(session, client=client, model=model)
-        past = history(session, found)
+        past, serving = history(session, found), aliases(session, found.id).get(Alias.PRODUCTION)
         return page(
             request,
             "model.html",
@@ -57,11 +58,11 @@ class ModelPage(Controller):
             contract=contract_of(found),
             policy=policy_of(found),
             health=model_health(session, found),
+            first=first_version(session, settings_of(request), found) if serving is None else None,
             past=past,
             charts=charts_of(past),
             clusters=new_clusters(session, found),
             cycles=cycles_of(session, found, limit=5),
-            aliases=aliases(session, found.id),
         )
 
     @get("/versions", role=Role.CLIENT_VIEWER, sync_to_thread=True)

@@ -282,6 +282,7 @@ def _members(
         members=found,
         guarded=who_has_second_factor(session, [one.user.id for one in found]),
         required=session.get_one(Agency, principal.agency_id).second_factor_required,
+        me=principal.person_id,
         inactive=inactive_members(session),
         activity=activity(session, principal.agency_id),
         no_activity=Activity(),

@@ -7,6 +7,7 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 
 from tuneloop.clients.service import change_client, find_client
+from tuneloop.founding.checklist import checklist
 from tuneloop.identity.request import HttpRequest
 from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
@@ -38,6 +39,7 @@ class PortfolioPage(Controller):
             request,
             "portfolio.html",
             rows=portfolio(session),
+            steps=[each for each in checklist(session, person_id=principal.person_id) if principal.may(each.role)],
             questions=open_questions(session),
             alerts=open_alerts(session),
             money=_money(session, principal),

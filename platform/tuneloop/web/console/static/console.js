@@ -91,6 +91,14 @@ for (const zones of document.querySelectorAll("[data-own-zone]")) {
   if ([...zones.options].some((each) => each.value === own)) zones.value = own;
 }
 
+// ---- copy a snippet
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-copy]");
+  if (!button) return;
+  await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
+  button.textContent = "Copied";
+});
+
 // ---- keys: "g" and a letter goes somewhere, "?" lists them
 let goes = false;
 document.addEventListener("keydown", (event) => {
