@@ -87,6 +87,11 @@ class Faulty:
     def until_over(self, job_id: str) -> None:
         self.until(lambda: self.over(job_id))
 
+    def until_settled(self, cycle: dict[str, Any]) -> None:
+        """Until the cycle has heard that its job was cancelled."""
+        path = f"/api/v1/cycles/{cycle['id']}"
+        self.until(lambda: self.running.operator.get(path)["state"] in ("failed", "cancelled", "rejected"))
+
     def until_training(self, job_id: str) -> None:
         """Until a trainer runs, or the job is over."""
         self.until(lambda: self.trainers() or self.over(job_id))

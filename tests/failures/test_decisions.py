@@ -84,6 +84,7 @@ def test_an_approval_while_the_broker_dies_begins_one_training_soon_after(site: 
         assert answered < STARTED_WITHIN
         site.running.operator.post(f"/api/v1/cycles/{cycle['id']}/cancel")
         site.until_over(job_id)
+        site.until_settled(cycle)
         assert site.count(TRAININGS + " and args->>'cycle_id' = %s", cycle["id"]) == 1
     figure(3, f"{OUTAGES} approvals with the broker killed: each began one training, after {max(waited):.0f} s at most")
 
