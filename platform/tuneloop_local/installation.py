@@ -19,6 +19,7 @@ from tuneloop.kit.db import opened_database
 from tuneloop.kit.disk import disk_of
 from tuneloop.kit.errors import Conflict, Unavailable
 from tuneloop.kit.migrations import migrate
+from tuneloop.kit.processes import exists
 from tuneloop.kit.settings import Settings
 from tuneloop_local.engines import engines
 from tuneloop_local.logs import bounded_logs
@@ -162,9 +163,7 @@ def running_settings(settings: Settings) -> Settings | None:
     if not note.exists():
         return None
     noted: dict[str, Any] = json.loads(note.read_text())
-    try:
-        os.kill(noted["pid"], 0)
-    except ProcessLookupError:
+    if not exists(noted["pid"]):
         return None
     values = {name.removeprefix("TUNELOOP_").lower(): value for name, value in noted["environment"].items()}
     return Settings.model_validate(values)

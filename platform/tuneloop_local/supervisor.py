@@ -13,6 +13,7 @@ from typing import BinaryIO
 import structlog
 
 from tuneloop.kit.openmp import BRIEF_SPIN
+from tuneloop.kit.processes import WITH_PARENT
 
 log = structlog.get_logger(__name__)
 
@@ -21,11 +22,14 @@ RESTART_SECONDS = 1.0
 
 
 class Supervisor:
-    """Runs `python -m tuneloop.cli.main ARGS` for each command; their output goes to one log file each."""
+    """Runs `python -m tuneloop.cli.main ARGS` for each command; their output goes to one log file each.
+
+    They end with this process, also where it is killed.
+    """
 
     def __init__(self, commands: Sequence[Sequence[str]], environment: Mapping[str, str], logs: Path) -> None:
         self._commands = [tuple(command) for command in commands]
-        self._environment = {"GOMP_SPINCOUNT": BRIEF_SPIN, **os.environ, **environment}
+        self._environment = {"GOMP_SPINCOUNT": BRIEF_SPIN, **os.environ, **environment, **WITH_PARENT}
         self._logs = logs
         self._children: dict[tuple[str, ...], subprocess.Popen[bytes]] = {}
         self._stopping = threading.Event()

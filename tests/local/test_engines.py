@@ -3,6 +3,8 @@
 import os
 import signal
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -55,6 +57,33 @@ def test_a_broker_in_a_folder_with_a_long_path_has_its_socket_elsewhere_and_nobo
     monkeypatch.setattr("os.geteuid", lambda: 4711)
     with pytest.raises(Conflict, match="belongs to somebody else"), engines(settings):
         raise AssertionError("it started")
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import psycopg
+from redis import Redis
+from tuneloop.kit.settings import Settings
+from tuneloop_local.engines import engines
+with engines(Settings(data_dir=Path(sys.argv[1]))) as urls:
+    Redis.from_url(urls.broker).set("kept", "1")
+    with psycopg.connect(urls.migration) as owner:
+        owner.execute("create table kept (id int)")
+        owner.execute("insert into kept values (1)")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_engines_that_outlived_a_killed_process_are_taken_over_with_their_data(engines_folder: Path) -> None:
+    folder = engines_folder / "taken-over"
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(folder)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    with engines(Settings(data_dir=folder)) as urls:
+        assert Redis.from_url(urls.broker).get("kept") == b"1"
+        assert _rows(urls) == 1
+    with pytest.raises(psycopg.OperationalError):
+        psycopg.connect(urls.migration)
 
 
 def _rows(urls: EngineUrls) -> int | None:

@@ -15,6 +15,7 @@ from tuneloop.cli.output import Output
 from tuneloop.cli.wiring import JSON, PROCESSES, Options, answering
 from tuneloop.kit.api_client import Reply
 from tuneloop.kit.logging import configure_logging
+from tuneloop.kit.processes import end_with_parent_if_asked
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.signals import stop_on_signals
 from tuneloop.registry.contract import CONTEXT_TOKENS
@@ -35,6 +36,7 @@ Json = Annotated[bool, JSON]
 def process(ctx: typer.Context, *, json: bool = False, logs: bool = False) -> Iterator[Settings]:
     """Settings for a command that runs here, with errors reported like all others."""
     options: Options = ctx.obj
+    end_with_parent_if_asked()
     with answering(Output(json=json or options.json)):
         try:
             settings = with_kept_ports(Settings(data_dir=options.data_dir))

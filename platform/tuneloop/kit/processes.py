@@ -8,12 +8,30 @@ from contextlib import suppress
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
+WITH_PARENT = {"TUNELOOP_ENDS_WITH_PARENT": "1"}
+"""Environment of a process that is to `end_with_parent`, wherever it is started from."""
 
 
 def end_with_parent() -> None:
     """Get SIGTERM when whoever started this process ends, however that happens (Linux; nothing elsewhere)."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def end_with_parent_if_asked() -> None:
+    if WITH_PARENT.items() <= os.environ.items():
+        end_with_parent()
+
+
+def exists(pid: int) -> bool:
+    """Whether there is a process with this id, whoever's it is."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def identity_of(pid: int) -> str | None:
