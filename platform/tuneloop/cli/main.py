@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from tuneloop.cli import processes
+from tuneloop.cli import backups, processes
 from tuneloop.cli.failure import MEANING, ExitCode, Failure
 from tuneloop.cli.lazy import Entry, Lazy
 from tuneloop.cli.output import Output
@@ -104,6 +104,7 @@ app = typer.Typer(
     cls=Root, no_args_is_help=True, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]}
 )
 app.add_typer(processes.app)
+app.add_typer(backups.app)
 
 
 def _print_version(wanted: bool) -> None:

@@ -1,69 +1,26 @@
 """Commands that run a process of an installation here, or work on its database. Each imports its own part."""
 
 import sys
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import orjson
 import typer
-from pydantic import ValidationError
 
-from tuneloop.cli.failure import ExitCode, Failure
+from tuneloop.cli.here import engines_of, process, product_process
 from tuneloop.cli.output import Output
-from tuneloop.cli.wiring import JSON, PROCESSES, Options, answering
+from tuneloop.cli.wiring import JSON, PROCESSES, answering
 from tuneloop.kit.api_client import Reply
-from tuneloop.kit.logging import configure_logging
-from tuneloop.kit.processes import end_with_parent_if_asked
-from tuneloop.kit.settings import Settings
 from tuneloop.kit.signals import stop_on_signals
 from tuneloop.registry.contract import CONTEXT_TOKENS
-from tuneloop_local.ports import with_kept_ports
 
 app = typer.Typer()
 agency = typer.Typer(no_args_is_help=True, help="Agencies of this installation.")
 app.add_typer(agency, name="agency", rich_help_panel=PROCESSES)
-outgoing = typer.Typer(no_args_is_help=True, help="Mail, Slack and Stripe: held after a restoration, until you let go.")
-app.add_typer(outgoing, name="outgoing", rich_help_panel=PROCESSES)
 base = typer.Typer()
 mail = typer.Typer()
 
 Json = Annotated[bool, JSON]
-
-
-@contextmanager
-def process(ctx: typer.Context, *, json: bool = False, logs: bool = False) -> Iterator[Settings]:
-    """Settings for a command that runs here, with errors reported like all others."""
-    options: Options = ctx.obj
-    end_with_parent_if_asked()
-    with answering(Output(json=json or options.json)):
-        try:
-            settings = with_kept_ports(Settings(data_dir=options.data_dir))
-        except ValidationError as error:
-            problems = "; ".join(each["msg"].removeprefix("Value error, ") for each in error.errors())
-            raise Failure("usage", f"the environment is not complete: {problems}", exit_code=ExitCode.USAGE) from error
-        configure_logging(settings.log_level if logs else "WARNING", json_lines=settings.log_json and logs)
-        yield settings
-
-
-@contextmanager
-def product_process(ctx: typer.Context) -> Iterator[Settings]:
-    """Of one that works with the database: it does not start on a schema that it can't work with."""
-    from tuneloop.kit.migrations import require_schema
-
-    with process(ctx, logs=True) as settings:
-        require_schema(settings.database_url)
-        yield settings
-
-
-def engines_of(settings: Settings) -> AbstractContextManager[Settings]:
-    """The engines that the settings name, or the embedded ones of the data folder."""
-    if settings.database_url:
-        return nullcontext(settings)
-    from tuneloop_local.installation import running_engines
-
-    return running_engines(settings)
 
 
 @app.command(rich_help_panel=PROCESSES)
@@ -221,141 +178,6 @@ def migrate(
             wait_for_schema(running.database_url, stop_on_signals())
         else:
             run(running.migration_url or running.database_url)
-
-
-PASSPHRASE = "TUNELOOP_BACKUP_PASSPHRASE"  # noqa: S105  (the name of a variable)
-
-
-@app.command(rich_help_panel=PROCESSES)
-def backup(
-    ctx: typer.Context,
-    to: Annotated[
-        Path, typer.Argument(metavar="FOLDER", file_okay=False, help="Backups; one more is put beside them.")
-    ],
-    check: Annotated[bool, typer.Option("--check", help="Make none: read the newest one through.")] = False,
-    name: Annotated[str | None, typer.Option(help="With --check: another one than the newest.")] = None,
-    keep: Annotated[int | None, typer.Option(min=1, help="Remove all but so many of the newest afterwards.")] = None,
-    passphrase: Annotated[
-        str | None, typer.Option(envvar=PASSPHRASE, help="Include the secret key, encrypted with this.", prompt=False)
-    ] = None,
-    json: Json = False,
-) -> None:
-    """Back up database and object store while everything runs. Objects that are there already aren't copied again."""
-    from tuneloop_local.backup.contents import BackupFolder
-    from tuneloop_local.backup.contents import check as read_through
-    from tuneloop_local.backup.make import back_up, prune
-
-    with process(ctx, json=json) as settings:
-        out, folder = Output(json=json or ctx.obj.json), BackupFolder(to)
-        if check:
-            chosen = folder.newest(name)
-            found = read_through(folder, chosen)
-            said = f"backup {chosen.name} is whole: the database and {found.objects} objects can be restored"
-            facts = {"name": chosen.name, "copied": 0, "removed": []}
-        else:
-            made = back_up(settings, folder, passphrase=passphrase)
-            found = made.manifest
-            removed = prune(folder, keep=keep) if keep else []
-            said = (
-                f"backup {made.name} is made: database and {found.objects} objects ({found.objects_bytes:,} bytes), "
-                f"{made.copied} of them copied now. {_about_the_secret(settings, found.has_secrets)}"
-            )
-            facts = {"name": made.name, "copied": made.copied, "removed": removed}
-        shown = facts | found.model_dump(mode="json", exclude={"files"})
-        out.write(orjson.dumps(shown)) if out.json else out.say(said)
-
-
-def _about_the_secret(settings: Settings, included: bool) -> str:
-    if included:
-        return "It holds the secret key, encrypted with your passphrase: keep the passphrase elsewhere."
-    return (
-        f"It does NOT hold the secret key ({settings.data_dir / 'secret.key'} or TUNELOOP_SECRET_KEY): keep that "
-        f"elsewhere, or name a passphrase ({PASSPHRASE}). Without it, Slack, Stripe and mail senders have to be "
-        "connected again."
-    )
-
-
-@app.command(rich_help_panel=PROCESSES)
-def restore(
-    ctx: typer.Context,
-    source: Annotated[Path, typer.Argument(metavar="FOLDER", file_okay=False, help="Where 'tuneloop backup' put it.")],
-    name: Annotated[str | None, typer.Option(help="Another backup than the newest.")] = None,
-    passphrase: Annotated[
-        str | None, typer.Option(envvar=PASSPHRASE, help="What the secret key was encrypted with.")
-    ] = None,
-) -> None:
-    """Bring an installation back, into an empty --data-dir. Mail, Slack and Stripe are held until you let them go."""
-    from tuneloop_local.backup.contents import BackupFolder
-    from tuneloop_local.backup.restore import restore as bring_back
-
-    with process(ctx) as settings:
-        done = bring_back(settings, BackupFolder(source), name=name, passphrase=passphrase)
-        out = Output(json=ctx.obj.json)
-        out.say(f"{settings.data_dir} is as it was at {done.manifest.made_at:%Y-%m-%d %H:%M} UTC.")
-        if not done.with_secrets:
-            out.say(
-                f"The secret key was not restored. Put it into {settings.data_dir / 'secret.key'} before you start; "
-                "otherwise a new one is made, and Slack, Stripe and mail senders have to be connected again."
-            )
-        out.say("Start it with 'tuneloop up'. Nothing goes out before 'tuneloop outgoing release'.")
-
-
-@outgoing.command("show")
-def show_outgoing(ctx: typer.Context, json: Json = False) -> None:
-    """Whether mail, Slack and Stripe are held, and what waits."""
-    from tuneloop_local.backup.outgoing import look_at_outgoing
-
-    with process(ctx, json=json) as settings, _across_agencies(settings) as session:
-        held, out = look_at_outgoing(session), Output(json=json or ctx.obj.json)
-        if out.json:
-            out.write(orjson.dumps(held._asdict()))
-        elif held.since is None:
-            out.say("Nothing is held; mail, Slack and Stripe go out as usual.")
-        else:
-            jobs = ", ".join(f"{count} {name}" for name, count in sorted(held.jobs.items())) or "nothing"
-            out.say(f"Held since {held.since:%Y-%m-%d %H:%M} UTC ({held.reason}). {jobs} waits; {held.mails} mails.")
-
-
-@outgoing.command("hold")
-def hold(
-    ctx: typer.Context, reason: Annotated[str, typer.Option(help="Why, for whoever looks.")] = "held by the operator"
-) -> None:
-    """Send nothing more until it is released. For a database that was restored by its own means."""
-    from tuneloop_local.backup.outgoing import hold_outgoing
-
-    with process(ctx) as settings, _across_agencies(settings) as session:
-        hold_outgoing(session, reason=reason)
-        Output(json=ctx.obj.json).say("held: let it go with 'tuneloop outgoing release'")
-
-
-@outgoing.command("release")
-def release(
-    ctx: typer.Context,
-    mails: Annotated[
-        Literal["send", "drop"],
-        typer.Option(
-            help="Mails that waited: send them, or mark them as failed because they may have gone out before."
-        ),
-    ],
-) -> None:
-    """Let mail, Slack and Stripe go again. Slack and Stripe are asked for what is there already."""
-    from tuneloop_local.backup.outgoing import Waiting, release_outgoing
-
-    with process(ctx) as settings, _across_agencies(settings) as session:
-        waited = release_outgoing(session, mails=Waiting(mails))
-        Output(json=ctx.obj.json).say(f"released; {waited} mails waited: {mails}")
-
-
-@contextmanager
-def _across_agencies(settings: Settings) -> Iterator[Any]:
-    from tuneloop.kit.db import opened_database
-
-    with (
-        engines_of(settings) as running,
-        opened_database(running.database_url) as database,
-        database.all_agencies() as session,
-    ):
-        yield session
 
 
 @agency.command("create")
