@@ -62,11 +62,14 @@ def test_partial_imports_the_good_rows_and_names_the_bad(shell: Shell, model: st
     assert result.stdout.startswith("2 examples added to the golden pool, 1 rejected\n  line 3: ")
 
 
-def test_a_file_of_unknown_kind_is_a_wrong_command_line(shell: Shell, model: str, tmp_path: Path) -> None:
+def test_what_is_in_a_file_says_what_it_is_and_not_its_name(shell: Shell, model: str, tmp_path: Path) -> None:
     file = written(tmp_path, GOOD, "examples.txt")
-    result = shell.run("dataset", "import", file, "--model", model, "--pool", "golden", "--json")
-    assert result.exit_code == ExitCode.USAGE
-    assert "name the file .jsonl or .csv" in error_of(result)["message"]
+    assert shell.run("dataset", "import", file, "--model", model, "--pool", "golden", "--json").exit_code == ExitCode.OK
+    other = tmp_path / "examples.jsonl"
+    other.write_bytes(b"%PDF-1.7 and so on")
+    result = shell.run("dataset", "import", str(other), "--model", model, "--pool", "golden", "--json")
+    assert result.exit_code != ExitCode.OK
+    assert error_of(result)["message"]
 
 
 def test_deleting_says_whether_a_version_learned_from_it(shell: Shell, model: str, tmp_path: Path) -> None:

@@ -350,7 +350,14 @@ def test_a_test_on_live_traffic_is_told_with_its_figures_and_its_end(renderer: R
 
 def test_nothing_is_said_of_a_month_before_the_first(renderer: Renderer) -> None:
     nothing = figure(0, 0)
-    first = model(hallucination_before=None, reported_before=nothing, answers_before=0, before=nothing, change=None)
+    first = model(
+        task="generate",
+        hallucination_before=None,
+        reported_before=nothing,
+        answers_before=0,
+        before=nothing,
+        change=None,
+    )
     said = text_of(renderer.render(content(first)).pdf)
     assert "Answers with unsupported claims (evaluation set) not measured 1.7% (0.8" in said
     assert "on the evaluation set" in said

@@ -14,7 +14,7 @@ from tuneloop.gateway.admission import Admission
 from tuneloop.gateway.auth import authenticated
 from tuneloop.gateway.controller import chat_completions, list_models, read_model
 from tuneloop.gateway.engine import TIMEOUT
-from tuneloop.gateway.errors import answer_domain_error, answer_http_error, answer_unexpected
+from tuneloop.gateway.error_answers import answer_domain_error, answer_http_error, answer_unexpected
 from tuneloop.gateway.feedback import report
 from tuneloop.gateway.journal import Journal
 from tuneloop.gateway.prediction_logger import Recorder

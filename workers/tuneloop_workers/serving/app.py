@@ -14,7 +14,8 @@ from litestar.handlers import BaseRouteHandler
 from litestar.params import JSONBody
 from litestar.response import Stream
 
-from tuneloop.gateway.errors import answer_domain_error, answer_http_error, answer_unexpected, error_body
+from tuneloop.gateway.error_answers import answer_domain_error, answer_http_error, answer_unexpected
+from tuneloop.gateway.errors import error_body
 from tuneloop.kit.errors import CorruptArtifact, NotAuthenticated, TuneloopError, Unavailable
 from tuneloop.kit.security_headers import security_headers
 from tuneloop_workers.serving.answer import Delta, EngineAnswer

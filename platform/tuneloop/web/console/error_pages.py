@@ -8,7 +8,7 @@ import structlog
 from litestar import Response
 from litestar.exceptions import HTTPException
 
-from tuneloop.gateway.errors import answer_elsewhere
+from tuneloop.gateway.error_answers import answer_elsewhere
 from tuneloop.identity.request import SAFE_METHODS, SECOND_FACTOR_PAGE, HttpRequest
 from tuneloop.identity.second_factor import SecondFactorMissing
 from tuneloop.kit.errors import NotAuthenticated, TuneloopError
