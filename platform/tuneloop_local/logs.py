@@ -1,12 +1,12 @@
 """Logs of an installation's processes and engines, kept within bounds while they are written."""
 
 import shutil
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import structlog
+
+from tuneloop.kit.repeating import repeating
 
 log = structlog.get_logger(__name__)
 
@@ -16,22 +16,9 @@ MOST = 20 << 20
 FILES = ("logs/*.log", "postgres/log", "valkey/valkey.log")
 
 
-@contextmanager
-def bounded_logs(folder: Path) -> Iterator[None]:
+def bounded_logs(folder: Path) -> AbstractContextManager[None]:
     """Those in this data folder, while the block runs."""
-    over = threading.Event()
-
-    def watch() -> None:
-        while not over.wait(LOOK_SECONDS):
-            turn_over(folder)
-
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    try:
-        yield
-    finally:
-        over.set()
-        watcher.join()
+    return repeating(lambda: turn_over(folder), every=LOOK_SECONDS)
 
 
 def turn_over(folder: Path, *, most: int = MOST) -> None:

@@ -1,10 +1,8 @@
 """What jobs leave on a machine's disk, kept within bounds by its workers."""
 
 import shutil
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +17,7 @@ from tuneloop.kit.clock import now
 from tuneloop.kit.db import Database
 from tuneloop.kit.disk import GIB, disk_of
 from tuneloop.kit.jobs.table import JobRow, JobState
+from tuneloop.kit.repeating import repeating
 from tuneloop.kit.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -35,32 +34,21 @@ class Tidied(NamedTuple):
     cached: int
 
 
-@contextmanager
-def housekeeping(settings: Settings, database: Database) -> Iterator[None]:
+def housekeeping(settings: Settings, database: Database) -> AbstractContextManager[None]:
     """Tidy at once, and every hour while the block runs."""
-    over = threading.Event()
+    return repeating(lambda: _keep_house(settings, database), every=EVERY_SECONDS, at_once=True)
 
-    def work() -> None:
-        while True:
-            try:
-                tidied = tidy(settings, database)
-                log.info("disk_tidied", workspaces=tidied.workspaces, cached=tidied.cached)
-            except (OSError, SQLAlchemyError) as error:
-                log.warning("disk_not_tidied", error=error)
-            disk = disk_of(settings.data_dir)
-            FREE.set(disk.free)
-            if disk.is_short:
-                log.error("disk_short", folder=str(disk.folder), free=disk.free, total=disk.total)
-            if over.wait(EVERY_SECONDS):
-                return
 
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
+def _keep_house(settings: Settings, database: Database) -> None:
     try:
-        yield
-    finally:
-        over.set()
-        thread.join()
+        tidied = tidy(settings, database)
+        log.info("disk_tidied", workspaces=tidied.workspaces, cached=tidied.cached)
+    except (OSError, SQLAlchemyError) as error:
+        log.warning("disk_not_tidied", error=error)
+    disk = disk_of(settings.data_dir)
+    FREE.set(disk.free)
+    if disk.is_short:
+        log.error("disk_short", folder=str(disk.folder), free=disk.free, total=disk.total)
 
 
 def tidy(settings: Settings, database: Database) -> Tidied:
