@@ -138,7 +138,6 @@ def missing() -> dict[str, str]:
         "month": "2026-01",
         "model": "nothing",
         "plan": "no-plan",
-        "slug": "nobody",
         "use_id": str(new_id()),
         "work_id": str(new_id()),
         "invoice": "in_nothing",
