@@ -8,7 +8,11 @@ if [ "${1:-}" = browser ]; then
   command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
     || test -n "${TUNELOOP_CHROMIUM:-}" || missing+=(chromium)
 fi
-test -n "$(find /usr/share/fonts -name 'DejaVuSans.ttf' 2>/dev/null | head -1)" || missing+=(fonts-dejavu-core)
+# Latin, Greek and Cyrillic; Chinese, Japanese and Korean; most other scripts; emoji.
+for font in DejaVuSans.ttf:fonts-dejavu-core NotoSansCJK-Regular.ttc:fonts-noto-cjk \
+  NotoSansDevanagari-Regular.ttf:fonts-noto-core NotoColorEmoji.ttf:fonts-noto-color-emoji; do
+  test -n "$(find /usr/share/fonts -name "${font%%:*}" 2>/dev/null | head -1)" || missing+=("${font#*:}")
+done
 libraries=$(PATH="$PATH:/sbin:/usr/sbin" ldconfig -p 2>/dev/null || true)
 grep -q libpango-1.0.so.0 <<<"$libraries" || missing+=(libpango-1.0-0)
 grep -q libpangoft2-1.0.so.0 <<<"$libraries" || missing+=(libpangoft2-1.0-0)

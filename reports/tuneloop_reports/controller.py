@@ -35,6 +35,7 @@ from tuneloop_reports.service import (
     list_reports,
     mails_of,
     prepare,
+    problem_of,
     report_content,
     set_note,
 )
@@ -222,6 +223,7 @@ def _read(session: TenantSession, report: Report, client: Client) -> ReportRead:
         light=content.light,
         note=content.note,
         pages=file.pages if file else None,
+        problem=problem_of(session, report),
         mails=[MailBrief.model_validate(mail) for mail in mails_of(session, report)],
         content=content.stored(),
     )

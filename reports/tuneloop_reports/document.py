@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from tuneloop.clients.months import Month
 from tuneloop_reports import charts, sections
 from tuneloop_reports.content import ReportContent
+from tuneloop_reports.explanation import explanation
 from tuneloop_reports.i18n import Translator
 
 TEMPLATES = Environment(
@@ -41,6 +42,7 @@ def write_html(
         "style": content.style,
         "say": say,
         "s": sections,
+        "explain": explanation,
         "brand": brand(content),
         "month": say.month(content.month),
         "earlier": str(Month.parse(content.month).previous),

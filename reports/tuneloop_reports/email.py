@@ -6,6 +6,7 @@ from tuneloop.email.service import EmailContent, StoredFile
 from tuneloop_reports import sections
 from tuneloop_reports.content import ReportContent
 from tuneloop_reports.document import TEMPLATES, brand, ink_on
+from tuneloop_reports.explanation import explanation
 from tuneloop_reports.i18n import Translator
 
 
@@ -30,6 +31,7 @@ def write_email(
         "month": month,
         "name": name,
         "headline": sections.headline(say, content),
+        "explanation": explanation(say, content.models[0]) if len(content.models) == 1 else "",
         "light": say(f"light.{content.light}"),
         "address": address,
         "expires": say.day(expires_at),
@@ -53,7 +55,7 @@ def _plain(context: dict[str, object]) -> str:
     parts = [
         say("mail.hello", name=context["name"]),
         say("mail.intro", month=context["month"]),
-        f"{context['light']}: {context['headline']}",
+        f"{context['light']}: {context['headline']} {context['explanation']}".rstrip(),
         content.note,
         f"{say('mail.link')}: {context['address']}\n{say('mail.expires', date=context['expires'])}",
         f"{say('mail.bye')}\n{context['brand']}",

@@ -1,5 +1,6 @@
 """Jobs of reports."""
 
+from datetime import timedelta
 from typing import ClassVar
 from uuid import UUID
 
@@ -11,6 +12,7 @@ class RenderReport(Job):
 
     name: ClassVar[str] = "report.render"
     queue: ClassVar[Queue] = Queue.SLOW
+    patience: ClassVar[timedelta] = timedelta(days=7)
     time_limit_seconds: ClassVar[int] = 300
 
     report_id: UUID
@@ -21,6 +23,7 @@ class DeliverReport(Job):
 
     name: ClassVar[str] = "report.deliver"
     max_attempts: ClassVar[int] = 5
+    patience: ClassVar[timedelta] = timedelta(days=7)
     time_limit_seconds: ClassVar[int] = 300
 
     report_id: UUID

@@ -32,13 +32,17 @@ class MailBrief(BaseModel):
 
 
 class ReportRead(ReportBrief):
-    """`digest` names the content: an approval must name it too. `pages` is None until the PDF is rendered."""
+    """`digest` names the content: an approval must name it too. `pages` is None until the PDF is rendered.
+
+    `problem` says why it is not rendered or not sent yet, where that was tried.
+    """
 
     digest: str
     headline: str
     light: str
     note: str
     pages: int | None
+    problem: str | None
     mails: list[MailBrief]
     content: dict[str, Any]
 

@@ -173,7 +173,7 @@ def turned_down(say: Translator, retrain: Retrain) -> str:
     candidate = f"v{last.candidate}"
     if last.category is None or last.before is None or last.after is None:
         return say("retrain.turned_down", candidate=candidate, then=then)
-    lost = {"category": last.category, "before": say.rate(last.before), "after": say.rate(last.after)}
+    lost = {"category": category_title(last.category), "before": say.rate(last.before), "after": say.rate(last.after)}
     return say("retrain.turned_down_in", candidate=candidate, then=then, **lost)
 
 

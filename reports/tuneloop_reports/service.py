@@ -15,7 +15,7 @@ from tuneloop.email.service import list_mail
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import Conflict, InvalidInput, NotFound
 from tuneloop.kit.ids import new_id
-from tuneloop.kit.jobs import enqueue
+from tuneloop.kit.jobs import JobRow, JobState, enqueue, enqueue_once, hurry
 from tuneloop.kit.principal import Principal
 from tuneloop.tables import Client, Mail, Report, ReportFile, ReportSnapshot, ReportState, Role
 from tuneloop_reports.content import ReportContent
@@ -186,6 +186,16 @@ def file_of(session: Session, report: Report) -> ReportFile | None:
     return session.exec(select(ReportFile).where(ReportFile.snapshot_id == report.snapshot_id)).one_or_none()
 
 
+def problem_of(session: Session, report: Report) -> str | None:
+    """Why the PDF is not made, or the report not sent, although that was begun."""
+    query = select(JobRow).where(
+        col(JobRow.name).in_([RenderReport.name, DeliverReport.name]),
+        col(JobRow.args)["report_id"].astext == str(report.id),
+    )
+    job = session.exec(query.order_by(col(JobRow.created_at).desc()).limit(1)).one_or_none()
+    return job.error if job is not None and job.state in (JobState.QUEUED, JobState.FAILED) else None
+
+
 def mails_of(session: Session, report: Report) -> list[Mail]:
     return list_mail(session, subject=("report", report.id))
 
@@ -204,11 +214,8 @@ def _draft(session: Session, report: Report) -> Report:
 
 
 def _render(session: Session, report: Report) -> None:
-    if file_of(session, report) is None:
-        enqueue(
-            session,
-            RenderReport(report_id=report.id),
-            agency_id=report.agency_id,
-            client_id=report.client_id,
-            dedupe_key=f"report.render:{report.snapshot_id}",
-        )
+    """Have the PDF made, and at once where it waited for something."""
+    if file_of(session, report) is not None:
+        return
+    if enqueue_once(session, RenderReport(report_id=report.id), report.snapshot_id, owner=report) is None:
+        hurry(session, RenderReport, report.snapshot_id)

@@ -19,6 +19,7 @@ from sqlmodel import col, select
 
 from tests.email.server import Taken, smtp_server
 from tests.reports.january import January, day, make_january
+from tests.reports.test_glyphs import RARE
 from tests.support.runtime import silent_runtime
 from tuneloop.ab_tests.figures import ArmCounts, Judged, figures
 from tuneloop.clients.months import Month
@@ -31,6 +32,7 @@ from tuneloop.kit.storage import Storage
 from tuneloop.tables import (
     AbState,
     AbTest,
+    ActorKind,
     Agency,
     Alert,
     AuditEvent,
@@ -41,9 +43,11 @@ from tuneloop.tables import (
     ReportLink,
     ReportSnapshot,
     RetrainingCycle,
+    Schedule,
 )
 from tuneloop_reports.handlers import renderer
 from tuneloop_reports.month_end import MonthEnd
+from tuneloop_reports.render.glyphs import missing
 from tuneloop_reports.service import deliver, prepare
 
 Http = TestClient[Litestar]
@@ -212,6 +216,53 @@ def test_an_alert_is_shown_as_it_stood_when_the_month_ended(
         session.exec(select(Alert)).one().resolved_at = now()
     model = model_of(api)
     assert (model["alerts"][0]["state"], model["alerts"][0]["resolution"], model["light"]) == ("open", None, "red")
+
+
+def test_a_retrain_is_shown_as_it_stood_when_the_month_ended(
+    api: Http, january: January, database: Database, agency: Agency
+) -> None:
+    """Nothing is decided, planned or gone into service outside the period that it is told in."""
+    with database.unit(agency.id) as session:
+        cycle = session.exec(select(RetrainingCycle)).one()
+        for step, number in (("approved", 11), ("training", 12), ("deployed", 21)):
+            session.add(
+                AuditEvent(
+                    at=day(1, number),
+                    actor_kind=ActorKind.SYSTEM,
+                    actor_name="test",
+                    origin="test",
+                    action=f"cycle.{step}",
+                    subject_kind="cycle",
+                    subject_id=str(cycle.id),
+                    detail={},
+                )
+            )
+        session.exec(select(Schedule)).one().next_at = day(1, 14)
+        prepare(session, client=session.exec(select(Client)).one(), month="2026-01", until=day(1, 15))
+    first = model_of(api)
+    (retrain,) = first["retrains"]
+    assert (retrain["state"], retrain["candidate"], retrain["rows"]) == ("training", None, [])
+    assert (retrain["decided_by"], retrain["failure"], first["tasks"]) == (None, None, [])
+    (second,) = api.post(REPORT.replace("01", "02")).json()["content"]["models"]
+    assert [(each["state"], each["candidate"]) for each in second["retrains"]] == [("deployed", "1.3")]
+
+
+def test_a_report_that_no_font_draws_says_what_to_install_and_is_made_once_it_can_be(
+    api: Http, january: January, runtime: Runtime, agency: Agency
+) -> None:
+    rare = next(missing("".join(map(chr, RARE))), None)
+    if rare is None:
+        pytest.skip("this machine's fonts draw even the rarest Han")
+    api.post(REPORT)
+    api.put(f"{REPORT}/note", json={"note": f"{rare} is not drawn here."})
+    work(runtime, agency)
+    waits = api.get(REPORT).json()
+    assert waits["pages"] is None
+    assert waits["problem"].startswith("no font on this machine draws Han")
+    api.put(f"{REPORT}/note", json={"note": "All is drawn."})
+    work(runtime, agency)
+    made = api.get(REPORT).json()
+    assert (made["pages"] >= 3, made["problem"]) == (True, None)
 
 
 def test_a_report_is_approved_by_its_content_and_sent_once(

@@ -33,7 +33,7 @@ def test_every_candidate_that_the_gate_turned_down_is_told_with_its_worst_catego
     assert last.after is not None
     assert (last.category, last.before.n, round(last.after.value or 0, 2)) == ("returns", 30, 0.43)
     said = retrain_facts(Translator(Language.ENGLISH, "Europe/Berlin"), retrain)[-1]
-    assert said.startswith("Version v1.3 was stopped before it reached anybody, because right answers in returns would")
+    assert said.startswith("Version v1.3 was stopped before it reached anybody, because right answers in Returns would")
     assert said.endswith("the version in service stays until one passes.")
 
 

@@ -185,6 +185,7 @@ REPORT = Facts[ReportRead](
     ("In short", lambda it: f"{it.light}: {it.headline}"),
     ("Note", lambda it: it.note),
     ("PDF", lambda it: f"{it.pages} pages" if it.pages else "being made"),
+    ("Not done yet", lambda it: it.problem),
     ("Digest", lambda it: it.digest),
     ("Approved by", lambda it: it.approved_by),
     ("Mail", lambda it: "\n".join(f"{mail.recipient_email}: {mail.state}" for mail in it.mails)),

@@ -1,5 +1,6 @@
 """What was done for a model in a period, and why."""
 
+from datetime import datetime
 from uuid import UUID
 
 from sqlmodel import Session, col, func, select
@@ -16,6 +17,7 @@ from tuneloop.tables import (
     ApprovalKind,
     AuditEvent,
     Comparison,
+    CycleState,
     Example,
     Pool,
     RegisteredModel,
@@ -40,6 +42,9 @@ from tuneloop_reports.redact import redact, shorten
 
 MOST_EXAMPLES = 5
 LONGEST_TEXT = 260
+BEFORE_THE_COMPARISON = frozenset(
+    {CycleState.PROPOSED, CycleState.APPROVED, CycleState.TRAINING, CycleState.EVALUATING}
+)
 
 
 def work(session: Session, model: RegisteredModel, span: TimeSpan) -> MonthlyActivity:
@@ -83,7 +88,7 @@ def retrains(session: Session, model: RegisteredModel, span: TimeSpan) -> list[t
         .order_by(col(RetrainingCycle.created_at))
     ).all()
     began = [row for row in rows if row.created_at >= span.start or row.state not in ENDED or row.updated_at < span.end]
-    return [(row, _retrain(session, row)) for row in began]
+    return [(row, _retrain(session, row, span.end)) for row in began]
 
 
 def fixed_examples(session: Session, cycles: list[RetrainingCycle], versions: set[UUID]) -> tuple[FixedExample, ...]:
@@ -114,18 +119,21 @@ def _safe(text: str) -> str:
     return shorten(redact(text), LONGEST_TEXT)
 
 
-def _retrain(session: Session, cycle: RetrainingCycle) -> Retrain:
-    comparison = _comparison(session, cycle)
+def _retrain(session: Session, cycle: RetrainingCycle, end: datetime) -> Retrain:
+    """As the period left it: what was found and decided after its `end` is in a later report."""
+    state = _state_at(session, cycle, end)
+    comparison = None if state in BEFORE_THE_COMPARISON else _comparison(session, cycle)
     table = comparison.table if comparison else {}
     parent = session.get(AdapterVersion, cycle.parent_version_id) if cycle.parent_version_id else None
-    candidate = session.get(AdapterVersion, cycle.candidate_version_id) if cycle.candidate_version_id else None
+    trained = cycle.candidate_version_id if state not in BEFORE_THE_COMPARISON else None
+    candidate = session.get(AdapterVersion, trained) if trained else None
     snapshot = session.get(Snapshot, cycle.training_snapshot_id) if cycle.training_snapshot_id else None
     alert = session.get(Alert, cycle.alert_id) if cycle.alert_id else None
     promotion = latest_question(session, cycle.id, ApprovalKind.PROMOTION)
     return Retrain(
         started=cycle.created_at,
         trigger=cycle.trigger,
-        state=cycle.state,
+        state=state,
         alert=alert.summary if alert else None,
         production=parent.number if parent else None,
         candidate=candidate.number if candidate else None,
@@ -136,18 +144,38 @@ def _retrain(session: Session, cycle: RetrainingCycle) -> Retrain:
         broken=len(table.get("broken", [])),
         outcome=comparison.outcome if comparison else None,
         labels_needed=comparison.labels_needed if comparison else None,
-        decided_by=promotion.decided_by if promotion else None,
-        failure=cycle.failure,
-        turned_down=_turned_down(session, cycle),
+        decided_by=promotion.decided_by if promotion and state in ENDED else None,
+        failure=cycle.failure if state is CycleState.FAILED else None,
+        turned_down=_turned_down(session, cycle, end),
     )
 
 
-def _turned_down(session: Session, cycle: RetrainingCycle) -> tuple[TurnedDown, ...]:
+def _state_at(session: Session, cycle: RetrainingCycle, end: datetime) -> CycleState:
+    if cycle.updated_at < end:
+        return cycle.state
+    steps = {f"cycle.{state}": state for state in CycleState}
+    query = (
+        select(AuditEvent.action)
+        .where(AuditEvent.subject_id == str(cycle.id), col(AuditEvent.action).in_(steps), col(AuditEvent.at) < end)
+        .order_by(col(AuditEvent.at).desc(), col(AuditEvent.id).desc())
+        .limit(1)
+    )
+    last = session.exec(query).one_or_none()
+    return steps[last] if last else CycleState.PROPOSED
+
+
+def _turned_down(session: Session, cycle: RetrainingCycle, end: datetime) -> tuple[TurnedDown, ...]:
     found = []
     for attempt in attempts_of(session, cycle.id):
         diagnosis = stored_diagnosis(attempt)
         look = comparison_of(session, cycle.id, attempt.number)
-        if diagnosis is None or diagnosis.version is None or look is None or look.outcome != Outcome.REJECT:
+        if (
+            diagnosis is None
+            or diagnosis.version is None
+            or look is None
+            or look.outcome != Outcome.REJECT
+            or look.created_at >= end
+        ):
             continue
         number = diagnosis.version.removeprefix("v")
         if not diagnosis.losses:

@@ -137,7 +137,7 @@ def _model(
         tasks=tuple(
             PlannedTask(task=task.task, every_days=task.every_days, next_at=task.next_at)
             for task in tasks_of(session, model.id)
-            if not task.paused
+            if not task.paused and task.next_at >= span.end
         ),
         labels_due=labels_due(session, model.id),
         smallest_drop=health.sensitivity.smallest_drop if health.sensitivity else None,

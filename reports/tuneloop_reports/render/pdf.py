@@ -9,6 +9,7 @@ from weasyprint.urls import FatalURLFetchingError, URLFetcher, URLFetcherRespons
 
 from tuneloop_reports.content import ReportContent
 from tuneloop_reports.document import Medium, write_html
+from tuneloop_reports.render.glyphs import drawable
 
 VARIANT = "pdf/ua-1"
 TYPES = {".ttf": "font/ttf"}
@@ -33,8 +34,12 @@ class Assets(URLFetcher):  # type: ignore[misc]  # WeasyPrint is untyped
 
 
 def write_pdf(content: ReportContent, logo: bytes | None) -> tuple[bytes, int]:
-    """The PDF and its number of pages: the same content always gives the same bytes."""
-    text = write_html(content, medium=Medium.PAPER, logo=logo)
+    """The PDF and its number of pages: the same content always gives the same bytes.
+
+    Raises:
+        GlyphsMissing: a font must be installed first.
+    """
+    text = drawable(write_html(content, medium=Medium.PAPER, logo=logo))
     fonts = FontConfiguration()
     document = HTML(string=text, base_url="asset:", url_fetcher=Assets()).render(
         font_config=fonts, pdf_variant=VARIANT, pdf_tags=True

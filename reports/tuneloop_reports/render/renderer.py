@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from http import HTTPStatus
 from pathlib import Path
 
 import orjson
@@ -13,12 +14,22 @@ from tuneloop.kit.errors import TuneloopError, Unavailable
 from tuneloop_reports.content import ReportContent
 from tuneloop_reports.render.wire import RenderRequest, RenderResult, read_frame, write_frame
 
+FONTS_LOOKED_FOR_AGAIN = 600
+
 
 class NotRendered(TuneloopError):
     """The PDF could not be made of this content; trying again would end alike."""
 
     code = "not_rendered"
     transient = False
+
+
+class FontsMissing(TuneloopError):
+    """A font must be installed before this content can be drawn. It is tried again: the report should go out then."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    code = "fonts_missing"
+    transient = True
 
 
 class Renderer:
@@ -37,9 +48,11 @@ class Renderer:
             self._started()
 
     def render(self, content: ReportContent, *, logo: bytes | None = None) -> RenderResult:
-        """Raises NotRendered, or Unavailable when the process can't be started."""
+        """Raises NotRendered, FontsMissing, or Unavailable when the process can't be started."""
         with self._lock:
             answer = self._ask(RenderRequest(content, logo).pack())
+        if answer.fonts:
+            raise FontsMissing(answer.fonts, retry_after_seconds=FONTS_LOOKED_FOR_AGAIN)
         if answer.problem:
             raise NotRendered(f"the report could not be rendered: {answer.problem}")
         return answer

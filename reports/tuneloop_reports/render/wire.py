@@ -27,17 +27,20 @@ class RenderRequest(NamedTuple):
 
 
 class RenderResult(NamedTuple):
-    """`memory` is the child's peak in bytes; `problem` says why there is no PDF."""
+    """`memory` is the child's peak in bytes.
+
+    Where there is no PDF, `problem` says why, or `fonts` what this machine's fonts lack.
+    """
 
     pdf: bytes
     pages: int
     seconds: float
     memory: int
     problem: str
+    fonts: str = ""
 
     def pack(self) -> bytes:
-        head = {"pages": self.pages, "seconds": self.seconds, "memory": self.memory, "problem": self.problem}
-        packed = orjson.dumps(head)
+        packed = orjson.dumps({name: value for name, value in self._asdict().items() if name != "pdf"})
         return _LENGTH.pack(len(packed)) + packed + self.pdf
 
     @classmethod

@@ -16,6 +16,7 @@ from typing import BinaryIO
 import orjson
 
 from tuneloop.kit.error_report import describe
+from tuneloop_reports.render.glyphs import GlyphsMissing
 from tuneloop_reports.render.guard import shut_the_doors
 from tuneloop_reports.render.pdf import write_pdf  # loaded before forking, which is what the zygote is for
 from tuneloop_reports.render.wire import RenderRequest, RenderResult, read_frame, write_frame
@@ -64,6 +65,8 @@ def _render(frame: bytes, out: BinaryIO) -> None:
         started = time.perf_counter()
         pdf, pages = write_pdf(order.content, order.logo)
         answer = RenderResult(pdf, pages, time.perf_counter() - started, _peak(), "")
+    except GlyphsMissing as lacking:
+        answer = RenderResult(b"", 0, 0.0, 0, "", fonts=str(lacking))
     except Exception as error:  # noqa: BLE001  (the child's edge: the parent reports it)
         answer = RenderResult(b"", 0, 0.0, 0, describe(error))
     out.write(answer.pack())
