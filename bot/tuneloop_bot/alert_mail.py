@@ -5,8 +5,7 @@ from html import escape
 
 from sqlmodel import Session, col, select
 
-from tuneloop.email.message import Address
-from tuneloop.email.service import EmailContent, queue_mail
+from tuneloop.email.service import EmailContent, mail_person
 from tuneloop.kit.settings import Settings
 from tuneloop.people.alert_mail import readers
 from tuneloop.registry.service import full_name
@@ -38,17 +37,14 @@ def mail_about_alerts(session: Session, settings: Settings, *, at: datetime, sla
             reason = f"alert:{event.id}:{person.id}"
             if reason in known:
                 continue
-            queue_mail(
+            mail_person(
                 session,
+                settings,
+                person,
                 agency_id=alert.agency_id,
-                client_id=None,
-                dedupe_key=reason,
+                reason=reason,
                 subject=(KIND, alert.id),
-                sender=Address.parse(settings.mail_from),
-                reply_to=None,
-                recipient=Address(person.email, person.name),
                 content=alert_email(event, name, person.name, settings.site_url, f"/alerts/{alert.id}"),
-                settings=settings,
             )
 
 

@@ -8,8 +8,7 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
-from tuneloop.email.message import Address
-from tuneloop.email.service import EmailContent, queue_mail
+from tuneloop.email.service import EmailContent, mail_person
 from tuneloop.kit.settings import Settings
 from tuneloop.tables import Membership, Role, SlackIdentity, SlackInstallation, SlackMessage, User
 from tuneloop_bot.blocks.content import MessageContent
@@ -82,17 +81,14 @@ def mail_instead(session: Session, settings: Settings, message: SlackMessage, co
     """To the owners, once per message; to the admins, if there are none."""
     people = list(owners_and_admins(session, Role.OWNER)) or list(owners_and_admins(session, Role.ADMIN))
     for person in people:
-        queue_mail(
+        mail_person(
             session,
+            settings,
+            person,
             agency_id=message.agency_id,
-            client_id=None,
-            dedupe_key=f"slack_message:{message.id}:{person.id}",
+            reason=f"slack_message:{message.id}:{person.id}",
             subject=("slack_message", message.id),
-            sender=Address.parse(settings.mail_from),
-            reply_to=None,
-            recipient=Address(person.email, person.name),
             content=_email(content, person.name, settings.site_url),
-            settings=settings,
         )
 
 

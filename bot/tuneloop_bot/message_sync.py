@@ -6,8 +6,7 @@ from uuid import NAMESPACE_OID, UUID, uuid5
 
 from sqlmodel import Session, col, or_, select
 
-from tuneloop.email.message import Address
-from tuneloop.email.service import queue_mail
+from tuneloop.email.service import mail_person
 from tuneloop.kit.clock import now
 from tuneloop.kit.settings import Settings
 from tuneloop.registry.service import full_name
@@ -202,20 +201,15 @@ def mail_to(session: Session, settings: Settings, approval: Approval, roles: set
     name = full_name(session, session.get_one(RegisteredModel, cycle.model_id))
     about = evidence_about(session, approval) or _covered(approval, cycle)
     for person in who_may_answer(session, approval, roles):
-        token = new_answer_link(session, approval, person.id)
-        queue_mail(
+        url = f"{settings.site_url}/answer?token={new_answer_link(session, approval, person.id)}"
+        mail_person(
             session,
+            settings,
+            person,
             agency_id=approval.agency_id,
-            client_id=None,
-            dedupe_key=f"approval:{approval.id}:{person.id}:{len(roles)}",
+            reason=f"approval:{approval.id}:{person.id}:{len(roles)}",
             subject=("approval", approval.id),
-            sender=Address.parse(settings.mail_from),
-            reply_to=None,
-            recipient=Address(person.email, person.name),
-            content=question_email(
-                approval, name, person.name, f"{settings.site_url}/answer?token={token}", about=about
-            ),
-            settings=settings,
+            content=question_email(approval, name, person.name, url, about=about),
         )
 
 
@@ -230,17 +224,14 @@ def mail_about_money(session: Session, settings: Settings, *, slack: bool) -> No
         if str(problem.id) in known:
             continue
         for person in owners_and_admins(session, Role.OWNER, Role.ADMIN):
-            queue_mail(
+            mail_person(
                 session,
+                settings,
+                person,
                 agency_id=problem.agency_id,
-                client_id=None,
-                dedupe_key=f"payment_problem:{problem.id}:{person.id}",
+                reason=f"payment_problem:{problem.id}:{person.id}",
                 subject=("payment_problem", problem.id),
-                sender=Address.parse(settings.mail_from),
-                reply_to=None,
-                recipient=Address(person.email, person.name),
                 content=money_email(problem, person.name, f"{settings.site_url}/billing"),
-                settings=settings,
             )
 
 

@@ -100,7 +100,7 @@ def installation(settings: Settings) -> Iterator[tuple[Settings, Supervisor]]:
 def children_of(settings: Settings) -> tuple[tuple[str, ...], ...]:
     """The processes of an installation: with a stand-in for each outside service that no setting names."""
     mailbox = () if settings.smtp_url.get_secret_value() else (MAILBOX,)
-    stripe = (STRIPE,) if settings.stripe_platform_key.get_secret_value().startswith(EMULATOR_KEY) else ()
+    stripe = (STRIPE,) if settings.stripe_is_emulated else ()
     slack = (SLACK,) if settings.slack_client_id == EMULATOR_CLIENT else ()
     return (*CHILDREN, *mailbox, *stripe, *slack)
 
@@ -133,13 +133,17 @@ def running_engines(settings: Settings) -> Iterator[Settings]:
             note.unlink(missing_ok=True)
 
 
-def _stripe_of(settings: Settings) -> dict[str, SecretStr]:
+def _stripe_of(settings: Settings) -> dict[str, Any]:
     """Without a key of a Stripe account of ours, the platform is one of the emulator's."""
     if settings.stripe_platform_key.get_secret_value():
         return {}
     seed = kept_secret(settings).get_secret_value()
     key, secret = (sha256(f"{name} {seed}".encode()).hexdigest()[:40] for name in ("key", "webhooks"))
-    return {"stripe_platform_key": SecretStr(EMULATOR_KEY + key), "stripe_webhook_secret": SecretStr(f"whsec_{secret}")}
+    return {
+        "stripe_platform_url": settings.stripe_emulator_url,
+        "stripe_platform_key": SecretStr(EMULATOR_KEY + key),
+        "stripe_webhook_secret": SecretStr(f"whsec_{secret}"),
+    }
 
 
 def _slack_of(settings: Settings) -> dict[str, Any]:

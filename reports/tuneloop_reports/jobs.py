@@ -11,6 +11,7 @@ class RenderReport(Job):
     """Make the PDF of a report's present snapshot."""
 
     name: ClassVar[str] = "report.render"
+    title: ClassVar[str] = "Make a report's PDF"
     queue: ClassVar[Queue] = Queue.SLOW
     patience: ClassVar[timedelta] = timedelta(days=7)
     time_limit_seconds: ClassVar[int] = 300
@@ -22,6 +23,7 @@ class DeliverReport(Job):
     """Make the PDF if it is not there yet, and queue the mail with it."""
 
     name: ClassVar[str] = "report.deliver"
+    title: ClassVar[str] = "Send a report"
     max_attempts: ClassVar[int] = 5
     patience: ClassVar[timedelta] = timedelta(days=7)
     time_limit_seconds: ClassVar[int] = 300

@@ -60,6 +60,8 @@ def settings(tmp_path: Path, emulator: Running) -> Settings:
         data_dir=tmp_path,
         secret_key=SecretStr("a test's"),
         stripe_emulator_port=port,
+        stripe_url=f"http://127.0.0.1:{port}",
+        stripe_platform_url=f"http://127.0.0.1:{port}",
         stripe_platform_key=SecretStr("sk_test_emulator_platform"),
         stripe_webhook_secret=SecretStr("whsec_platform"),
     )

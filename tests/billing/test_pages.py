@@ -62,6 +62,7 @@ def site(
         web_port=free_port(),
         secret_key=SecretStr("a test's"),
         stripe_emulator_port=int(emulator.url.rpartition(":")[2]),
+        stripe_platform_url=emulator.url,
         stripe_platform_key=SecretStr("sk_test_emulator_platform"),
     )
     with committed_agency(engine, urls) as home:

@@ -52,6 +52,7 @@ def test_a_bad_row_refuses_the_file_and_is_named(shell: Shell, model: str, tmp_p
     assert result.exit_code == ExitCode.FAILED
     assert "line 3: " in result.stderr
     assert "ordr" in result.stderr
+    assert "or import again with --partial to keep the good rows" in result.stderr
     assert shell.json("dataset", "counts", model) == []
 
 

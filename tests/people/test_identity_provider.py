@@ -140,6 +140,7 @@ def test_what_is_not_signed_for_this_sign_in_lets_nobody_in(
         "another issuer": with_claims(iss="https://login.elsewhere.example"),
         "unverified address": with_claims(email_verified=False),
         "nothing about the address": with_claims(email_verified=None),
+        "an address that Entra does not vouch for": with_claims(email_verified=None, xms_edov="0"),
         "no address": with_claims(email="", email_verified=True),
         "no token": lambda *_: "",
         "rubbish": lambda *_: "a.b.c",
@@ -149,6 +150,8 @@ def test_what_is_not_signed_for_this_sign_in_lets_nobody_in(
         browser = journey()
         assert browser.whole().status_code == 401, name
         assert browser.me() == {}, name
+    provider.spoil = with_claims(email_verified=None, xms_edov="1")
+    assert journey().whole().status_code == 303
     provider.spoil = None
     assert journey().whole().status_code == 303
 

@@ -31,6 +31,13 @@ def test_the_worker_of_a_queue_knows_each_of_its_jobs(queue: Queue) -> None:
             assert runtime._HANDLERS[job].__module__ in HANDLERS[queue], job.name
 
 
+def test_every_job_has_a_title_that_a_person_reads() -> None:
+    load_handlers(*Queue)
+    titles = [job.title for job in jobs()]
+    assert len(set(titles)) == len(titles)
+    assert [job.name for job in jobs() if not re.fullmatch(r"[A-Z][\w ,'/-]{8,60}", job.title)] == []
+
+
 def test_the_map_shows_every_job_under_its_queue() -> None:
     load_handlers(*Queue)
     text = (Path(__file__).parents[2] / "platform" / "docs" / "architecture.md").read_text("utf-8")

@@ -4,7 +4,7 @@ from tuneloop.clients.service import find_client
 from tuneloop.identity.request import HttpRequest, database_of, settings_of
 from tuneloop.kit.errors import Conflict
 from tuneloop.kit.principal import Principal
-from tuneloop.tables import Agency, BillingAccount
+from tuneloop.tables import Agency, BillingAccount, BillingMode
 from tuneloop_billing.accounts.service import (
     check_can_connect,
     check_key,
@@ -29,18 +29,21 @@ from tuneloop_billing.subscriptions.service import find_subscription
 def connect_emulator(request: HttpRequest, principal: Principal) -> BillingAccount:
     """An account of its own at the local Stripe."""
     name = _may_connect(request, principal)
-    return connect_with_key(request, principal, open_emulator(settings_of(request), name=name))
+    key = open_emulator(settings_of(request), name=name)
+    return connect_with_key(request, principal, key, mode=BillingMode.STAND_IN)
 
 
-def connect_with_key(request: HttpRequest, principal: Principal, key: str) -> BillingAccount:
-    """The agency's own Stripe account, and a webhook endpoint there that leads to us.
+def connect_with_key(
+    request: HttpRequest, principal: Principal, key: str, *, mode: BillingMode = BillingMode.OWN_KEY
+) -> BillingAccount:
+    """The agency's own account, at Stripe or its stand-in by the `mode`, and a webhook endpoint there that leads to us.
 
     Raises:
         InvalidInput: not a secret key. PaymentRefused: Stripe doesn't know it. Conflict: connected with invoices.
     """
     key, settings = check_key(key), settings_of(request)
     _may_connect(request, principal)
-    service, token = StripeGateway(key, url=address(settings, key)), new_webhook_token()
+    service, token = StripeGateway(key, url=address(settings, mode)), new_webhook_token()
     known = service.account()
     endpoint = service.listen(webhook_address(settings, token))
     with database_of(request).unit(principal.agency_id) as session:
@@ -48,6 +51,7 @@ def connect_with_key(request: HttpRequest, principal: Principal, key: str) -> Bi
             session,
             principal=principal,
             settings=settings,
+            mode=mode,
             key=key,
             stripe_account=known.id,
             token=token,

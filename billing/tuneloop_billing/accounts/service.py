@@ -61,6 +61,7 @@ def keep_key(
     *,
     principal: Principal,
     settings: Settings,
+    mode: BillingMode,
     key: str,
     stripe_account: str,
     token: str,
@@ -70,7 +71,7 @@ def keep_key(
     principal.require(Role.OWNER)
     vault = Vault(settings.secret_key.get_secret_value())
     account = find_account(session) or BillingAccount()
-    account.mode, account.stripe_account = BillingMode.OWN_KEY, stripe_account
+    account.mode, account.stripe_account = mode, stripe_account
     account.webhook_token = token_digest(token)
     account.sealed_key, account.sealed_webhook_secret = vault.seal(key), vault.seal(endpoint.secret)
     return _connected(session, principal, account)

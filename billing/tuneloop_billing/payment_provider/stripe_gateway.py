@@ -27,7 +27,6 @@ from tuneloop_billing.payment_provider.protocol import (
     Wanted,
 )
 
-EMULATOR_KEY = "sk_test_emulator_"
 EVENTS = (
     "customer.deleted",
     "customer.subscription.created",
@@ -201,7 +200,9 @@ def connect_account(settings: Settings, *, name: str, back: str) -> tuple[str, s
     key = settings.stripe_platform_key.get_secret_value()
     if not key:
         raise Conflict("this installation has no Stripe platform; give your own secret key instead")
-    client = stripe.StripeClient(key, base_addresses={"api": address(settings, key)}, stripe_version=VERSION)
+    client = stripe.StripeClient(
+        key, base_addresses={"api": address(settings, BillingMode.CONNECT)}, stripe_version=VERSION
+    )
     with refusals():
         made = client.v1.accounts.create({"type": "standard", "business_profile": {"name": name}})
         link = client.v1.account_links.create(
@@ -210,9 +211,12 @@ def connect_account(settings: Settings, *, name: str, back: str) -> tuple[str, s
     return made.id, link.url
 
 
-def address(settings: Settings, key: str) -> str:
-    """Keys of the emulator go to the emulator, all others to Stripe."""
-    return settings.stripe_emulator_url if key.startswith(EMULATOR_KEY) else settings.stripe_url
+def address(settings: Settings, mode: BillingMode) -> str:
+    """Where keys of this kind are known: nothing is told by what a key looks like."""
+    return {
+        BillingMode.STAND_IN: settings.stripe_emulator_url,
+        BillingMode.CONNECT: settings.stripe_platform_url,
+    }.get(mode, settings.stripe_url)
 
 
 def gateway_of(settings: Settings, account: BillingAccount | None) -> PaymentGateway | None:
@@ -221,9 +225,9 @@ def gateway_of(settings: Settings, account: BillingAccount | None) -> PaymentGat
         return None
     if account.mode is BillingMode.CONNECT:
         key = settings.stripe_platform_key.get_secret_value()
-        return StripeGateway(key, url=address(settings, key), account=account.stripe_account)
+        return StripeGateway(key, url=address(settings, account.mode), account=account.stripe_account)
     key = Vault(settings.secret_key.get_secret_value()).open(account.sealed_key or "")
-    return StripeGateway(key, url=address(settings, key))
+    return StripeGateway(key, url=address(settings, account.mode))
 
 
 def open_emulator(settings: Settings, *, name: str) -> str:

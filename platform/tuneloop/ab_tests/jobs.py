@@ -10,6 +10,7 @@ class GiveUpAbTest(Job):
     """End a test that could not begin."""
 
     name: ClassVar[str] = "ab_test.give_up"
+    title: ClassVar[str] = "End an A/B test that could not begin"
     queue: ClassVar[Queue] = Queue.QUICK
 
     ab_test_id: UUID
@@ -20,6 +21,7 @@ class BeginAbTest(Job):
     """Load the candidate on the serving hosts, then split the traffic."""
 
     name: ClassVar[str] = "ab_test.begin"
+    title: ClassVar[str] = "Begin an A/B test"
     queue: ClassVar[Queue] = Queue.QUICK
 
     ab_test_id: UUID
@@ -32,5 +34,6 @@ class ReadAbTest(Job):
     """Ask people about both arms, read what is known, and stop the test if it does harm or its time is over."""
 
     name: ClassVar[str] = "ab_test.read"
+    title: ClassVar[str] = "Read an A/B test"
 
     ab_test_id: UUID

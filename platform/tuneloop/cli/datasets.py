@@ -13,16 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tuneloop.cli.arguments import Model, path_of, read_model
-from tuneloop.cli.file_options import (
-    CategoryName,
-    Closest,
-    EncodingOption,
-    File,
-    LabelName,
-    Mapped,
-    TextName,
-    send_file,
-)
+from tuneloop.cli.file_options import File, FileChoice, send_file, takes_choice
 from tuneloop.cli.preview_view import render_preview
 from tuneloop.cli.render import Facts, Rows, last_message, page, plain, right, short, stack, text, whole
 from tuneloop.cli.wiring import Terminal, command
@@ -52,18 +43,14 @@ PoolOption = Annotated[Pool, typer.Option(help="What the examples are for.")]
 
 
 @command(app, "import")
+@takes_choice
 def import_file(
     terminal: Terminal,
     file: File,
     model: ModelOption,
     pool: PoolOption,
+    choice: FileChoice,
     partial: Annotated[bool, typer.Option("--partial", help="Import the good rows of a file with bad ones.")] = False,
-    text_column: TextName = None,
-    label_column: LabelName = None,
-    category_column: CategoryName = None,
-    mapped: Mapped = None,
-    closest: Closest = False,
-    encoding: EncodingOption = None,
 ) -> None:
     """Import a file of examples. One bad row refuses the whole file, unless --partial."""
     reply = send_file(
@@ -73,27 +60,18 @@ def import_file(
         ImportRead,
         pool=pool,
         partial=partial,
-        text_column=text_column,
-        label_column=label_column,
-        category_column=category_column,
-        map=mapped,
-        closest=closest,
-        encoding=encoding,
+        **choice.query(),
     )
     terminal.show(reply, lambda report: render_import(report, pool))
 
 
 @command(app, "preview")
+@takes_choice
 def preview(
     terminal: Terminal,
     file: File,
     model: ModelOption,
-    text_column: TextName = None,
-    label_column: LabelName = None,
-    category_column: CategoryName = None,
-    mapped: Mapped = None,
-    closest: Closest = False,
-    encoding: EncodingOption = None,
+    choice: FileChoice,
 ) -> None:
     """What a file is recognised as: its first rows, its problems and the labels that are not known."""
     reply = send_file(
@@ -101,12 +79,7 @@ def preview(
         file,
         f"{_path(model)}/preview",
         PreviewRead,
-        text_column=text_column,
-        label_column=label_column,
-        category_column=category_column,
-        map=mapped,
-        closest=closest,
-        encoding=encoding,
+        **choice.query(),
     )
     terminal.show(reply, render_preview)
 

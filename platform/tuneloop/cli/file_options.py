@@ -1,16 +1,18 @@
 """A file that a command sends, and how it is to be read."""
 
+import inspect
 from collections.abc import Iterator
+from functools import wraps
 from pathlib import Path
-from typing import IO, Annotated, TypeVar
+from typing import IO, Annotated, Any, NamedTuple, TypeVar, cast
 
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from tuneloop.cli.output import Output
-from tuneloop.cli.wiring import Terminal
+from tuneloop.cli.wiring import Body, Terminal
 from tuneloop.datasets.row import Encoding
-from tuneloop.kit.api_client import CHUNK_BYTES, Reply
+from tuneloop.kit.api_client import CHUNK_BYTES, ApiError, Reply
 
 T = TypeVar("T")
 
@@ -42,10 +44,45 @@ EncodingOption = Annotated[
 ]
 
 
+class FileChoice(NamedTuple):
+    """Which columns and labels of a file mean what."""
+
+    text_column: TextName = None
+    label_column: LabelName = None
+    category_column: CategoryName = None
+    mapped: Mapped = None
+    closest: Closest = False
+    encoding: EncodingOption = None
+
+    def query(self) -> dict[str, object]:
+        given = self._asdict()
+        return {"map": given.pop("mapped"), **given}
+
+
+def takes_choice(body: Body) -> Body:
+    """The command gets the options of FileChoice in place of its parameter `choice`."""
+    own = [each for each in inspect.signature(body).parameters.values() if each.name != "choice"]
+    options = inspect.signature(FileChoice).parameters.values()
+
+    @wraps(body)
+    def run(*args: Any, **given: Any) -> None:
+        body(*args, choice=FileChoice(*(given.pop(name) for name in FileChoice._fields)), **given)
+
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    run.__signature__ = inspect.Signature([*own, *(each.replace(kind=keyword) for each in options)])  # type: ignore[attr-defined]
+    return cast(Body, run)
+
+
 def send_file(terminal: Terminal, file: Path, path: str, shape: type[T], **query: object) -> Reply[T]:
+    """Raises ApiError, which names the option that takes the good rows."""
     media_type = MEDIA_TYPES.get(file.suffix.lower(), "application/octet-stream")
     with file.open("rb") as opened:
-        return terminal.api.upload(path, shape, _progress(terminal.out, opened, file), media_type=media_type, **query)
+        sent = _progress(terminal.out, opened, file)
+        try:
+            return terminal.api.upload(path, shape, sent, media_type=media_type, **query)
+        except ApiError as error:
+            error.message = error.message.replace("'partial'", "--partial")
+            raise
 
 
 def _progress(out: Output, opened: IO[bytes], file: Path) -> Iterator[bytes]:

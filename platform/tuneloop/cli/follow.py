@@ -37,7 +37,7 @@ def follow_job(terminal: Terminal, job_id: UUID) -> Reply[JobRead]:
         while True:
             reply = terminal.api.get(f"/jobs/{job_id}", JobRead)
             job = reply.value
-            stages.update(job.state, job.progress, fallback=job.name)
+            stages.update(job.state, job.progress, fallback=job.title)
             if job.state not in LIVE:
                 break
             terminal.wait(POLL_SECONDS)

@@ -58,14 +58,14 @@ def _progress(job: JobRead) -> str | None:
 
 JOBS = Rows[JobRead](
     whole("Job", lambda it: it.id),
-    whole("Work", lambda it: it.name),
+    text("Work", lambda it: it.title),
     whole("State", _state),
     text("Progress", _progress),
     whole("Created", lambda it: it.created_at),
 )
 JOB = Facts[JobRead](
     ("Job", lambda it: it.id),
-    ("Work", lambda it: it.name),
+    ("Work", lambda it: f"{it.title} ({it.name})"),
     ("State", _state),
     ("Progress", _progress),
     ("Attempts", lambda it: it.attempts),

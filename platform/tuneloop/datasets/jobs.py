@@ -10,6 +10,7 @@ class ScanExamples(Job):
     """Look for conflicts, suspected errors, duplicates and personal data among a model's training examples."""
 
     name: ClassVar[str] = "datasets.scan"
+    title: ClassVar[str] = "Check examples for mistakes"
     queue: ClassVar[Queue] = Queue.SLOW
     time_limit_seconds: ClassVar[int] = 1800
 

@@ -10,6 +10,7 @@ class GiveUpMail(Job):
     """Say on the mail that its delivery job died for good."""
 
     name: ClassVar[str] = "mail.give_up"
+    title: ClassVar[str] = "Note that a mail could not be sent"
     queue: ClassVar[Queue] = Queue.QUICK
 
     mail_id: UUID
@@ -20,6 +21,7 @@ class SendMail(Job):
     """One attempt to hand a mail to the server."""
 
     name: ClassVar[str] = "mail.send"
+    title: ClassVar[str] = "Send a mail"
     max_attempts: ClassVar[int] = 10
     time_limit_seconds: ClassVar[int] = 300
 

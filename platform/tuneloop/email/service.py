@@ -18,7 +18,7 @@ from tuneloop.kit.ids import new_id
 from tuneloop.kit.jobs import enqueue
 from tuneloop.kit.principal import Principal
 from tuneloop.kit.settings import Settings
-from tuneloop.tables import BlockReason, Mail, MailAttempt, MailBlock, MailState
+from tuneloop.tables import BlockReason, Mail, MailAttempt, MailBlock, MailState, User
 
 
 class StoredFile(NamedTuple):
@@ -100,6 +100,35 @@ def queue_mail(
             session, SendMail(mail_id=row.id), agency_id=agency_id, client_id=client_id, dedupe_key=f"mail:{row.id}:0"
         )
     return session.exec(select(Mail).where(Mail.agency_id == agency_id, Mail.dedupe_key == dedupe_key)).one()
+
+
+def mail_person(
+    session: Session,
+    settings: Settings,
+    person: User,
+    *,
+    agency_id: UUID,
+    reason: str,
+    subject: tuple[str, object],
+    content: EmailContent,
+) -> Mail:
+    """From the installation, never from an agency's own sender. `reason` is the `dedupe_key`.
+
+    Raises:
+        InvalidInput, Unavailable: as `queue_mail`.
+    """
+    return queue_mail(
+        session,
+        agency_id=agency_id,
+        client_id=None,
+        dedupe_key=reason,
+        subject=subject,
+        sender=Address.parse(settings.mail_from),
+        reply_to=None,
+        recipient=Address(person.email, person.name),
+        content=content,
+        settings=settings,
+    )
 
 
 def block_of(session: Session, email: str, client_id: UUID | None, *, agency_id: UUID) -> MailBlock | None:

@@ -12,6 +12,10 @@ WITH_PARENT = {"TUNELOOP_ENDS_WITH_PARENT": "1"}
 """Environment of a process that is to `end_with_parent`, wherever it is started from."""
 
 
+class ChildDied(RuntimeError):
+    """A process that a job had started ended without saying why. The message is for people."""
+
+
 def end_with_parent() -> None:
     """Get SIGTERM when whoever started this process ends, however that happens (Linux; nothing elsewhere)."""
     if sys.platform == "linux":
@@ -21,6 +25,13 @@ def end_with_parent() -> None:
 def end_with_parent_if_asked() -> None:
     if WITH_PARENT.items() <= os.environ.items():
         end_with_parent()
+
+
+def how_it_ended(code: int) -> str:
+    """A child's exit code in words for people: SIGKILL from outside is mostly the kernel's, for want of memory."""
+    if code == -signal.SIGKILL:
+        return "was ended by the system, most likely because memory was short"
+    return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
 
 
 def exists(pid: int) -> bool:

@@ -88,7 +88,8 @@ class Settings(BaseSettings):
     mailbox_smtp_port: int = Field(default=8025, description="where the local mailbox takes mail in")
     mailbox_port: int = Field(default=8026, description="where the mail of the local mailbox can be read")
 
-    stripe_url: str = Field(default="https://api.stripe.com", description="keys of the local Stripe never go there")
+    stripe_url: str = Field(default="https://api.stripe.com", description="where agencies' own keys are known")
+    stripe_platform_url: str = Field(default="https://api.stripe.com", description="where our platform's key is known")
     stripe_platform_key: SecretStr = Field(
         default=SecretStr(""), description="of our own Stripe account, for agencies that connect theirs to it"
     )
@@ -160,6 +161,11 @@ class Settings(BaseSettings):
     def smtp(self) -> SecretStr:
         local = SecretStr(f"smtp://127.0.0.1:{self.mailbox_smtp_port}?tls=off")
         return self.smtp_url if self.smtp_url.get_secret_value() else local
+
+    @property
+    def stripe_is_emulated(self) -> bool:
+        """Our platform is the local stand-in's, which therefore runs."""
+        return self.stripe_platform_url == self.stripe_emulator_url
 
     @property
     def stripe_emulator_url(self) -> str:

@@ -10,5 +10,6 @@ class TellAdmins(Job):
     """Mail to all admins and owners about an event of the audit log: who loosened which rules of what."""
 
     name: ClassVar[str] = "policy.tell"
+    title: ClassVar[str] = "Tell admins about loosened rules"
 
     event_id: UUID

@@ -5,8 +5,7 @@ from html import escape
 from sqlmodel import Session, col, select
 
 from tuneloop.audit.service import record
-from tuneloop.email.message import Address
-from tuneloop.email.service import EmailContent, queue_mail
+from tuneloop.email.service import EmailContent, mail_person
 from tuneloop.kit.ids import new_id
 from tuneloop.kit.principal import Principal
 from tuneloop.kit.settings import Settings
@@ -28,24 +27,21 @@ def tell_everywhere(
     for membership in memberships_of(session, user):
         who = Principal(membership.agency_id, membership.role, ActorKind.USER, user.id, user.name, origin)
         record(session, who, action, "user", user.id)
-    mail_person(session, settings, user, f"{action}:{new_id()}", content)
+    mail_about_account(session, settings, user, f"{action}:{new_id()}", content)
 
 
-def mail_person(
+def mail_about_account(
     session: Session, settings: Settings, user: User, reason: str, content: EmailContent, *, kind: str = KIND
 ) -> None:
     """Never from an agency's own sender: the account is nobody's but the person's."""
-    queue_mail(
+    mail_person(
         session,
+        settings,
+        user,
         agency_id=memberships_of(session, user)[0].agency_id,
-        client_id=None,
-        dedupe_key=reason,
+        reason=reason,
         subject=(kind, user.id),
-        sender=Address.parse(settings.mail_from),
-        reply_to=None,
-        recipient=Address(user.email, user.name),
         content=content,
-        settings=settings,
     )
 
 

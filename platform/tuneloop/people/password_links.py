@@ -15,7 +15,7 @@ from tuneloop.kit.ids import new_id
 from tuneloop.kit.principal import Principal
 from tuneloop.kit.settings import Settings
 from tuneloop.people.emails import changed_email, password_email
-from tuneloop.people.notices import mail_person, memberships_of, tell_everywhere
+from tuneloop.people.notices import mail_about_account, memberships_of, tell_everywhere
 from tuneloop.tables import PasswordLink, User
 
 KIND = "password_link"
@@ -51,7 +51,9 @@ def send_link(session: Session, settings: Settings, user: User, *, asked_by: str
     session.add(row)
     session.flush()
     url = f"{settings.site_url}/password?token={token.token}"
-    mail_person(session, settings, user, f"{KIND}:{row.id}", password_email(row, url, asked_by=asked_by), kind=KIND)
+    mail_about_account(
+        session, settings, user, f"{KIND}:{row.id}", password_email(row, url, asked_by=asked_by), kind=KIND
+    )
     return row
 
 

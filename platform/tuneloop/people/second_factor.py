@@ -26,7 +26,7 @@ from tuneloop.kit.crypto import Vault
 from tuneloop.kit.errors import Conflict, NotAllowed, NotFound
 from tuneloop.kit.principal import Principal
 from tuneloop.kit.settings import Settings
-from tuneloop.people.notices import mail_person, memberships_of, notice, tell_everywhere
+from tuneloop.people.notices import mail_about_account, memberships_of, notice, tell_everywhere
 from tuneloop.tables import Agency, Membership, SecondFactor, User, WebSession
 
 BEGUN_FOR = timedelta(minutes=30)
@@ -146,7 +146,7 @@ def reset(session: Session, *, principal: Principal, user_id: UUID, settings: Se
     else:
         then = "You work for other agencies too: it stays until an admin of each has said so. Ask them."
     content = notice("Your second factor for Tuneloop", "Hello,", said, then, NOT_YOU)
-    mail_person(session, settings, user, f"second_factor_reset:{membership.id}:{now().isoformat()}", content)
+    mail_about_account(session, settings, user, f"second_factor_reset:{membership.id}:{now().isoformat()}", content)
     return gone
 
 

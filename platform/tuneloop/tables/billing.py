@@ -16,10 +16,14 @@ from tuneloop.tables.agency import Plan
 
 
 class BillingMode(StrEnum):
-    """How an agency reaches Stripe: not at all, with its own secret key, or as a connected account of ours."""
+    """How an agency reaches Stripe: not at all, with its own secret key, or as a connected account of ours.
+
+    `STAND_IN` is an own key too, of the local stand-in for Stripe, where no money moves.
+    """
 
     NONE = "none"
     OWN_KEY = "own_key"
+    STAND_IN = "stand_in"
     CONNECT = "connect"
 
 

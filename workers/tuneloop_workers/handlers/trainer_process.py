@@ -11,12 +11,13 @@ from pydantic import ValidationError
 
 from tuneloop.kit.errors import InvalidInput, Unavailable
 from tuneloop.kit.jobs.runtime import Cancelled, JobContext
+from tuneloop.kit.processes import ChildDied, how_it_ended
 from tuneloop_workers.training.events import Checkpoint, Done, Event, Failed, Progress, Proof, Stopped, parse_event
 
 log = structlog.get_logger(__name__)
 
 
-class TrainerDied(RuntimeError):
+class TrainerDied(ChildDied):
     """The child ended without saying why, as a kill or a lack of memory makes it."""
 
 
@@ -77,7 +78,15 @@ def run_trainer(context: JobContext, spec_file: Path, *, run: str) -> Done:
         raise kind(f"training failed: {last.reason}", code=last.code)
     if isinstance(last, Stopped):
         raise Cancelled
-    raise TrainerDied(f"the trainer ended with code {code}; see {log_file.name} in the job's folder")
+    raise TrainerDied(died(code, log_file.name))
+
+
+def died(code: int, log_file: str) -> str:
+    """What to do about a trainer that ended with this code."""
+    advice = f"{log_file} in the job's folder says more"
+    if code == -signal.SIGKILL:
+        advice = "stop what else runs on the machine that trains, or give it more memory, then try again"
+    return f"the trainer {how_it_ended(code)}; {advice}"
 
 
 def _parse(line: bytes) -> Event | None:

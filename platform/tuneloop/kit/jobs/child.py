@@ -6,6 +6,7 @@ import sys
 import time
 
 from tuneloop.kit.jobs.runtime import JobContext
+from tuneloop.kit.processes import ChildDied, how_it_ended
 
 PAUSE_SECONDS = 0.2
 
@@ -15,7 +16,7 @@ def run_child(context: JobContext, module: str, given: bytes) -> bytes:
 
     Raises:
         LostLease, Cancelled, Interrupted, TimeoutError: as `JobContext.check`.
-        RuntimeError: it failed.
+        ChildDied: it failed.
     """
     request, answer = context.workspace / "request", context.workspace / "answer"
     request.write_bytes(given)
@@ -32,5 +33,5 @@ def run_child(context: JobContext, module: str, given: bytes) -> bytes:
             child.wait()
             raise
     if child.returncode:
-        raise RuntimeError(f"{module} ended with code {child.returncode}")
+        raise ChildDied(f"{module} {how_it_ended(child.returncode)}")
     return answer.read_bytes()

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from tuneloop.kit.errors import TuneloopError
+from tuneloop.kit.figures import words
 
 
 class Queue(StrEnum):
@@ -49,6 +50,8 @@ class Job(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: ClassVar[str]
+    title: ClassVar[str] = ""
+    """What people read: what is done, in plain words."""
     queue: ClassVar[Queue] = Queue.DEFAULT
     max_attempts: ClassVar[int] = 3
     """How often a worker may crash over it, or be lost with it."""
@@ -66,6 +69,12 @@ class Job(BaseModel):
         """Follow-up when this job has failed for good."""
         del reason
         return None
+
+    @staticmethod
+    def title_of(name: str) -> str:
+        """The title of the job with this name; of one that this process has no class of, the name as words."""
+        known = Job._by_name.get(name)
+        return known.title if known is not None and known.title else words(name).capitalize()
 
     @staticmethod
     def read(name: str, args: dict[str, Any]) -> "Job":

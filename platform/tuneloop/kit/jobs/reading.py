@@ -17,6 +17,7 @@ class JobRead(BaseModel):
 
     id: UUID
     name: str
+    title: str
     queue: str
     state: JobState
     attempts: int

@@ -40,6 +40,7 @@ from tuneloop.kit.jobs import (
 from tuneloop.kit.jobs.lease import LEASE
 from tuneloop.kit.jobs.retries import back_off, may_pass, wished_pause
 from tuneloop.kit.principal import Principal
+from tuneloop.kit.processes import ChildDied
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.storage import Storage
 from tuneloop.kit.tenancy import TenantSession
@@ -236,7 +237,7 @@ class Runtime:
     def _meaning(self, held: Claim, error: Exception, bound: BoundLogger) -> Callable[[TenantSession], Job | None]:
         """What becomes of a job that ended with this error."""
         ours = isinstance(error, TuneloopError | Cancelled)
-        reason = (str(error) or "cancelled") if ours else describe(error)
+        reason = (str(error) or "cancelled") if ours or isinstance(error, ChildDied) else describe(error)
         if may_pass(error):
             bound.warning("job_waits", reason=error)
             return lambda session: wait(session, held, reason, at_least=wished_pause(error))

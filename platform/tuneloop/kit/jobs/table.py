@@ -11,6 +11,7 @@ from sqlmodel import Field
 
 from tuneloop.kit.clock import now
 from tuneloop.kit.columns import text_enum
+from tuneloop.kit.jobs.job import Job
 from tuneloop.kit.tenancy import Row, Tenant
 
 
@@ -59,6 +60,10 @@ class JobRow(Tenant, table=True):
     created_at: datetime = Field(default_factory=now)
     started_at: datetime | None = None
     finished_at: datetime | None = None
+
+    @property
+    def title(self) -> str:
+        return Job.title_of(self.name)
 
     @property
     def next_try_at(self) -> datetime | None:

@@ -2,7 +2,7 @@
 
 from email.utils import parseaddr
 
-from litestar.datastructures import FormMultiDict
+from litestar.datastructures import FormMultiDict, UploadFile
 from pydantic import ValidationError
 
 from tuneloop.clients.schemas import Contact
@@ -28,6 +28,14 @@ def required(form: FormMultiDict, key: str, what: str, *, longest: int = 2000) -
     if not text:
         raise InvalidInput(f"{what} is missing; fill it in and send the form again", field=key)
     return text
+
+
+def sent_file(form: FormMultiDict, key: str = "file") -> UploadFile:
+    """Raises InvalidInput when none was chosen."""
+    sent = form.get(key)
+    if not isinstance(sent, UploadFile) or not sent.filename:
+        raise InvalidInput("choose a file", param=key)
+    return sent
 
 
 def people(form: FormMultiDict, key: str) -> list[dict[str, str]]:

@@ -77,4 +77,4 @@ class JobsPage(Controller):
         job_id: FromPath[UUID],
     ) -> Redirect:
         row = cancel_job(session, principal=principal, job_id=job_id)
-        return back_to("/jobs", f"{row.name} stops at its next heartbeat.")
+        return back_to("/jobs", f"Stopped, or about to stop: {row.title}.")

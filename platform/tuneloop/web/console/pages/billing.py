@@ -80,6 +80,7 @@ class BillingPage(Controller):
             request,
             "billing/billing.html",
             account=account,
+            emulated=settings_of(request).stripe_is_emulated,
             live=is_live(settings_of(request), account),
             offers=offers,
             closes=closes,

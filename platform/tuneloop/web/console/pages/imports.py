@@ -4,7 +4,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from litestar import Controller, Response, get, post
-from litestar.datastructures import FormMultiDict, UploadFile
+from litestar.datastructures import FormMultiDict
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
@@ -22,7 +22,7 @@ from tuneloop.kit.tenancy import TenantSession
 from tuneloop.registry.service import contract_of, find_model
 from tuneloop.tables import Pool, RegisteredModel, Role, Upload
 from tuneloop.web.console.flash import back_to
-from tuneloop.web.console.forms import optional
+from tuneloop.web.console.forms import optional, sent_file
 from tuneloop.web.console.render import page
 
 POOLS: Final = {
@@ -63,9 +63,7 @@ class ImportPage(Controller):
         client: FromPath[str],
         model: FromPath[str],
     ) -> Response[Any]:
-        sent = form.get("file")
-        if not isinstance(sent, UploadFile):
-            raise InvalidInput("choose a file", param="file")
+        sent = sent_file(form)
         upload = keep_upload(
             session,
             principal=principal,

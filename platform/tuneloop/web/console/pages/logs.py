@@ -3,7 +3,7 @@
 from typing import Any
 
 from litestar import Controller, Response, get, post
-from litestar.datastructures import FormMultiDict, UploadFile
+from litestar.datastructures import FormMultiDict
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
@@ -20,7 +20,7 @@ from tuneloop.kit.tenancy import TenantSession
 from tuneloop.registry.service import aliases, find_model, list_versions
 from tuneloop.tables import Alias, RegisteredModel, Role
 from tuneloop.web.console.flash import back_to
-from tuneloop.web.console.forms import optional
+from tuneloop.web.console.forms import optional, sent_file
 from tuneloop.web.console.render import page
 
 
@@ -48,9 +48,7 @@ class LogPage(Controller):
         client: FromPath[str],
         model: FromPath[str],
     ) -> Response[Any]:
-        found, sent = find_model(session, client=client, model=model), form.get("file")
-        if not isinstance(sent, UploadFile):
-            raise InvalidInput("choose a file", param="file")
+        found, sent = find_model(session, client=client, model=model), sent_file(form)
         choice = Choice(text=optional(form, "text_column") or None, answer=optional(form, "answer_column") or None)
         try:
             report = import_log(
