@@ -44,7 +44,7 @@ from tuneloop_bot.action_ids import Act, Field, Form, Metadata, Ref
 from tuneloop_bot.blocks.alerts import snooze_of, until
 from tuneloop_bot.blocks.parts import button, buttons, theirs
 from tuneloop_bot.ephemeral_reply import EphemeralReply
-from tuneloop_bot.labelling import ask_next, label_item, skip_item
+from tuneloop_bot.labelling import ask_first, ask_next, label_item, skip_item
 from tuneloop_bot.payloads import Incoming
 from tuneloop_reports.service import approve as approve_report
 from tuneloop_reports.service import set_note
@@ -253,19 +253,21 @@ def label_first(action: ActionContext) -> EphemeralReply:
     alert_id = action.ref.alert
     assert alert_id is not None
     alert = find_alert(action.session, alert_id)
-    return ask_next(action.session, action.principal, model_of_id(action.session, alert.model_id))
+    model = model_of_id(action.session, alert.model_id)
+    return ask_first(action.session, action.principal, model, action.settings.site_url)
 
 
 def label(action: ActionContext) -> EphemeralReply:
-    return label_item(action.session, action.principal, action.ref)
+    return label_item(action.session, action.principal, action.ref, action.settings.site_url)
 
 
 def skip(action: ActionContext) -> EphemeralReply:
-    return skip_item(action.session, action.principal, action.ref)
+    return skip_item(action.session, action.principal, action.ref, action.settings.site_url)
 
 
 def label_next(action: ActionContext) -> EphemeralReply:
-    return ask_next(action.session, action.principal, model_of_id(action.session, action.ref.model))
+    model = model_of_id(action.session, action.ref.model)
+    return ask_next(action.session, action.principal, model, action.settings.site_url)
 
 
 def wrong_answer(action: ActionContext) -> EphemeralReply:

@@ -29,7 +29,7 @@ from tuneloop_bot.installations import installations
 from tuneloop_bot.labelling import ask_next
 from tuneloop_bot.pending_approvals import open_questions
 from tuneloop_bot.report_view import report_view, reports_asked_for
-from tuneloop_bot.views import cycle_view, data_at_hand
+from tuneloop_bot.views import cycle_view, data_of
 
 MOST_REPORTS = 8
 MOST_BLOCKS_OF_QUESTIONS = 30
@@ -103,10 +103,11 @@ def rollback(action: ActionContext, rest: str) -> EphemeralReply:
 def label(action: ActionContext, rest: str) -> EphemeralReply:
     action.principal.require(Role.OPERATOR)
     if rest:
-        return ask_next(action.session, action.principal, _model(action.session, rest))
+        return ask_next(action.session, action.principal, _model(action.session, rest), action.settings.site_url)
     for row in sorted(portfolio(action.session), key=lambda row: -row.labels_due):
         if row.labels_due:
-            return ask_next(action.session, action.principal, _model(action.session, f"{row.client}/{row.model}"))
+            model = _model(action.session, f"{row.client}/{row.model}")
+            return ask_next(action.session, action.principal, model, action.settings.site_url)
     return EphemeralReply("Nothing waits for a label.")
 
 
@@ -214,11 +215,11 @@ def _questions(
 def _question(action: ActionContext, cycle: RetrainingCycle) -> list[Block]:
     view = cycle_view(action.session, cycle)
     if view.promotion is not None:
-        return candidate_message(view).blocks
+        return candidate_message(view, site=action.settings.site_url).blocks
     if cycle.alert_id is not None:
         return [ours(f"*Retrain {code(view.model)}?*"), *cycle_lines(view), *retrain_buttons(view)]
     model = action.session.get_one(RegisteredModel, cycle.model_id)
-    data = data_at_hand(action.session, model)
+    data = data_of(action.session, cycle)
     hourly, currency = action.settings.compute_hourly, action.settings.currency
     effort = effort_of(action.session, model, examples=data.training, hourly=hourly, currency=currency)
     return retrain_message(view, data, effort).blocks

@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from sqlmodel import Session, col, or_, select
+from sqlmodel import Session
 
-from tuneloop.kit.clock import now
 from tuneloop.kit.errors import TuneloopError
 from tuneloop.kit.principal import Principal
 from tuneloop.kit.settings import Settings
@@ -12,8 +11,7 @@ from tuneloop.kit.tenancy import TenantSession
 from tuneloop.monitoring.portfolio import portfolio
 from tuneloop.registry.service import full_name
 from tuneloop.retraining.evidence import in_words
-from tuneloop.retraining.states import ENDED
-from tuneloop.tables import Alert, AlertState, RegisteredModel, RetrainingCycle, Role, SlackInstallation
+from tuneloop.tables import Alert, RegisteredModel, RetrainingCycle, Role, SlackInstallation
 from tuneloop_bot.action_ids import Act, Ref
 from tuneloop_bot.blocks.alerts import alert_buttons
 from tuneloop_bot.blocks.cycles import cycle_lines
@@ -25,6 +23,7 @@ from tuneloop_bot.identities import new_identity_link, principal_of
 from tuneloop_bot.pending_approvals import open_questions
 from tuneloop_bot.report_view import report_view, waiting_reports
 from tuneloop_bot.views import CycleView, cycle_view
+from tuneloop_bot.what_waits import alerts_without_an_answer, what_waits
 
 MOST_QUESTIONS, MOST_ALERTS, MOST_REPORTS, MOST_QUEUES, MOST_MODELS = 8, 5, 5, 5, 30
 """They fit into the hundred blocks of a view."""
@@ -50,18 +49,16 @@ def _blocks(session: Session, principal: Principal, site: str) -> list[Block]:
     mine = [session.get_one(RetrainingCycle, each.cycle_id) for each in open_questions(session)]
     rows = portfolio(session)
     may = principal.may(Role.OPERATOR)
-    blocks = [header("What waits for you")]
+    blocks = [header("What waits for you"), ours(what_waits(session, rows).words)]
     for cycle in mine[:MOST_QUESTIONS]:
         blocks += _question(cycle_view(session, cycle), may=may)
-    alerts = _without_an_answer(session)
+    alerts = alerts_without_an_answer(session)
     for alert in alerts[:MOST_ALERTS]:
         blocks += _alert(session, alert, may=may)
     reports = [report_view(session, report, site) for report in waiting_reports(session)]
     for report in reports[:MOST_REPORTS]:
         asks = ours(f"*Send the report of {code(report.client)} for {report.month}?*")
         blocks += [asks, *(report_buttons(report) if may else [])]
-    if not (mine or alerts or reports):
-        blocks.append(ours(_nothing(sum(row.open_alerts for row in rows))))
     due = [row for row in rows if row.labels_due]
     for row in due[:MOST_QUEUES]:
         press = button("Label", Act.LABEL_NEXT, Ref(model=row.model_id), place=str(row.model_id))
@@ -71,31 +68,11 @@ def _blocks(session: Session, principal: Principal, site: str) -> list[Block]:
     return [*blocks, divider(), header("Your models"), *(shown or [context("None yet.")])]
 
 
-def _nothing(alerts: int) -> str:
-    if not alerts:
-        return "Nothing waits for a decision."
-    which = "The open alert is" if alerts == 1 else f"The {alerts} open alerts are"
-    return f"Nothing waits for a decision. {which} put off, or being mended."
-
-
 def _question(view: CycleView, *, may: bool) -> list[Block]:
     if view.promotion is not None and view.promotion.decision is None:
         lines = [ours(f"*Promote {code(view.candidate or '')}?*"), *_evidence(view), *_reasons(view)]
         return [*lines, *pending(view.promotion), *(promotion_buttons(view) if may else [])]
     return [ours(f"*Retrain {code(view.model)}?*"), *cycle_lines(view), *(retrain_buttons(view) if may else [])]
-
-
-def _without_an_answer(session: Session) -> list[Alert]:
-    """Open alerts that nobody has silenced and no cycle mends; the longest open first."""
-    mending = select(RetrainingCycle.alert_id).where(
-        col(RetrainingCycle.alert_id).is_not(None), col(RetrainingCycle.state).not_in(ENDED)
-    )
-    query = select(Alert).where(
-        Alert.state == AlertState.OPEN,
-        or_(col(Alert.snoozed_until).is_(None), col(Alert.snoozed_until) < now()),
-        col(Alert.id).not_in(mending),
-    )
-    return list(session.exec(query.order_by(col(Alert.opened_at))))
 
 
 def _alert(session: Session, alert: Alert, *, may: bool) -> list[Block]:

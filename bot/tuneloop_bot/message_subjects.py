@@ -30,7 +30,7 @@ from tuneloop_bot.blocks.reminders import call_message, escalation_message, remi
 from tuneloop_bot.blocks.reports import report_message
 from tuneloop_bot.pending_approvals import call_about, question_of
 from tuneloop_bot.report_view import report_view
-from tuneloop_bot.views import alert_view, cycle_view, data_at_hand
+from tuneloop_bot.views import alert_view, cycle_view, data_of
 
 
 class MessageSubject(StrEnum):
@@ -79,7 +79,7 @@ def _cycle(session: Session, kind: MessageSubject, cycle_id: UUID, settings: Set
     if kind is MessageSubject.FAILURE:
         return failed_message(view, site=settings.site_url)
     model = session.get_one(RegisteredModel, cycle.model_id)
-    data = data_at_hand(session, model)
+    data = data_of(session, cycle)
     effort = effort_of(
         session, model, examples=data.training, hourly=settings.compute_hourly, currency=settings.currency
     )

@@ -24,16 +24,20 @@ from tuneloop.retraining.schemas import CycleRead
 from tuneloop.retraining.service import has_newer
 from tuneloop.review.labels import same, waiting
 from tuneloop.tables import (
+    AdapterVersion,
     Alert,
     AlertEvent,
     Alias,
     Client,
+    CycleState,
     Example,
     Pool,
     Prediction,
     RegisteredModel,
     RetrainingCycle,
     ReviewItem,
+    Snapshot,
+    SnapshotItem,
 )
 
 EXAMPLES = CHANGED = 3
@@ -54,10 +58,12 @@ class WrongAnswer:
 
 @dataclass(frozen=True)
 class Data:
+    """What a retrain would use, or, once it is proposed, what it uses. `waiting` is None where that is past."""
+
     training: int
     new: int
     golden: int
-    waiting: int
+    waiting: int | None
 
 
 class CycleView(CycleRead):
@@ -152,10 +158,10 @@ def _asked(session: Session, table: ComparisonTable) -> dict[str, str]:
 
 def alert_view(session: Session, alert: Alert, *, hourly: float, currency: str) -> AlertView:
     model = session.get_one(RegisteredModel, alert.model_id)
-    data = data_at_hand(session, model)
     happened = events_of(session, alert.id)
     query = select(RetrainingCycle).where(RetrainingCycle.alert_id == alert.id)
     cycle = session.exec(query.order_by(col(RetrainingCycle.created_at).desc()).limit(1)).one_or_none()
+    data = data_at_hand(session, model) if cycle is None else data_of(session, cycle)
     return AlertView(
         row=alert,
         model=full_name(session, model),
@@ -197,6 +203,25 @@ def failures(session: Session, model: RegisteredModel, *, before: datetime, fall
 def last_words(messages: list[dict[str, Any]]) -> str:
     questions = [message["content"] for message in messages if message["role"] == "user"]
     return str(questions[-1]) if questions else ""
+
+
+def data_of(session: Session, cycle: RetrainingCycle) -> Data:
+    """The snapshots that the question is about: they are what they were when it was asked and answered."""
+    training, golden = (
+        session.get(Snapshot, each) if each else None for each in (cycle.training_snapshot_id, cycle.golden_snapshot_id)
+    )
+    parent = session.get(AdapterVersion, cycle.parent_version_id) if cycle.parent_version_id else None
+    query = select(func.count(col(SnapshotItem.id))).where(SnapshotItem.snapshot_id == cycle.training_snapshot_id)
+    if parent is not None:
+        seen = select(SnapshotItem.example_id).where(SnapshotItem.snapshot_id == parent.snapshot_id)
+        query = query.where(col(SnapshotItem.example_id).not_in(seen))
+    asked = cycle.state is CycleState.PROPOSED
+    return Data(
+        training=training.size if training else 0,
+        new=session.exec(query).one(),
+        golden=golden.size if golden else 0,
+        waiting=waiting(session, ReviewItem.model_id == cycle.model_id) if asked else None,
+    )
 
 
 def data_at_hand(session: Session, model: RegisteredModel) -> Data:

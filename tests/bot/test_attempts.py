@@ -47,11 +47,17 @@ def test_the_alert_s_message_and_the_candidate_s_end_with_why_and_what_next(nort
     assert "*What next*" in words
     assert "next_step:retrain" in alert.actions
     assert "approve_retrain" not in alert.actions, "the same again is not a next step"
+    north.click("Otto", alert, "label_first")
+    assert "What is the right answer?" in shown(north.told("Otto")[-1].content)
     candidate = about(north, "Candidate meadow/support@v1.3")
     words = shown(candidate.content)
     assert "Attempt 3 of up to 3: `trained again with" in words
     assert "91 % (84\u201395 %, n=120) →\n*82 % (74\u201388 %, n=120)*" in words, "the numbers stay"
     assert "promote" not in candidate.actions
+    assert words.count("to 43 %") == 1, "one number for one fact"
+    assert len(words) < 3000, "it fits a phone"
+    assert "*What next*" in words
+    assert "open_page:Look at everything that was measured" in candidate.actions
     with database.unit(north.agency.id) as session:
         posted = session.exec(select(SlackMessage).where(SlackMessage.subject_kind == "candidate")).all()
         assert [each.subject_id == made.cycle_id for each in posted] == [False], "of the third attempt only"

@@ -1,5 +1,6 @@
 """Approve, reject, promote, override and roll back from Slack, through signed requests against the real app."""
 
+import re
 from uuid import UUID
 
 import pytest
@@ -9,10 +10,11 @@ from tests.bot.office import Office, shown
 from tests.support.cycles import Workshop
 from tests.support.factories import owner_of
 from tuneloop.identity.service import members, remove_member
+from tuneloop.kit.clock import now
 from tuneloop.registry.service import point
 from tuneloop.retraining.jobs import DeployCandidate, TrainCandidate
 from tuneloop.stats.outcome import Outcome
-from tuneloop.tables import Alias, ApprovalKind, CycleState, JobRow, Plan, RetrainingCycle
+from tuneloop.tables import Alias, ApprovalKind, CycleState, Example, JobRow, Plan, Pool, RetrainingCycle
 from tuneloop.tables import Client as ClientRow
 from tuneloop_local.emulators.slack.client import EmulatorMessage
 
@@ -56,10 +58,16 @@ def test_an_approval_starts_the_training_and_the_message_says_who_when_and_from_
     assert _state(north, cycle_id) is CycleState.APPROVED
     assert _jobs(north, TrainCandidate.name) == 1
     assert "Approved. The training begins." in shown(north.told("Otto")[-1].content)
+    with north.database.unit(north.agency.id) as session:
+        for example in session.exec(select(Example).where(Example.pool == Pool.GOLDEN)).all()[:3]:
+            example.deleted_at = now()
+    north.tick()
     (now_so,) = [each for each in north.messages() if each.ts == question.ts]
     assert now_so.actions == []
     assert "Approved by `Otto`" in shown(now_so.content)
     assert "from `slack`" in shown(now_so.content)
+    decided_on = re.compile(r"\*(?:Training data|Golden set)\*\n([^\n]+)")
+    assert decided_on.findall(shown(now_so.content)) == decided_on.findall(shown(question.content)) != []
     (event,) = [event for event in north.audit() if event.action == "approval.approved"]
     assert (event.actor_name, event.origin) == ("Otto", "slack")
 

@@ -22,6 +22,7 @@ from tuneloop.retraining.approvals import questions
 from tuneloop.stats.intervals import Rate
 from tuneloop.tables import (
     Alert,
+    AlertLevel,
     AlertState,
     BaseModel,
     Client,
@@ -40,8 +41,8 @@ from tuneloop.tables import (
     SlackMessage,
     User,
 )
-from tuneloop_bot.blocks.digest import waits
 from tuneloop_bot.message_sync import mail_to, refresh
+from tuneloop_bot.what_waits import Waiting
 
 NASTY = "<!channel> *bold* <https://evil.example|free> & `x` \u202egnp.exe"
 RATE = {"value": 0.87, "n": 100, "low": 0.79, "high": 0.92}
@@ -63,13 +64,16 @@ def alert_world(north: Office, database: Database, base: BaseModel) -> World:
         session.get_one(SlackInstallation, world.row(SlackInstallation).id).removed_at = now()
         session.delete(session.get_one(SlackMessage, world.row(SlackMessage).id))
         alert = session.get_one(Alert, world.row(Alert).id)
-        alert.summary = f"Accuracy fell. Most of it: {NASTY}."
+        alert.level, alert.summary = AlertLevel.WARN, "Accuracy fell from 87 % to 70 %."
         alert.evidence = {
             "baseline": RATE,
             "current": {**RATE, "value": 0.7, "low": 0.6, "high": 0.78},
             "series": {"accuracy": [point(5, 43), point(12, 35)]},
             "fallen": ["order"],
             "categories": {"order": RATE},
+            "false_alarms_a_year": 0.05,
+            "doubts": [f"Most labels are by {NASTY}, new here."],
+            "wrong": [str(place) for place in range(24)],
         }
     north.tick()
     return world
@@ -90,11 +94,14 @@ def test_an_alert_shows_rates_with_n_a_picture_and_everybody_s_words_literally(
     assert message.actions == ["approve_retrain", "label_first", "snooze", "no_problem"]
     words = shown(message.content)
     assert "87 % (79\u201392 %, n=100)" in words
-    (said,) = [block["text"] for block in message.content["blocks"] if "Accuracy fell" in str(block)]
+    (said,) = [block["text"] for block in message.content["blocks"] if "Accuracy on sampled" in str(block)]
     assert (said["type"], said["emoji"]) == ("plain_text", False)
     assert "<!channel> *bold*" in said["text"]
     assert "\\u202egnp.exe" in said["text"]
     assert "<!channel>" not in message.text
+    assert words.count("70 % (60") == 1, "one number for one fact"
+    assert "would come less than once in 20 years" in words
+    assert "Plainly counted, 76 of 100 labelled answers were right" in words
     (image,) = [block for block in message.content["blocks"] if block["type"] == "image"]
     assert image["alt_text"].endswith("5 Nov 86 % (74-93 %, n=50); 12 Nov 70 % (56-81 %, n=50)")
     file = north.client.state()["teams"][north.team]["files"][image["slack_file"]["id"]]
@@ -370,6 +377,9 @@ def test_home_shows_what_waits_for_me(north: Office, workshop: Workshop) -> None
         north.client.act("open_home", team=north.team, user=north.people[who])
         north.work()
         home = north.client.state()["teams"][north.team]["homes"][north.people[who]]
+        north.say(who, "week")
+        for place in (shown(home), shown(north.told(who)[-1].content)):
+            assert "*1 question* waits for an answer." in place
         assert "Retrain `acme/support`?" in shown(home)
         assert ("approve_retrain" in str(home)) is may
 
@@ -398,7 +408,9 @@ def test_a_monthly_report_gets_a_note_and_is_sent_once(north: Office, database: 
     assert "Sent by `Otto`" in shown(sent.content)
 
 
-def test_nothing_waits_is_never_said_beside_an_open_alert() -> None:
-    assert waits(0, 0) == "Nothing waits for you."
-    assert waits(0, 2) == "*2 alerts* are open."
-    assert waits(1, 1) == "*1 question* waits. *1 alert* is open."
+def test_nothing_waits_is_never_said_beside_what_does() -> None:
+    assert Waiting(0, 0, 0, 0, 0).words == "Nothing waits for you."
+    assert Waiting(0, 0, 2, 0, 0).words == "*2 alerts* are put off or being mended."
+    assert Waiting(1, 1, 0, 2, 14).words == (
+        "*1 question* waits for an answer. *1 alert* is open. *2 reports* can be sent. *14 answers* wait for a label."
+    )

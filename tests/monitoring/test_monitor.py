@@ -35,7 +35,7 @@ def test_an_alert_says_what_fell_how_sure_and_on_how_many(
     assert alert.summary.startswith(
         "Accuracy on sampled traffic fell from 90 % (83\u201394 %, n=100) to 50 % (38\u201362 %, n=60)."
     )
-    assert "less than 5 % of years" in alert.summary
+    assert "such an alarm would come less than once in 20 years" in alert.summary
     assert "Most of it: rental." in alert.summary
     evidence = alert.evidence
     assert (evidence["baseline"]["n"], evidence["current"]["n"]) == (100, 60)

@@ -106,8 +106,8 @@ def _northwind(maker: Maker, agency: Agency) -> tuple[RegisteredModel, UUID, UUI
     maker.schedules(model)
     before, after = Rate(run.correct, run.n), Rate(46, 60)
     summary = (
-        "Accuracy on sampled traffic fell from 87 % (81-92 %, n=150) to 77 % (65-86 %, n=60). A model that had not "
-        "changed would raise such an alarm in less than 5 % of years. Most of it: warranty."
+        "Accuracy on sampled traffic fell from 87 % (81-92 %, n=150) to 77 % (65-86 %, n=60). If the model had not "
+        "changed, such an alarm would come less than once in 20 years. Most of it: warranty."
     )
     alert = Alert(
         client_id=model.client_id,

@@ -6,6 +6,7 @@ from typing import Any
 from tuneloop.kit import figures
 from tuneloop.kit.clock import now
 from tuneloop.monitoring.alert_kinds import ALERT_KINDS
+from tuneloop.monitoring.alert_words import weighted, without_figures
 from tuneloop.retraining.recipe import Recipe, further_in_words
 from tuneloop.tables import Alert, AlertLevel, AlertState, CycleState
 from tuneloop_bot.action_ids import Act, Ref
@@ -40,7 +41,7 @@ def alert_message(view: AlertView) -> MessageContent:
     lead = [
         header(f"{view.model}: {alert.kind.value.replace('_', ' ')}"),
         ours(f"{level} for {code(view.client)} since {when(alert.opened_at)}"),
-        theirs(alert.summary),
+        theirs(without_figures(alert)),
         *_figures(alert.evidence),
     ]
     blocks = [
@@ -77,7 +78,9 @@ def _figures(evidence: dict[str, Any]) -> list[Block]:
         for name in evidence.get("fallen", [])[:4]
         if name in now_so
     ]
-    return pairs([*rows, *fallen])
+    counted = {"current", "wrong"} <= evidence.keys()
+    note = weighted(evidence["current"], len(evidence["wrong"])) if counted else None
+    return [*pairs([*rows, *fallen]), *([context(note)] if note else [])]
 
 
 def _examples(examples: list[WrongAnswer]) -> list[Block]:

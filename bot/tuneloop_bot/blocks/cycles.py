@@ -1,5 +1,6 @@
 """Messages about a cycle: the question whether to retrain, its progress, the candidate, what became of it."""
 
+import re
 from typing import Literal
 
 from tuneloop.evaluation.schemas import ChangedItem
@@ -23,6 +24,7 @@ from tuneloop_bot.blocks.parts import (
     cut,
     divider,
     header,
+    link,
     ours,
     pairs,
     theirs,
@@ -45,6 +47,7 @@ REASONS = {
     "manual": "somebody asked for it",
     "import": "an adapter that was trained elsewhere",
 }
+_RATES = re.compile(r"^([^:;→]+): [^;]*→[^;]*, \d+ fixed, \d+ broken; ")
 RUNNING = {
     CycleState.APPROVED: "waiting for a worker",
     CycleState.TRAINING: "training",
@@ -78,13 +81,13 @@ def further(view: CycleView) -> list[Block]:
 
 
 def at_hand(data: Data, effort: Effort) -> list[tuple[str, str]]:
-    """What a retrain would use, and cost."""
+    """What a retrain would use and cost; once that is decided, what it was decided on."""
     takes = effort.in_words if effort.minutes is not None else "not timed here yet"
+    now = [] if data.waiting is None else [("*Waiting for a label*", f"{data.waiting}"), ("*Compute*", takes)]
     return [
-        ("*Data at hand*", f"{counted(data.training, 'example')}, {data.new} of them new"),
+        ("*Training data*", f"{counted(data.training, 'example')}, {data.new} of them new"),
         ("*Golden set*", counted(data.golden, "example")),
-        ("*Waiting for a label*", f"{data.waiting}"),
-        ("*Compute*", takes),
+        *now,
     ]
 
 
@@ -136,15 +139,15 @@ def candidate_message(view: CycleView, *, site: str | None = None) -> MessageCon
         blocks = [
             *lead,
             *why(view.diagnosis),
-            *evidence_table(view.evidence),
-            divider(),
+            *(pairs([(f"*{row.title}*", _measured(row)) for row in view.evidence.rows]) if view.evidence else []),
             *_after(view, name),
             *what_next(view, site=site),
+            *_page(view, site),
         ]
         return MessageContent(f"Candidate {name} was turned down: {view.diagnosis.summary}", blocks)
     blocks = [
         *lead,
-        *([theirs("\n".join(f"• {reason}" for reason in view.reasons))] if view.reasons else []),
+        *([theirs("\n".join(f"• {conclusion(reason)}" for reason in view.reasons))] if view.reasons else []),
         *evidence_table(view.evidence),
         *_changed(view, "fixed", ":white_check_mark: *Fixed*"),
         *_changed(view, "broken", ":warning: *Broken*"),
@@ -152,8 +155,18 @@ def candidate_message(view: CycleView, *, site: str | None = None) -> MessageCon
         *_after(view, name),
         *what_next(view, site=site),
         *promotion_buttons(view),
+        *(_page(view, site) if view.state is CycleState.REJECTED else []),
     ]
     return MessageContent(f"Candidate {name} is ready: {view.outcome or 'first version'}".replace("_", " "), blocks)
+
+
+def conclusion(reason: str) -> str:
+    """A reason of the gate without the rates and counts that the table beside it shows."""
+    return _RATES.sub(r"\1: ", reason)
+
+
+def _page(view: CycleView, site: str | None) -> list[Block]:
+    return buttons(link("Look at everything that was measured", f"{site}/cycles/{view.id}")) if site else []
 
 
 def failed_message(view: CycleView, *, site: str | None = None) -> MessageContent:
@@ -179,6 +192,8 @@ def _after(view: CycleView, name: str) -> list[Block]:
         lines.append(ours(f":rocket: {code(name)} is in production since {when(view.updated_at)}."))
     elif view.state is CycleState.ROLLED_BACK:
         lines.append(ours(f":rewind: {code(name)} was rolled back {when(view.updated_at)}."))
+    elif view.state is CycleState.REJECTED and view.diagnosis is None and not view.again:
+        lines.append(context(f"The version in service stays. To try again: {code(f'/tuneloop retrain {view.model}')}"))
     elif view.over:
         lines.append(context(f":arrows_counterclockwise: Another candidate is tried: attempt {view.attempt + 1}."))
     elif view.state is CycleState.FAILED:

@@ -8,7 +8,7 @@ from tuneloop.monitoring.schemas import PortfolioRow
 from tuneloop.tables import MonitorStatus
 from tuneloop_bot.blocks.content import MessageContent
 from tuneloop_bot.blocks.parts import Block, code, context, counted, divider, header, ours
-from tuneloop_bot.pending_approvals import open_questions
+from tuneloop_bot.what_waits import what_waits
 
 MARKS = {
     MonitorStatus.OK: ":large_green_circle:",
@@ -22,14 +22,13 @@ MOST = 40
 
 def digest_message(session: Session) -> MessageContent:
     rows = portfolio(session)
-    questions, alerts = len(open_questions(session)), sum(row.open_alerts for row in rows)
     counts = {status: sum(row.status is status for row in rows) for status in MonitorStatus}
     words = ", ".join(f"{count} {status.value.replace('_', ' ')}" for status, count in counts.items() if count)
     return MessageContent(
         f"Your week: {words or 'no models yet'}",
         [
             header("Your week"),
-            ours(f"*{counted(len(rows), 'model')}*: {words or 'none yet'}. {waits(questions, alerts)}"),
+            ours(f"*{counted(len(rows), 'model')}*: {words or 'none yet'}. {what_waits(session, rows).words}"),
             divider(),
             *(model_line(row) for row in rows[:MOST]),
             *([context(f"… and {len(rows) - MOST} more")] if len(rows) > MOST else []),
@@ -44,10 +43,3 @@ def model_line(row: PortfolioRow) -> Block:
     due = f" · {row.labels_due} to label" if row.labels_due else ""
     state = f"{MARKS[row.status]} {code(f'{row.client}/{row.model}')} {row.status.value.replace('_', ' ')}"
     return ours(f"{state} · {accuracy}{due}")
-
-
-def waits(questions: int, alerts: int) -> str:
-    """Never "nothing" beside an open alert."""
-    asked = f"*{counted(questions, 'question')}* {'waits' if questions == 1 else 'wait'}." if questions else ""
-    open_ones = f"*{counted(alerts, 'alert')}* {'is' if alerts == 1 else 'are'} open." if alerts else ""
-    return " ".join(filter(None, (asked, open_ones))) or "Nothing waits for you."

@@ -9,6 +9,7 @@ from tuneloop.evaluation.service import rate_of
 from tuneloop.kit import figures
 from tuneloop.monitoring.accuracy import agrees, chart_of, labels_are_trusted, rests_on_one_week
 from tuneloop.monitoring.alert_series import accuracy_series, category_series, reports_series
+from tuneloop.monitoring.alert_words import NOT_A_SAMPLE, by_chance, weighted
 from tuneloop.monitoring.alerts import AlertFinding
 from tuneloop.monitoring.rates import pooled
 from tuneloop.registry.service import policy_of
@@ -35,7 +36,8 @@ def accuracy_finding(session: Session, model: RegisteredModel, monitor: Monitor,
     doubts = doubts_about(labels, one_week=rests_on_one_week(chart), confirmed=_confirmed(readings))
     sentences = [
         f"Accuracy on sampled traffic fell from {describe(chart.baseline)} to {figures.rate(current)}.",
-        f"A model that had not changed would raise such an alarm in less than {100 * rate:.0f} % of years.",
+        *filter(None, [weighted(current, len(labels.detail["wrong"]))]),
+        by_chance(rate),
         *([f"Most of it: {', '.join(fallen)}."] if fallen else []),
         *doubts,
     ]
@@ -74,7 +76,7 @@ def category_finding(session: Session, model: RegisteredModel, monitor: Monitor,
     moves = "; ".join(f"{name} from {describe(before[name])} to {describe(recent[name])}" for name in names)
     sentences = [
         f"Accuracy on sampled traffic fell in {moves}.",
-        f"Unchanged, any category would raise such an alarm in less than {100 * rate:.0f} % of years.",
+        by_chance(rate, "the categories"),
         *doubts,
     ]
     return AlertFinding(
@@ -104,9 +106,7 @@ def reports_finding(session: Session, monitor: Monitor, readings: Readings) -> A
         kind=AlertKind.REPORTS,
         level=AlertLevel.WARN,
         summary=(
-            f"Users report more answers: {figures.rate(now, 1)}, where it was {figures.rate(before, 1)}. "
-            "Who reports is not a random sample, so this says nothing about accuracy: look at what was reported, and "
-            "label sampled answers."
+            f"Users report more answers: {figures.rate(now, 1)}, where it was {figures.rate(before, 1)}. {NOT_A_SAMPLE}"
         ),
         evidence={
             "baseline": before,
