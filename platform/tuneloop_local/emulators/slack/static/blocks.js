@@ -154,7 +154,7 @@ function input(block, on) {
 
 function drawn(block, on) {
   switch (block.type) {
-    case "header": return el("h3", {}, words(block.text, on.names));
+    case "header": return el("h2", {}, words(block.text, on.names));
     case "divider": return el("hr");
     case "image": return image(block, on);
     case "input": return input(block, on);

@@ -24,7 +24,7 @@ function names(team) {
 
 function ask(confirm, go) {
   show(el("form", { method: "dialog" },
-    el("h3", {}, confirm.title.text), el("p", {}, confirm.text.text),
+    el("h2", {}, confirm.title.text), el("p", {}, confirm.text.text),
     el("div", { class: "actions end" },
       el("button", { class: "button" }, confirm.deny.text),
       el("button", { class: `button ${confirm.style ?? "primary"}`, onclick: go }, confirm.confirm.text))), "confirm");
@@ -42,9 +42,9 @@ function side(team) {
   $("side").replaceChildren(
     el("label", {}, "Workspace", choice(Object.values(state.teams).map((each) => [each.id, each.name]), at.team, (id) => pick({ team: id, user: null, channel: null }))),
     el("label", {}, "You are", choice(Object.values(team.people).filter((each) => !each.bot).map((each) => [each.id, each.name]), at.user, (id) => pick({ user: id }))),
-    el("h4", {}, "Channels"),
+    el("h2", {}, "Channels"),
     ...mine.filter((each) => !each.direct).map((each) => link(`# ${each.name}`, each.id === at.channel && !at.home, () => pick({ channel: each.id, home: false }))),
-    el("h4", {}, "App"),
+    el("h2", {}, "App"),
     link("Tuneloop · Home", at.home, async () => { pick({ home: true }); await act("open_home", { team: at.team, user: at.user }); }),
     ...mine.filter((each) => each.direct).map((each) => link("Tuneloop · Messages", each.id === at.channel && !at.home, () => pick({ channel: each.id, home: false }))),
     el("p", { class: "tools" },
@@ -64,7 +64,7 @@ function form(title, fields, go) {
     event.preventDefault();
     $("dialog").close();
     go(Object.fromEntries(new FormData(event.target)));
-  } }, el("h3", {}, title), ...inputs, el("div", { class: "actions end" }, el("button", { class: "button primary" }, "Add"))), "form");
+  } }, el("h2", {}, title), ...inputs, el("div", { class: "actions end" }, el("button", { class: "button primary" }, "Add"))), "form");
 }
 
 const addPerson = () => form("Add a person", [["name", "Name"], ["email", "E-mail"]], (given) => act("add_person", { team: at.team, ...given }));
@@ -132,7 +132,7 @@ function modal(team) {
     event.preventDefault();
     act("submit", { team: at.team, user: at.user, view: view.id, values: Object.fromEntries(new FormData(event.target)) });
   } },
-    el("h3", {}, view.body.title.text), blocks(view.body.blocks, on),
+    el("h2", {}, view.body.title.text), blocks(view.body.blocks, on),
     view.errors[""] ? el("p", { class: "error" }, view.errors[""]) : null,
     el("div", { class: "actions end" },
       el("button", { type: "button", class: "button", onclick: () => act("close", { team: at.team, view: view.id }) }, view.body.close?.text ?? "Cancel"),
@@ -149,7 +149,7 @@ function consent() {
     const said = await act("allow", { query, team: at.team, user: at.user });
     if (said.ok) location.href = said.url;
   } },
-    el("h3", {}, `Tuneloop asks to join ${team.name}`),
+    el("h2", {}, `Tuneloop asks to join ${team.name}`),
     el("label", {}, "Workspace", choice(Object.values(state.teams).map((each) => [each.id, each.name]), at.team, (id) => { pick({ team: id, user: null }); consent(); })),
     el("label", {}, "as", choice(Object.values(team.people).filter((each) => !each.bot).map((each) => [each.id, each.name]), at.user, (id) => pick({ user: id }))),
     el("p", {}, "It will be able to:"), el("ul", {}, ...(query.scope ?? "").split(",").map((each) => el("li", {}, el("code", {}, each)))),
