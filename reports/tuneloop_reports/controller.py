@@ -47,10 +47,12 @@ class ReportController(Controller):
     path = "/api/v1"
     tags = ("reports",)
 
-    @get("/reports", role=Role.VIEWER, sync_to_thread=True)
-    def index(self, session: NamedDependency[TenantSession]) -> list[ReportBrief]:
-        """Reports of all clients, newest month first."""
-        return [_brief(report, client) for report, client in list_reports(session)]
+    @get("/reports", role=Role.CLIENT_VIEWER, sync_to_thread=True)
+    def index(
+        self, session: NamedDependency[TenantSession], principal: NamedDependency[Principal]
+    ) -> list[ReportBrief]:
+        """Reports of all clients, newest month first; a client's account sees those that were sent."""
+        return [_brief(*each) for each in list_reports(session, sent=sees_sent_alone(principal))]
 
     @post("/clients/{client:str}/reports/{month:str}", role=Role.OPERATOR, sync_to_thread=True)
     def prepare_report(
@@ -60,10 +62,17 @@ class ReportController(Controller):
         found = find_client(session, client)
         return _read(session, prepare(session, client=found, month=month), found)
 
-    @get("/clients/{client:str}/reports/{month:str}", role=Role.VIEWER, sync_to_thread=True)
-    def read(self, session: NamedDependency[TenantSession], client: FromPath[str], month: FromPath[str]) -> ReportRead:
+    @get("/clients/{client:str}/reports/{month:str}", role=Role.CLIENT_VIEWER, sync_to_thread=True)
+    def read(
+        self,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        client: FromPath[str],
+        month: FromPath[str],
+    ) -> ReportRead:
         """A report with everything that it shows."""
-        return _read(session, find_report(session, client=client, month=month), find_client(session, client))
+        report = find_report(session, client=client, month=month, sent=sees_sent_alone(principal))
+        return _read(session, report, find_client(session, client))
 
     @put("/clients/{client:str}/reports/{month:str}/note", role=Role.OPERATOR, sync_to_thread=True)
     def note(
@@ -98,27 +107,35 @@ class ReportController(Controller):
         approved = approve(session, principal=principal, report=report, digest=data.digest)
         return _read(session, approved, find_client(session, client))
 
-    @get("/clients/{client:str}/reports/{month:str}/pdf", role=Role.VIEWER, sync_to_thread=True)
+    @get("/clients/{client:str}/reports/{month:str}/pdf", role=Role.CLIENT_VIEWER, sync_to_thread=True)
     def pdf(
         self,
         request: HttpRequest,
         session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
         client: FromPath[str],
         month: FromPath[str],
     ) -> Response[bytes]:
         """The report as PDF."""
-        report = find_report(session, client=client, month=month)
+        report = find_report(session, client=client, month=month, sent=sees_sent_alone(principal))
         return pdf_answer(session, report, storage_of(request), f"{client}-{report.month}.pdf")
 
     @get(
         "/clients/{client:str}/reports/{month:str}/csv",
-        role=Role.VIEWER,
+        role=Role.CLIENT_VIEWER,
         sync_to_thread=True,
         media_type="text/csv; charset=utf-8",
     )
-    def numbers(self, session: NamedDependency[TenantSession], client: FromPath[str], month: FromPath[str]) -> str:
+    def numbers(
+        self,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        client: FromPath[str],
+        month: FromPath[str],
+    ) -> str:
         """The report's numbers as a table."""
-        return write_csv(report_content(session, find_report(session, client=client, month=month)))
+        report = find_report(session, client=client, month=month, sent=sees_sent_alone(principal))
+        return write_csv(report_content(session, report))
 
     @post("/clients/{client:str}/reports/{month:str}/links", role=Role.OPERATOR, sync_to_thread=True)
     def link(
@@ -211,6 +228,11 @@ def _brief(report: Report, client: Client) -> ReportBrief:
         approved_at=report.approved_at,
         delivered_at=report.delivered_at,
     )
+
+
+def sees_sent_alone(principal: Principal) -> bool:
+    """A client's account: what the agency still works on is not its."""
+    return not principal.may(Role.VIEWER)
 
 
 def _read(session: TenantSession, report: Report, client: Client) -> ReportRead:

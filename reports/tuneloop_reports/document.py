@@ -62,8 +62,13 @@ def brand(content: ReportContent) -> str:
 
 
 def ink_on(colour: str) -> str:
-    """Black or white, whichever stands out more (WCAG relative luminance)."""
+    """Black or white, whichever stands out more."""
+    light = luminance(colour)
+    return "#ffffff" if 1.05 / (light + 0.05) >= (light + 0.05) / 0.05 else "#000000"
+
+
+def luminance(colour: str) -> float:
+    """From 0 for black to 1 for white (WCAG 2.2, relative luminance)."""
     parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
     linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
-    light = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-    return "#ffffff" if 1.05 / (light + 0.05) >= (light + 0.05) / 0.05 else "#000000"
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

@@ -158,18 +158,20 @@ def recipients(session: Session, report: Report) -> list[ReportRecipient]:
     return [ReportRecipient(address, may_leave=place > 0) for place, address in enumerate(ordered)]
 
 
-def find_report(session: Session, *, client: str, month: str) -> Report:
+def find_report(session: Session, *, client: str, month: str, sent: bool = False) -> Report:
+    """With `sent`, only one that was: drafts are the agency's."""
     row = session.exec(
         select(Report).where(Report.client_id == find_client(session, client).id, Report.month == month)
     ).one_or_none()
-    if row is None:
+    if row is None or (sent and row.state is not ReportState.DELIVERED):
         raise NotFound("report", f"{client} {month}")
     return row
 
 
-def list_reports(session: Session, *, limit: int = 200) -> list[tuple[Report, Client]]:
-    """Newest month first."""
+def list_reports(session: Session, *, sent: bool = False, limit: int = 200) -> list[tuple[Report, Client]]:
+    """Newest month first; with `sent` only those that were."""
     query = select(Report, Client).join(Client, col(Client.id) == Report.client_id)
+    query = query.where(Report.state == ReportState.DELIVERED) if sent else query
     return list(session.exec(query.order_by(col(Report.month).desc(), col(Client.slug)).limit(limit)).all())
 
 

@@ -22,10 +22,11 @@ MOST_PIXELS = 4_000_000
 LOGO_SIZE = (800, 240)
 
 
-def style_of(session: Session, client_id: UUID | None) -> Style:
-    """The agency's style, with what the client's own changes in it."""
+def style_of(session: Session, client_id: UUID | None, *, agency_id: UUID | None = None) -> Style:
+    """The agency's style, with what the client's own changes in it. A session across agencies has to name one."""
     rows = session.exec(
         select(ReportStyle)
+        .where(*([ReportStyle.agency_id == agency_id] if agency_id else []))
         .where(or_(col(ReportStyle.client_id).is_(None), col(ReportStyle.client_id) == client_id))
         .order_by(col(ReportStyle.client_id).is_not(None))
     )

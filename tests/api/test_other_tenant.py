@@ -46,6 +46,7 @@ PUBLIC = {
     "GET /sign-in/provider/{slug}",
     "GET /sign-in/provider/back",
     "GET /assets/{name}",
+    "GET /brand/{colour}",
     "GET /mail/unsubscribe/{token}",
     "GET /r/{token}",
     "GET /r/{token}/report.pdf",

@@ -69,16 +69,19 @@ def connect_through_platform(request: HttpRequest, principal: Principal) -> tupl
 
 def card_link(request: HttpRequest, principal: Principal, client: str) -> str:
     service, payer, currency = _payer(request, principal, client)
-    return service.card_link(payer, back=_thanks(request), currency=currency)
+    return service.card_link(payer, back=_thanks(request, principal), currency=currency)
 
 
 def portal_link(request: HttpRequest, principal: Principal, client: str) -> str:
     service, payer, _ = _payer(request, principal, client)
-    return service.portal_link(service.customer(payer), back=_thanks(request))
+    return service.portal_link(service.customer(payer), back=_thanks(request, principal))
 
 
-def _thanks(request: HttpRequest) -> str:
-    return f"{settings_of(request).site_url}/billing/thanks"
+def _thanks(request: HttpRequest, principal: Principal) -> str:
+    """A page that has the agency's colours."""
+    with database_of(request).unit(principal.agency_id) as session:
+        slug = session.get_one(Agency, principal.agency_id).slug
+    return f"{settings_of(request).site_url}/billing/thanks?agency={slug}"
 
 
 def _may_connect(request: HttpRequest, principal: Principal) -> str:

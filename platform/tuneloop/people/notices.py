@@ -9,7 +9,7 @@ from tuneloop.email.service import EmailContent, mail_person
 from tuneloop.kit.ids import new_id
 from tuneloop.kit.principal import Principal
 from tuneloop.kit.settings import Settings
-from tuneloop.tables import ActorKind, Membership, User
+from tuneloop.tables import ActorKind, Agency, Membership, Role, User
 
 KIND = "account"
 
@@ -18,6 +18,14 @@ def memberships_of(session: Session, user: User) -> list[Membership]:
     """The eldest first."""
     query = select(Membership).where(Membership.user_id == user.id).order_by(col(Membership.created_at))
     return list(session.exec(query))
+
+
+def site_of(session: Session, user: User) -> str:
+    """What somebody knows their account by: to a client's viewer the agency, to everybody else the product."""
+    mine = memberships_of(session, user)
+    if len(mine) != 1 or mine[0].role is not Role.CLIENT_VIEWER:
+        return "Tuneloop"
+    return session.get_one(Agency, mine[0].agency_id).name
 
 
 def tell_everywhere(

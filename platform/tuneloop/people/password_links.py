@@ -15,7 +15,7 @@ from tuneloop.kit.ids import new_id
 from tuneloop.kit.principal import Principal
 from tuneloop.kit.settings import Settings
 from tuneloop.people.emails import changed_email, password_email
-from tuneloop.people.notices import mail_about_account, memberships_of, tell_everywhere
+from tuneloop.people.notices import mail_about_account, memberships_of, site_of, tell_everywhere
 from tuneloop.tables import PasswordLink, User
 
 KIND = "password_link"
@@ -51,9 +51,8 @@ def send_link(session: Session, settings: Settings, user: User, *, asked_by: str
     session.add(row)
     session.flush()
     url = f"{settings.site_url}/password?token={token.token}"
-    mail_about_account(
-        session, settings, user, f"{KIND}:{row.id}", password_email(row, url, asked_by=asked_by), kind=KIND
-    )
+    content = password_email(row, url, asked_by=asked_by, site=site_of(session, user))
+    mail_about_account(session, settings, user, f"{KIND}:{row.id}", content, kind=KIND)
     return row
 
 
@@ -96,7 +95,7 @@ def choose(session: Session, *, token: str, password: str, settings: Settings) -
     set_password(session, user, password)
     row.used_at = now()
     session.add(row)
-    tell_everywhere(session, settings, user, "password.reset", changed_email())
+    tell_everywhere(session, settings, user, "password.reset", changed_email(site_of(session, user)))
     return user
 
 
@@ -109,4 +108,4 @@ def change_own(session: Session, *, user: User, old: str, new: str, settings: Se
     if new == old:
         raise InvalidInput("that is the password you have; choose another one", field="new")
     set_password(session, user, new)
-    tell_everywhere(session, settings, user, "password.change", changed_email())
+    tell_everywhere(session, settings, user, "password.change", changed_email(site_of(session, user)))

@@ -9,6 +9,7 @@ from tuneloop.identity.request import HttpRequest, database_of, provide_principa
 from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.tables import Agency
+from tuneloop.web.console.brand import visitor_s_brand
 
 
 async def provide_form(request: HttpRequest) -> FormMultiDict:
@@ -23,6 +24,7 @@ async def provide_visitor(request: HttpRequest, form: NamedDependency[FormMultiD
 
 
 def provide_session(request: HttpRequest, principal: NamedDependency[Principal]) -> Iterator[TenantSession]:
+    visitor_s_brand(request)
     with database_of(request).unit(principal.agency_id, client_id=principal.client_id) as session:
         request.state.agency = session.get_one(Agency, principal.agency_id).name
         yield session

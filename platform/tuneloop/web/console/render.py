@@ -13,6 +13,7 @@ from tuneloop.kit.principal import Principal
 from tuneloop.stats.intervals import Rate
 from tuneloop.tables import Role
 from tuneloop.web.console.assets import asset_url
+from tuneloop.web.console.brand import visitor_s_brand
 from tuneloop.web.console.figures import figure
 from tuneloop.web.console.flash import COOKIE, forget, take
 
@@ -60,7 +61,7 @@ def page(request: HttpRequest, template: str, *, status: int = 200, **context: A
         csrf_token=request.state.get("csrf_token", ""),
         path=request.url.path,
         note=take(request),
-        **context,
+        **{"brand": visitor_s_brand(request)} | context,
     )
     answer = Response(text, media_type=MediaType.HTML, status_code=status, headers=dict(HEADERS))
     if COOKIE in request.cookies:

@@ -8,6 +8,7 @@ from litestar.types import ControllerRouterHandler
 
 from tuneloop.identity.request import known_visitor
 from tuneloop.web.console.assets import asset
+from tuneloop.web.console.brand import colours
 from tuneloop.web.console.dependencies import provide_form, provide_session, provide_visitor
 from tuneloop.web.console.pages.ab_tests import AbTestPage
 from tuneloop.web.console.pages.account import AccountPage
@@ -90,7 +91,7 @@ PAGES: Sequence[ControllerRouterHandler] = (
 def console_router() -> Router:
     return Router(
         "/",
-        route_handlers=[asset, *PAGES],
+        route_handlers=[asset, colours, *PAGES],
         dependencies={
             "form": Provide(provide_form),
             "principal": Provide(provide_visitor),

@@ -32,6 +32,7 @@ from tuneloop.tables import (
     Subscription,
     UseState,
 )
+from tuneloop.web.console.brand import brand_named
 from tuneloop.web.console.flash import back_to
 from tuneloop.web.console.forms import optional, required
 from tuneloop.web.console.render import page
@@ -124,9 +125,9 @@ class BillingPage(Controller):
         return back_to("/billing", "Disconnected; the key is forgotten. Plans go on being enforced.")
 
     @get("/thanks", public=True, sync_to_thread=True)
-    def thanks(self, request: HttpRequest) -> Response[str]:
+    def thanks(self, request: HttpRequest, agency: FromQuery[str] = "") -> Response[str]:
         """Where Stripe's pages lead a client back to."""
-        return page(request, "billing/thanks.html")
+        return page(request, "billing/thanks.html", brand=brand_named(request, agency))
 
     @post("/problems/{problem_id:uuid}", role=Role.ADMIN, sync_to_thread=True)
     def dismiss(

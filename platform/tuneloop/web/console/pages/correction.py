@@ -18,6 +18,7 @@ from tuneloop.registry.contract import Task
 from tuneloop.registry.service import contract_of
 from tuneloop.review.correction_links import correct_by_link, find_link
 from tuneloop.tables import Agency, Client, RegisteredModel, ShareLink
+from tuneloop.web.console.brand import brand_of
 from tuneloop.web.console.render import page
 
 TEMPLATE = "review/correction.html"
@@ -75,6 +76,7 @@ def _of(request: HttpRequest, token: str) -> Iterator[tuple[Session, ShareLink]]
     with database.all_agencies() as everywhere:
         found = find_link(everywhere, token)
         agency_id, client_id, link_id = found.agency_id, found.client_id, found.id
+        request.state.brand = brand_of(everywhere, agency_id, client_id)
     with database.unit(agency_id, client_id=client_id) as session:
         yield session, session.get_one(ShareLink, link_id)
 

@@ -15,6 +15,7 @@ from tuneloop.kit.errors import InvalidInput, NotAllowed, NotAuthenticated, TooM
 from tuneloop.people.desk import accept_at_desk
 from tuneloop.people.invitations import offer_of
 from tuneloop.people.password_links import choose, forgotten, owner_of_link
+from tuneloop.web.console.brand import brand_named, brand_of, brand_of_person
 from tuneloop.web.console.flash import back_to
 from tuneloop.web.console.forms import optional, required
 from tuneloop.web.console.render import page
@@ -53,8 +54,8 @@ class PasswordPage(Controller):
     include_in_schema = False
 
     @get("/forgotten", public=True, sync_to_thread=True)
-    def forget(self, request: HttpRequest) -> Response[str]:
-        return page(request, "people/forgotten.html", sent=False)
+    def forget(self, request: HttpRequest, agency: FromQuery[str] = "") -> Response[str]:
+        return page(request, "people/forgotten.html", sent=False, brand=brand_named(request, agency))
 
     @post("/forgotten", public=True, status_code=200, sync_to_thread=True)
     def send(self, request: HttpRequest, form: NamedDependency[FormMultiDict]) -> Response[str]:
@@ -62,7 +63,8 @@ class PasswordPage(Controller):
         email, settings = required(form, "email", "the e-mail address", longest=320), settings_of(request)
         with database_of(request).all_agencies() as session:
             forgotten(session, email=email, settings=settings)
-        return page(request, "people/forgotten.html", sent=True, minutes=settings.password_link_minutes)
+        brand = brand_named(request, optional(form, "at"))
+        return page(request, "people/forgotten.html", sent=True, minutes=settings.password_link_minutes, brand=brand)
 
     @get(public=True, sync_to_thread=True)
     def ask(self, request: HttpRequest, token: FromQuery[str] = "") -> Response[str]:
@@ -75,10 +77,12 @@ class PasswordPage(Controller):
         try:
             password = twice(form)
             with database_of(request).all_agencies() as session:
+                _, person = owner_of_link(session, token)
+                brand = brand_of_person(session, person.id)
                 choose(session, token=token, password=password, settings=settings_of(request))
         except InvalidInput as refused:
             return _password(request, token, problem=refused.message, status=422)
-        return back_to("/sign-in", "Your new password is set. Sign in with it.")
+        return back_to(brand.sign_in if brand else "/sign-in", "Your new password is set. Sign in with it.")
 
 
 def require_own_form(request: HttpRequest) -> None:
@@ -106,12 +110,14 @@ def _invitation(
 ) -> Response[str]:
     with database_of(request).all_agencies() as session:
         offer = offer_of(session, token)
-        return page(
-            request, "people/invitation.html", status=status, offer=offer, token=token, problem=problem, name=name
-        )
+        client = offer.client.id if offer.client else None
+        brand = brand_of(session, offer.agency.id, client) if client else None
+        context = {"offer": offer, "token": token, "problem": problem, "name": name}
+        return page(request, "people/invitation.html", status=status, brand=brand, **context)
 
 
 def _password(request: HttpRequest, token: str, *, status: int = 200, problem: str = "") -> Response[str]:
     with database_of(request).all_agencies() as session:
         _, person = owner_of_link(session, token)
-        return page(request, "people/password.html", status=status, person=person, token=token, problem=problem)
+        context = {"person": person, "token": token, "problem": problem, "brand": brand_of_person(session, person.id)}
+        return page(request, "people/password.html", status=status, **context)

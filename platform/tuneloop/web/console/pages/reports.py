@@ -20,7 +20,7 @@ from tuneloop.tables import Role
 from tuneloop.web.console.flash import back_to
 from tuneloop.web.console.forms import people
 from tuneloop.web.console.render import page
-from tuneloop_reports.controller import storage_of
+from tuneloop_reports.controller import sees_sent_alone, storage_of
 from tuneloop_reports.document import Medium, write_html
 from tuneloop_reports.i18n import Translator
 from tuneloop_reports.links import new_link, revoke_links
@@ -49,13 +49,15 @@ class ReportPages(Controller):
     path = "/reports"
     include_in_schema = False
 
-    @get(role=Role.VIEWER, sync_to_thread=True)
-    def index(self, request: HttpRequest, session: NamedDependency[TenantSession]) -> Response[str]:
+    @get(role=Role.CLIENT_VIEWER, sync_to_thread=True)
+    def index(
+        self, request: HttpRequest, session: NamedDependency[TenantSession], principal: NamedDependency[Principal]
+    ) -> Response[str]:
         last_month = Month.of(now(), zone_of_agency(session)).previous
         return page(
             request,
             "reports/index.html",
-            reports=list_reports(session),
+            reports=list_reports(session, sent=sees_sent_alone(principal)),
             clients=list_clients(session),
             last_month=str(last_month),
         )
@@ -133,15 +135,16 @@ class ReportPages(Controller):
         )
         return _saved(client)
 
-    @get("/{client:str}/{month:str}", role=Role.VIEWER, sync_to_thread=True)
+    @get("/{client:str}/{month:str}", role=Role.CLIENT_VIEWER, sync_to_thread=True)
     def read(
         self,
         request: HttpRequest,
         session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
         client: FromPath[str],
         month: FromPath[str],
     ) -> Response[str]:
-        report = find_report(session, client=client, month=month)
+        report = find_report(session, client=client, month=month, sent=sees_sent_alone(principal))
         content = report_content(session, report)
         return page(
             request,
@@ -159,16 +162,18 @@ class ReportPages(Controller):
             over=content.end <= now(),
         )
 
-    @get("/{client:str}/{month:str}/view", role=Role.VIEWER, sync_to_thread=True)
+    @get("/{client:str}/{month:str}/view", role=Role.CLIENT_VIEWER, sync_to_thread=True)
     def view(
         self,
         request: HttpRequest,
         session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
         client: FromPath[str],
         month: FromPath[str],
     ) -> Response[str]:
         """As the client sees it in the browser."""
-        content = report_content(session, find_report(session, client=client, month=month))
+        report = find_report(session, client=client, month=month, sent=sees_sent_alone(principal))
+        content = report_content(session, report)
         logo = storage_of(request).read(content.style.logo) if content.style.logo else None
         text = write_html(content, medium=Medium.BROWSER, logo=logo)
         return Response(text, media_type=MediaType.HTML, headers=dict(HEADERS))

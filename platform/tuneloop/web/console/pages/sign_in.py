@@ -26,6 +26,7 @@ from tuneloop.kit.errors import InvalidInput, NotAllowed, NotAuthenticated, TooM
 from tuneloop.kit.http import waiting
 from tuneloop.kit.principal import Principal
 from tuneloop.tables import Role
+from tuneloop.web.console.brand import brand_named, visitor_s_brand
 from tuneloop.web.console.flash import back_to
 from tuneloop.web.console.forms import optional
 from tuneloop.web.console.pages.joining import require_own_form
@@ -37,14 +38,19 @@ class SignInPage(Controller):
     include_in_schema = False
 
     @get("/sign-in", public=True, sync_to_thread=True)
-    def ask(self, request: HttpRequest, next: FromQuery[str] = "/") -> Response[Any]:  # noqa: A002 - the query's name
+    def ask(
+        self,
+        request: HttpRequest,
+        next: FromQuery[str] = "/",  # noqa: A002 - the query's name
+        agency: FromQuery[str] = "",
+    ) -> Response[Any]:
         """Where nobody can sign in yet, the first page is the one that sets everything up."""
-        return back_to("/setup") if _door(request) is Door.FIRST else _form(request, next)
+        return back_to("/setup") if _door(request) is Door.FIRST else _form(request, next, at=agency)
 
     @post("/sign-in", public=True)
     async def enter(self, request: HttpRequest, form: NamedDependency[FormMultiDict]) -> Response[Any]:
         require_own_form(request)
-        email, agency, following = (optional(form, key) for key in ("email", "agency", "next"))
+        email, agency, following, at = (optional(form, key) for key in ("email", "agency", "next", "at"))
         password = form.get("password")
 
         def work() -> Browser:
@@ -61,25 +67,25 @@ class SignInPage(Controller):
         try:
             browser = await at_password_desk(request, email, work)
         except (NotAuthenticated, NotAllowed, TooManyAttempts) as refused:
-            answer = _form(request, following, status=refused.status, email=email, problem=refused.message)
+            answer = _form(request, following, status=refused.status, email=email, problem=refused.message, at=at)
             answer.headers.update(waiting(refused))
             return answer
         except InvalidInput as several:
             homes = several.details.get("agencies", [])
-            return _form(request, following, status=422, email=email, problem=several.message, agencies=homes)
+            return _form(request, following, status=422, email=email, problem=several.message, agencies=homes, at=at)
         except SecondFactorNeeded as needed:
-            return _code(request, following, needed.step)
+            return _code(request, following, needed.step, at=at)
         return _entered(request, following, browser)
 
     @post("/sign-in/code", public=True)
     async def prove(self, request: HttpRequest, form: NamedDependency[FormMultiDict]) -> Response[Any]:
         require_own_form(request)
         keys, following, sealed = settings_of(request).secret_key, optional(form, "next"), optional(form, "step")
-        code = optional(form, "code", longest=40)
+        code, at = optional(form, "code", longest=40), optional(form, "at")
         try:
             step = Step.opened(sealed, keys)
         except NotAuthenticated as over:
-            return _form(request, following, status=over.status, problem=over.message)
+            return _form(request, following, status=over.status, problem=over.message, at=at)
 
         def work() -> Browser:
             with database_of(request).all_agencies() as session:
@@ -88,7 +94,7 @@ class SignInPage(Controller):
         try:
             browser = await at_password_desk(request, step.email, work)
         except (NotAuthenticated, NotAllowed, TooManyAttempts, SecondFactorNeeded) as refused:
-            answer = _code(request, following, sealed, status=refused.status, problem=refused.message)
+            answer = _code(request, following, sealed, status=refused.status, problem=refused.message, at=at)
             answer.headers.update(waiting(refused))
             return answer
         return _entered(request, following, browser, recovery=is_recovery_code(code))
@@ -96,9 +102,10 @@ class SignInPage(Controller):
     @post("/sign-out", role=Role.CLIENT_VIEWER, without_second_factor=True, sync_to_thread=True)
     def leave(self, request: HttpRequest, principal: NamedDependency[Principal]) -> Redirect:
         del principal
+        brand = visitor_s_brand(request)
         with database_of(request).all_agencies() as session:
             sign_out(session, token=request.cookies.get(COOKIE, ""))
-        answer = back_to("/sign-in", "You are signed out.")
+        answer = back_to(brand.sign_in if brand else "/sign-in", "You are signed out.")
         answer.delete_cookie(COOKIE)
         return answer
 
@@ -110,8 +117,11 @@ def _entered(request: HttpRequest, following: str, browser: Browser, *, recovery
     return answer
 
 
-def _code(request: HttpRequest, following: str, step: str, *, status: int = 200, problem: str = "") -> Response[str]:
-    return page(request, "sign_in_code.html", status=status, next=own_path(following), step=step, problem=problem)
+def _code(
+    request: HttpRequest, following: str, step: str, *, status: int = 200, problem: str = "", at: str = ""
+) -> Response[str]:
+    context = {"next": own_path(following), "step": step, "problem": problem, "brand": brand_named(request, at)}
+    return page(request, "sign_in_code.html", status=status, **context)
 
 
 def _form(
@@ -122,7 +132,9 @@ def _form(
     email: str = "",
     problem: str = "",
     agencies: list[str] | None = None,
+    at: str = "",
 ) -> Response[str]:
+    """`at` names the agency whose colours it has."""
     return page(
         request,
         "sign_in.html",
@@ -132,6 +144,7 @@ def _form(
         problem=problem,
         agencies=agencies or [],
         door=_door(request),
+        brand=brand_named(request, at),
     )
 
 
