@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import hypothesis
 import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
@@ -28,8 +27,6 @@ from tuneloop_local.engines import EngineUrls, engines
 
 def pytest_configure() -> None:
     keep_to_loopback()
-    hypothesis.settings.register_profile("without_timing", deadline=None)
-    hypothesis.settings.load_profile("without_timing")
 
 
 @pytest.fixture(scope="session")

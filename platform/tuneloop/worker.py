@@ -37,6 +37,7 @@ HANDLERS: Mapping[Queue, Sequence[str]] = {
     ),
     Queue.SLOW: (
         "tuneloop.erasure.handlers",
+        "tuneloop.evaluation.handlers",
         "tuneloop.monitoring.external_handlers",
         "tuneloop.monitoring.handlers",
         "tuneloop.retention.handlers",

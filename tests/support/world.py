@@ -66,6 +66,8 @@ from tuneloop.tables import (
     Pool,
     Prediction,
     Reading,
+    RecordedAnswer,
+    Recording,
     RegisteredModel,
     RetrainingCycle,
     ReviewItem,
@@ -244,6 +246,9 @@ def make_world(
         messages=[{"role": "user", "content": "How long does it take?"}],
     )
     upload = Upload(**mine, model_id=model.id, name="a.csv", size=9, content=compress(b"text,label\n"), added_by="Ann")
+    recording = Recording(
+        **mine, model_id=model.id, version_id=version.id, requests=1, currency="USD", started_by="Ann", ended_at=now()
+    )
     user = User(email=f"ann@{agency.slug}-{client_slug}.example", name="Ann")
     former = User(email=f"fred@{agency.slug}-{client_slug}.example", name="Fred")
     approval = Approval(
@@ -284,6 +289,16 @@ def make_world(
         prediction,
         example,
         SnapshotItem(**mine, snapshot_id=snapshot.id, example_id=example.id, position=0),
+        recording,
+        RecordedAnswer(
+            **mine,
+            version_id=version.id,
+            recording_id=recording.id,
+            example_id=example.id,
+            cache_key="k",
+            answer="order",
+            answered_at=now(),
+        ),
         upload,
         Feedback(**mine, model_id=model.id, prediction_id=prediction.id, kind=FeedbackKind.ERROR),
         run,

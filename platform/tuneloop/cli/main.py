@@ -41,6 +41,7 @@ ENTRIES = {
     "client": Entry("clients", "The clients of your agency.", OBJECTS),
     "model": Entry("models", "Registered models: contract, policy, aliases.", OBJECTS),
     "version": Entry("versions", "Versions of a model: lineage, proofs, files.", OBJECTS),
+    "migration": Entry("migration", "From a model that a service hosts to one of your own, step by step.", OBJECTS),
     "base": Entry("bases", "Base models that models are built on.", OBJECTS, more=processes.base),
     "dataset": Entry("datasets", "Examples: training, golden and rolling sets.", OBJECTS),
     "review": Entry("review", "The review queue: what people are asked to label, and what they said.", OBJECTS),

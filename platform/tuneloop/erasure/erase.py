@@ -38,7 +38,7 @@ from tuneloop.tables import (
     VersionAlias,
 )
 
-ALSO: Final[Mapping[str, tuple[str, ...]]] = {"eval_answer": ("cache_key",)}
+ALSO: Final[Mapping[str, tuple[str, ...]]] = {"eval_answer": ("cache_key",), "recorded_answer": ("cache_key",)}
 """What is no text but would bring an erased row back: an answer that is taken again for the same question."""
 PEOPLE: Final = {("prediction", "end_user"), ("feedback", "reporter")}
 """Who asked gets another name instead of none: figures count people."""

@@ -10,7 +10,7 @@ from sqlmodel import Session
 from tuneloop.evaluation.disagreements import TrafficDisagreements, describe, weigh
 from tuneloop.evaluation.golden_exposure import Renewal, note_looks, renew
 from tuneloop.evaluation.schemas import ChangedItem, ComparedRow, ComparisonTable
-from tuneloop.evaluation.service import answers_of, rate_of
+from tuneloop.evaluation.service import NOT_RECORDED, answers_of, rate_of
 from tuneloop.kit.errors import Conflict
 from tuneloop.registry.contract import Task
 from tuneloop.registry.policy import Policy
@@ -39,6 +39,18 @@ class GoldenResults:
     production: Sequence[EvalAnswer]
     candidate: Sequence[EvalAnswer]
     renewal: Renewal
+    not_recorded: int = 0
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences about which items were used."""
+        if not self.not_recorded:
+            return self.renewal.reasons
+        left_out = (
+            f"{self.not_recorded} golden {'item is' if self.not_recorded == 1 else 'items are'} left out: the service "
+            "was gone before its answers were recorded."
+        )
+        return [*self.renewal.reasons, left_out]
 
 
 def measure(
@@ -51,10 +63,10 @@ def measure(
     """
     _same_conditions(session, production, candidate)
     old, new = answers_of(session, production), answers_of(session, candidate)
+    gone = {answer.example_id for answer in old if answer.detail == NOT_RECORDED}
     model = session.get_one(RegisteredModel, cycle.model_id)
-    renewal = renew(
-        session, cycle=cycle, items=[answer.example_id for answer in old], share=policy_of(model).renewed_share
-    )
+    items = [answer.example_id for answer in old if answer.example_id not in gone]
+    renewal = renew(session, cycle=cycle, items=items, share=policy_of(model).renewed_share)
     old = [answer for answer in old if answer.example_id in renewal.used]
     new = [answer for answer in new if answer.example_id in renewal.used]
     strata = stratify(
@@ -63,7 +75,7 @@ def measure(
         target=target,
         hallucinated=None if _sorts(model) else Flags(_flags(old, "hallucinated"), _flags(new, "hallucinated")),
     )
-    return GoldenResults(strata, old, new, renewal)
+    return GoldenResults(strata, old, new, renewal, len(gone))
 
 
 def _sorts(model: RegisteredModel) -> bool:
@@ -125,7 +137,7 @@ def compare_runs(
         candidate_digest=candidate.digest,
         table=dict(table),
         outcome=verdict.outcome,
-        reasons=[*verdict.reasons, *measured.renewal.reasons],
+        reasons=[*verdict.reasons, *measured.notes],
         labels_needed=verdict.labels_needed if verdict.outcome is Outcome.NEED_MORE_LABELS else None,
     )
     session.add(comparison)

@@ -89,7 +89,8 @@ async def _ask_patiently(
         except ServiceRefuses as refused:
             raise InvalidInput(
                 f"the service of {route.name} can't be asked: {refused.problem}; give it another key with "
-                "'tuneloop version change-external', or look at the account there"
+                "'tuneloop version change-external', or look at the account there; if the model is gone for good, "
+                "enter its last day with --ends-on"
             ) from refused
         except _MAY_PASS as away:
             failures += 1
@@ -103,4 +104,10 @@ async def _ask(http: httpx.AsyncClient, server: ExternalServer, route: Route, co
     decoding = route.contract.decoding
     asked = Ask(tuple(conversation), max_tokens=decoding.max_tokens, temperature=decoding.temperature)
     reply = await ask_whole(http, server, route, asked)
-    return Given(label_said(route.contract, reply.text), reply.certainty.confidence, reply.certainty.margin)
+    return Given(
+        label_said(route.contract, reply.text),
+        reply.certainty.confidence,
+        reply.certainty.margin,
+        prompt_tokens=reply.prompt_tokens,
+        completion_tokens=reply.completion_tokens,
+    )

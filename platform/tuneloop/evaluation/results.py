@@ -20,12 +20,17 @@ Conversation = Sequence[Message]
 
 @dataclass(frozen=True)
 class Given:
-    """What a version answered to one item; `problem` says why it did not. Confidence is None where nobody tells it."""
+    """What a version answered to one item; `problem` says why it did not. Confidence is None where nobody tells it.
+
+    Tokens are those that an external version's service has counted, and asks money for.
+    """
 
     text: str
     confidence: float | None
     margin: float | None
     problem: str = ""
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
 
 
 def cache_key(manifest_digest: str, conversation: Conversation) -> str:

@@ -19,6 +19,10 @@ UNANSWERED = "not answered: "
 """Begins the detail of an item that could not be asked, such as one longer than the context; it counts as wrong."""
 
 
+NOT_RECORDED = f"{UNANSWERED}its service is gone, and the answer was not recorded"
+"""Such an item says nothing about the version, so it counts nowhere."""
+
+
 @dataclass(frozen=True)
 class ItemResult:
     """One answered and scored example."""
@@ -45,13 +49,25 @@ def record_run(
     reused: int,
     seconds: float,
 ) -> EvalRun:
-    """Store a complete run. The items must be those of the snapshot, in its order."""
+    """Store a complete run. The items must be those of the snapshot, in its order.
+
+    Its figures are of those items that the version could be asked, or was while its service lasted.
+
+    Raises:
+        Conflict, InvalidInput: the items are not the snapshot's, or nothing is left to count.
+    """
     expected = [example.id for example in snapshot_examples(session, snapshot)]
     if [result.example_id for result in results] != expected:
         raise Conflict("the results are not those of the snapshot's examples; evaluate again")
     if not results:
         raise InvalidInput("an evaluation needs at least one example; import a golden set first")
-    right = Counter(result.category for result in results if result.correct)
+    counted = [result for result in results if result.detail != NOT_RECORDED]
+    if not counted:
+        raise InvalidInput(
+            f"the service behind v{version.number} is gone and none of its answers to the golden set were recorded, so "
+            "nothing can be compared with it"
+        )
+    right = Counter(result.category for result in counted if result.correct)
     run = EvalRun(
         client_id=version.client_id,
         model_id=version.model_id,
@@ -59,13 +75,13 @@ def record_run(
         snapshot_id=snapshot.id,
         digest=version.digest,
         engine=definition_of(version).engine,
-        correct=sum(result.correct for result in results),
-        hallucinated=sum(result.hallucinated for result in results),
-        n=len(results),
+        correct=sum(result.correct for result in counted),
+        hallucinated=sum(result.hallucinated for result in counted),
+        n=len(counted),
         reused=reused,
         categories={
             category: {"correct": right[category], "n": n}
-            for category, n in sorted(Counter(result.category for result in results).items())
+            for category, n in sorted(Counter(result.category for result in counted).items())
         },
         seconds=seconds,
     )

@@ -151,8 +151,8 @@ def _end_in_words(endpoint: ExternalEndpoint, left: int) -> str:
         )
     days = f"{left} {'day' if left == 1 else 'days'}"
     return (
-        f"{host} stops answering for {endpoint.model_name} in {days}, on {day}. Train a version here that is proven "
-        "against its answers, while it still gives any: propose a retrain."
+        f"{host} stops answering for {endpoint.model_name} in {days}, on {day}. Record its answers while it "
+        "gives any, and train a version here that is proven against them: the model's page Migration leads through it."
     )
 
 

@@ -1,7 +1,7 @@
 """External versions: a service that speaks OpenAI's protocol answers for a model."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -127,6 +127,11 @@ def find_endpoint(session: Session, version: AdapterVersion) -> ExternalEndpoint
     if found is None:
         raise NotFound("external version", f"v{version.number}")
     return found
+
+
+def is_over(endpoint: ExternalEndpoint, *, at: datetime | None = None) -> bool:
+    """Whether its last day has come. A service that does not answer just now may do so tomorrow."""
+    return endpoint.ends_on is not None and endpoint.ends_on <= (at or now()).date()
 
 
 def endpoints_of(session: Session, model_id: UUID) -> list[ExternalEndpoint]:

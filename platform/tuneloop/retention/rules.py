@@ -30,6 +30,7 @@ from tuneloop.tables import (
     OneTimeLink,
     PasswordLink,
     Prediction,
+    RecordedAnswer,
     RegisteredModel,
     RetrainingCycle,
     ReviewItem,
@@ -62,7 +63,8 @@ def rules(session: Session, settings: Settings, *, agency_id: UUID, at: datetime
     for model in session.exec(select(RegisteredModel)):
         days = Policy.model_validate(model.policy).keep_predictions_days or settings.keep_predictions_days
         before = _before(session, model.client_id, at - timedelta(days=days))
-        yield Rule("predictions", Prediction, _answers(model.id, before))
+        parts = ((RecordedAnswer, col(RecordedAnswer.prediction_id)),)
+        yield Rule("predictions", Prediction, _answers(model.id, before), parts)
     for client_id in (None, *session.exec(select(Client.id))):
         before = _before(session, client_id, at - timedelta(days=settings.keep_jobs_days))
         yield Rule("jobs", JobRow, _jobs(client_id, before))

@@ -6,8 +6,9 @@ The item counts are the normal-approximation power calculation, inverted.
 """
 
 import math
-from statistics import NormalDist
 from typing import NamedTuple
+
+from scipy import stats
 
 from tuneloop.stats.control_charts import smallest_detectable_drop
 
@@ -53,4 +54,4 @@ def items_to_separate(
 
 
 def _z(tail: float) -> float:
-    return -NormalDist().inv_cdf(tail)
+    return float(stats.norm.isf(tail))

@@ -51,6 +51,7 @@ from tuneloop.tables.monitoring import (
 )
 from tuneloop.tables.oidc import OidcProvider
 from tuneloop.tables.predictions import Arm, Feedback, FeedbackKind, FeedbackState, Prediction
+from tuneloop.tables.recording import RecordedAnswer, Recording
 from tuneloop.tables.registry import (
     AdapterVersion,
     Alias,
@@ -179,6 +180,8 @@ __all__ = [
     "Prediction",
     "Reading",
     "ReconcileFinding",
+    "RecordedAnswer",
+    "Recording",
     "RecoveryCode",
     "RegisteredModel",
     "Report",

@@ -37,6 +37,7 @@ from tuneloop.kit.request_bodies import DEFAULT_BYTES, RequestBodies
 from tuneloop.kit.security_headers import security_headers
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.storage import Storage
+from tuneloop.migration.controller import MigrationController
 from tuneloop.monitoring.alert_controller import AlertController
 from tuneloop.monitoring.controller import MonitoringController
 from tuneloop.monitoring.health_controller import HealthController
@@ -107,6 +108,7 @@ API: Sequence[ControllerRouterHandler] = (
     NextStepController,
     DeploymentController,
     ExternalController,
+    MigrationController,
     AbTestController,
     PromptController,
     JobController,

@@ -5,6 +5,7 @@ import time
 from collections import Counter
 
 from tuneloop.evaluation.equality import same_answer
+from tuneloop.evaluation.service import NOT_RECORDED
 from tuneloop.kit.jobs.runtime import JobContext, handles
 from tuneloop.predictions.gate_holdout import gate_queries
 from tuneloop.registry.contract import Task
@@ -30,6 +31,7 @@ def find_disagreements(context: JobContext, job: FindDisagreements) -> None:
             return
         model = session.get_one(RegisteredModel, cycle.model_id)
         contract, base = contract_of(model), session.get_one(BaseModel, model.base_id)
+        fewest = policy_of(model).fewest_queries
         queries = gate_queries(session, cycle=cycle, model=model, limit=policy_of(model).disagreement_queries)
         conversations = [
             tuple(Message.model_validate(message) for message in prediction.messages) for prediction in queries
@@ -43,11 +45,11 @@ def find_disagreements(context: JobContext, job: FindDisagreements) -> None:
     old, new = answer_all(context, exams, conversations, base, stage="answering recent traffic as")
     pairs: list[GatePair] = []
     agreed: Counter[str] = Counter()
-    # What neither version can be asked says nothing about them.
+    # What neither version can be asked, or a service that is gone was not, says nothing about them.
     asked = [
         (prediction, old[was].text, new[would].text)
         for prediction, was, would in zip(queries, exams[0].keys, exams[1].keys, strict=True)
-        if not (old[was].problem and new[would].problem)
+        if not (old[was].problem and new[would].problem) and old[was].problem != NOT_RECORDED
     ]
     for prediction, before, after in asked:
         if same_answer(contract, before, after):
@@ -61,6 +63,11 @@ def find_disagreements(context: JobContext, job: FindDisagreements) -> None:
         if cycle is None:
             return
         note_seconds(session, cycle, disagree=time.monotonic() - started)
+        if exams[0].over and len(asked) < fewest:
+            # Too little of its traffic was recorded: the golden set judges alone.
+            advance(session, cycle, CycleState.COMPARED, principal=context.principal, queries=len(asked))
+            start_step(session, cycle, CompareCandidate)
+            return
         session.add(
             DisagreementRun(
                 client_id=cycle.client_id,

@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from tuneloop.evaluation.external import ask_service
+from tuneloop.evaluation.recording import recorded_answers
 from tuneloop.evaluation.results import Conversation, Given, cache_key
-from tuneloop.evaluation.service import known_answers
+from tuneloop.evaluation.service import NOT_RECORDED, known_answers
 from tuneloop.gateway.routes import Route, route_of
 from tuneloop.kit.jobs.runtime import JobContext
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.registry.contract import Definition, Task
+from tuneloop.registry.external import endpoint_of, is_over
 from tuneloop.registry.service import definition_of, manifest_of
 from tuneloop.tables import AdapterVersion, BaseModel, Prediction, RegisteredModel
 from tuneloop_workers.evaluation.runner import LocalRunner, Runner
@@ -20,13 +22,17 @@ from tuneloop_workers.serving.answer import EngineAnswer
 
 @dataclass(frozen=True)
 class Exam:
-    """One version to examine, and the answers it has given already; `keys` by conversation."""
+    """One version to examine, and the answers it has given already; `keys` by conversation.
+
+    `over`: its service is gone, so there will be no others.
+    """
 
     version: AdapterVersion
     route: Route
     definition: Definition
     keys: list[str]
     known: dict[str, Given]
+    over: bool = False
 
 
 def exam_of(
@@ -34,7 +40,11 @@ def exam_of(
 ) -> Exam:
     keys = [cache_key(version.digest, conversation) for conversation in conversations]
     known = {key: Given(row.answer, row.confidence, row.margin) for key, row in known_answers(session, keys).items()}
-    return Exam(version, route_of(session, model, version), definition_of(version), keys, known)
+    over = False
+    if (endpoint := endpoint_of(session, version.id)) is not None:
+        known = recorded_answers(session, version, keys) | known
+        over = is_over(endpoint)
+    return Exam(version, route_of(session, model, version), definition_of(version), keys, known, over)
 
 
 def with_own_answers(exam: Exam, predictions: Sequence[Prediction]) -> Exam:
@@ -95,6 +105,8 @@ def _answer(
         context.check()
 
     asked = list(missing.values())
+    if runner is None and exam.over:
+        return exam.known | dict.fromkeys(missing, Given("", None, None, NOT_RECORDED))
     if runner is None:
         said = ask_service(context.settings, exam.route, asked, progress) if asked else []
         return exam.known | dict(zip(missing, said, strict=True))

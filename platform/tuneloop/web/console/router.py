@@ -27,6 +27,7 @@ from tuneloop.web.console.pages.imports import ImportPage
 from tuneloop.web.console.pages.joining import InvitationPage, PasswordPage
 from tuneloop.web.console.pages.links import AnswerPage, SlackLinkPage
 from tuneloop.web.console.pages.logs import LogPage
+from tuneloop.web.console.pages.migration import MigrationPage
 from tuneloop.web.console.pages.models import ModelPage
 from tuneloop.web.console.pages.people import KeysPage, MembersPage
 from tuneloop.web.console.pages.plans import PlansPage
@@ -58,6 +59,7 @@ PAGES: Sequence[ControllerRouterHandler] = (
     NewModelPage,
     ModelPage,
     ExternalPage,
+    MigrationPage,
     ConnectPage,
     AlertPage,
     CyclePage,

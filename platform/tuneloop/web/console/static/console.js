@@ -91,15 +91,6 @@ for (const zones of document.querySelectorAll("[data-own-zone]")) {
   if ([...zones.options].some((each) => each.value === own)) zones.value = own;
 }
 
-// ---- choose all of a list, or none
-document.addEventListener("click", (event) => {
-  const button = event.target.closest("[data-choose-all]");
-  if (!button) return;
-  const boxes = [...document.querySelectorAll(`input[type=checkbox][name="${CSS.escape(button.dataset.chooseAll)}"]`)];
-  const all = boxes.some((box) => !box.checked);
-  for (const box of boxes) box.checked = all;
-});
-
 // ---- copy a snippet
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");
@@ -144,8 +135,7 @@ function follow(place) {
     source.close();
     location.reload();
   });
-  // Before, not when the page is left: a reload would call off the way to the page that was asked for.
-  addEventListener("beforeunload", () => source.close());
+  addEventListener("pagehide", () => source.close());
 }
 
 function enliven(within) {
