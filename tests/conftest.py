@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 from tests.support.browser import chromium
 from tests.support.factories import make_agency, make_client, make_key
 from tests.support.loopback import keep_to_loopback
+from tests.support.network_in_transactions import FOUND, watch_transactions
 from tests.support.web_application import web_application
 from tuneloop.kit.db import Database, make_engine
 from tuneloop.kit.migrations import migrate
@@ -27,6 +28,14 @@ from tuneloop_local.engines import EngineUrls, engines
 
 def pytest_configure() -> None:
     keep_to_loopback()
+    watch_transactions()
+
+
+@pytest.fixture(autouse=True)
+def no_network_in_transactions() -> Iterator[None]:
+    yield
+    found, FOUND[:] = list(FOUND), []
+    assert not found, found[0]
 
 
 @pytest.fixture(scope="session")

@@ -1,13 +1,19 @@
 """Without its database the gateway answers from its last route table, and logs later."""
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.gateway.own_database import OwnDatabase
+from tests.gateway.server import serving
 from tests.gateway.waiting import eventually
 from tests.gateway.world import QUESTION, World
+from tests.support.upstream import ScriptedEngine
+from tuneloop.gateway.kept_routes import COUNTS_SECONDS
+from tuneloop.kit.settings import Settings
 from tuneloop.predictions.completion_ids import prediction_id
 
 pytestmark = pytest.mark.failure_case(13)
@@ -21,6 +27,12 @@ def outage(own_database: OwnDatabase) -> Iterator[OwnDatabase]:
 
 def ask(http: httpx.Client, name: str = "acme/support") -> httpx.Response:
     return http.post("/v1/chat/completions", json={"model": name, "messages": QUESTION})
+
+
+def ask_at(url: str, key: str) -> httpx.Response:
+    headers = {"Authorization": f"Bearer {key}"}
+    with httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=30) as http:
+        return ask(http)
 
 
 def test_answers_during_an_outage_are_stored_after_it(http: httpx.Client, world: World, outage: OwnDatabase) -> None:
@@ -41,12 +53,7 @@ def test_feedback_and_unknown_keys_are_told_to_come_back(
     answer = ask(http).json()["id"]
     outage.switch(on=False)
     feedback = http.post("/v1/feedback", json={"id": answer, "kind": "error"})
-    stranger = httpx.post(
-        f"{base_url}/v1/chat/completions",
-        json={"model": "acme/support", "messages": QUESTION},
-        headers={"Authorization": "Bearer tl_new"},
-        trust_env=False,
-    )
+    stranger = ask_at(base_url, "tl_new")
     for response in (feedback, stranger):
         assert response.status_code == 503
         assert response.json()["error"]["type"] == "server_error"
@@ -61,3 +68,47 @@ def test_alias_flip_after_an_outage_is_noticed(http: httpx.Client, world: World,
     outage.switch(on=True)
     world.promote(world.v11)
     assert eventually(lambda: ask(http).json()["model"] == "acme/support@v1.1")
+
+
+def test_a_gateway_that_starts_without_its_database_answers_from_the_routes_that_were_read_last(
+    own_database: OwnDatabase, world: World, engine: ScriptedEngine, tmp_path: Path, outage: OwnDatabase
+) -> None:
+    settings = Settings(data_dir=tmp_path, serve_url=engine.url)
+    world.begin_test(share=0.5)
+    with serving(settings, own_database) as url:
+        before = {ask_at(url, world.key).json()["model"] for _ in range(20)}
+    kept = tmp_path / "gateway" / "routes.json"
+    assert world.key not in kept.read_text()
+    assert kept.stat().st_mode & 0o077 == 0
+    outage.switch(on=False)
+    with serving(settings, own_database) as url:
+        assert {ask_at(url, world.key).json()["model"] for _ in range(20)} == before
+        assert ask_at(url, "tl_new").status_code == 503
+        assert httpx.get(f"{url}/readyz", trust_env=False).json() == {"database": "down", "gateway": "up"}
+        outage.switch(on=True)
+        newer = world.another_key()
+        assert eventually(lambda: ask_at(url, newer).status_code == 200)
+
+
+@pytest.mark.parametrize("spoiled", ["old", "torn", "of something else"])
+def test_routes_of_long_ago_or_that_cannot_be_read_do_not_count(
+    spoiled: str, own_database: OwnDatabase, world: World, engine: ScriptedEngine, tmp_path: Path, outage: OwnDatabase
+) -> None:
+    settings = Settings(data_dir=tmp_path, serve_url=engine.url)
+    with serving(settings, own_database):
+        pass
+    outage.switch(on=False)
+    kept = tmp_path / "gateway" / "routes.json"
+    match spoiled:
+        case "old":
+            long_ago = kept.stat().st_mtime - COUNTS_SECONDS - 60
+            os.utime(kept, (long_ago, long_ago))
+        case "torn":
+            kept.write_bytes(kept.read_bytes()[:-100])
+        case _:
+            kept.write_text('{"principals": {}, "contracts": [], "routes": [{}], "names": []}')
+    with serving(settings, own_database) as url:
+        answer = ask_at(url, world.key)
+        assert answer.status_code == 503, answer.text
+        outage.switch(on=True)
+        assert eventually(lambda: ask_at(url, world.key).status_code == 200)

@@ -17,6 +17,7 @@ from tuneloop.gateway.engine import TIMEOUT
 from tuneloop.gateway.error_answers import answer_domain_error, answer_http_error, answer_unexpected
 from tuneloop.gateway.feedback import report
 from tuneloop.gateway.journal import Journal
+from tuneloop.gateway.kept_routes import KeptRoutes
 from tuneloop.gateway.prediction_logger import Recorder
 from tuneloop.gateway.route_cache import RouteKeeper
 from tuneloop.gateway.service import ExternalCalls, Gateway
@@ -30,8 +31,8 @@ from tuneloop.kit.settings import Settings
 
 log = structlog.get_logger(__name__)
 
-JOURNAL = "gateway"
-"""Folder of answers that are not stored yet, in the data folder."""
+FOLDER = "gateway"
+"""In the data folder: answers that are not stored yet, and the last route table."""
 SERVICE_TIMEOUT = httpx.Timeout(60.0, connect=5.0, pool=10.0)
 LONGEST_ANSWER = 8 << 20
 """Bytes of a service's answer, with the log-probabilities of each token."""
@@ -75,11 +76,12 @@ async def create_gateway(
     async with AsyncExitStack() as stack:
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=64)
         http = await stack.enter_async_context(httpx.AsyncClient(timeout=TIMEOUT, limits=limits, trust_env=False))
-        recorder = Recorder(database, Journal(settings.data_dir.resolve() / JOURNAL))
+        folder = settings.data_dir.resolve() / FOLDER
+        recorder = Recorder(database, Journal(folder))
         recorder.take_over()
         stack.push_async_callback(recorder.close)
-        keeper = RouteKeeper(database)
-        await keeper.reload()
+        keeper = RouteKeeper(database, KeptRoutes(folder))
+        await keeper.begin()
         for work in (keeper.run, keeper.listen, recorder.run):
             stack.push_async_callback(_stop, asyncio.create_task(_forever(work)))
         local = LocalEngine(settings.serve_url, settings.serve_token.get_secret_value())

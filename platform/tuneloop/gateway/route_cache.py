@@ -11,6 +11,7 @@ from sqlalchemy import URL, Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from tuneloop.gateway.errors import InvalidKey
+from tuneloop.gateway.kept_routes import KeptRoutes
 from tuneloop.gateway.metrics import ROUTE_RELOADS, ROUTES
 from tuneloop.gateway.routes import ORIGIN, Route, RouteLoader, RouteTable
 from tuneloop.identity.key_failures import KeyFailures
@@ -32,9 +33,10 @@ LOOKUPS_AT_ONCE = 4
 class RouteKeeper:
     """Lives on one event loop; the database is read in threads."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, kept: KeptRoutes) -> None:
         self.table = RouteTable()
         self._database = database
+        self._kept = kept
         self._loader = RouteLoader()
         self._healthy = True
         self._failures = KeyFailures()
@@ -43,6 +45,12 @@ class RouteKeeper:
         self._load_began = 0.0
         self._lookups = asyncio.Semaphore(LOOKUPS_AT_ONCE)
         self._used: dict[UUID, KeyUse] = {}
+
+    async def begin(self) -> None:
+        """Read the table; while the database is away, the one that a gateway here read last."""
+        await self.reload()
+        if not self._healthy:
+            self.table = await asyncio.to_thread(self._kept.recall) or self.table
 
     async def principal(self, token: str, address: str) -> Principal:
         """The caller behind an API key; a key that is newer than the table costs one look-up.
@@ -132,7 +140,9 @@ class RouteKeeper:
         used, self._used = self._used, {}
         with self._database.all_agencies() as session:
             note_use(session, used)
-            return self._loader.load(session)
+            table = self._loader.load(session)
+        self._kept.keep(table)
+        return table
 
     def _look_up(self, token: str) -> Principal:
         with self._database.all_agencies() as session:

@@ -31,7 +31,7 @@ class ApiKey(Tenant, table=True):
     revoked_at: datetime | None = None
     inference_only: bool = False
     upload_only: bool = False
-    previous_hash: str | None = None
+    previous_hash: str | None = Field(default=None, index=True)
     previous_until: datetime | None = None
     expires_at: datetime | None = None
     last_used_at: datetime | None = None
