@@ -71,7 +71,11 @@ def run_worker(settings: Settings, queues: Sequence[Queue]) -> None:
     load_handlers(*queues)
     workers, runtime = make_workers(settings, queues)
     stop = stop_on_signals(runtime.stopping.set)
-    with health(settings, runtime.database, ask_broker=workers.ask_broker), housekeeping(settings, runtime.database):
+    database = runtime.database
+    with (
+        health(settings, database, ask_broker=workers.ask_broker),
+        housekeeping(settings, database, runtime.storage),
+    ):
         workers.start()
         log.info("worker_ready", queues=[str(queue) for queue in queues])
         stop.wait()

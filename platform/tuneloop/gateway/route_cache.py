@@ -49,8 +49,8 @@ class RouteKeeper:
     async def begin(self) -> None:
         """Read the table; while the database is away, the one that a gateway here read last."""
         await self.reload()
-        if not self._healthy:
-            self.table = await asyncio.to_thread(self._kept.recall) or self.table
+        if not self._healthy and (kept := await asyncio.to_thread(self._kept.recall)) is not None:
+            self.table = kept
 
     async def principal(self, token: str, address: str) -> Principal:
         """The caller behind an API key; a key that is newer than the table costs one look-up.

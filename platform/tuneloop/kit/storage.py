@@ -4,7 +4,7 @@ import os
 import tarfile
 import tempfile
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import file_digest, sha256
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -16,9 +16,12 @@ from obstore.exceptions import BaseError
 from obstore.store import LocalStore, ObjectStore, from_url
 from pydantic import TypeAdapter, ValidationError
 
+from tuneloop.kit.clock import now
 from tuneloop.kit.error_report import describe
 from tuneloop.kit.errors import CorruptArtifact, NotFound, OutOfSpace, TuneloopError, Unavailable
 
+YOUNG = timedelta(hours=12)
+"""What is stored again later than this is new again, so that it is not swept before a row names it."""
 _FOLDER = "files"
 _BEGINNING = b'{"files":{'
 
@@ -139,16 +142,40 @@ class Storage:
         except BaseError as error:
             raise self._refused(error) from error
 
+    def stored_at(self, digest: str) -> datetime:
+        """When it was stored last, to within half a day. Raises NotFound."""
+        found = self._found(digest)
+        if found is None:
+            raise NotFound("object", digest)
+        return found.stored_at
+
     def _size(self, digest: str) -> int | None:
+        found = self._found(digest)
+        return None if found is None else found.size
+
+    def _found(self, digest: str) -> StoredObject | None:
         try:
-            return obstore.head(self._store, _key(digest))["size"]
+            head = obstore.head(self._store, _key(digest))
         except FileNotFoundError:
             return None
         except BaseError as error:
             raise self._refused(error) from error
+        return StoredObject(digest, head["size"], head["last_modified"])
+
+    def _is_there(self, digest: str, size: int) -> bool:
+        """And will be for another while: see `sweep_objects`."""
+        found = self._found(digest)
+        if found is None or found.size != size:
+            return False
+        if found.stored_at > now() - YOUNG:
+            return True
+        if self.root is None:
+            return False
+        os.utime(self.root / _key(digest))
+        return True
 
     def _put(self, digest: str, data: bytes | Path, size: int) -> None:
-        if self._size(digest) == size:
+        if self._is_there(digest, size):
             return
         try:
             obstore.put(self._store, _key(digest), data)
@@ -161,7 +188,7 @@ class Storage:
         """False where the store is a bucket, another disk, or can't hold one file under two names."""
         if self.root is None:
             return False
-        if self._size(digest) == size:
+        if self._is_there(digest, size):
             return True
         target = self.root / _key(digest)
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -30,6 +30,8 @@ class Row(SQLModel):
     names_objects: ClassVar[bool] = True
     """Whether digests in it may be objects of the store. Tables of texts and numbers say no, so that they aren't read
     through for them."""
+    names_objects_while: ClassVar[str] = "true"
+    """In SQL, of which rows."""
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
 

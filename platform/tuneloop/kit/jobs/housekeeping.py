@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 from uuid import UUID
 
+import psycopg
 import structlog
 from prometheus_client import Gauge
 from sqlalchemy.exc import SQLAlchemyError
@@ -16,9 +17,12 @@ from sqlmodel import col, or_, select
 from tuneloop.kit.clock import now
 from tuneloop.kit.db import Database
 from tuneloop.kit.disk import GIB, disk_of
+from tuneloop.kit.errors import TuneloopError
+from tuneloop.kit.jobs.object_sweep import sweep_daily
 from tuneloop.kit.jobs.table import JobRow, JobState
 from tuneloop.kit.repeating import repeating
 from tuneloop.kit.settings import Settings
+from tuneloop.kit.storage import Storage
 
 log = structlog.get_logger(__name__)
 
@@ -34,16 +38,17 @@ class Tidied(NamedTuple):
     cached: int
 
 
-def housekeeping(settings: Settings, database: Database) -> AbstractContextManager[None]:
+def housekeeping(settings: Settings, database: Database, storage: Storage) -> AbstractContextManager[None]:
     """Tidy at once, and every hour while the block runs."""
-    return repeating(lambda: _keep_house(settings, database), every=EVERY_SECONDS, at_once=True)
+    return repeating(lambda: _keep_house(settings, database, storage), every=EVERY_SECONDS, at_once=True)
 
 
-def _keep_house(settings: Settings, database: Database) -> None:
+def _keep_house(settings: Settings, database: Database, storage: Storage) -> None:
     try:
         tidied = tidy(settings, database)
-        log.info("disk_tidied", workspaces=tidied.workspaces, cached=tidied.cached)
-    except (OSError, SQLAlchemyError) as error:
+        objects = sweep_daily(settings, database, storage)
+        log.info("disk_tidied", workspaces=tidied.workspaces, cached=tidied.cached, objects=objects)
+    except (OSError, SQLAlchemyError, psycopg.Error, TuneloopError) as error:
         log.warning("disk_not_tidied", error=error)
     disk = disk_of(settings.data_dir)
     FREE.set(disk.free)

@@ -38,6 +38,7 @@ class JobRow(Tenant, table=True):
     )
 
     client_key: ClassVar[str | None] = "client_id"
+    names_objects_while: ClassVar[str] = "state in ('queued', 'running')"
 
     client_id: UUID | None = Field(default=None, foreign_key="client.id")
     name: str
