@@ -18,7 +18,7 @@ from tests.support.running import LABELS, Running, items, running_with_tiny_base
 from tuneloop_local.demo.api import LiveTraffic
 from tuneloop_workers.training import child
 
-PATIENCE = 120.0
+PATIENCE = 600.0
 GPU = ("worker", "--queues", "gpu")
 SLOW = ("worker", "--queues", "slow")
 DEFAULT = ("worker", "--queues", "quick", "--queues", "default")

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from tuneloop.gateway.admission import Admission
+from tuneloop.gateway.admission import ASKING_SECONDS, Admission
 from tuneloop.gateway.errors import Busy, EngineUnavailable
 from tuneloop.kit.ids import new_id
 
@@ -25,6 +25,16 @@ def on_a_loop(test: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], Non
     return run
 
 
+class Clock:
+    """Seconds that pass when told to."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 class Line:
     """Requests that hold their slot until told to leave; `served` is the order in which they got one."""
 
@@ -37,6 +47,15 @@ class Line:
         async with self.admission.slot(agency_id):
             self.served.append(agency_id)
             await self.leave.acquire()
+
+    def ask(self, agency_id: UUID, times: int) -> list[asyncio.Future[None]]:
+        return [asyncio.ensure_future(self.request(agency_id)) for _ in range(times)]
+
+    async def end(self, times: int) -> None:
+        """So many of those that hold a slot, the first ones, leave it."""
+        for _ in range(times):
+            self.leave.release()
+        await settle()
 
 
 async def settle() -> None:
@@ -111,3 +130,58 @@ async def test_slot_handed_to_a_request_that_is_cancelled_goes_on_to_the_next() 
     line.leave.release()
     await next_one
     assert line.served.count(LOUD) >= 2
+
+
+@on_a_loop
+async def test_one_agency_by_itself_may_hold_every_slot() -> None:
+    line = Line(Admission(slots=4))
+    tasks = line.ask(LOUD, 6)
+    await settle()
+    assert line.served == [LOUD] * 4
+    await line.end(6)
+    await asyncio.gather(*tasks)
+
+
+@on_a_loop
+async def test_while_two_ask_neither_holds_more_than_half() -> None:
+    line = Line(Admission(slots=4))
+    tasks = line.ask(LOUD, 12)
+    await settle()
+    tasks += line.ask(QUIET, 1)
+    await line.end(1)
+    assert line.served.count(QUIET) == 1, "the first slot that is free is the other one's"
+    await line.end(3)
+    assert line.served.count(LOUD) == 6, "of four that left, two came back"
+    tasks += line.ask(QUIET, 1)
+    await settle()
+    assert line.served[-1] == QUIET, "a slot was kept free for it"
+    await line.end(20)
+    await asyncio.gather(*tasks)
+
+
+@on_a_loop
+async def test_an_agency_that_asks_no_more_gives_its_share_back() -> None:
+    clock = Clock()
+    line = Line(Admission(slots=4, clock=clock))
+    tasks = line.ask(QUIET, 1)
+    await settle()
+    await line.end(1)
+    tasks += line.ask(LOUD, 8)
+    await settle()
+    assert line.served.count(LOUD) == 2
+    clock.now += ASKING_SECONDS + 1
+    await line.end(1)
+    assert line.served.count(LOUD) == 5, "one left, and all four slots are taken"
+    await line.end(20)
+    await asyncio.gather(*tasks)
+
+
+@on_a_loop
+async def test_with_more_agencies_than_slots_each_has_its_turn() -> None:
+    line, many = Line(Admission(slots=2)), [new_id() for _ in range(5)]
+    tasks = [task for agency_id in many * 2 for task in line.ask(agency_id, 1)]
+    await settle()
+    for _ in tasks:
+        await line.end(1)
+    await asyncio.gather(*tasks)
+    assert set(line.served[:5]) == set(many)

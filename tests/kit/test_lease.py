@@ -183,3 +183,15 @@ def test_another_agency_cannot_claim(session: TenantSession, agency: Agency, hel
     waiting = session.exec(select(JobRow).where(JobRow.state == JobState.QUEUED)).one()
     session.agency_id = new_id()
     assert claim(session, waiting.id, worker="thief") is None
+
+
+def test_after_a_standby_took_over_that_had_not_heard_of_it_a_claim_is_stale_though_its_token_comes_again(
+    session: TenantSession, held: Claim
+) -> None:
+    change(session, held.job_id, state=JobState.QUEUED, fencing_token=0, attempts=0)
+    again = claim(session, held.job_id, worker="second")
+    assert again is not None
+    assert again.token == held.token
+    with pytest.raises(LostLease):
+        fence(session, held)
+    assert fence(session, again).worker == "second"

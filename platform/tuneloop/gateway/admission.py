@@ -1,23 +1,44 @@
-"""Who waits and who goes first: engine slots handed round-robin to agencies, with a bound on each agency's queue."""
+"""Who waits and who goes first: an engine's slots are shared among the agencies that ask, and their queues bounded."""
 
 import asyncio
+import time
 from collections import Counter, OrderedDict, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from uuid import UUID
 
 from tuneloop.gateway.errors import Busy, EngineUnavailable
 from tuneloop.gateway.metrics import IN_FLIGHT, WAITING
 
+ASKING_SECONDS = 5.0
+"""For so long after its last request an agency's share is kept free for its next one."""
+LOCAL_SLOTS = 24
+"""Half as many again as our serving host works on at once: it never waits for a request, and none for many others."""
+SERVER_SLOTS = 256
+
 
 class Admission:
-    """`slots`: requests at the engines at once. `per_agency`, `total`: requests in flight or waiting."""
+    """`slots`: requests at the engine at once. `per_agency`, `total`: requests in flight or waiting.
 
-    def __init__(self, *, slots: int = 64, per_agency: int = 96, total: int = 1024) -> None:
-        self._free = slots
+    While several agencies ask, none holds more than its share of the slots, so that one that asks now and then finds a
+    slot free, and little before it in the engine; by itself an agency may hold all of them.
+    """
+
+    def __init__(
+        self,
+        *,
+        slots: int = 64,
+        per_agency: int = 96,
+        total: int = 1024,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._clock = clock
+        self._slots = slots
         self._per_agency = per_agency
         self._total = total
         self._inside: Counter[UUID] = Counter()
+        self._held: Counter[UUID] = Counter()
+        self._asked: OrderedDict[UUID, float] = OrderedDict()
         self._queues: OrderedDict[UUID, deque[asyncio.Future[None]]] = OrderedDict()
 
     @asynccontextmanager
@@ -25,7 +46,7 @@ class Admission:
         """Hold an engine slot, after waiting for the agency's turn.
 
         Raises:
-            Busy: the agency has its share in flight already.
+            Busy: the agency has as many requests in flight as it may.
             EngineUnavailable: too many requests wait altogether.
         """
         if self._inside[agency_id] >= self._per_agency:
@@ -39,18 +60,17 @@ class Admission:
                 try:
                     yield
                 finally:
-                    self._release()
+                    self._release(agency_id)
         finally:
-            self._inside[agency_id] -= 1
-            if not self._inside[agency_id]:
-                del self._inside[agency_id]
+            _count_down(self._inside, agency_id)
 
     async def _acquire(self, agency_id: UUID) -> None:
-        if self._free:
-            self._free -= 1
-            return
+        self._note(agency_id)
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._queues.setdefault(agency_id, deque()).append(turn)
+        self._hand_out()
+        if turn.done():
+            return
         with WAITING.track_inprogress():
             try:
                 await turn
@@ -58,20 +78,36 @@ class Admission:
                 if turn.cancelled():
                     self._leave(agency_id, turn)
                 else:
-                    self._release()
+                    self._release(agency_id)
                 raise
 
-    def _release(self) -> None:
-        """Give the slot to the next agency in turn."""
-        while self._queues:
-            agency_id, queue = self._queues.popitem(last=False)
+    def _release(self, agency_id: UUID) -> None:
+        self._note(agency_id)
+        _count_down(self._held, agency_id)
+        self._hand_out()
+
+    def _hand_out(self) -> None:
+        """Free slots go round the agencies that wait and hold less than their share."""
+        share = max(1, self._slots // max(1, len(self._asked)))
+        while self._held.total() < self._slots:
+            agency_id = next((each for each in self._queues if self._held[each] < share), None)
+            if agency_id is None:
+                return
+            queue = self._queues.pop(agency_id)
             turn = queue.popleft()
             if queue:
                 self._queues[agency_id] = queue
             if not turn.done():
+                self._held[agency_id] += 1
                 turn.set_result(None)
-                return
-        self._free += 1
+
+    def _note(self, agency_id: UUID) -> None:
+        """It asks; who has not for a while does no more."""
+        at = self._clock()
+        self._asked[agency_id] = at
+        self._asked.move_to_end(agency_id)
+        while at - next(iter(self._asked.values())) > ASKING_SECONDS:
+            self._asked.popitem(last=False)
 
     def _leave(self, agency_id: UUID, turn: asyncio.Future[None]) -> None:
         queue = self._queues.get(agency_id)
@@ -79,3 +115,23 @@ class Admission:
             queue.remove(turn)
             if not queue:
                 del self._queues[agency_id]
+
+
+class Admissions:
+    """One for our serving host and one for each server of bases: who waits for one of them waits for no other."""
+
+    def __init__(self) -> None:
+        self._local = Admission(slots=LOCAL_SLOTS)
+        self._servers: dict[str, Admission] = {}
+
+    def at(self, server: str | None) -> Admission:
+        """Of a server by its address; None is our serving host."""
+        if server is None:
+            return self._local
+        return self._servers.setdefault(server, Admission(slots=SERVER_SLOTS))
+
+
+def _count_down(counter: Counter[UUID], agency_id: UUID) -> None:
+    counter[agency_id] -= 1
+    if not counter[agency_id]:
+        del counter[agency_id]

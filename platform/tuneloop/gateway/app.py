@@ -10,7 +10,7 @@ from litestar import Litestar, Router
 from litestar.exceptions import HTTPException
 from litestar.types import ControllerRouterHandler
 
-from tuneloop.gateway.admission import Admission
+from tuneloop.gateway.admission import Admission, Admissions
 from tuneloop.gateway.auth import authenticated
 from tuneloop.gateway.controller import chat_completions, list_models, read_model
 from tuneloop.gateway.engine import TIMEOUT
@@ -69,9 +69,7 @@ def gateway_answers(app: Litestar) -> bool:
 
 
 @asynccontextmanager
-async def create_gateway(
-    settings: Settings, database: Database, *, admission: Admission | None = None
-) -> AsyncIterator[Gateway]:
+async def create_gateway(settings: Settings, database: Database) -> AsyncIterator[Gateway]:
     """A gateway with its route table loaded and its background work running; flushes its log at the end."""
     async with AsyncExitStack() as stack:
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=64)
@@ -93,7 +91,7 @@ async def create_gateway(
         external = ExternalCalls(
             outgoing, Admission(slots=256, per_agency=64), problems, settings.secret_key.get_secret_value()
         )
-        yield Gateway(database, keeper, recorder, admission or Admission(), http, local, external)
+        yield Gateway(database, keeper, recorder, Admissions(), http, local, external)
 
 
 async def _forever(work: Callable[[], Awaitable[None]]) -> None:

@@ -12,7 +12,7 @@ import httpx
 import structlog
 
 from tuneloop.gateway.ab_assignment import Assignment
-from tuneloop.gateway.admission import Admission
+from tuneloop.gateway.admission import Admission, Admissions
 from tuneloop.gateway.engine import Ask, Delta, EngineReply, Upstream, ask_piecewise, ask_whole
 from tuneloop.gateway.errors import EngineFailed, EngineUnavailable
 from tuneloop.gateway.external import ExternalServer, ServiceRefuses
@@ -112,7 +112,7 @@ class Gateway:
     database: Database
     keeper: RouteKeeper
     recorder: Recorder
-    admission: Admission
+    admissions: Admissions
     http: httpx.AsyncClient
     local: LocalEngine
     external: ExternalCalls
@@ -183,7 +183,7 @@ class Gateway:
         return self.external.http if route.external else self.http
 
     def _admission(self, route: Route) -> Admission:
-        return self.external.admission if route.external else self.admission
+        return self.external.admission if route.external else self.admissions.at(route.upstream_url)
 
     def _upstream(self, route: Route) -> Upstream:
         if route.external is not None:

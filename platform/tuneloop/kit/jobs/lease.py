@@ -3,7 +3,7 @@
 Leases and due times are by the database's clock alone: a process whose own is wrong neither loses nor takes a job.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -23,12 +23,15 @@ PUT_OFF = timedelta(minutes=10)
 
 
 class Claim(NamedTuple):
+    """`since` tells it from a claim with the same token, made after a standby took over that had not heard of this."""
+
     job_id: UUID
     agency_id: UUID
     client_id: UUID | None
     job: Job
     token: int
     attempt: int
+    since: datetime
 
 
 class LostLease(RuntimeError):
@@ -80,7 +83,8 @@ def claim(session: Session, job_id: UUID, *, worker: str) -> Claim | None:
         job = Job.read(row.name, row.args)
     except UnreadableJob as error:
         raise UnreadableJob(error.message, job_id=str(row.id)) from error
-    return Claim(row.id, row.agency_id, row.client_id, job, row.fencing_token, row.attempts)
+    assert row.started_at is not None
+    return Claim(row.id, row.agency_id, row.client_id, job, row.fencing_token, row.attempts, row.started_at)
 
 
 def is_due() -> ColumnElement[bool]:
@@ -258,6 +262,7 @@ def _ours(held: Claim) -> tuple[Any, ...]:
         col(JobRow.id) == held.job_id,
         col(JobRow.state) == JobState.RUNNING,
         col(JobRow.fencing_token) == held.token,
+        col(JobRow.started_at) == held.since,
     )
 
 
