@@ -3,7 +3,7 @@
 from tuneloop.kit.migration_operations import create_index_concurrently, drop_index_concurrently
 
 revision = "previous_key_index"
-down_revision = "alert_mail"
+down_revision = "recording"
 branch_labels = None
 depends_on = None
 
