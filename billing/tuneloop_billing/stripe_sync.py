@@ -1,6 +1,6 @@
 """Between here and Stripe: what a subscription should be, and taking over what it is."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -39,7 +39,6 @@ from tuneloop_billing.stripe_changes import GONE, note_changes
 DELETED = "deleted"
 """Status of an invoice that Stripe has no more."""
 
-NOON = timedelta(hours=12)
 NOT_OURS = "not ours"
 """Outcome of an event about what an agency's Stripe account holds besides our clients: nothing is done about it."""
 
@@ -78,21 +77,27 @@ def wanted_of(session: Session, subscription: Subscription) -> Wanted:
         cancel_at_period_end=subscription.cancel_at_period_end,
         coupon=subscription.coupon,
         automatic_tax=bool(automatic_tax),
-        anchor=first_noon(subscription.started_at, zone_of_agency(session)),
+        anchor=first_anchor(subscription.started_at, zone_of_agency(session)),
         subscription=subscription.stripe_subscription,
     )
 
 
-def first_noon(moment: datetime, zone: ZoneInfo) -> datetime:
-    """Noon UTC of the next first of a month: the first, not the last or the second, wherever the agency is.
+def first_anchor(moment: datetime, zone: ZoneInfo) -> datetime:
+    """When the periods of a subscription begun at `moment` begin: noon UTC of the next first of a month.
 
-    Stripe repeats the day of the month in UTC, so midnight in Berlin would become the 31st, the 30th, the 28th.
+    Stripe repeats the day of the month in UTC, so midnight in Berlin would become the 31st, the 30th, the 28th. It
+    refuses an anchor later than a month from now: on a first, before its noon, the periods begin at once, or at that
+    noon where it is not yet the first in UTC.
     """
-    following = Month.of(moment, zone).next
-    return (
-        moment.replace(year=following.year, month=following.month, day=1, hour=0, minute=0, second=0, microsecond=0)
-        + NOON
-    )
+    month = Month.of(moment, zone)
+    noon = _first_noon(month)
+    if noon <= moment:
+        return _first_noon(month.next)
+    return moment if moment.day == 1 else noon
+
+
+def _first_noon(month: Month) -> datetime:
+    return datetime(month.year, month.month, 1, 12, tzinfo=UTC)
 
 
 def next_read(context: JobContext) -> int:

@@ -20,8 +20,9 @@ from tuneloop.kit.jobs.runtime import JobContext
 from tuneloop.tables import BillingAccount, Client, StripeEvent, Subscription, SubscriptionState
 from tuneloop_billing.payment_provider.stripe_gateway import gateway_of
 from tuneloop_billing.reconciliation import reconcile
-from tuneloop_billing.stripe_sync import first_noon, take_over
+from tuneloop_billing.stripe_sync import first_anchor, take_over
 from tuneloop_billing.webhooks.service import FOREIGN, handle
+from tuneloop_local.emulators.stripe.calendar import add_months
 from tuneloop_local.emulators.stripe.delivery import signature
 
 PLAN = "/api/v1/clients/acme/plan"
@@ -91,7 +92,7 @@ def test_a_client_s_life_at_stripe(north: Office, on_plan: OnPlan) -> None:
     assert (found.state, found.sent_revision) == (SubscriptionState.ACTIVE, found.revision)
     (subscription,) = there(north)
     assert (subscription.status, subscription.collection_method) == ("active", "send_invoice")
-    assert datetime.fromtimestamp(subscription.billing_cycle_anchor, UTC).strftime("%d %H:%M") == "01 12:00"
+    assert datetime.fromtimestamp(subscription.billing_cycle_anchor, UTC).day == 1
     on_plan("premium")
     north.settle()
     (subscription,) = there(north)
@@ -360,10 +361,10 @@ def test_periods_begin_on_the_first_wherever_the_agency_is(zone: str) -> None:
     moment = datetime(2026, 1, 1, tzinfo=UTC)
     for day in range(800):
         at = moment + timedelta(days=day, hours=day % 24)
-        noon = first_noon(at, where)
-        assert noon.astimezone(where).day == 1
-        assert noon > at
-        assert noon - at < timedelta(days=33)
+        anchor = first_anchor(at, where)
+        assert anchor.astimezone(where).day == 1
+        assert at <= anchor
+        assert anchor.timestamp() <= add_months(int(at.timestamp()), 1)
 
 
 def test_disconnecting_keeps_the_plan(north: Office, on_plan: OnPlan, client_row: Client) -> None:
