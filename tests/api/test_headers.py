@@ -57,7 +57,7 @@ def _check(answer: httpx.Response, *, kept: bool = False) -> None:
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=str)
 def test_whatever_a_stranger_gets_says_so(down: Http, endpoint: Endpoint) -> None:
     for accept in ("text/html", "application/json"):
-        url = endpoint.url(missing() | {"token": "x", "name": "icon.svg"})
+        url = endpoint.url(missing() | {"token": "x", "name": "icon.svg", "slug": "nobody", "colour": "336699.css"})
         answer = down.request(endpoint.method, url, headers={"Accept": accept}, follow_redirects=False)
         _check(answer, kept=str(endpoint) in MAY_BE_KEPT)
 

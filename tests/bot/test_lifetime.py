@@ -149,7 +149,7 @@ def test_an_alert_that_stays_open_calls_people_in_its_thread_until_it_is_closed(
     (called,) = [each for each in north.messages() if "is still open" in shown(each.content)]
     assert called.content["thread_ts"] == alert_message.ts
     assert f"<@{north.people['Otto']}>" in shown(called.content)
-    assert "<!channel> *bold*" in shown(called.content)
+    assert "Accuracy fell from 87 % to 70 %" in shown(called.content)
     north.tick()
     assert len([each for each in north.messages() if "is still open" in shown(each.content)]) == 1
     with database.unit(north.agency.id) as session:
