@@ -26,6 +26,7 @@ from tuneloop_local.emulators.smtp.page import create_page
 
 Http = TestClient[Litestar]
 MAY_BE_KEPT = (
+    "GET /brand/{colour}",
     "GET /assets/{name}",
     "GET /api/v1/clients/{client}/reports/{month}/pdf",
     "GET /api/v1/cycles/{cycle_id}/events",
