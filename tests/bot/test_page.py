@@ -14,6 +14,7 @@ from tests.gateway.waiting import eventually
 from tests.support.browser import visitor
 from tests.support.cycles import Workshop
 from tests.support.factories import make_base
+from tests.support.looks import check_looks
 from tests.support.showcase import show_ab_test
 from tuneloop.kit.db import Database
 from tuneloop.registry.service import point
@@ -57,10 +58,12 @@ def test_an_operator_approves_by_the_page_s_button_and_rejects_by_its_modal(
         _enter(page, "Otto")
         expect(page.get_by_role("heading", name="Retrain acme/support?")).to_be_visible()
         _keep(page, "retrain")
+        check_looks(person)
         page.get_by_role("button", name="Reject").click()
         expect(page.get_by_role("heading", name="Reject")).to_be_visible()
         page.get_by_label("Why?").fill(NASTY)
         _keep(page, "reject-modal")
+        check_looks(person)
         with _heard(north):
             page.get_by_role("dialog").get_by_role("button", name="Reject").click()
             expect(page.get_by_role("dialog")).to_be_hidden()
@@ -118,6 +121,7 @@ def test_an_ab_test_is_read_and_stopped_on_a_phone(north: Office, workshop: Work
         expect(page.get_by_text("40 labels an arm can prove a fall of about")).to_be_visible()
         assert person.overflow() == 0
         _keep(page, "ab-test-phone")
+        check_looks(person)
         page.get_by_role("button", name="Stop A/B").click()
         expect(page.get_by_text("Production answers everybody again")).to_be_visible()
         with _heard(north):
@@ -150,3 +154,4 @@ def test_an_alert_shows_its_picture(north: Office, database: Database, browser: 
         north.work()
         expect(page.get_by_role("heading", name="What waits for you")).to_be_visible()
         _keep(page, "home")
+        check_looks(person)

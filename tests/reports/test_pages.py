@@ -18,7 +18,7 @@ from tests.reports.january import make_january
 from tests.support.browser import Visitor, visitor
 from tests.support.committed import Committed, committed_agency
 from tests.support.dns import dns_server
-from tests.support.looks import check_page
+from tests.support.looks import check_looks, check_page
 from tests.support.ports import free_port
 from tests.support.site import PASSWORD, make_person, served
 from tuneloop.kit.ids import new_id
@@ -156,6 +156,9 @@ def test_from_the_look_over_note_and_preview_to_the_letter_on_a_phone(owner: Vis
         check_page(owner, path)
     page.goto(f"/r/{link}")
     expect(page.get_by_role("link", name="Download as PDF")).to_be_visible()
+    check_looks(owner)
+    page.goto(f"{REPORT}/view")
+    check_looks(owner)
     with site.home.database.unit(site.home.agency.id) as session:
         assert session.exec(select(Report.state)).all() == [ReportState.DELIVERED]
         assert session.exec(select(Client.contacts)).all() == [[{"name": "Ann Miller", "email": "ann@client.example"}]]
@@ -166,12 +169,12 @@ def test_the_letter_can_be_read_in_the_mailbox(browser: Browser, site: Site) -> 
         page = person.page
         page.goto("/")
         expect(page.get_by_role("row", name="report for January 2026")).to_have_count(2)
-        assert person.overflow() == 0
+        check_looks(person)
         page.get_by_role("row", name="ann@client.example").get_by_role("link").click()
         letter = page.frame_locator("iframe")
         expect(letter.get_by_text("your report for January 2026 is attached")).to_be_visible()
         expect(letter.get_by_text(NOTE)).to_be_visible()
-        assert person.overflow() == 0
+        check_looks(person)
         href = page.get_by_role("link", name="acme-2026-01.pdf").get_attribute("href")
         assert person.context.request.get(f"{site.mailbox}{href}").body().startswith(b"%PDF-")
 

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from tests.gateway.server import serve
 from tests.support.browser import visitor
 from tests.support.empty import empty_database
-from tests.support.looks import check_page
+from tests.support.looks import check_looks, check_page
 from tests.support.ports import free_port
 from tuneloop.founding.setup_codes import new_setup_code
 from tuneloop.kit.db import Database
@@ -21,6 +21,20 @@ from tuneloop.web.app import create_app
 from tuneloop_local.engines import EngineUrls
 
 PASSWORD = "three words and more"
+AGENCY = "Nord & Süd Donaudampfschifffahrtsgesellschaftskünstlicheintelligenz"
+MENU = [
+    "Portfolio",
+    "Reports",
+    "Schedules",
+    "Jobs",
+    "Bases",
+    "Audit",
+    "Billing",
+    "Members",
+    "People's data",
+    "API keys",
+]
+CLIENT = "Rindfleischetikettierungsüberwachungsaufgabenübertragungsgesetz & Partners of Birmingham, Alabama"
 
 
 class Empty(NamedTuple):
@@ -47,15 +61,28 @@ def test_the_first_visit_sets_up_agency_and_owner(browser: Browser, empty: Empty
         check_page(olga, "/")
         expect(page.get_by_role("heading", level=1)).to_have_text("Welcome to Tuneloop")
         page.get_by_label("Set-up code").fill(code)
-        page.get_by_label("Name", exact=True).fill("Nord & Süd")
+        page.get_by_label("Name", exact=True).fill(AGENCY)
         page.get_by_label("Currency").select_option("eur")
         expect(page.get_by_label("Time zone")).to_have_value("Europe/Berlin")
-        page.get_by_label("Your name").fill("Olga")
+        page.get_by_label("Your name").fill("Olga-Alexandra Featherstonehaugh-Cholmondeley")
         page.get_by_label("E-mail").fill("olga@north.example")
         page.get_by_label("Choose a password").fill(PASSWORD)
         page.get_by_label("Once more").fill(PASSWORD)
         page.get_by_role("button", name="Set up").click()
         expect(page.get_by_role("heading", name="Portfolio")).to_be_visible()
-        expect(page.get_by_role("status").first).to_contain_text("Nord & Süd is set up")
+        expect(page.get_by_role("status").first).to_contain_text(f"{AGENCY} is set up")
+        menu = page.get_by_role("navigation", name="Main").get_by_role("link")
+        assert menu.all_inner_texts() == MENU
+        for link in menu.all():
+            expect(link).to_be_in_viewport(ratio=1)
+        check_looks(olga)
+        page.get_by_role("link", name="Add a client").click()
+        page.get_by_label("Name, as reports say it").fill(CLIENT)
+        page.get_by_role("button", name="Add the client").click()
+        expect(page.get_by_role("link", name="Bases").last).to_be_visible()
+        check_looks(olga)
+        page.get_by_role("link", name=CLIENT).click()
+        expect(page.get_by_role("heading", name=CLIENT)).to_be_visible()
+        check_looks(olga)
         check_page(olga, "/setup")
         expect(page.get_by_text("Nobody can sign up here.")).to_be_visible()
