@@ -167,6 +167,7 @@ COMMANDS = {
     "POST /api/v1/alerts/{alert_id}/resolve": "alert resolve <alert> --reason mended",
     f"GET {MODEL}/findings": "finding list acme/support",
     f"POST {MODEL}/findings": "finding scan acme/support --no-wait",
+    f"POST {MODEL}/findings/settle": "finding settle acme/support <finding> --by delete",
     "POST /api/v1/findings/{finding_id}/dismiss": "finding dismiss <finding> --reason ours",
     "POST /api/v1/findings/{finding_id}/fix": "finding fix <finding>",
     "POST /api/v1/findings/{finding_id}/placeholders": "finding placeholders <finding>",

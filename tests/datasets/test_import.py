@@ -221,3 +221,33 @@ def test_a_list_is_narrowed_by_pool_and_category(session: TenantSession, model: 
     put(session, model, Pool.GOLDEN, ("My tent pole snapped", "repair"), ("Track it please", "order"))
     found = list_examples(session, model=model, pool=Pool.GOLDEN, category="order")
     assert [each.messages[0]["content"] for each in found] == ["Track it please"]
+
+
+def test_a_share_measures_and_a_text_s_side_is_kept(session: TenantSession, model: RegisteredModel) -> None:
+    """Words of a row differ from those of all others, so none is nearly another."""
+    rows = [
+        (" ".join(f"{word}{n}" for word in ("blue", "stone", "river", "cloud", "leaf")), "order") for n in range(90)
+    ]
+    twins = [f"my parcel with the red shoes from last {day} has not arrived yet at all" for day in ("week", "month")]
+
+    def send(*labelled: tuple[str, str]) -> ImportReport:
+        principal = Principal.system(model.agency_id, "test")
+        return import_examples(
+            session, principal=principal, model=model, pool=Pool.TRAINING, rows=parsed(*labelled), golden_share=1 / 3
+        )
+
+    first = send(*rows, *((twin, "order") for twin in twins))
+    assert (first.added, first.rejected) == (92, 0)
+    assert 20 <= first.golden <= 42
+    pools = {each.messages[0]["content"]: each.pool for each in session.exec(select(Example)).all()}
+    assert len({pools[twin] for twin in twins}) == 1, "nearly the same texts stay together"
+    assert send(*rows[::-1]) == ImportReport(duplicates=90)
+    with pytest.raises(InvalidInput, match="a share between 0 and 1"):
+        import_examples(
+            session,
+            principal=Principal.system(model.agency_id, "test"),
+            model=model,
+            pool=Pool.GOLDEN,
+            rows=parsed(ORDER),
+            golden_share=0.5,
+        )

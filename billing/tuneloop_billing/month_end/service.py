@@ -8,11 +8,14 @@ from zoneinfo import ZoneInfo
 
 from sqlmodel import Session, col, select
 
+from tuneloop.audit.service import record
 from tuneloop.clients.entitlements import allowance, contract_of
 from tuneloop.clients.months import Month, TimeSpan, zone_of_agency
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import InvalidInput
+from tuneloop.kit.jobs import enqueue
 from tuneloop.kit.jobs.runtime import JobContext
+from tuneloop.kit.principal import Principal
 from tuneloop.tables import (
     Agency,
     Client,
@@ -23,6 +26,7 @@ from tuneloop.tables import (
     Subscription,
     SubscriptionState,
 )
+from tuneloop_billing.jobs import CloseMonth
 from tuneloop_billing.month_end.statement import StatementLines, compose, mark_invoiced
 from tuneloop_billing.payment_provider.protocol import InvoiceFacts, PaymentGateway, PaymentRefused, Statement
 from tuneloop_billing.problems import Exceptional, raise_problem
@@ -79,6 +83,22 @@ def begin(session: Session, *, client: Client, month: Month, early: bool = False
         close = MonthClose(client_id=client.id, month=str(month), until=until)
         session.add(close)
         session.flush()
+    return close
+
+
+def end_month(
+    session: Session, *, principal: Principal, client: Client, month: Month, early: bool = False
+) -> MonthClose:
+    """Go on with a month's end: what is done isn't done again. Raises as `begin` does."""
+    close = begin(session, client=client, month=month, early=early)
+    enqueue(
+        session,
+        CloseMonth(close_id=close.id),
+        agency_id=client.agency_id,
+        client_id=client.id,
+        dedupe_key=f"billing.close:{close.id}",
+    )
+    record(session, principal, "month.close", "client", client.id, client_id=client.id, month=str(month))
     return close
 
 

@@ -14,14 +14,12 @@ from tuneloop.clients.service import find_client
 from tuneloop.identity.request import HttpRequest, database_of, settings_of
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import Conflict, NotFound
-from tuneloop.kit.jobs import enqueue
 from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.tables import Invoice, Role
 from tuneloop_billing.accounts.service import find_account
 from tuneloop_billing.economics.revenue import revenue_of, reversals_of
-from tuneloop_billing.jobs import CloseMonth
-from tuneloop_billing.month_end.service import begin
+from tuneloop_billing.month_end.service import end_month
 from tuneloop_billing.payment_provider.stripe_gateway import gateway_of
 from tuneloop_billing.usage.metering import count, records_of
 from tuneloop_billing.usage.schemas import (
@@ -152,15 +150,7 @@ class UsageController(Controller):
         A month that runs can be closed early; what happens after that goes with the next one.
         """
         row = find_client(session, client)
-        found = begin(session, client=row, month=Month.parse(month), early=early)
-        enqueue(
-            session,
-            CloseMonth(close_id=found.id),
-            agency_id=row.agency_id,
-            client_id=row.id,
-            dedupe_key=f"billing.close:{found.id}",
-        )
-        record(session, principal, "month.close", "client", row.id, client_id=row.id, month=month)
+        found = end_month(session, principal=principal, client=row, month=Month.parse(month), early=early)
         return CloseRead.model_validate(found).model_copy(update={"client": row.slug})
 
 

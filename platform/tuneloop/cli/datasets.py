@@ -51,6 +51,9 @@ def import_file(
     pool: PoolOption,
     choice: FileChoice,
     partial: Annotated[bool, typer.Option("--partial", help="Import the good rows of a file with bad ones.")] = False,
+    golden_share: Annotated[
+        float, typer.Option(min=0, max=1, help="Of a file to train on, the share that measures instead; such as 0.33.")
+    ] = 0.0,
 ) -> None:
     """Import a file of examples. One bad row refuses the whole file, unless --partial."""
     reply = send_file(
@@ -60,6 +63,7 @@ def import_file(
         ImportRead,
         pool=pool,
         partial=partial,
+        golden_share=golden_share,
         **choice.query(),
     )
     terminal.show(reply, lambda report: render_import(report, pool))
@@ -187,7 +191,8 @@ def list_snapshots(terminal: Terminal, model: Model) -> None:
 
 
 def render_import(report: ImportRead, pool: Pool) -> Group:
-    summary = f"{report.added} examples added to the {pool} pool"
+    golden = f" and {report.golden} to the golden one" if report.golden else ""
+    summary = f"{report.added - report.golden} examples added to the {pool} pool{golden}"
     known = f", {report.duplicates} were there already" if report.duplicates else ""
     rejected = f", {report.rejected} rejected" if report.rejected else ""
     problems = [Text(plain(f"  line {each.line}: {each.message}"), "yellow") for each in report.problems]

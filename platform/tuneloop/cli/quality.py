@@ -11,7 +11,8 @@ from tuneloop.cli.arguments import Model, NoWait, path_of
 from tuneloop.cli.jobs import show_job
 from tuneloop.cli.render import Rows, last_message, right, text, whole
 from tuneloop.cli.wiring import Terminal, command
-from tuneloop.datasets.quality_schemas import FindingRead, SuspectRead
+from tuneloop.datasets.quality_schemas import FindingRead, SettledRead, SuspectRead
+from tuneloop.datasets.settlement import Settlement
 from tuneloop.kit.jobs.reading import JobRead
 from tuneloop.review.sources_schemas import CorrectionLinkRead, DocumentRead, NewLinkRead, ProposedRead
 
@@ -54,6 +55,19 @@ def fix(
 ) -> None:
     """Give the example another answer, or delete it."""
     terminal.show(terminal.api.post(f"/findings/{found}/fix", FindingRead, {"expected": expected}), _settled)
+
+
+@command(finding, "settle")
+def settle(
+    terminal: Terminal,
+    model: Model,
+    found: Annotated[list[UUID], typer.Argument(metavar="FINDING...", help="Ids of findings of this model.")],
+    by: Annotated[Settlement, typer.Option(help="What becomes of each example.")],
+    reason: Annotated[str, typer.Option(help="Why they may train as they are; needed to keep them.")] = "",
+) -> None:
+    """Decide several findings alike. Those that the decision does not fit stay open."""
+    body = {"findings": [str(each) for each in found], "settlement": by, "reason": reason}
+    terminal.show(terminal.api.post(f"{path_of(model)}/findings/settle", SettledRead, body), _all_settled)
 
 
 @command(finding, "placeholders")
@@ -108,6 +122,11 @@ def revoke(terminal: Terminal, found: Annotated[UUID, typer.Argument(metavar="LI
 
 def _settled(found: FindingRead) -> str:
     return f"finding {found.id} is {found.state}"
+
+
+def _all_settled(done: SettledRead) -> Text:
+    left = "".join(f"\n{each.finding_id} stays open: {each.why}" for each in done.left)
+    return Text(f"{done.settled} settled{left}")
 
 
 def _proposed(made: ProposedRead) -> Text:

@@ -58,8 +58,12 @@ class DatasetController(Controller):
         choice: NamedDependency[Choice],
         pool: FromQuery[Pool],
         partial: FromQuery[bool] = False,
+        golden_share: FromQuery[float] = 0.0,
     ) -> ImportRead:
-        """Import a file. One bad row refuses the file, unless `partial` is set."""
+        """Import a file. One bad row refuses the file, unless `partial` is set.
+
+        Of a file to train on, `golden_share` (0.33 is a good one) is kept to measure with.
+        """
         with await received(request, LIMITS.file_bytes) as file:
 
             def take() -> ImportRead:
@@ -72,6 +76,7 @@ class DatasetController(Controller):
                         rows=reading,
                         partial=partial,
                         closest=choice.closest,
+                        golden_share=golden_share,
                     )
                 return ImportRead(**report._asdict(), source=reading.source, not_read=reading.not_read)
 

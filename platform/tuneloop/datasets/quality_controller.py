@@ -6,6 +6,7 @@ from litestar import Controller, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody
 
+from tuneloop.datasets.bulk_findings import settle_findings
 from tuneloop.datasets.findings import Suspect, dismiss_finding, fix_finding, list_findings, take_out_personal_data
 from tuneloop.datasets.growth import growth
 from tuneloop.datasets.lineage import Lineage, ledger, lineage
@@ -17,6 +18,8 @@ from tuneloop.datasets.quality_schemas import (
     LineageRead,
     MoveRead,
     SaidRead,
+    SettledRead,
+    SettleRequest,
     SuspectRead,
 )
 from tuneloop.datasets.scanning import scan_soon
@@ -54,6 +57,26 @@ class DataQualityController(Controller):
         if job_id is None:
             raise Conflict("the examples of this model are being looked at")
         return JobRead.model_validate(find_job(session, job_id))
+
+    @post("/models/{client:str}/{model:str}/findings/settle", role=Role.OPERATOR, status_code=200, sync_to_thread=True)
+    def settle(
+        self,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        client: FromPath[str],
+        model: FromPath[str],
+        data: JSONBody[SettleRequest],
+    ) -> SettledRead:
+        """Decide several alike. Those that the decision does not fit are named and stay open."""
+        settled = settle_findings(
+            session,
+            principal=principal,
+            model=find_model(session, client=client, model=model),
+            finding_ids=data.findings,
+            settlement=data.settlement,
+            reason=data.reason,
+        )
+        return SettledRead.model_validate(settled)
 
     @post("/findings/{finding_id:uuid}/dismiss", role=Role.OPERATOR, status_code=200, sync_to_thread=True)
     def dismiss(

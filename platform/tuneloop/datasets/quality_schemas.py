@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from tuneloop.datasets.schemas import ExampleRead
+from tuneloop.datasets.settlement import MOST, Settlement
 from tuneloop.tables import FindingKind, FindingState, Pool, Source
 
 
@@ -42,6 +43,31 @@ class FixRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"expected": "refund_status"}]})
 
     expected: str | None = Field(default=None, min_length=1, max_length=20_000, description="left out: delete it")
+
+
+class SettleRequest(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"findings": ["01890000-0000-7000-8000-000000000000"], "settlement": "delete"}]
+        },
+    )
+
+    findings: list[UUID] = Field(min_length=1, max_length=MOST)
+    settlement: Settlement
+    reason: str = Field(default="", max_length=1_000, description="needed to keep them as they are")
+
+
+class LeftOpenRead(_Read):
+    finding_id: UUID
+    why: str
+
+
+class SettledRead(_Read):
+    """`left` are those that the decision does not fit."""
+
+    settled: int
+    left: list[LeftOpenRead]
 
 
 class MonthRead(_Read):

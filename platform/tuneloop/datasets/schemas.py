@@ -22,9 +22,13 @@ class ProblemRead(_Read):
 
 
 class ImportRead(_Read):
-    """`problems` are the first 20 of the rejected rows; `not_read` are columns that were not understood."""
+    """`problems` are the first 20 of the rejected rows; `not_read` are columns that were not understood.
+
+    Of the added ones, a split put `golden` into the golden set.
+    """
 
     added: int
+    golden: int
     duplicates: int
     rejected: int
     problems: list[ProblemRead]

@@ -2,17 +2,19 @@
 
 from uuid import UUID
 
-from tuneloop.email.message import Address
+from sqlmodel import select
+
 from tuneloop.email.schemas import SenderRead
 from tuneloop.email.senders import address_for, key_of, sender_of
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.tenancy import TenantSession
+from tuneloop.tables import Agency
 
 
 def read_sender(session: TenantSession, settings: Settings, client_id: UUID | None) -> SenderRead:
     """Of a client, or of the agency."""
-    sender = sender_of(session, client_id)
-    used, _ = address_for(session, client_id, settings=settings, name=Address.parse(settings.mail_from).name)
+    sender, agency = sender_of(session, client_id), session.exec(select(Agency)).one()
+    used, _ = address_for(session, client_id, settings=settings, name=agency.name)
     key = key_of(sender, settings) if sender else None
     return SenderRead(
         email=sender.email if sender else used.email,

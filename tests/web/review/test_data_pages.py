@@ -11,6 +11,7 @@ from tests.predictions.conftest import Log, make_log
 from tests.support.browser import Visitor, visitor
 from tests.support.committed import Committed
 from tests.support.factories import make_client, owner_of
+from tests.support.looks import check_looks
 from tests.support.site import PASSWORD, make_person
 from tuneloop.datasets.findings import Found, store_findings
 from tuneloop.datasets.placeholders import text_digest
@@ -84,8 +85,15 @@ def test_the_data_page_settles_findings_and_shows_lineage(
     page.goto(place)
     expect(page.get_by_text("Contains an e-mail address.")).to_be_visible()
     expect(page.get_by_text("Write to <jane@example.com> about my tent").first).to_be_visible()
+    page.get_by_role("img", name="Size of the training data").scroll_into_view_if_needed()
     expect(page.get_by_role("img", name="Size of the training data").locator("svg")).to_be_visible(timeout=60_000)
     page.screenshot(path=shots / "data.png", full_page=True)
+    check_looks(ann)
+    page.get_by_role("button", name="Choose all 2").click()
+    page.get_by_label("Those that are chosen below").select_option("suggested")
+    page.get_by_role("button", name="Decide them").click()
+    page.get_by_role("button", name="Yes, do it").click()
+    expect(page.get_by_role("alert")).to_contain_text("0 decided, 2 left as they were: no other answer is suggested")
     page.get_by_role("button", name="Replace it by placeholders").click()
     expect(page.get_by_role("status")).to_contain_text("Placeholders stand where the personal data was")
     expect(page.get_by_text("Call <PHONE> when my shoes are there").first).to_be_visible()

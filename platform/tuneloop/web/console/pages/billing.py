@@ -39,6 +39,7 @@ from tuneloop.web.console.render import page
 from tuneloop_billing.accounts.connect import card_link, connect_emulator, connect_with_key, portal_link
 from tuneloop_billing.accounts.service import Change, change_account, disconnect, find_account, is_live
 from tuneloop_billing.confirmation import ConfirmationNeeded
+from tuneloop_billing.month_end.service import end_month
 from tuneloop_billing.plans.service import SELLABLE, list_plans
 from tuneloop_billing.problems import dismiss_problem, open_problems
 from tuneloop_billing.subscriptions.extras import decide_offer, extras_of, order_extra
@@ -297,6 +298,18 @@ class ClientBillingPage(Controller):
             note=optional(form, "note", longest=500),
         )
         return back_to(back, "Written down.")
+
+    @post("/month", role=Role.ADMIN, sync_to_thread=True)
+    def end(
+        self,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        form: NamedDependency[FormMultiDict],
+        client: FromPath[str],
+    ) -> Redirect:
+        found, month = find_client(session, client), Month.parse(required(form, "month", "the month"))
+        end_month(session, principal=principal, client=found, month=month, early=True)
+        return back_to("/reports", f"{month} is being counted; its report comes here in a moment.")
 
     @post("/link", role=Role.OPERATOR, sync_to_thread=True)
     def link(

@@ -11,12 +11,14 @@ from litestar.params import FromPath, FromQuery
 from tuneloop.charts.dataset import GrowthBar, dataset_growth
 from tuneloop.charts.marks import Spec
 from tuneloop.clients.service import find_client
+from tuneloop.datasets.bulk_findings import settle_findings
 from tuneloop.datasets.deletion import delete_example
 from tuneloop.datasets.findings import dismiss_finding, fix_finding, list_findings, take_out_personal_data
 from tuneloop.datasets.growth import Growth, growth
 from tuneloop.datasets.lineage import ledger, lineage
 from tuneloop.datasets.scanning import scan_soon
 from tuneloop.datasets.service import list_examples
+from tuneloop.datasets.settlement import Settlement
 from tuneloop.identity.request import HttpRequest, settings_of
 from tuneloop.kit.errors import InvalidInput, NotFound
 from tuneloop.kit.principal import Principal
@@ -31,6 +33,12 @@ from tuneloop.web.console.flash import back_to
 from tuneloop.web.console.render import page
 
 SHOWN = 25
+SETTLEMENTS = {
+    Settlement.KEEP: "Keep as they are",
+    Settlement.SUGGESTED: "Take the suggested answers",
+    Settlement.PLACEHOLDERS: "Replace personal data by placeholders",
+    Settlement.DELETE: "Delete the examples",
+}
 
 
 class DataPage(Controller):
@@ -63,6 +71,7 @@ class DataPage(Controller):
             grown=grown,
             chart=_chart(grown),
             suspects=list_findings(session, model=found, limit=50),
+            settlements=SETTLEMENTS,
             labels=list(contract.labels) if contract.task is Task.CLASSIFY else [],
             documents=list_documents(session, found),
             links=list_links(session, found) if principal.may(Role.OPERATOR) else [],
@@ -150,6 +159,32 @@ class DataPage(Controller):
                 )
         return back_to(f"{_address(client, model)}#findings", message)
 
+    @post("/findings", role=Role.OPERATOR, sync_to_thread=True)
+    def decide_several(
+        self,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        form: NamedDependency[FormMultiDict],
+        client: FromPath[str],
+        model: FromPath[str],
+    ) -> Response[Any]:
+        found, settlement = find_model(session, client=client, model=model), _text(form, "settlement")
+        if settlement not in set(Settlement):
+            raise InvalidInput("choose what becomes of the examples", param="settlement")
+        done = settle_findings(
+            session,
+            principal=principal,
+            model=found,
+            finding_ids=_ids(form, "finding"),
+            settlement=Settlement(settlement),
+            reason=_text(form, "reason"),
+        )
+        address = f"{_address(client, model)}#findings"
+        if done.left:
+            why = "; ".join(sorted({each.why for each in done.left}))
+            return back_to(address, f"{done.settled} decided, {len(done.left)} left as they were: {why}.", failed=True)
+        return back_to(address, f"{done.settled} {'is' if done.settled == 1 else 'are'} decided.")
+
     @post("/documents", role=Role.OPERATOR, sync_to_thread=True)
     def document(
         self,
@@ -222,6 +257,13 @@ def _require_link(session: TenantSession, model: RegisteredModel, link_id: UUID)
 
 def _address(client: str, model: str) -> str:
     return f"/models/{client}/{model}/data"
+
+
+def _ids(form: FormMultiDict, name: str) -> list[UUID]:
+    try:
+        return [UUID(str(value)) for value in form.getall(name, [])]
+    except ValueError as error:
+        raise InvalidInput("that is not an id", param=name) from error
 
 
 def _text(form: FormMultiDict, name: str) -> str:

@@ -13,6 +13,8 @@ from tuneloop.datasets.formats import Reading
 from tuneloop.datasets.imports import ImportReport, import_examples
 from tuneloop.datasets.preview import preview
 from tuneloop.datasets.row import Choice, Encoding
+from tuneloop.datasets.service import pool_size
+from tuneloop.datasets.splitting import GOLDEN_SHARE
 from tuneloop.datasets.waiting import LARGEST, content_of, discard, find_upload, keep_upload
 from tuneloop.identity.request import HttpRequest
 from tuneloop.kit.errors import InvalidInput, TuneloopError
@@ -25,8 +27,10 @@ from tuneloop.web.console.flash import back_to
 from tuneloop.web.console.forms import optional, sent_file
 from tuneloop.web.console.render import page
 
-POOLS: Final = {
-    Pool.TRAINING: "The model learns from it",
+BOTH: Final = "both"
+USES: Final = {
+    BOTH: "About a third is kept to measure with, the model learns from the rest",
+    Pool.TRAINING: "The model learns from all of it",
     Pool.GOLDEN: "Every version is tested with it, and never learns from it",
 }
 
@@ -84,7 +88,7 @@ class ImportPage(Controller):
     ) -> Response[str]:
         found = find_model(session, client=client, model=model)
         upload = find_upload(session, model=found, upload_id=upload_id)
-        return _look(request, session, client, found, upload, Choice(), Pool.TRAINING)
+        return _look(request, session, client, found, upload, Choice(), _usual(session, found))
 
     @post("/{upload_id:uuid}", role=Role.OPERATOR, status_code=200, sync_to_thread=True)
     def decide(
@@ -101,7 +105,10 @@ class ImportPage(Controller):
         found = find_model(session, client=client, model=model)
         upload = find_upload(session, model=found, upload_id=upload_id)
         data = f"/models/{client}/{model}/data"
-        choice, pool = _choice(form), Pool(optional(form, "pool") or Pool.TRAINING)
+        choice, use = _choice(form), optional(form, "pool") or _usual(session, found)
+        if use not in USES:
+            raise InvalidInput("say what the examples are for", param="pool")
+        pool = Pool.TRAINING if use == BOTH else Pool(use)
         match optional(form, "do"):
             case "discard":
                 discard(session, principal=principal, upload=upload)
@@ -117,13 +124,14 @@ class ImportPage(Controller):
                             rows=reading,
                             partial=optional(form, "partial") == "yes",
                             closest=choice.closest,
+                            golden_share=GOLDEN_SHARE if use == BOTH else 0.0,
                         )
                 except InvalidInput as error:
-                    return _look(request, session, client, found, upload, choice, pool, refused=error)
+                    return _look(request, session, client, found, upload, choice, use, refused=error)
                 discard(session, principal=principal, upload=upload)
                 return back_to(data, _told(report, pool))
             case _:
-                return _look(request, session, client, found, upload, choice, pool)
+                return _look(request, session, client, found, upload, choice, use)
 
 
 def _look(
@@ -133,7 +141,7 @@ def _look(
     model: RegisteredModel,
     upload: Upload,
     choice: Choice,
-    pool: Pool,
+    use: str,
     *,
     refused: InvalidInput | None = None,
 ) -> Response[str]:
@@ -155,8 +163,8 @@ def _look(
         unreadable=unreadable,
         refused=refused,
         labels=contract.labels,
-        pool=pool,
-        pools=POOLS,
+        use=use,
+        uses=USES,
         encodings=list(Encoding),
     )
 
@@ -173,9 +181,15 @@ def _choice(form: FormMultiDict) -> Choice:
     )
 
 
+def _usual(session: TenantSession, model: RegisteredModel) -> str:
+    """What a first file is good for, and what a later one."""
+    return Pool.TRAINING if pool_size(session, model, Pool.GOLDEN) else BOTH
+
+
 def _told(report: ImportReport, pool: Pool) -> str:
     added = "1 example was" if report.added == 1 else f"{report.added} examples were"
+    both = f": {report.added - report.golden} to train on, {report.golden} to measure with" if report.golden else ""
     known = f", {report.duplicates} were there already" if report.duplicates else ""
     left = f", {report.rejected} with problems were left out" if report.rejected else ""
     learned = " They are checked before anything learns from them." if pool is Pool.TRAINING and report.added else ""
-    return f"{added} imported{known}{left}.{learned}"
+    return f"{added} imported{both}{known}{left}.{learned}"

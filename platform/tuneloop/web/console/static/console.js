@@ -91,6 +91,15 @@ for (const zones of document.querySelectorAll("[data-own-zone]")) {
   if ([...zones.options].some((each) => each.value === own)) zones.value = own;
 }
 
+// ---- choose all of a list, or none
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-choose-all]");
+  if (!button) return;
+  const boxes = [...document.querySelectorAll(`input[type=checkbox][name="${CSS.escape(button.dataset.chooseAll)}"]`)];
+  const all = boxes.some((box) => !box.checked);
+  for (const box of boxes) box.checked = all;
+});
+
 // ---- copy a snippet
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");
@@ -135,7 +144,8 @@ function follow(place) {
     source.close();
     location.reload();
   });
-  addEventListener("pagehide", () => source.close());
+  // Before, not when the page is left: a reload would call off the way to the page that was asked for.
+  addEventListener("beforeunload", () => source.close());
 }
 
 function enliven(within) {
