@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import hypothesis
 import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
@@ -29,6 +30,8 @@ from tuneloop_local.engines import EngineUrls, engines
 def pytest_configure() -> None:
     keep_to_loopback()
     watch_transactions()
+    hypothesis.settings.register_profile("without_timing", deadline=None)
+    hypothesis.settings.load_profile("without_timing")
 
 
 @pytest.fixture(autouse=True)

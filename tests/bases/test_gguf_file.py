@@ -52,7 +52,7 @@ def test_a_malformed_header_is_refused_with_its_reason(tmp_path: Path, content: 
 
 
 @pytest.mark.failure_case(17)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(position=st.integers(0, 3000), value=st.integers(0, 255))
 def test_a_flipped_header_byte_is_read_or_refused_but_never_crashes(
     tmp_path_factory: pytest.TempPathFactory, position: int, value: int

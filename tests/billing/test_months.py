@@ -23,7 +23,7 @@ ZONES = [
 moments = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(moment=moments, name=st.sampled_from(ZONES))
 def test_a_moment_is_in_the_span_of_its_month_and_of_no_neighbour(moment: datetime, name: str) -> None:
     zone = zone_named(name)

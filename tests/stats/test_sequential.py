@@ -135,7 +135,7 @@ def test_a_proof_is_not_taken_back_by_later_labels() -> None:
     st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6), st.integers(0, 6)), min_size=1, max_size=8),
     st.integers(0, 100),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_every_look_is_consistent_in_itself(looks: list[tuple[int, int, int]], spare: int) -> None:
     total = sum(map(sum, looks))
     test = DisagreementTest(Group.plain(10 * (total + spare) + 1, total + spare))

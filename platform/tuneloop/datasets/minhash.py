@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from zlib import crc32
 
 import numpy as np
-from datasketch import MinHash
 from numpy.typing import NDArray
 
 from tuneloop.datasets.similarity import Multiset, Shingles
@@ -18,11 +17,12 @@ PERMUTATIONS = 64
 BAND_ROWS = 3
 BANDS = PERMUTATIONS // BAND_ROWS
 LEAST_MATCHES = PERMUTATIONS // 2
-_SEED = 1
-_SCHEME = "affine32"
 _MINIMUM = np.dtype("<u4")
 _PART_BYTES = PERMUTATIONS * _MINIMUM.itemsize
-_PERMUTATIONS = MinHash(num_perm=PERMUTATIONS, seed=_SEED, scheme=_SCHEME).permutations
+_RANDOM = np.random.RandomState(1)
+_ODD = _RANDOM.randint(0, 1 << 31, PERMUTATIONS, dtype=np.uint32) * np.uint32(2) + np.uint32(1)
+_SHIFT = _RANDOM.randint(0, 1 << 32, PERMUTATIONS, dtype=np.uint32)
+"""[64] each: x -> odd * x + shift permutes 32-bit numbers."""
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 _PAIRS_AT_ONCE = 20_000
 _ITEMS_AT_ONCE = 4_096
@@ -51,11 +51,20 @@ def candidates(left: Sequence[bytes], right: Sequence[bytes]) -> set[tuple[int, 
 
 
 def _minima(items: Multiset) -> bytes:
-    minhash = MinHash(num_perm=PERMUTATIONS, seed=_SEED, scheme=_SCHEME, permutations=_PERMUTATIONS, hashfunc=crc32)
-    encoded = [item.encode() for item in items]
-    for start in range(0, len(encoded), _ITEMS_AT_ONCE):
-        minhash.update_batch(encoded[start : start + _ITEMS_AT_ONCE])
-    return bytes(minhash.hashvalues.astype(_MINIMUM).tobytes())
+    """The least of each permutation over the items' hashes."""
+    hashes = _mixed(np.array([crc32(item.encode()) for item in items], dtype=np.uint32))
+    minima = np.full(PERMUTATIONS, np.iinfo(np.uint32).max, dtype=np.uint32)
+    for start in range(0, len(hashes), _ITEMS_AT_ONCE):
+        permuted = hashes[start : start + _ITEMS_AT_ONCE, None] * _ODD + _SHIFT
+        np.minimum(minima, permuted.min(axis=0), out=minima)
+    return minima.astype(_MINIMUM).tobytes()
+
+
+def _mixed(hashes: Minima) -> Minima:
+    """MurmurHash3's last step, since a checksum is linear: https://github.com/aappleby/smhasher"""
+    for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35)):
+        hashes = (hashes ^ (hashes >> np.uint32(shift))) * np.uint32(factor)
+    return hashes ^ (hashes >> np.uint32(16))
 
 
 def _part(sketches: Sequence[bytes], part: int) -> tuple[Indexes, Minima]:

@@ -1,6 +1,7 @@
 """Making, showing once and checking secrets: passwords by argon2, random tokens by SHA-256."""
 
 from base64 import urlsafe_b64encode
+from functools import cache
 from hashlib import sha256
 from hmac import digest as hmac_digest
 from secrets import token_urlsafe
@@ -14,7 +15,6 @@ from pydantic import SecretStr
 from tuneloop.kit.errors import Unavailable
 
 _HASHER = PasswordHasher()
-_ABSENT = _HASHER.hash("nobody has this password")
 
 KEY_PREFIX = "tl_"
 
@@ -24,6 +24,11 @@ class NewToken(NamedTuple):
     digest: str
 
 
+@cache
+def _hash_of_nobody() -> str:
+    return _HASHER.hash("nobody has this password")
+
+
 def hash_password(password: str) -> str:
     return _HASHER.hash(password)
 
@@ -31,7 +36,7 @@ def hash_password(password: str) -> str:
 def password_matches(stored: str | None, password: str) -> bool:
     """Takes the same time whether or not the person exists or has a password."""
     try:
-        return _HASHER.verify(stored or _ABSENT, password) and stored is not None
+        return _HASHER.verify(stored or _hash_of_nobody(), password) and stored is not None
     except (VerificationError, InvalidHashError):
         return False
 

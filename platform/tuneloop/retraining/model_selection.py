@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
-from scipy.stats import norm
 
 from tuneloop.registry.policy import Policy
 
@@ -71,9 +71,9 @@ def _merit(production: Dev, candidate: Dev, blend: float, policy: Policy) -> flo
         return float(np.mean([stratum.score for stratum in candidate.values()]))
     chance = 0.5
     if STRONG in candidate:
-        error = norm.ppf(1 - policy.significance)
+        error = NormalDist().inv_cdf(1 - policy.significance)
         change = _shrunk_change(production[STRONG], candidate[STRONG], usual=-TYPICAL_LOSS * blend**2)
-        chance = float(norm.cdf(change / policy.strong_margin * error))
+        chance = NormalDist().cdf(change / policy.strong_margin * error)
     aim = TARGET if TARGET in candidate else STRONG
     gain = candidate[aim].score - production[aim].score
     return gain * chance if gain > 0 else gain

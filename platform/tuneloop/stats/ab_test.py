@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import optimize, special
 
 from tuneloop.stats.intervals import Interval
 
@@ -103,7 +103,7 @@ def mismatch(candidate: int, production: int, share: float) -> float:
     if not 0 < share < 1:
         raise ValueError(f"a share lies between 0 and 1, got {share}")
     one, other = _CONCENTRATION * share, _CONCENTRATION * (1 - share)
-    evidence = special.betaln(candidate + one, production + other) - special.betaln(one, other)
+    evidence = scipy.special.betaln(candidate + one, production + other) - scipy.special.betaln(one, other)
     expected = candidate * math.log(share) + production * math.log1p(-share)
     return min(1.0, math.exp(min(0.0, expected - float(evidence))))
 
@@ -124,7 +124,7 @@ def provable_fall(pairs: int, rate: float, alpha: float = 0.05) -> float | None:
     def surplus(fall: float) -> float:
         return _expected(pairs, rate, fall).less - math.log(1 / alpha)
 
-    return float(optimize.brentq(surplus, 1e-9, rate, xtol=1e-4))
+    return float(scipy.optimize.brentq(surplus, 1e-9, rate, xtol=1e-4))
 
 
 def pairs_needed(rate: float, fall: float, alpha: float = 0.05) -> int | None:
@@ -163,7 +163,7 @@ def _log_capital(outcomes: Mapping[float, float], mean: float) -> float:
     values = np.array(list(outcomes), dtype=np.float64)
     times = np.array(list(outcomes.values()), dtype=np.float64)
     gains: Array = np.log1p(_STAKES[:, None] * (values / mean - 1)) @ times
-    return float(special.logsumexp(gains)) - math.log(len(_STAKES))
+    return float(scipy.special.logsumexp(gains)) - math.log(len(_STAKES))
 
 
 def _bound(outcomes: Mapping[float, float], wanted: float) -> float:
@@ -171,4 +171,4 @@ def _bound(outcomes: Mapping[float, float], wanted: float) -> float:
     seen = sum(value * times for value, times in outcomes.items()) / sum(outcomes.values())
     if seen == 0 or _log_capital(outcomes, 1e-6) < wanted:
         return 0.0
-    return float(optimize.brentq(lambda mean: _log_capital(outcomes, mean) - wanted, 1e-6, seen, xtol=1e-7))
+    return float(scipy.optimize.brentq(lambda mean: _log_capital(outcomes, mean) - wanted, 1e-6, seen, xtol=1e-7))

@@ -7,8 +7,8 @@ parametric map.
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import optimize, special
 
 Array = NDArray[np.float64]
 
@@ -26,7 +26,7 @@ class Calibrator:
 
     def apply(self, confidence: Array) -> Array:
         """Calibrated probabilities of the shape of `confidence`."""
-        return np.asarray(special.expit(self.slope * _logit(confidence) + self.intercept), dtype=float)
+        return np.asarray(scipy.special.expit(self.slope * _logit(confidence) + self.intercept), dtype=float)
 
 
 def fit_platt(confidence: Array, correct: NDArray[np.bool_]) -> Calibrator:
@@ -35,7 +35,7 @@ def fit_platt(confidence: Array, correct: NDArray[np.bool_]) -> Calibrator:
     logits = _logit(x)
     right = y.sum()
     target = np.where(y, (right + 1) / (right + 2), 1 / (len(y) - right + 2))
-    fit = optimize.minimize(
+    fit = scipy.optimize.minimize(
         lambda parameters: _log_loss(parameters[0] * logits + parameters[1], target),
         x0=np.array([1.0, 0.0]),
         method="L-BFGS-B",
@@ -49,7 +49,7 @@ def _log_loss(logits: Array, target: Array) -> float:
 
 
 def _logit(confidence: Array) -> Array:
-    return np.asarray(special.logit(np.clip(confidence, _CLIP, 1 - _CLIP)), dtype=float)
+    return np.asarray(scipy.special.logit(np.clip(confidence, _CLIP, 1 - _CLIP)), dtype=float)
 
 
 def _checked(confidence: Array, correct: NDArray[np.bool_]) -> tuple[Array, Array]:

@@ -6,7 +6,7 @@ whether more answers flipped than between two runs of the same version, and whet
 
 from dataclasses import dataclass
 
-from scipy import stats
+import scipy
 
 from tuneloop.stats.drift import either
 from tuneloop.stats.intervals import Rate, jeffreys
@@ -54,4 +54,4 @@ def _more_flips_than_noise(flips: int, n: int, noise: Noise) -> float:
     """Chance of so many flips in `n` given the noise run, whose own uncertainty is in it (beta-binomial, Jeffreys)."""
     if not flips:
         return 1.0
-    return float(stats.betabinom.sf(flips - 1, n, noise.flips + 0.5, noise.n - noise.flips + 0.5))
+    return float(scipy.stats.betabinom.sf(flips - 1, n, noise.flips + 0.5, noise.n - noise.flips + 0.5))

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import NamedTuple, Self, TypedDict
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from tuneloop.stats.intervals import Rate
 from tuneloop.stats.shiryaev_roberts import Design, Grid, Recursion
@@ -170,7 +170,7 @@ def fit_overdispersion(weeks: Sequence[tuple[int, int]]) -> float:
         return 0.0
     rate = correct.sum() / n.sum()
     size = 1 / _OVERDISPERSIONS - 1
-    likelihood = stats.betabinom.logpmf(correct, n, rate * size[:, None], (1 - rate) * size[:, None]).sum(axis=1)
+    likelihood = scipy.stats.betabinom.logpmf(correct, n, rate * size[:, None], (1 - rate) * size[:, None]).sum(axis=1)
     log_weight = likelihood - _OVERDISPERSIONS / _USUAL_OVERDISPERSION
     weight = np.exp(log_weight - log_weight.max())
     return float((weight * _OVERDISPERSIONS).sum() / weight.sum())

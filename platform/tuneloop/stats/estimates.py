@@ -7,8 +7,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from tuneloop.stats.intervals import Interval, wilson_of
 
@@ -77,7 +77,7 @@ def best(correct: Flags, confidence_of_labelled: Array, confidence_of_all: Array
     if len(right) < _FEWEST_LABELS or right.all() or not right.any():
         return plain(correct)
     sure, unsure = labelled[right == 1], labelled[right == 0]
-    if stats.mannwhitneyu(sure, unsure, alternative="greater").pvalue > _INFORMATIVE:
+    if scipy.stats.mannwhitneyu(sure, unsure, alternative="greater").pvalue > _INFORMATIVE:
         return plain(correct)
     return prediction_powered(correct, confidence_of_labelled, confidence_of_all)
 

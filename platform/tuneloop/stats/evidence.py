@@ -17,8 +17,8 @@ from functools import cached_property
 from typing import NamedTuple, Self
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import optimize, special
 
 from tuneloop.stats.paired import PairedCounts, null_discordance
 
@@ -190,7 +190,7 @@ class Evidence:
             return 0.0
         per_item = (sums.fixed + sums.broken) / sums.squares
         fixed, broken = sums.fixed * per_item, sums.broken * per_item
-        return -float(special.ndtri(special.betainc(fixed, broken + 1, 0.5))) if fixed else -math.inf
+        return -float(scipy.special.ndtri(scipy.special.betainc(fixed, broken + 1, 0.5))) if fixed else -math.inf
 
     def variance(self, difference: float) -> float:
         """Of the estimate, if `difference` were true."""
@@ -218,7 +218,7 @@ class Evidence:
             return edge
         ends = sorted((self.estimate, edge * (1 - 1e-9)))
         with suppress(ValueError):  # no change of sign between the ends
-            return float(optimize.brentq(lambda difference: self.score(difference) - score, *ends, xtol=1e-9))
+            return float(scipy.optimize.brentq(lambda difference: self.score(difference) - score, *ends, xtol=1e-9))
         return edge
 
     @cached_property

@@ -2,9 +2,10 @@
 
 import math
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import NamedTuple
 
-from scipy import stats
+import scipy
 
 from tuneloop.kit import figures
 
@@ -56,7 +57,7 @@ def wilson_of(share: float, n: float, level: float = 0.95) -> Interval:
 def jeffreys(rate: Rate, level: float = 0.95) -> Interval:
     """Equal-tailed posterior interval under Beta(1/2, 1/2), with the ends closed at 0 and n correct."""
     tail, wrong = (1 - level) / 2, rate.n - rate.correct
-    posterior = stats.beta(rate.correct + 0.5, wrong + 0.5)
+    posterior = scipy.stats.beta(rate.correct + 0.5, wrong + 0.5)
     low = posterior.ppf(tail) if rate.correct else 0.0
     return Interval(float(low), float(posterior.ppf(1 - tail)) if wrong else 1.0)
 
@@ -88,4 +89,4 @@ def normal_quantile(level: float) -> float:
     """z such that a standard normal lies within ±z with probability `level`."""
     if not 0 < level < 1:
         raise ValueError(f"a confidence level lies between 0 and 1, got {level}")
-    return float(stats.norm.ppf((1 + level) / 2))
+    return NormalDist().inv_cdf((1 + level) / 2)

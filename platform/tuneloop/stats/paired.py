@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import optimize, stats
 
 from tuneloop.stats.intervals import Interval, Rate, normal_quantile
 
@@ -154,9 +154,9 @@ def holm(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _mcnemar(counts: PairedCounts, alternative: Alternative, *, tie_share: float) -> float:
     discordant = counts.fixed + counts.broken
-    point = tie_share * float(stats.binom.pmf(counts.fixed, discordant, 0.5))
-    better = float(stats.binom.sf(counts.fixed, discordant, 0.5)) + point
-    worse = float(stats.binom.cdf(counts.fixed - 1, discordant, 0.5)) + point
+    point = tie_share * float(scipy.stats.binom.pmf(counts.fixed, discordant, 0.5))
+    better = float(scipy.stats.binom.sf(counts.fixed, discordant, 0.5)) + point
+    worse = float(scipy.stats.binom.cdf(counts.fixed - 1, discordant, 0.5)) + point
     match alternative:
         case Alternative.BETTER:
             return better
@@ -178,4 +178,4 @@ def _tango_bound(counts: PairedCounts, z: float) -> float:
     almost = edge * (1 - 1e-12)
     if math.copysign(1.0, distance(almost)) != math.copysign(1.0, z):
         return edge
-    return float(optimize.brentq(distance, *sorted((counts.difference, almost)), xtol=1e-10))
+    return float(scipy.optimize.brentq(distance, *sorted((counts.difference, almost)), xtol=1e-10))

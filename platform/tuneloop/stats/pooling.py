@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import special
 
 from tuneloop.stats.intervals import Rate
 
@@ -72,8 +72,8 @@ def _common(counts: Mapping[str, tuple[int, int]]) -> _Mixture:
     log_weight = np.zeros_like(right)
     for rate in rates:
         if rate.n:
-            log_weight += special.betaln(right + rate.correct, wrong + rate.n - rate.correct)
-            log_weight -= special.betaln(right, wrong)
+            log_weight += scipy.special.betaln(right + rate.correct, wrong + rate.n - rate.correct)
+            log_weight -= scipy.special.betaln(right, wrong)
     weight = np.exp(log_weight - log_weight.max())
     weight /= weight.sum()
     kept = weight > _NEGLIGIBLE * weight.max()
@@ -82,7 +82,7 @@ def _common(counts: Mapping[str, tuple[int, int]]) -> _Mixture:
 
 def _shrunk(rate: Rate, common: _Mixture) -> Shrunk:
     right, wrong = common.right + rate.correct, common.wrong + rate.n - rate.correct
-    below = common.weight @ special.betainc(right[:, None], wrong[:, None], _SHARES)
+    below = common.weight @ scipy.special.betainc(right[:, None], wrong[:, None], _SHARES)
     low, high = np.interp([0.025, 0.975], below, _SHARES)
     value = common.weight @ (right / (right + wrong))
     return Shrunk(float(value), float(low), float(high), rate.n)

@@ -6,9 +6,8 @@ The item counts are the normal-approximation power calculation, inverted.
 """
 
 import math
+from statistics import NormalDist
 from typing import NamedTuple
-
-from scipy import stats
 
 from tuneloop.stats.control_charts import smallest_detectable_drop
 
@@ -54,4 +53,4 @@ def items_to_separate(
 
 
 def _z(tail: float) -> float:
-    return float(stats.norm.isf(tail))
+    return -NormalDist().inv_cdf(tail)

@@ -9,9 +9,9 @@ import math
 from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
-from scipy import stats
 
 from tuneloop.stats.alpha_spending import Spending
 from tuneloop.stats.evidence import Array, Evidence, Group, Label
@@ -21,7 +21,7 @@ from tuneloop.stats.queue import order
 USUAL_BUDGET = 100
 """Labels that a look at the gate is planned for."""
 
-_POWER_SCORE = float(stats.norm.ppf(0.8))
+_POWER_SCORE = NormalDist().inv_cdf(0.8)
 _MOST_LABELS = 2000
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import NamedTuple, Self
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import special, stats
 
 from tuneloop.stats.intervals import Rate
 
@@ -58,7 +58,7 @@ class Grid:
     @classmethod
     def of(cls, design: Design) -> Self:
         """Rates that the design's posterior holds possible, each standing for an equal step."""
-        posterior = stats.beta(design.right, design.wrong)
+        posterior = scipy.stats.beta(design.right, design.wrong)
         low, high = max(posterior.ppf(1e-4), 2 * _LOWEST_RATE), min(posterior.ppf(1 - 1e-4), 1 - 1e-6)
         rates = np.linspace(min(low, high), high, _BASELINES)
         return cls(
@@ -78,7 +78,7 @@ class Grid:
             return np.asarray(right * np.log(rates) + (n - right) * np.log1p(-rates))
         size = 1 / self.overdispersion - 1
         a, b = rates * size, (1 - rates) * size
-        return np.asarray(special.betaln(right + a, n - right + b) - special.betaln(a, b))
+        return np.asarray(scipy.special.betaln(right + a, n - right + b) - scipy.special.betaln(a, b))
 
 
 class Recursion:

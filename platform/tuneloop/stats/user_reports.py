@@ -7,8 +7,8 @@ import math
 from typing import NamedTuple, Self, TypedDict
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 Array = NDArray[np.float64]
 
@@ -53,7 +53,7 @@ class ReportsChart:
             raise ValueError(f"needs 0 < rate < 1 and horizon >= 1, got {false_alarm_rate} and {horizon}")
         self._baseline = (reports, answers)
         self._false_alarm_rate, self._horizon = false_alarm_rate, horizon
-        posterior = stats.gamma(reports + 0.5, scale=1 / answers)
+        posterior = scipy.stats.gamma(reports + 0.5, scale=1 / answers)
         low, high = max(posterior.ppf(1e-4), _LOWEST), posterior.ppf(1 - 1e-4)
         self._rates: Array = np.linspace(low, high, _RATES)
         self._log_weight: Array = posterior.logpdf(self._rates)

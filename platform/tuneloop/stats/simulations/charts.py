@@ -3,8 +3,8 @@
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from tuneloop.stats.control_charts import BURN_IN, FALSE_ALARM_RATE, HORIZON, DriftChart, fit_overdispersion
 from tuneloop.stats.shiryaev_roberts import Array, Design, Grid, Recursion
@@ -96,7 +96,7 @@ def _years(
     generator = np.random.default_rng(_SEED)
     corrects, alarms, baselines = [], [], []
     middles = (np.arange(_BASELINES) + 0.5) / _BASELINES
-    for right in stats.binom.ppf(middles, baseline_labels, truth[0]).astype(int).tolist():
+    for right in scipy.stats.binom.ppf(middles, baseline_labels, truth[0]).astype(int).tolist():
         rates = np.clip(generator.normal(truth, wobble, size=(_YEARS, len(truth))), 0, 1)
         correct = generator.binomial(labels, rates)
         corrects.append(correct)

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import special
 
 from tuneloop.stats.calibration import fit_platt
 from tuneloop.stats.control_charts import FALSE_ALARM_RATE, HORIZON
@@ -137,5 +137,5 @@ def _week(generator: np.random.Generator, drift: _Drift, size: int) -> _Week:
         correct[other] = generator.random(n) < drift.accuracy
     if drift.answers is not None:
         answers[other] = generator.choice(_CATEGORIES[-drift.answers :], n)
-    confidence = special.expit(_SHARPNESS * special.logit(chance.clip(0.001, 0.999)))
+    confidence = scipy.special.expit(_SHARPNESS * scipy.special.logit(chance.clip(0.001, 0.999)))
     return _Week(Traffic(confidence, answers.tolist()), correct)

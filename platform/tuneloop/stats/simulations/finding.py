@@ -6,8 +6,8 @@ from enum import StrEnum
 from typing import Any, NamedTuple, Self
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from tuneloop.stats.intervals import Rate
 
@@ -65,7 +65,7 @@ class Finding:
         """Median of the runs; its interval from the ranks."""
         ordered = np.sort(np.asarray(values, dtype=float))
         n = len(ordered)
-        ranks = stats.binom.ppf([0.025, 0.975], n, 0.5).astype(int).clip(0, n - 1)
+        ranks = scipy.stats.binom.ppf([0.025, 0.975], n, 0.5).astype(int).clip(0, n - 1)
         low, high = ordered[ranks]
         return cls(what, unit, float(np.median(ordered)), float(low), float(high), n, aim)
 
