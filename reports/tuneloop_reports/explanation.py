@@ -1,5 +1,6 @@
 """One sentence for whoever reads nothing else: what the accuracy suffers from, and what is being done about it."""
 
+from tuneloop.retraining.events import AT_WORK
 from tuneloop.tables import AlertKind, AlertState, CycleState
 from tuneloop_reports.content import AlertEntry, CategoryKind, EventKind, LightRule, ModelReport, Retrain
 from tuneloop_reports.gather.traffic_light import ABOUT_A_SERVICE
@@ -7,7 +8,6 @@ from tuneloop_reports.i18n import Translator
 from tuneloop_reports.sections import category_title
 
 MOST_NAMES = 3
-IN_WORK = frozenset({CycleState.APPROVED, CycleState.TRAINING, CycleState.EVALUATING, CycleState.COMPARED})
 OTHER_CAUSES = frozenset({AlertKind.TRAFFIC, AlertKind.REPORTS, AlertKind.CANARY})
 
 
@@ -70,7 +70,7 @@ def _of_retrain(say: Translator, model: ModelReport, retrain: Retrain) -> str:
             each.at for each in model.events if (each.kind, each.version) == (EventKind.DEPLOYED, retrain.candidate)
         ]
         return say("action.deployed", candidate=candidate, date=say.day(days[-1])) if days else ""
-    if retrain.state in IN_WORK:
+    if retrain.state in AT_WORK:
         return say("action.in_work")
     if retrain.state in (CycleState.PROPOSED, CycleState.AWAITING_PROMOTION, CycleState.ROLLED_BACK):
         return say(f"action.{retrain.state}", candidate=candidate)

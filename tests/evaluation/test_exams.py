@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from tests.support.factories import make_base
 from tests.support.world import manifest
-from tuneloop.evaluation.results import Given, cache_key
+from tuneloop.evaluation.given import Given, cache_key
 from tuneloop.gateway.routes import Route
 from tuneloop.kit.db import Database
 from tuneloop.kit.ids import new_id

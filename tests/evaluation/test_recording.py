@@ -15,10 +15,10 @@ from tests.support.openai_account import KEY, LAST_DAY, TUNED, order_or_refund, 
 from tests.support.ports import free_port
 from tests.support.runtime import silent_runtime
 from tuneloop.datasets.service import snapshot_examples, take_snapshot
+from tuneloop.evaluation.given import conversation_of
 from tuneloop.evaluation.recording import begin_recording, latest_recording, recorded_of, stop_recording
 from tuneloop.evaluation.recording_plan import RecordingPlan, plan_recording
 from tuneloop.evaluation.results import scored
-from tuneloop.evaluation.scoring import conversation_of
 from tuneloop.evaluation.service import NOT_RECORDED, answers_of, record_run
 from tuneloop.kit.db import Database
 from tuneloop.kit.errors import Conflict

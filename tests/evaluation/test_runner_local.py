@@ -6,7 +6,7 @@ import pytest
 
 from tests.serving.lora_files import write_adapter
 from tests.support.tiny_models import build_tiny_pair
-from tuneloop.evaluation.results import cache_key
+from tuneloop.evaluation.given import cache_key
 from tuneloop.kit.errors import CorruptArtifact
 from tuneloop.registry.contract import AdapterPart, BaseRef, Contract, Manifest, Task
 from tuneloop.registry.templates import Message

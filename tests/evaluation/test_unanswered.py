@@ -3,8 +3,8 @@
 import pytest
 
 from tests.support.cycles import Workshop, make_workshop
-from tuneloop.evaluation.results import Given, scored
-from tuneloop.evaluation.scoring import conversation_of
+from tuneloop.evaluation.given import Given, conversation_of
+from tuneloop.evaluation.results import scored
 from tuneloop.evaluation.service import answers_of, known_answers, record_run
 from tuneloop.kit.db import Database
 from tuneloop.kit.tenancy import TenantSession

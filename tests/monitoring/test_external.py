@@ -1,19 +1,18 @@
 """A service in production is watched: its last day, and whether it answers."""
 
 from datetime import UTC, date, datetime, timedelta
-from hashlib import sha256
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
 from tests.support.factories import SUPPORT, make_base, make_model
+from tests.support.hosted import example_of
 from tests.support.openai_account import KEY, LAST_DAY, TUNED, tuned_account
 from tests.support.ports import free_port
 from tests.support.runtime import silent_runtime
 from tuneloop.deployment.external import add_and_serve
 from tuneloop.evaluation.service import answers_of
-from tuneloop.kit.clock import now
 from tuneloop.kit.db import Database
 from tuneloop.kit.errors import InvalidInput
 from tuneloop.kit.jobs import Queue
@@ -42,12 +41,10 @@ from tuneloop.tables import (
     AlertState,
     Client,
     EvalRun,
-    Example,
     ExternalEndpoint,
     MonitorStatus,
     Pool,
     RegisteredModel,
-    Source,
 )
 from tuneloop_local.emulators.openai.app import running
 
@@ -159,7 +156,7 @@ def test_a_golden_set_is_put_to_the_service_and_production_is_watched_from_then_
             )
         assert perform(database, BASELINES) == 0
         with database.unit(principal.agency_id) as session:
-            session.add_all(golden(model, text, label) for text, label in QUESTIONS)
+            session.add_all(example_of(model, text, label) for text, label in QUESTIONS)
         assert [perform(database, BASELINES), perform(database, BASELINES)] == [1, 0]
         runtime = silent_runtime(database, storage, settings)
         assert runtime.run_next(Queue.SLOW)
@@ -184,8 +181,10 @@ def test_a_golden_set_is_put_to_the_service_and_production_is_watched_from_then_
 def test_a_candidate_is_trained_from_the_base_and_judged_against_the_service(
     session: TenantSession, principal: Principal, model: RegisteredModel, endpoint: ExternalEndpoint
 ) -> None:
-    session.add_all(golden(model, text, label) for text, label in QUESTIONS)
-    session.add_all(golden(model, f"{text} Tell me at once.", label, pool=Pool.TRAINING) for text, label in QUESTIONS)
+    session.add_all(example_of(model, text, label) for text, label in QUESTIONS)
+    session.add_all(
+        example_of(model, f"{text} Tell me at once.", label, pool=Pool.TRAINING) for text, label in QUESTIONS
+    )
     session.flush()
     cycle = propose(session, principal=principal, model=model, recipe=Recipe())
     assert cycle.parent_version_id == endpoint.version_id
@@ -198,19 +197,3 @@ def test_a_candidate_is_trained_from_the_base_and_judged_against_the_service(
 
 
 QUESTIONS = (("Where is my parcel?", "order"), ("I want my money back", "refund"), ("My parcel broke", "refund"))
-
-
-def golden(model: RegisteredModel, text: str, label: str, *, pool: Pool = Pool.GOLDEN) -> Example:
-    return Example(
-        agency_id=model.agency_id,
-        client_id=model.client_id,
-        model_id=model.id,
-        pool=pool,
-        messages=[{"role": "user", "content": text}],
-        expected=label,
-        category=label,
-        source=Source.IMPORT,
-        content_hash=sha256(text.encode()).hexdigest(),
-        minhash=b"",
-        checked_at=now(),
-    )

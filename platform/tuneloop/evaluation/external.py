@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import httpx
 
-from tuneloop.evaluation.results import Conversation, Given
+from tuneloop.evaluation.given import Conversation, Given
 from tuneloop.evaluation.service import UNANSWERED
 from tuneloop.gateway.engine import TIMEOUT, Ask, ask_whole
 from tuneloop.gateway.errors import Busy, EngineFailed, EngineTimeout, EngineUnavailable, InvalidRequest

@@ -10,15 +10,15 @@ from sqlalchemy import select as select_columns
 from sqlmodel import Session, col, delete, select
 
 from tuneloop.audit.service import record
+from tuneloop.evaluation.given import Conversation, Given
 from tuneloop.evaluation.jobs import RecordAnswers
-from tuneloop.evaluation.recording_plan import RecordingPlan, cost_of, plan_recording
-from tuneloop.evaluation.results import Conversation, Given
+from tuneloop.evaluation.recording_plan import RecordingPlan, plan_recording
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import Conflict
 from tuneloop.kit.jobs import enqueue
 from tuneloop.kit.principal import Principal
 from tuneloop.predictions.erased import has_text
-from tuneloop.registry.external import find_endpoint, is_over
+from tuneloop.registry.external import cost_of, find_endpoint, is_over
 from tuneloop.registry.service import lock_model
 from tuneloop.registry.templates import Message
 from tuneloop.tables import (

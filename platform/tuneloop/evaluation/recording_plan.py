@@ -6,13 +6,12 @@ from uuid import UUID
 
 from sqlmodel import Session, col, select
 
-from tuneloop.evaluation.results import Given, cache_key
-from tuneloop.evaluation.scoring import conversation_of
+from tuneloop.evaluation.given import Given, cache_key, conversation_of
 from tuneloop.evaluation.service import known_answers
 from tuneloop.gateway.upstream import opening_of
 from tuneloop.predictions.gate_holdout import latest_distinct, reserved
 from tuneloop.registry.contract import Contract
-from tuneloop.registry.external import MICROS
+from tuneloop.registry.external import cost_of
 from tuneloop.registry.service import definition_of
 from tuneloop.registry.templates import Message
 from tuneloop.tables import (
@@ -96,8 +95,6 @@ def recorded_keys(session: Session, version: AdapterVersion, keys: Collection[st
 
 def most_cost(contract: Contract, endpoint: ExternalEndpoint, conversations: Iterable[Sequence[Message]]) -> int | None:
     """If every answer is as long as the contract allows."""
-    if endpoint.input_price is None or endpoint.output_price is None:
-        return None
     opening, asked, said = opening_of(contract), 0, 0
     for conversation in conversations:
         texts = [message.content for message in conversation]
@@ -106,13 +103,6 @@ def most_cost(contract: Contract, endpoint: ExternalEndpoint, conversations: Ite
         asked += sum(len(text.encode()) // LETTERS_A_TOKEN + TOKENS_A_MESSAGE for text in texts)
         said += contract.decoding.max_tokens
     return cost_of(endpoint, prompt_tokens=asked, completion_tokens=said)
-
-
-def cost_of(endpoint: ExternalEndpoint, *, prompt_tokens: int, completion_tokens: int) -> int | None:
-    """In millionths of the currency's unit; None where nobody typed both prices."""
-    if endpoint.input_price is None or endpoint.output_price is None:
-        return None
-    return (prompt_tokens * endpoint.input_price + completion_tokens * endpoint.output_price) // MICROS
 
 
 def _golden(session: Session, model: RegisteredModel, version: AdapterVersion) -> list[Question]:

@@ -1,42 +1,15 @@
 """Answers of a version to a set, scored item by item."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from hashlib import sha256
 
-import orjson
-
+from tuneloop.evaluation.given import Given
 from tuneloop.evaluation.scorers.grounding import is_hallucination
 from tuneloop.evaluation.scorers.item import Score
 from tuneloop.evaluation.scorers.registry import DEFAULT, SCORERS
 from tuneloop.evaluation.scoring import item_of
 from tuneloop.evaluation.service import ItemResult
 from tuneloop.registry.contract import Contract
-from tuneloop.registry.templates import Message
 from tuneloop.tables import Example
-
-Conversation = Sequence[Message]
-
-
-@dataclass(frozen=True)
-class Given:
-    """What a version answered to one item; `problem` says why it did not. Confidence is None where nobody tells it.
-
-    Tokens are those that an external version's service has counted, and asks money for.
-    """
-
-    text: str
-    confidence: float | None
-    margin: float | None
-    problem: str = ""
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-
-
-def cache_key(manifest_digest: str, conversation: Conversation) -> str:
-    """Digest under which an answer may be reused: the manifest names base, adapters, prompt, decoding and engine."""
-    turns = [(message.role, message.content) for message in conversation]
-    return sha256(orjson.dumps((manifest_digest, turns))).hexdigest()
 
 
 def scored(

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
+from tuneloop.evaluation.given import conversation_of
 from tuneloop.evaluation.marking import Marking
 from tuneloop.evaluation.scorers.item import EvalItem, Score
 from tuneloop.evaluation.scorers.registry import DEFAULT, SCORERS
 from tuneloop.registry.contract import Contract
-from tuneloop.registry.templates import Message
 from tuneloop.tables import Example, Prediction, ReviewItem
 
 
@@ -19,10 +19,6 @@ def item_of(labelled: Example | ReviewItem, contract: Contract) -> EvalItem:
         facts=contract.facts,
         labels=contract.labels,
     )
-
-
-def conversation_of(labelled: Example | ReviewItem) -> tuple[Message, ...]:
-    return tuple(Message.model_validate(message) for message in labelled.messages)
 
 
 def score(labelled: Example | ReviewItem, answer: str, contract: Contract) -> Score:

@@ -7,8 +7,8 @@ from sqlalchemy import func
 from sqlalchemy import select as select_columns
 from sqlmodel import Session, col
 
-from tuneloop.evaluation.recording_plan import cost_of
 from tuneloop.kit.clock import now
+from tuneloop.registry.external import cost_of
 from tuneloop.tables import ExternalEndpoint, Prediction
 
 MONTH = timedelta(days=30)

@@ -9,6 +9,7 @@ from tuneloop.evaluation.recording import Recorded
 from tuneloop.evaluation.recording_plan import RecordingPlan
 from tuneloop.registry.service import aliases, full_name, is_external
 from tuneloop.retraining.attempts import comparison_of
+from tuneloop.retraining.events import AT_WORK
 from tuneloop.retraining.verdicts import gate_state
 from tuneloop.stats.outcome import Outcome
 from tuneloop.tables import (
@@ -22,8 +23,6 @@ from tuneloop.tables import (
     RegisteredModel,
     RetrainingCycle,
 )
-
-UNDER_WAY = (CycleState.APPROVED, CycleState.TRAINING, CycleState.EVALUATING, CycleState.COMPARED)
 
 
 class MigrationStep(NamedTuple):
@@ -151,7 +150,7 @@ def _training_says(cycle: RetrainingCycle | None) -> str:
         return f"It failed: {cycle.failure or 'see the cycle'}. Propose it again."
     if cycle.state is CycleState.REJECTED:
         return "The last candidate was turned down. Look at why, and propose another."
-    return "It is at work." if cycle.state in UNDER_WAY else "It is trained."
+    return "It is at work." if cycle.state in AT_WORK else "It is trained."
 
 
 def _proof_says(session: Session, cycle: RetrainingCycle | None) -> str:

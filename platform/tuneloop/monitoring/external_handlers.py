@@ -4,8 +4,8 @@ import time
 
 from tuneloop.datasets.service import snapshot_examples, take_snapshot
 from tuneloop.evaluation.external import ask_service
-from tuneloop.evaluation.results import cache_key, scored
-from tuneloop.evaluation.scoring import conversation_of
+from tuneloop.evaluation.given import cache_key, conversation_of
+from tuneloop.evaluation.results import scored
 from tuneloop.evaluation.service import latest_run, record_run
 from tuneloop.gateway.routes import route_of
 from tuneloop.kit.errors import InvalidInput, Unavailable

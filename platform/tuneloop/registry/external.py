@@ -180,8 +180,15 @@ def change_external(
     return endpoint
 
 
+def cost_of(endpoint: ExternalEndpoint, *, prompt_tokens: int, completion_tokens: int) -> int | None:
+    """In millionths of the currency's unit; None where nobody typed both prices."""
+    if endpoint.input_price is None or endpoint.output_price is None:
+        return None
+    return (prompt_tokens * endpoint.input_price + completion_tokens * endpoint.output_price) // MICROS
+
+
 def price(micros: int | None) -> Decimal | None:
-    """In the currency's unit for a million tokens."""
+    """Millionths in the currency's unit."""
     return None if micros is None else Decimal(micros) / MICROS
 
 

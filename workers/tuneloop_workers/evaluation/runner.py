@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from tuneloop.evaluation.results import Conversation
+from tuneloop.evaluation.given import Conversation
 from tuneloop.evaluation.service import UNANSWERED
 from tuneloop.kit.errors import InvalidInput, TuneloopError
 from tuneloop.registry.contract import Manifest

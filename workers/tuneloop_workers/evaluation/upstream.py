@@ -12,7 +12,7 @@ import httpx
 import numpy as np
 from pydantic import BaseModel, ValidationError
 
-from tuneloop.evaluation.results import Conversation
+from tuneloop.evaluation.given import Conversation
 from tuneloop.kit.errors import InvalidInput, Unavailable
 from tuneloop.kit.jobs.retries import back_off, wished_pause
 from tuneloop.registry.contract import Contract, Task, Template

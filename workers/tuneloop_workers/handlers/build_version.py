@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tuneloop.evaluation.scoring import conversation_of
+from tuneloop.evaluation.given import conversation_of
 from tuneloop.kit.jobs.runtime import JobContext
 from tuneloop.kit.storage import pack_folder
 from tuneloop.registry.contract import AdapterPart, Manifest, Quantisation

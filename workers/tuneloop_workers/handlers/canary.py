@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from tuneloop.evaluation.external import Progress, ask_service
-from tuneloop.evaluation.results import Conversation
-from tuneloop.evaluation.scoring import conversation_of, score
+from tuneloop.evaluation.given import Conversation, conversation_of
+from tuneloop.evaluation.scoring import score
 from tuneloop.gateway.routes import Route, route_of
 from tuneloop.kit.errors import InvalidInput
 from tuneloop.kit.jobs.runtime import JobContext, handles

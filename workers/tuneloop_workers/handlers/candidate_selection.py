@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tuneloop.evaluation.scoring import conversation_of, score
+from tuneloop.evaluation.given import conversation_of
+from tuneloop.evaluation.scoring import score
 from tuneloop.kit.jobs.runtime import JobContext
 from tuneloop.kit.storage import digest_file
 from tuneloop.registry.contract import AdapterPart, Manifest, Task

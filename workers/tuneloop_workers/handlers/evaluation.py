@@ -3,9 +3,9 @@
 import time
 
 from tuneloop.datasets.service import snapshot_examples
+from tuneloop.evaluation.given import conversation_of
 from tuneloop.evaluation.quantisations import weigh_quantisations
 from tuneloop.evaluation.results import scored
-from tuneloop.evaluation.scoring import conversation_of
 from tuneloop.evaluation.service import record_run
 from tuneloop.kit.errors import InvalidInput
 from tuneloop.kit.jobs.runtime import JobContext, handles

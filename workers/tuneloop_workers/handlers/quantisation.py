@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
+from tuneloop.evaluation.given import conversation_of
 from tuneloop.evaluation.quantisations import FileAnswers
-from tuneloop.evaluation.scoring import conversation_of, score
+from tuneloop.evaluation.scoring import score
 from tuneloop.kit.jobs.runtime import JobContext
 from tuneloop.registry.contract import Contract, Manifest, Quantisation
 from tuneloop.tables import AdapterVersion, Example

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from tuneloop.evaluation.external import ask_service
+from tuneloop.evaluation.given import Conversation, Given, cache_key
 from tuneloop.evaluation.recording import recorded_answers
-from tuneloop.evaluation.results import Conversation, Given, cache_key
 from tuneloop.evaluation.service import NOT_RECORDED, known_answers
 from tuneloop.gateway.routes import Route, route_of
 from tuneloop.kit.jobs.runtime import JobContext
