@@ -50,6 +50,7 @@ def test_a_file_is_imported(api: Api) -> None:
     assert response.status_code == 201
     assert response.json() == {
         "added": 3,
+        "golden": 0,
         "duplicates": 0,
         "rejected": 0,
         "problems": [],
