@@ -139,6 +139,7 @@ def test_what_is_not_signed_for_this_sign_in_lets_nobody_in(
         "for several, and made for nobody": with_claims(aud=[CLIENT_ID, "b"]),
         "another issuer": with_claims(iss="https://login.elsewhere.example"),
         "unverified address": with_claims(email_verified=False),
+        "a word that is not yes": with_claims(email_verified="1"),
         "nothing about the address": with_claims(email_verified=None),
         "an address that Entra does not vouch for": with_claims(email_verified=None, xms_edov="0"),
         "no address": with_claims(email="", email_verified=True),

@@ -13,7 +13,8 @@ from tuneloop.people.oidc.protocol import ProviderRefused
 from tuneloop.people.oidc.settings import GIVEN
 from tuneloop.tables import InactiveMember, Membership, OidcProvider, Role, User
 
-SAID_YES = (True, "true", 1, "1")
+SAID_YES = (True, "true")
+ENTRA_SAID_YES = (*SAID_YES, 1, "1")
 """`xms_edov` is Entra's: the domain of the address belongs to the tenant, or the address was used to sign in.
 
 Source: Microsoft, "Optional claims reference". Entra tells nothing of `email_verified`."""
@@ -65,7 +66,8 @@ def _by_address(session: Session, claims: Mapping[str, Any]) -> User:
     if not isinstance(email, str) or "@" not in email:
         raise ProviderRefused("your provider tells no e-mail address; let it grant the scope email")
     verified = claims.get("email_verified")
-    if (claims.get("xms_edov") if verified is None else verified) not in SAID_YES:
+    vouched = claims.get("xms_edov") in ENTRA_SAID_YES if verified is None else verified in SAID_YES
+    if not vouched:
         raise ProviderRefused(
             f"your provider does not say that {email} is verified; confirm the address there first, or let "
             "whoever runs it have that said (in Microsoft Entra: add the optional claim xms_edov to the ID token)"
