@@ -4,7 +4,7 @@ The month still runs, so it is closed early; the clock of the Stripe emulator go
 """
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime
 from math import ceil
 from typing import Any, NamedTuple
 
@@ -19,7 +19,6 @@ from tuneloop_local.demo.human import REPORT, Ledger
 from tuneloop_local.demo.scenario import Scenario
 from tuneloop_local.demo.show import Show
 
-NOON = timedelta(hours=12)
 GOOD_CARD = "4242424242424242"
 EXAMPLES = 30
 NEW = {"birch": "Birch Outdoor", "cedar": "Cedar Camping"}
@@ -61,7 +60,7 @@ def close_month(settings: Settings, operator: Operator, scenario: Scenario, show
         _leave_card(operator, client)
     for client in PLANS:
         wait_until(lambda name=client: _paid(operator, name), f"{client}'s first invoice was not paid")  # type: ignore[misc]
-    renewal = month.span(zone).end.replace(hour=0, minute=0, second=0) + NOON
+    renewal = max(_renewal(operator, client) for client in PLANS)
     clock = f"{settings.stripe_emulator_url}/_emulator/accounts/{account}/clock"
     httpx.post(clock, json={"to": int(renewal.timestamp()) + 60}, timeout=60).raise_for_status()
     for client in PLANS:
@@ -110,6 +109,10 @@ def _leave_card(operator: Operator, client: str) -> None:
     answer = httpx.post(page, data={"number": GOOD_CARD}, timeout=60)
     if answer.status_code != httpx.codes.SEE_OTHER:
         raise DemoFailed(f"the card of {client} was not taken: {answer.text[:300]}")
+
+
+def _renewal(operator: Operator, client: str) -> datetime:
+    return datetime.fromisoformat(operator.get(f"/api/v1/clients/{client}/plan")["period_end"])
 
 
 def _paid(operator: Operator, client: str) -> bool:
