@@ -5,10 +5,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import hypothesis
+import psycopg
 import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 from playwright.sync_api import Browser
+from psycopg import sql
 from pydantic import SecretStr
 from sqlalchemy import Engine
 
@@ -53,6 +55,11 @@ def engines_folder() -> Iterator[Path]:
 def urls(engines_folder: Path) -> Iterator[EngineUrls]:
     with engines(Settings(data_dir=engines_folder / "shared")) as started:
         migrate(started.migration)
+        with psycopg.connect(started.migration, autocommit=True) as owner:
+            # A test that waits for another one's open transaction says so, and soon.
+            owner.execute(
+                sql.SQL("alter database {} set lock_timeout = '30s'").format(sql.Identifier(owner.info.dbname))
+            )
         yield started
 
 

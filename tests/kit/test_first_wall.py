@@ -223,5 +223,9 @@ def test_every_table_with_an_agency_is_behind_the_wall() -> None:
 
 def test_crossing_is_explicit(second_wall_down: Place) -> None:
     with second_wall_down.database.all_agencies() as session:
-        assert {agency.slug for agency in session.scalars(select(Agency))} >= {"north", "south"}
+        worlds = second_wall_down.worlds
+        assert {agency.id for agency in session.scalars(select(Agency))} >= {
+            worlds.acme.agency.id,
+            worlds.globex.agency.id,
+        }
         assert session.scalar(text("select count(*) from agency")) is not None

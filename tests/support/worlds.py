@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 from tests.support.factories import make_agency, make_base
 from tests.support.world import World, make_world
 from tuneloop.kit.db import Database
+from tuneloop.kit.ids import new_id
 
 
 class Worlds(NamedTuple):
@@ -18,8 +19,9 @@ class Worlds(NamedTuple):
 
 
 def build(database: Database) -> Worlds:
-    base = make_base(database)
-    north, south = make_agency(database, "north"), make_agency(database, "south")
+    """Under names of their own: who keeps them in an open transaction blocks nobody that writes the usual ones."""
+    base = make_base(database, f"base-{new_id()}")
+    north, south = (make_agency(database, f"{name}-{new_id()}") for name in ("north", "south"))
     with database.all_agencies() as session:
         return Worlds(
             make_world(session, north, base, "acme"),
