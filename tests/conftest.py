@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 import hypothesis
 import psycopg
 import pytest
+import structlog
 from litestar import Litestar
 from litestar.testing import TestClient
 from playwright.sync_api import Browser
@@ -32,6 +33,8 @@ from tuneloop_local.engines import EngineUrls, engines
 def pytest_configure() -> None:
     keep_to_loopback()
     watch_transactions()
+    plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*structlog.get_config()["processors"][:-1], plain])
     hypothesis.settings.register_profile("without_timing", deadline=None)
     hypothesis.settings.load_profile("without_timing")
 
