@@ -16,6 +16,7 @@ from sqlmodel import col, select
 import tuneloop_bot.process  # noqa: F401  (registers the handlers of the chat queue)
 from tests.support.factories import owner_of
 from tests.support.runtime import silent_runtime
+from tests.support.web_application import web_application
 from tuneloop.email.hiding import put_back, unseal
 from tuneloop.identity.secrets import hash_password
 from tuneloop.kit.db import Database
@@ -24,8 +25,6 @@ from tuneloop.kit.jobs.runtime import Runtime
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.storage import Storage
 from tuneloop.tables import Agency, AuditEvent, Mail, Membership, Password, Role, SlackInstallation, User
-from tuneloop.web.app import create_app
-from tuneloop.web.slack import slack_handlers
 from tuneloop_bot.installations import begin_installation
 from tuneloop_bot.message_sync import refresh
 from tuneloop_local.emulators.slack.app import Emulator
@@ -209,8 +208,7 @@ def into(site: TestClient[Litestar]) -> Callable[[str, Signed], AppResponse]:
 
 @contextmanager
 def web_of(settings: Settings, database: Database, storage: Storage) -> Iterator[TestClient[Litestar]]:
-    app = create_app(settings, database, storage, lifespan=(), more=slack_handlers(settings, database))
-    with TestClient(app, base_url="http://tuneloop.test") as site:
+    with TestClient(web_application(settings, database, storage), base_url="http://tuneloop.test") as site:
         yield site
 
 

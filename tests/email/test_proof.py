@@ -10,12 +10,12 @@ from pydantic import SecretStr
 
 from tests.support.dns import dns_server
 from tests.support.factories import make_key
+from tests.support.web_application import web_application
 from tuneloop.email.dkim import DkimKey, new_dkim_key
 from tuneloop.kit.db import Database
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.storage import Storage
 from tuneloop.tables import Agency
-from tuneloop.web.app import create_app
 
 Http = TestClient[Litestar]
 SENDER = "/api/v1/mail/sender"
@@ -41,7 +41,7 @@ def settings(tmp_path: Path, records: dict[str, str]) -> Iterator[Settings]:
 
 @pytest.fixture
 def api(settings: Settings, database: Database, storage: Storage, agency: Agency) -> Iterator[Http]:
-    with TestClient(create_app(settings, database, storage, lifespan=())) as http:
+    with TestClient(web_application(settings, database, storage)) as http:
         http.headers["Authorization"] = f"Bearer {make_key(database, agency)}"
         yield http
 

@@ -12,12 +12,12 @@ from sqlmodel import select
 from tests.erasure.conftest import Stage
 from tests.erasure.test_erasing import ASKED, answered
 from tests.support.factories import make_key, owner_of
+from tests.support.web_application import web_application
 from tuneloop.audit.service import events
 from tuneloop.erasure.export import export_data
 from tuneloop.kit.errors import NotAllowed
 from tuneloop.kit.principal import Principal
 from tuneloop.tables import ActorKind, ErasureKind, Prediction, Role
-from tuneloop.web.app import create_app
 
 Archive = dict[str, list[dict[str, object]]]
 
@@ -61,7 +61,7 @@ def test_a_client_s_archive_has_every_table_of_it_no_other_tenant_s_and_no_secre
 def test_it_is_streamed_through_the_api_and_audited_without_the_text(stage: Stage) -> None:
     answered(stage, person="crm-4711-x")
     key = make_key(stage.database, stage.world.agency)
-    with TestClient(create_app(stage.settings, stage.database, stage.storage, lifespan=())) as http:
+    with TestClient(web_application(stage.settings, stage.database, stage.storage)) as http:
         answer = http.post(
             "/api/v1/exports",
             json={"kind": "end_user", "target": "crm-4711-x"},

@@ -13,11 +13,11 @@ from tests.email.server import Taken, smtp_server
 from tests.people.post import Post
 from tests.support.factories import make_agency
 from tests.support.runtime import silent_runtime
+from tests.support.web_application import web_application
 from tuneloop.kit.db import Database
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.storage import Storage
 from tuneloop.tables import Agency
-from tuneloop.web.app import create_app
 
 Http = TestClient[Litestar]
 
@@ -40,7 +40,7 @@ def settings(tmp_path: Path, taken: Taken) -> Settings:
 
 @pytest.fixture
 def app(database: Database, storage: Storage, settings: Settings) -> Litestar:
-    return create_app(settings, database, storage, lifespan=())
+    return web_application(settings, database, storage)
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """Slack's requests, and the two steps of connecting a workspace: to Slack's consent, and back."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from hmac import compare_digest
 from urllib.parse import urlencode
@@ -10,6 +10,7 @@ from litestar.datastructures import Cookie
 from litestar.params import FromQuery
 from litestar.response import Redirect
 from litestar.types import ControllerRouterHandler
+from slack_bolt import BoltRequest, BoltResponse
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
@@ -28,12 +29,16 @@ STATE_COOKIE = "tuneloop_slack_state"
 STATE_SECONDS = 900
 
 
-def slack_handlers(settings: Settings, database: Database | None = None) -> Sequence[ControllerRouterHandler]:
+def slack_handlers(settings: Settings) -> Sequence[ControllerRouterHandler]:
     """Nothing where no Slack app is set up. Requests of Slack get a database that answers quickly or not at all."""
     if not settings.slack_signing_secret.get_secret_value():
         return ()
-    quick = database or Database(make_engine(settings.database_url, pool_size=5, answer_within=ANSWER_SECONDS))
-    return (events_handler(make_app(settings, quick)), begin, finish)
+    quick = Database(make_engine(settings.database_url, pool_size=5, answer_within=ANSWER_SECONDS))
+    return slack_routes(make_app(settings, quick).dispatch)
+
+
+def slack_routes(dispatch: Callable[[BoltRequest], BoltResponse]) -> Sequence[ControllerRouterHandler]:
+    return (events_handler(dispatch), begin, finish)
 
 
 @get("/slack/install", public=True, include_in_schema=False, sync_to_thread=False)
