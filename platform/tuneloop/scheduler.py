@@ -15,9 +15,23 @@ from tuneloop.kit.signals import stop_on_signals
 from tuneloop.monitoring.scheduled_tasks import BASELINES, BURSTS, CALENDARS, ENDPOINTS, TASKS
 from tuneloop.retention.scheduled_tasks import SWEEPING
 from tuneloop.review.daily_refill import TENDING
+from tuneloop.shadow_tests.reading import SHADOW_READINGS
 from tuneloop_billing.daily_round import ROUNDS
 
-DUTIES = (LOST_JOBS, CALENDARS, TASKS, BURSTS, ENDPOINTS, BASELINES, TENDING, READINGS, SCANNING, ROUNDS, SWEEPING)
+DUTIES = (
+    LOST_JOBS,
+    CALENDARS,
+    TASKS,
+    BURSTS,
+    ENDPOINTS,
+    BASELINES,
+    TENDING,
+    READINGS,
+    SHADOW_READINGS,
+    SCANNING,
+    ROUNDS,
+    SWEEPING,
+)
 
 
 def run_scheduler(settings: Settings) -> None:

@@ -22,6 +22,7 @@ HANDLERS: Mapping[Queue, Sequence[str]] = {
         "tuneloop.deployment.handlers",
         "tuneloop.email.handlers",
         "tuneloop.retraining.handlers",
+        "tuneloop.shadow_tests.handlers",
         "tuneloop_billing.handlers",
     ),
     Queue.DEFAULT: (
@@ -32,6 +33,7 @@ HANDLERS: Mapping[Queue, Sequence[str]] = {
         "tuneloop.people.handlers",
         "tuneloop.retraining.handlers",
         "tuneloop.review.handlers",
+        "tuneloop.shadow_tests.handlers",
         "tuneloop_billing.handlers",
         "tuneloop_reports.handlers",
     ),

@@ -170,6 +170,7 @@ NAMELESS = {
     "POST /billing/disconnect",
 }
 WITHOUT_THE_THING = {
+    "POST /api/v1/models/{client}": "the base is not registered",
     "DELETE /api/v1/account/sessions/{session_id}": "a key is signed in nowhere",
     "POST /account/sessions/{session_id}/end": "a key is signed in nowhere",
     "GET /api/v1/clients/{client}/reports/{month}/pdf": "its file is not in the store",

@@ -185,3 +185,28 @@ async def test_with_more_agencies_than_slots_each_has_its_turn() -> None:
         await line.end(1)
     await asyncio.gather(*tasks)
     assert set(line.served[:5]) == set(many)
+
+
+@on_a_loop
+async def test_work_that_nobody_waits_for_gets_what_is_idle_and_gives_it_back() -> None:
+    admission = Admission(slots=4)
+    line = Line(admission)
+    inside = asyncio.Event()
+
+    async def spare() -> None:
+        async with admission.spare():
+            inside.set()
+            await asyncio.Event().wait()
+
+    asked = line.ask(LOUD, 2)
+    await settle()
+    idle = asyncio.ensure_future(spare())
+    await inside.wait()
+    more = line.ask(QUIET, 1)
+    await settle()
+    assert idle.cancelled()
+    assert len(line.served) == 3, "it waited for nothing"
+    with pytest.raises(Busy):
+        await spare()
+    await line.end(3)
+    await asyncio.gather(*asked, *more)

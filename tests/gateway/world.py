@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlmodel import col, select
+from sqlmodel import Session, col, select
 
 from tests.support.factories import SUPPORT, make_agency, make_base, make_client, make_key, make_model, owner_of
 from tuneloop.ab_tests.service import begin, stop
@@ -13,6 +13,8 @@ from tuneloop.kit.db import Database
 from tuneloop.kit.ids import new_id
 from tuneloop.registry.contract import Contract
 from tuneloop.registry.service import point
+from tuneloop.shadow_tests.service import begin as begin_shadow
+from tuneloop.shadow_tests.service import stop as stop_shadow
 from tuneloop.tables import (
     AbTest,
     AdapterVersion,
@@ -26,6 +28,8 @@ from tuneloop.tables import (
     RegisteredModel,
     RetrainingCycle,
     Role,
+    ShadowAnswer,
+    ShadowTest,
     Snapshot,
     Trigger,
 )
@@ -57,20 +61,10 @@ class World:
     def begin_test(self, share: float = 0.5) -> AbTest:
         """`v11` against `v10` from now on."""
         with self.database.unit(self.agency.id) as session:
-            known = session.exec(select(RetrainingCycle).where(RetrainingCycle.model_id == self.model.id)).first()
-            cycle = known or RetrainingCycle(
-                client_id=self.client.id,
-                model_id=self.model.id,
-                state=CycleState.AWAITING_PROMOTION,
-                trigger=Trigger.MANUAL,
-                recipe={},
-            )
-            session.add(cycle)
-            session.flush()
             test = AbTest(
                 client_id=self.client.id,
                 model_id=self.model.id,
-                cycle_id=cycle.id,
+                cycle_id=self._cycle(session),
                 production_version_id=self.v10.id,
                 candidate_version_id=self.v11.id,
                 share=share,
@@ -87,6 +81,52 @@ class World:
     def stop_test(self, test: AbTest) -> None:
         with self.database.unit(self.agency.id) as session:
             stop(session, principal=owner_of(self.agency), test_id=test.id)
+
+    def begin_shadow(self, *, share: float = 1.0, answers: int = 1000, days: int = 1) -> UUID:
+        """`v11` behind `v10` from now on."""
+        with self.database.unit(self.agency.id) as session:
+            test = ShadowTest(
+                client_id=self.client.id,
+                model_id=self.model.id,
+                cycle_id=self._cycle(session),
+                production_version_id=self.v10.id,
+                candidate_version_id=self.v11.id,
+                share=share,
+                answers=answers,
+                days=days,
+                labels=0,
+                started_by="Olga Owner",
+                started_from="test",
+            )
+            session.add(test)
+            session.flush()
+            begin_shadow(session, principal=owner_of(self.agency), test_id=test.id)
+            return test.id
+
+    def stop_shadow(self, test_id: UUID) -> None:
+        with self.database.unit(self.agency.id) as session:
+            stop_shadow(session, principal=owner_of(self.agency), test_id=test_id)
+
+    def shadow_answers(self) -> list[ShadowAnswer]:
+        with self.database.unit(self.agency.id) as session:
+            return list(session.exec(select(ShadowAnswer).order_by(col(ShadowAnswer.at))))
+
+    def asked(self, test_id: UUID) -> int:
+        with self.database.unit(self.agency.id) as session:
+            return session.get_one(ShadowTest, test_id).asked
+
+    def _cycle(self, session: Session) -> UUID:
+        known = session.exec(select(RetrainingCycle).where(RetrainingCycle.model_id == self.model.id)).first()
+        cycle = known or RetrainingCycle(
+            client_id=self.client.id,
+            model_id=self.model.id,
+            state=CycleState.AWAITING_PROMOTION,
+            trigger=Trigger.MANUAL,
+            recipe={},
+        )
+        session.add(cycle)
+        session.flush()
+        return cycle.id
 
     def predictions(self) -> list[Prediction]:
         with self.database.unit(self.agency.id) as session:

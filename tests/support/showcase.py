@@ -23,6 +23,9 @@ from tuneloop.kit.principal import Principal
 from tuneloop.registry.policy import Policy
 from tuneloop.registry.service import point
 from tuneloop.retraining.approvals import ask
+from tuneloop.shadow_tests.figures import figures as shadow_figures
+from tuneloop.shadow_tests.service import begin as begin_shadow
+from tuneloop.shadow_tests.service import start as start_shadow
 from tuneloop.stats.intervals import Rate
 from tuneloop.tables import (
     AdapterVersion,
@@ -269,6 +272,19 @@ def show_ab_test(session: Session, agency: Agency, cycle_id: UUID) -> None:
     digest = session.get_one(AdapterVersion, cycle.candidate_version_id).digest
     start(session, principal=owner_of(agency), cycle_id=cycle_id, digest=digest)
     run_ab_test(session, cycle_id)
+
+
+def show_shadow_test(session: Session, agency: Agency, cycle_id: UUID) -> None:
+    """A shadow test of the cycle's candidate that runs, read once."""
+    cycle = session.get_one(RetrainingCycle, cycle_id)
+    digest = session.get_one(AdapterVersion, cycle.candidate_version_id).digest
+    test = start_shadow(session, principal=owner_of(agency), cycle_id=cycle_id, digest=digest)
+    begin_shadow(session, principal=Principal.system(test.agency_id, "worker"), test_id=test.id)
+    labelled = [(False, True)] * 9 + [(True, False)] * 2 + [(False, False)] * 3
+    found = shadow_figures(
+        same=201, compared=231, failed=2, latency={"production": 412.0, "candidate": 96.0}, judged=labelled
+    )
+    test.asked, test.reading, test.read_at = 233, dict(found), now()
 
 
 def run_ab_test(session: Session, cycle_id: UUID) -> None:

@@ -23,7 +23,7 @@ class Failure(NamedTuple):
 class ScriptedEngine:
     """Answers `answers[model]`, or `answer`. While `gate` is clear, requests wait; `pieces` goes out one by one.
 
-    `failure` is for every model, or for `failing` alone.
+    `failure` is for every model, or for `failing` alone; the gate is for every model, or for `waiting` alone.
     """
 
     url: str
@@ -37,6 +37,7 @@ class ScriptedEngine:
     break_after: int | None = None
     gate: Event = field(default_factory=Event)
     gate_after: int = 0
+    waiting: str | None = None
     arrived: SimpleQueue[dict[str, Any]] = field(default_factory=SimpleQueue)
     abandoned: Event = field(default_factory=Event)
     headers: dict[str, str] = field(default_factory=dict)
@@ -84,7 +85,8 @@ class _Handler(BaseHTTPRequestHandler):
         asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
         self.engine.headers = dict(self.headers.items())
         self.engine.arrived.put(asked)
-        if self.engine.gate_after == 0 and not self._wait():
+        waits = self.engine.gate_after == 0 and self.engine.waiting in (None, asked.get("model"))
+        if waits and not self._wait():
             return
         if self.engine.failure is not None and self.engine.failing in (None, asked["model"]):
             self._send(self.engine.failure.status, self.engine.failure.body, self.engine.failure.headers)

@@ -76,6 +76,9 @@ from tuneloop.tables import (
     Role,
     Schedule,
     ScheduledTask,
+    ShadowAnswer,
+    ShadowState,
+    ShadowTest,
     ShareLink,
     SlackChannel,
     SlackIdentity,
@@ -269,6 +272,21 @@ def make_world(
         installer="U1",
     )
     provider = session.exec(select(OidcProvider).where(OidcProvider.agency_id == agency.id)).one_or_none()
+    shadow = ShadowTest(
+        **mine,
+        model_id=model.id,
+        cycle_id=cycle.id,
+        production_version_id=version.id,
+        candidate_version_id=version.id,
+        state=ShadowState.RUNNING,
+        share=0.2,
+        answers=500,
+        days=7,
+        labels=30,
+        started_by="Ann",
+        started_from="test",
+        began_at=now(),
+    )
     rows: list[Row] = [
         DeliveryProblem(
             agency_id=agency.id, key=f"channel:{client_slug}", summary="Gone", to_do="another", settled_at=now()
@@ -383,6 +401,8 @@ def make_world(
             started_from="test",
             reading=dict(figures(ArmCounts(9, 8, 1, [RIGHT] * 3), ArmCounts(3, 2, 0, [RIGHT]), share=0.2)),
         ),
+        shadow,
+        ShadowAnswer(**mine, shadow_test_id=shadow.id, prediction_id=prediction.id, answer="refund"),
         AuditEvent(
             **mine,
             actor_kind=ActorKind.SYSTEM,

@@ -8,7 +8,7 @@ from typing import Any
 from tests.support.browser import Visitor, chromium
 from tests.support.committed import Committed
 from tests.support.factories import make_agency
-from tests.support.showcase import make_showcase, show_ab_test
+from tests.support.showcase import make_showcase, show_ab_test, show_shadow_test
 from tests.support.site import PASSWORD, make_person, served
 from tuneloop.kit.db import Database, make_engine
 from tuneloop.kit.migrations import migrate
@@ -32,6 +32,9 @@ def take(folder: Path, wanted: list[str]) -> None:
         if "cycle-ab-test" in wanted:
             with database.unit(home.agency.id) as session:
                 show_ab_test(session, home.agency, shown.promotion_id)
+        if "cycle-shadow-test" in wanted:
+            with database.unit(home.agency.id) as session:
+                show_shadow_test(session, home.agency, shown.promotion_id)
         email = make_person(home, Role.OWNER)
         model = "/models/northwind/support"
         pages = {
@@ -44,6 +47,7 @@ def take(folder: Path, wanted: list[str]) -> None:
             "cycles": f"{model}/cycles",
             "alert": f"/alerts/{shown.alert_id}",
             "cycle-promotion": f"/cycles/{shown.promotion_id}",
+            "cycle-shadow-test": f"/cycles/{shown.promotion_id}",
             "cycle-ab-test": f"/cycles/{shown.promotion_id}",
             "cycle-retrain": f"/cycles/{shown.retrain_id}",
             "cycle-training": f"/cycles/{shown.training_id}",

@@ -51,12 +51,17 @@ def test_a_candidate_is_tested_on_people_and_the_test_is_stopped(
 ) -> None:
     page = operator.page
     page.goto(f"/cycles/{shown.promotion_id}")
+    page.get_by_label("Share of the questions, %").fill("10")
+    page.get_by_role("button", name="Start a shadow test").click()
+    expect(page.get_by_role("status").first).to_contain_text("The candidate answers 10% of the questions too")
+    expect(page.get_by_role("button", name="Stop the shadow test")).to_be_visible()
     page.get_by_label("Share of the people, %").fill("30")
     page.get_by_role("button", name="Start an A/B test").click()
     expect(page.get_by_role("status").first).to_contain_text("The candidate gets 30% of the people")
     with studio.database.unit(studio.agency.id) as session:
         run_ab_test(session, shown.promotion_id)
     page.reload()
+    expect(page.get_by_text("an A/B test of the candidate began").first).to_be_visible()
     expect(page.get_by_role("row", name="Right answers")).to_contain_text("n = 40")
     expect(page.get_by_text("40 labels an arm can prove a fall of about")).to_be_visible()
     assert operator.overflow() == 0

@@ -29,6 +29,7 @@ from tuneloop.kit.principal import Principal
 from tuneloop.registry.service import aliases, lock_model
 from tuneloop.retraining.approvals import latest_question
 from tuneloop.retraining.attempts import comparison_of
+from tuneloop.retraining.live_shadow import end_shadow, live_shadow
 from tuneloop.retraining.live_test import LIVE, end, give_time, live_test, subject_of
 from tuneloop.retraining.service import find_cycle, lock_cycle, refuse_outdated
 from tuneloop.stats.outcome import Outcome
@@ -44,6 +45,7 @@ from tuneloop.tables import (
     RegisteredModel,
     RetrainingCycle,
     Role,
+    ShadowState,
 )
 
 
@@ -84,6 +86,9 @@ def start(
             f"{running.created_at:%Y-%m-%d %H:%M:%S} UTC; stop it first",
             ab_test=str(running.id),
         )
+    if (shadow := live_shadow(session, model.id)) is not None:
+        why = "an A/B test of the candidate began"
+        end_shadow(session, cycle, shadow, principal=principal, state=ShadowState.STOPPED, reason=why)
     test = AbTest(
         client_id=cycle.client_id,
         model_id=model.id,

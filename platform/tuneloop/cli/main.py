@@ -47,6 +47,7 @@ ENTRIES = {
     "review": Entry("review", "The review queue: what people are asked to label, and what they said.", OBJECTS),
     "cycle": Entry("cycles", "Retraining cycles: proposal, training, comparison, decision.", OBJECTS),
     "abtest": Entry("ab_tests", "A/B tests: a candidate answers a share of production's people.", OBJECTS),
+    "shadow": Entry("shadow_tests", "Shadow tests: a candidate answers some questions too, seen by nobody.", OBJECTS),
     "job": Entry("jobs", "Work in the background: watch it, stop it.", OBJECTS),
     "alert": Entry("alerts", "Alerts of the monitor.", OBJECTS),
     "feedback": Entry("feedback", "Ratings, error reports and corrections of answers.", OBJECTS),

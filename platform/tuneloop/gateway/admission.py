@@ -5,6 +5,7 @@ import time
 from collections import Counter, OrderedDict, deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 from uuid import UUID
 
 from tuneloop.gateway.errors import Busy, EngineUnavailable
@@ -38,6 +39,7 @@ class Admission:
         self._total = total
         self._inside: Counter[UUID] = Counter()
         self._held: Counter[UUID] = Counter()
+        self._spare: set[asyncio.Task[Any]] = set()
         self._asked: OrderedDict[UUID, float] = OrderedDict()
         self._queues: OrderedDict[UUID, deque[asyncio.Future[None]]] = OrderedDict()
 
@@ -64,11 +66,34 @@ class Admission:
         finally:
             _count_down(self._inside, agency_id)
 
+    @asynccontextmanager
+    async def spare(self) -> AsyncIterator[None]:
+        """Work beside the slots that nobody waits for; its task is cancelled once half of them are taken.
+
+        Raises:
+            Busy: they are.
+        """
+        task = asyncio.current_task()
+        if task is None or not self._half_idle:
+            raise Busy("the engine has work enough", retry_after_seconds=1)
+        self._spare.add(task)
+        try:
+            yield
+        finally:
+            self._spare.discard(task)
+
+    @property
+    def _half_idle(self) -> bool:
+        return not self._queues and self._held.total() <= self._slots // 2
+
     async def _acquire(self, agency_id: UUID) -> None:
         self._note(agency_id)
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._queues.setdefault(agency_id, deque()).append(turn)
         self._hand_out()
+        if not self._half_idle:
+            for task in self._spare:
+                task.cancel()
         if turn.done():
             return
         with WAITING.track_inprogress():

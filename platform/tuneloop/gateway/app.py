@@ -22,6 +22,7 @@ from tuneloop.gateway.prediction_logger import Recorder
 from tuneloop.gateway.route_cache import RouteKeeper
 from tuneloop.gateway.service import ExternalCalls, Gateway
 from tuneloop.gateway.service_problems import ServiceProblems
+from tuneloop.gateway.shadows import Shadows
 from tuneloop.gateway.upstream import LocalEngine
 from tuneloop.kit.db import Database
 from tuneloop.kit.errors import TuneloopError
@@ -91,7 +92,9 @@ async def create_gateway(settings: Settings, database: Database) -> AsyncIterato
         external = ExternalCalls(
             outgoing, Admission(slots=256, per_agency=64), problems, settings.secret_key.get_secret_value()
         )
-        yield Gateway(database, keeper, recorder, Admissions(), http, local, external)
+        shadows = Shadows(database, recorder)
+        stack.push_async_callback(shadows.close)
+        yield Gateway(database, keeper, recorder, Admissions(), http, local, external, shadows)
 
 
 async def _forever(work: Callable[[], Awaitable[None]]) -> None:

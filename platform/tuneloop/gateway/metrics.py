@@ -15,4 +15,5 @@ ROUTE_RELOADS = Counter("tuneloop_gateway_route_reloads", "Reads of the route ta
 LOG_BUFFERED = Gauge("tuneloop_prediction_log_buffered", "Answers that wait to be stored")
 LOG_STORED = Counter("tuneloop_prediction_log_stored", "Answers that were stored")
 LOG_DROPPED = Counter("tuneloop_prediction_log_dropped", "Answers that were never stored", ["reason"])
+SHADOWS = Counter("tuneloop_gateway_shadows", "Questions put to candidates under shadow test", ["outcome"])
 NOT_KEPT = Counter("tuneloop_gateway_not_kept", "Answers of which nothing is kept, by the reason", ["reason"])

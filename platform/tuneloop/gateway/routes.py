@@ -12,6 +12,7 @@ from sqlalchemy.orm import load_only
 from sqlmodel import Session, col, select
 
 from tuneloop.gateway.ab_assignment import Assignment, Split
+from tuneloop.gateway.shadow_plan import ShadowPlan
 from tuneloop.identity.keys import principals_of_keys
 from tuneloop.kit.principal import Principal
 from tuneloop.registry.contract import Contract
@@ -27,6 +28,8 @@ from tuneloop.tables import (
     ExternalEndpoint,
     RegisteredModel,
     Role,
+    ShadowState,
+    ShadowTest,
     VersionAlias,
 )
 
@@ -66,7 +69,8 @@ class Route:
 
     With `external` neither answers: the version is a service's.
 
-    Behind a model's bare name it is production's, with the A/B test that runs and the candidate's route, if one does.
+    Behind a model's bare name it is production's, with the test that runs (an A/B test, or a shadow test) and the
+    candidate's route, if one does.
     """
 
     name: str
@@ -81,6 +85,7 @@ class Route:
     created_at: datetime
     external: External | None = None
     split: Split | None = None
+    shadow: ShadowPlan | None = None
     candidate: "Route | None" = None
 
     def assigned(self, person: str, *, at: datetime) -> "Assigned":
@@ -162,8 +167,10 @@ class RouteLoader:
             if (contract := self._contracts[version.id]) is not None
         }
         running = session.exec(select(AbTest).where(AbTest.state == AbState.RUNNING)).all()
+        shadows = session.exec(select(ShadowTest).where(ShadowTest.state == ShadowState.RUNNING)).all()
         return RouteTable(
-            principals_of_keys(session, origin=ORIGIN), _named(by_version, session.exec(select(VersionAlias)), running)
+            principals_of_keys(session, origin=ORIGIN),
+            _named(by_version, session.exec(select(VersionAlias)), [*shadows, *running]),
         )
 
     def _read_contracts(self, session: Session, version_ids: list[UUID]) -> None:
@@ -211,11 +218,11 @@ def _may_call(principal: Principal, name: str, route: Route) -> bool:
 
 
 def _named(
-    by_version: Mapping[UUID, Route], aliases: Iterable[VersionAlias], running: Iterable[AbTest]
+    by_version: Mapping[UUID, Route], aliases: Iterable[VersionAlias], running: Iterable[AbTest | ShadowTest]
 ) -> dict[RouteKey, Route]:
     """Every name of every version: its number, its aliases, and the bare name for production.
 
-    Only the bare name takes part in an A/B test, and only while production is the version that the test began with.
+    Only the bare name takes part in a test, and only while production is the version that the test began with.
     """
     tests = {test.production_version_id: test for test in running}
     routes = {RouteKey(route.agency_id, route.name): route for route in by_version.values()}
@@ -226,12 +233,14 @@ def _named(
         bare, _, _ = route.name.partition("@")
         routes[RouteKey(route.agency_id, f"{bare}@{alias.name}")] = route
         if alias.name is Alias.PRODUCTION:
-            routes[RouteKey(route.agency_id, bare)] = _split(route, tests.get(alias.version_id), by_version)
+            routes[RouteKey(route.agency_id, bare)] = _tested(route, tests.get(alias.version_id), by_version)
     return routes
 
 
-def _split(route: Route, test: AbTest | None, by_version: Mapping[UUID, Route]) -> Route:
+def _tested(route: Route, test: AbTest | ShadowTest | None, by_version: Mapping[UUID, Route]) -> Route:
     candidate = by_version.get(test.candidate_version_id) if test is not None else None
     if test is None or test.ends_at is None or candidate is None:
         return route
+    if isinstance(test, ShadowTest):
+        return replace(route, shadow=ShadowPlan(test.id, test.share, test.ends_at), candidate=candidate)
     return replace(route, split=Split(test.id, test.share, test.ends_at), candidate=candidate)

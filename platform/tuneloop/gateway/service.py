@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -25,6 +26,7 @@ from tuneloop.gateway.route_cache import RouteKeeper
 from tuneloop.gateway.routes import External, Route
 from tuneloop.gateway.schemas import ChatRequest
 from tuneloop.gateway.service_problems import ServiceProblems
+from tuneloop.gateway.shadows import ShadowQuestion, Shadows
 from tuneloop.gateway.upstream import LocalEngine, OpenAIServer
 from tuneloop.kit.clock import now
 from tuneloop.kit.crypto import Vault
@@ -60,7 +62,8 @@ class ExternalCalls:
 class CompletionCall:
     """A question and the version that answers it, whatever the aliases do meanwhile. `began`: monotonic seconds.
 
-    `fallback` asks production instead, where the version is a candidate under test and its engine fails.
+    `fallback` asks production instead, where the version is a candidate under test and its engine fails. `shadow` asks
+    a candidate too, once this one has answered.
     """
 
     completion: Completion
@@ -72,6 +75,7 @@ class CompletionCall:
     not_kept: NotKept | None = None
     assignment: Assignment | None = None
     fallback: "CompletionCall | None" = None
+    shadow: "CompletionCall | None" = None
 
     @classmethod
     def of(cls, asked: ChatRequest, named: Route, not_kept: NotKept | None = None) -> "CompletionCall":
@@ -80,8 +84,17 @@ class CompletionCall:
         route, assignment = named.assigned(asked.person or str(answer_id), at=moment)
         call = replace(cls._to(route, asked, answer_id, moment, assignment), not_kept=not_kept)
         if route is named:
-            return call
+            return replace(call, shadow=cls._shadow(named, asked, call))
         return replace(call, fallback=replace(cls._to(named, asked, answer_id, moment, None), not_kept=not_kept))
+
+    @classmethod
+    def _shadow(cls, named: Route, asked: ChatRequest, call: "CompletionCall") -> "CompletionCall | None":
+        """What is not kept of an answer is not put to another version either."""
+        if named.shadow is None or named.candidate is None or call.not_kept is not None:
+            return None
+        if not named.shadow.takes(call.completion.id, at=call.at):
+            return None
+        return cls._to(named.candidate, asked, call.completion.id, call.at, None)
 
     @classmethod
     def _to(
@@ -116,6 +129,7 @@ class Gateway:
     http: httpx.AsyncClient
     local: LocalEngine
     external: ExternalCalls
+    shadows: Shadows
 
     async def whole(self, call: CompletionCall) -> dict[str, Any]:
         try:
@@ -141,9 +155,12 @@ class Gateway:
     async def _whole(self, call: CompletionCall) -> dict[str, Any]:
         with self._noting(call.route):
             async with self._admission(call.route).slot(call.route.agency_id):
-                reply = await ask_whole(self._http(call.route), self._upstream(call.route), call.route, call.ask)
+                reply = await self._reply(call)
         self._record(call, reply)
         return call.completion.whole(reply)
+
+    async def _reply(self, call: CompletionCall) -> EngineReply:
+        return await ask_whole(self._http(call.route), self._upstream(call.route), call.route, call.ask)
 
     async def _events(self, call: CompletionCall) -> AsyncGenerator[bytes, None]:
         opening, route = call.completion.opening(), call.route
@@ -220,6 +237,9 @@ class Gateway:
             arm=call.assignment.arm if call.assignment else None,
         )
         self.recorder.record(row, size=1000 + len(reply.text) + sum(len(message.content) for message in messages))
+        if call.shadow is not None and route.shadow is not None:
+            question = ShadowQuestion(route.shadow.shadow_test_id, row.id, route.agency_id, route.client_id)
+            self.shadows.offer(question, self._admission(call.shadow.route), partial(self._reply, call.shadow))
 
 
 def _fallback(call: CompletionCall, error: EngineUnavailable | EngineFailed) -> CompletionCall:

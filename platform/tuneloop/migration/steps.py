@@ -22,6 +22,7 @@ from tuneloop.tables import (
     Recording,
     RegisteredModel,
     RetrainingCycle,
+    ShadowTest,
 )
 
 
@@ -73,6 +74,14 @@ def steps(
             _proof_says(session, cycle),
             f"{home}/review" if cycle is not None and gate_state(session, cycle).waits_for_labels else at_cycle,
             switched or _proven(session, cycle),
+        ),
+        MigrationStep(
+            "shadow",
+            "Let it answer unseen",
+            "A shadow test: it answers some of the live questions too, production's answers are what people get.",
+            f"{at_cycle}#shadow" if cycle else home,
+            cycle is not None and _exists(session, ShadowTest, ShadowTest.cycle_id == cycle.id),
+            optional=True,
         ),
         MigrationStep(
             "try",
@@ -179,5 +188,5 @@ def _cycle(session: Session, model: RegisteredModel, hosted: AdapterVersion) -> 
     return session.exec(query.order_by(col(RetrainingCycle.created_at).desc()).limit(1)).one_or_none()
 
 
-def _exists(session: Session, table: type[AbTest] | type[Prediction], condition: bool) -> bool:
+def _exists(session: Session, table: type[AbTest] | type[Prediction] | type[ShadowTest], condition: bool) -> bool:
     return session.exec(select(table.id).where(condition).limit(1)).first() is not None

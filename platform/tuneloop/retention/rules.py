@@ -34,6 +34,7 @@ from tuneloop.tables import (
     RegisteredModel,
     RetrainingCycle,
     ReviewItem,
+    ShadowAnswer,
     SlackReceipt,
     StripeEvent,
     Subscription,
@@ -63,7 +64,10 @@ def rules(session: Session, settings: Settings, *, agency_id: UUID, at: datetime
     for model in session.exec(select(RegisteredModel)):
         days = Policy.model_validate(model.policy).keep_predictions_days or settings.keep_predictions_days
         before = _before(session, model.client_id, at - timedelta(days=days))
-        parts = ((RecordedAnswer, col(RecordedAnswer.prediction_id)),)
+        parts = (
+            (RecordedAnswer, col(RecordedAnswer.prediction_id)),
+            (ShadowAnswer, col(ShadowAnswer.prediction_id)),
+        )
         yield Rule("predictions", Prediction, _answers(model.id, before), parts)
     for client_id in (None, *session.exec(select(Client.id))):
         before = _before(session, client_id, at - timedelta(days=settings.keep_jobs_days))

@@ -8,6 +8,7 @@ from tuneloop.audit.service import record
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import Conflict
 from tuneloop.kit.principal import Principal
+from tuneloop.retraining.live_shadow import end_live_shadow
 from tuneloop.retraining.live_test import end_live_test
 from tuneloop.retraining.release_gate_labels import learn_soon
 from tuneloop.tables import AbState, RetrainingCycle, ReviewItem, ReviewPurpose, ReviewState
@@ -25,6 +26,7 @@ FOLLOWS: dict[S, frozenset[S]] = {
     S.REJECTED: frozenset(),
     S.FAILED: frozenset(),
 }
+_FATE = {S.TRAINING: "given up for another one"}
 ENDED = frozenset({S.DEPLOYED, S.REJECTED, S.FAILED, S.ROLLED_BACK})
 
 
@@ -42,6 +44,8 @@ def advance(session: Session, cycle: RetrainingCycle, state: S, *, principal: Pr
     if state in ENDED:
         close_gate_items(session, cycle, why=f"the cycle is {state}")
         learn_soon(session, cycle)
+    if before is S.AWAITING_PROMOTION:
+        end_live_shadow(session, cycle, principal=principal, reason=f"the candidate is {_FATE.get(state, state)}")
     if state in (S.REJECTED, S.FAILED):
         why = f"the candidate was {state}" if state is S.REJECTED else "the cycle failed"
         end_live_test(session, model_id=cycle.model_id, principal=principal, state=AbState.KEPT, reason=why)

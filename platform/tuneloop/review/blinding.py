@@ -22,7 +22,7 @@ def shown(contract: Contract, item: ReviewItem) -> BlindedAnswers:
     if is_blind(contract, item):
         return BlindedAnswers([], blind=True)
     answers = item.answers
-    if item.purpose is ReviewPurpose.GATE:
+    if item.purpose in (ReviewPurpose.GATE, ReviewPurpose.SHADOW):
         pair = [answers["production"], answers["candidate"]]
         return BlindedAnswers(pair if item.id.int % 2 else pair[::-1], blind=False)
     texts = [*answers.get("users", []), answers.get("client"), answers.get("proposed"), answers.get("production")]

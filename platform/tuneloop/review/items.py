@@ -22,13 +22,14 @@ ORDER: Final = {
     ReviewPurpose.GATE: 6.0,
     ReviewPurpose.BURST: 5.0,
     ReviewPurpose.SAMPLE: 4.0,
+    ReviewPurpose.SHADOW: 3.5,
     ReviewPurpose.FLAGGED: 3.0,
     ReviewPurpose.PROPOSED: 2.0,
     ReviewPurpose.UNCERTAIN: 1.0,
 }
 """A waiting gate or alert comes first, then what measures. Within a purpose `rank` decides, 0 to 1."""
 
-DOUBLED: Final = frozenset({ReviewPurpose.SAMPLE, ReviewPurpose.GATE})
+DOUBLED: Final = frozenset({ReviewPurpose.SAMPLE, ReviewPurpose.GATE, ReviewPurpose.SHADOW})
 LABELLERS: Final = (Role.OPERATOR, Role.ADMIN, Role.OWNER)
 
 

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, and_
+from sqlalchemy import ColumnElement, Text, and_, cast, func
 from sqlmodel import Session, col, select
 
 from tuneloop.kit.clock import now
+from tuneloop.predictions.erased import has_text
 from tuneloop.predictions.gate_holdout import reserved
 from tuneloop.registry.service import contract_of, policy_of
 from tuneloop.review.active_sampling import (
@@ -31,6 +32,8 @@ from tuneloop.tables import (
     ReviewItem,
     ReviewPurpose,
     ReviewState,
+    ShadowAnswer,
+    ShadowTest,
 )
 
 __all__ = [
@@ -40,6 +43,7 @@ __all__ = [
     "add_burst",
     "add_gate_items",
     "add_sample",
+    "add_shadow_items",
     "fill",
     "next_item",
     "settle",
@@ -178,6 +182,37 @@ def add_gate_items(session: Session, *, cycle: RetrainingCycle, pairs: Sequence[
             session.add(item)
     session.flush()
     return items
+
+
+def add_shadow_items(session: Session, *, model: RegisteredModel, test: ShadowTest, most: int) -> list[ReviewItem]:
+    """Answers of a shadow test in which production and candidate differ, drawn at random; in no item yet, not reserved.
+
+    The gate doesn't count them: it has spent its error on questions of its own, drawn before anybody saw a verdict.
+    """
+    differ = (
+        select(Prediction, ShadowAnswer.answer)
+        .join(ShadowAnswer, col(ShadowAnswer.prediction_id) == Prediction.id)
+        .where(
+            ShadowAnswer.shadow_test_id == test.id,
+            col(ShadowAnswer.same).is_(False),
+            _free(session, model),
+            has_text(),
+        )
+        .order_by(func.md5(cast(ShadowAnswer.id, Text)))
+        .limit(max(most, 0))
+    )
+    items = [
+        item_of(
+            prediction,
+            ReviewPurpose.SHADOW,
+            "Production and the candidate under shadow test answer this differently; your label says which is right.",
+            rank=0.5,
+            answers={"candidate": answer},
+            cycle_id=test.cycle_id,
+        )
+        for prediction, answer in session.exec(differ)
+    ]
+    return put(session, model, items)
 
 
 def budget_of(model: RegisteredModel) -> int:

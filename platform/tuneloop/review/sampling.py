@@ -134,7 +134,7 @@ def _supersede(session: Session, prediction_ids: Sequence[UUID]) -> None:
     chosen = session.exec(
         select(ReviewItem).where(
             col(ReviewItem.prediction_id).in_(prediction_ids),
-            col(ReviewItem.purpose).in_([ReviewPurpose.UNCERTAIN, ReviewPurpose.FLAGGED]),
+            col(ReviewItem.purpose).in_([ReviewPurpose.UNCERTAIN, ReviewPurpose.FLAGGED, ReviewPurpose.SHADOW]),
             ReviewItem.state == ReviewState.OPEN,
         )
     )

@@ -88,6 +88,7 @@ from tuneloop.tables.review import (
     ShareLink,
 )
 from tuneloop.tables.second_factor import RecoveryCode, SecondFactor
+from tuneloop.tables.shadow_tests import ShadowAnswer, ShadowState, ShadowTest
 from tuneloop.tables.sign_in import SignInTrace
 from tuneloop.tables.slack import (
     DeliveryProblem,
@@ -202,6 +203,9 @@ __all__ = [
     "SecondFactor",
     "ServiceUse",
     "SetupCode",
+    "ShadowAnswer",
+    "ShadowState",
+    "ShadowTest",
     "ShareLink",
     "SharedLink",
     "SignInTrace",

@@ -24,6 +24,7 @@ class ReviewPurpose(StrEnum):
     FLAGGED = "flagged"
     BURST = "burst"
     GATE = "gate"
+    SHADOW = "shadow"
     PROPOSED = "proposed"
 
 

@@ -62,6 +62,7 @@ from tuneloop.retraining.import_controller import ImportController
 from tuneloop.review.controller import ReviewController
 from tuneloop.review.next_steps_controller import NextStepController
 from tuneloop.review.sources_controller import SourcesController
+from tuneloop.shadow_tests.controller import ShadowTestController
 from tuneloop.web.console.error_pages import answer_domain, answer_http, answer_other
 from tuneloop.web.console.router import console_router
 from tuneloop.web.jobs_controller import JobController
@@ -110,6 +111,7 @@ API: Sequence[ControllerRouterHandler] = (
     ExternalController,
     MigrationController,
     AbTestController,
+    ShadowTestController,
     PromptController,
     JobController,
     SlackController,

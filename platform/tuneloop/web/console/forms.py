@@ -30,6 +30,14 @@ def required(form: FormMultiDict, key: str, what: str, *, longest: int = 2000) -
     return text
 
 
+def whole(text: str, what: str) -> int:
+    """Raises InvalidInput, naming `what` it should be."""
+    try:
+        return int(text)
+    except ValueError as error:
+        raise InvalidInput(f"{what} is a whole number, not {text!r}") from error
+
+
 def sent_file(form: FormMultiDict, key: str = "file") -> UploadFile:
     """Raises InvalidInput when none was chosen."""
     sent = form.get(key)

@@ -41,6 +41,7 @@ from tuneloop.web.console.pages.schedules import SchedulePage
 from tuneloop.web.console.pages.second_factor import SecondFactorPage
 from tuneloop.web.console.pages.senders import SenderPage
 from tuneloop.web.console.pages.set_up import SetUpPage
+from tuneloop.web.console.pages.shadow_tests import ShadowTestPage
 from tuneloop.web.console.pages.sign_in import SignInPage
 from tuneloop.web.console.pages.slack import SlackPage
 from tuneloop.web.console.pages.unsubscribe import UnsubscribePage
@@ -64,6 +65,7 @@ PAGES: Sequence[ControllerRouterHandler] = (
     AlertPage,
     CyclePage,
     AbTestPage,
+    ShadowTestPage,
     PromptPage,
     ReviewPage,
     MembersPage,

@@ -10,14 +10,13 @@ from litestar.response import Redirect
 
 from tuneloop.ab_tests.schemas import DAYS, LABELS, SHARE
 from tuneloop.ab_tests.service import start, stop
-from tuneloop.kit.errors import InvalidInput
 from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.registry.service import lock_model
 from tuneloop.retraining.service import find_cycle
 from tuneloop.tables import Feature, RegisteredModel, Role
 from tuneloop.web.console.flash import back_to
-from tuneloop.web.console.forms import optional, required
+from tuneloop.web.console.forms import optional, required, whole
 from tuneloop_billing.subscriptions.extras import order_agreed
 
 
@@ -35,16 +34,16 @@ class AbTestPage(Controller):
         cycle = find_cycle(session, cycle_id)
         if agreed := optional(form, "extra"):
             lock_model(session, session.get_one(RegisteredModel, cycle.model_id))
-            price = _whole(agreed, "the agreed price")
+            price = whole(agreed, "the agreed price")
             order_agreed(session, principal=principal, client_id=cycle.client_id, feature=Feature.AB_TEST, price=price)
         test = start(
             session,
             principal=principal,
             cycle_id=cycle_id,
             digest=required(form, "digest", "what you test"),
-            share=_whole(optional(form, "share") or f"{100 * SHARE:.0f}", "the share") / 100,
-            days=_whole(optional(form, "days") or f"{DAYS}", "the number of days"),
-            labels=_whole(optional(form, "labels") or f"{LABELS}", "the number of labels"),
+            share=whole(optional(form, "share") or f"{100 * SHARE:.0f}", "the share") / 100,
+            days=whole(optional(form, "days") or f"{DAYS}", "the number of days"),
+            labels=whole(optional(form, "labels") or f"{LABELS}", "the number of labels"),
         )
         return back_to(f"/cycles/{cycle_id}", f"The candidate gets {test.share:.0%} of the people once it is loaded.")
 
@@ -58,10 +57,3 @@ class AbTestPage(Controller):
         test = stop(session, principal=principal, test_id=ab_test_id)
         message = "Stopped. Production answers everybody; the candidate still waits."
         return back_to(f"/cycles/{test.cycle_id}", message)
-
-
-def _whole(text: str, what: str) -> int:
-    try:
-        return int(text)
-    except ValueError as error:
-        raise InvalidInput(f"{what} is a whole number, not {text!r}") from error

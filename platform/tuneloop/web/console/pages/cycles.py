@@ -29,12 +29,15 @@ from tuneloop.retraining.service import approve_promotion, approve_retrain, canc
 from tuneloop.retraining.states import ENDED
 from tuneloop.retraining.verdicts import gate_state
 from tuneloop.review.next_steps import take_step
+from tuneloop.shadow_tests.service import may_start as may_start_shadow
+from tuneloop.shadow_tests.service import shadows_of
 from tuneloop.tables import ApprovalKind, Client, RegisteredModel, RetrainingCycle, Role, Snapshot
 from tuneloop.web.console.ab_tests import shown_test
 from tuneloop.web.console.flash import back_to
 from tuneloop.web.console.forms import optional, required
 from tuneloop.web.console.gate import settled_disagreements
 from tuneloop.web.console.render import page
+from tuneloop.web.console.shadow_tests import shown_shadow
 from tuneloop.web.console.side_by_side import compared_versions, side_by_side
 from tuneloop.web.console.timeline import timeline
 
@@ -79,6 +82,8 @@ class CyclePage(Controller):
             steps=timeline(session, cycle),
             ab_tests=[shown_test(session, test) for test in tests_of(session, cycle.id)],
             ab_offer=ab_offer(session, cycle),
+            shadow_tests=[shown_shadow(session, test) for test in shadows_of(session, cycle.id)],
+            may_shadow=may_start_shadow(session, cycle),
         )
 
     @get("/compare", role=Role.VIEWER, sync_to_thread=True)

@@ -36,6 +36,7 @@ WHY = {
     ReviewPurpose.FLAGGED: "Flagged",
     ReviewPurpose.BURST: "Alert",
     ReviewPurpose.GATE: "New version",
+    ReviewPurpose.SHADOW: "Shadow test",
     ReviewPurpose.PROPOSED: "Proposal",
 }
 
