@@ -7,7 +7,7 @@ import pytest
 from tests.support.cycles import Workshop
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.monitoring.alerts import alerts_of
-from tuneloop.monitoring.canary import anchors_of, record_canary
+from tuneloop.monitoring.canary import anchors_of, few_of, record_canary
 from tuneloop.monitoring.model_health import model_health
 from tuneloop.monitoring.status import monitor_of
 from tuneloop.tables import (
@@ -82,3 +82,12 @@ def test_a_deleted_example_is_not_asked_again(session: TenantSession, workshop: 
     example.deleted_at = monitor.read_until
     session.flush()
     assert len(anchors_of(session, monitor)) == 99
+
+
+def test_a_service_is_asked_the_same_few_each_time(session: TenantSession, monitor: Monitor) -> None:
+    anchors = anchors_of(session, monitor)
+    few = few_of(anchors, 60)
+    assert len(few) == 60 < len(anchors)
+    assert few == few_of(anchors, 60) == [anchor for anchor in anchors if anchor in few]
+    kept = few_of([anchor for anchor in anchors if anchor is not few[0]], 60)
+    assert all(anchor in kept for anchor in few[1:]), "the others stay when one is deleted"

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
+from sqlmodel import select
 
 from tests.support.factories import SUPPORT, make_base, make_model
 from tests.support.hosted import example_of
@@ -15,7 +16,7 @@ from tuneloop.deployment.external import add_and_serve
 from tuneloop.evaluation.service import answers_of
 from tuneloop.kit.db import Database
 from tuneloop.kit.errors import InvalidInput
-from tuneloop.kit.jobs import Queue
+from tuneloop.kit.jobs import JobRow, JobState, Queue, enqueue
 from tuneloop.kit.jobs.duties import perform
 from tuneloop.kit.principal import Principal
 from tuneloop.kit.settings import Settings
@@ -23,6 +24,7 @@ from tuneloop.kit.storage import Storage
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.monitoring.alerts import alerts_of, dismiss, events_of
 from tuneloop.monitoring.external import Seen, due_endpoints, keep
+from tuneloop.monitoring.jobs import RunCanary
 from tuneloop.monitoring.model_health import model_health
 from tuneloop.monitoring.portfolio import portfolio
 from tuneloop.monitoring.scheduled_tasks import BASELINES, ENDPOINTS
@@ -47,7 +49,9 @@ from tuneloop.tables import (
     RegisteredModel,
 )
 from tuneloop_local.emulators.openai.app import running
+from tuneloop_workers.handlers.canary import run_canary
 
+HANDLERS = (run_canary,)
 SETTINGS = Settings(secret_key=SecretStr("a key"), reachable_networks="127.0.0.0/8")
 
 
@@ -166,7 +170,20 @@ def test_a_golden_set_is_put_to_the_service_and_production_is_watched_from_then_
             run = session.get_one(EvalRun, monitor.baseline_run_id)
             assert (run.correct, run.n, run.engine) == (2, 3, "external")
             assert all(0.9 < (answer.confidence or 0) < 1 for answer in answers_of(session, run))
+            asked = len(account.asked)
+            enqueue(session, RunCanary(model_id=model.id), agency_id=principal.agency_id)
+        assert runtime.run_next(Queue.GPU)
+        assert len(account.asked) == asked + 3
+        with database.unit(principal.agency_id) as session:
+            session.get_one(ExternalEndpoint, endpoint.id).ends_on = date(2026, 1, 1)
+            enqueue(session, RunCanary(model_id=model.id), agency_id=principal.agency_id)
+        assert runtime.run_next(Queue.GPU)
+        assert len(account.asked) == asked + 3, "whoever is gone is not asked"
+        with database.unit(principal.agency_id) as session:
+            canaries = session.exec(select(JobRow.state).where(JobRow.name == RunCanary.name)).all()
+            assert canaries == [JobState.SUCCEEDED] * 2
             kept = session.get_one(ExternalEndpoint, endpoint.id)
+            kept.ends_on = None
             kept.problem, kept.problem_at = "it answers 401", kept.checked_at + timedelta(microseconds=1)
         account.keys = {"sk-another"}
         assert perform(database, ENDPOINTS) == 1

@@ -8,6 +8,7 @@ quantisation, template, server) has changed. They say nothing about the traffic.
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from hashlib import sha256
 from typing import NamedTuple
 from uuid import UUID
 
@@ -24,6 +25,8 @@ from tuneloop.tables import AlertKind, AlertLevel, EvalAnswer, Example, Monitor,
 
 RUNS_A_YEAR = 52
 SHOWN = 50
+FEW = 100
+"""Questions to a version that a service hosts. Nine of so many that turn wrong are noticed, if none did before."""
 
 AnswerJudge = Callable[[Sequence[Example], Sequence[str]], list[bool]]
 
@@ -52,6 +55,13 @@ def anchors_of(session: Session, monitor: Monitor) -> list[Anchor]:
         .order_by(col(EvalAnswer.position))
     )
     return [Anchor(example, answer) for example, answer in rows]
+
+
+def few_of(anchors: Sequence[Anchor], most: int = FEW) -> list[Anchor]:
+    """At most `most` of them, the same ones each time: a service is paid for each question."""
+    chosen = sorted(anchors, key=lambda anchor: sha256(anchor.example.id.bytes).digest())[:most]
+    ids = {anchor.example.id for anchor in chosen}
+    return [anchor for anchor in anchors if anchor.example.id in ids]
 
 
 def record_canary(

@@ -9,9 +9,10 @@ from tuneloop.evaluation.scoring import score
 from tuneloop.gateway.routes import Route, route_of
 from tuneloop.kit.errors import InvalidInput
 from tuneloop.kit.jobs.runtime import JobContext, handles
-from tuneloop.monitoring.canary import Anchor, anchors_of, record_canary
+from tuneloop.monitoring.canary import Anchor, anchors_of, few_of, record_canary
 from tuneloop.monitoring.jobs import RunCanary
 from tuneloop.monitoring.status import monitor_of
+from tuneloop.registry.external import endpoint_of, is_over
 from tuneloop.registry.service import contract_of, manifest_of, model_of_id
 from tuneloop.tables import AdapterVersion, BaseModel, Example, Monitor
 from tuneloop_workers.evaluation.runner import LocalRunner, Runner
@@ -28,6 +29,12 @@ def run_canary(context: JobContext, job: RunCanary) -> None:
         if monitor is None or not anchors:
             raise InvalidInput("there is nothing to ask again: deploy a version that was evaluated on a golden set")
         version = session.get_one(AdapterVersion, monitor.version_id)
+        endpoint = endpoint_of(session, version.id)
+        if endpoint is not None and is_over(endpoint):
+            context.report(stage="its service has had its last day: there is nobody to ask")
+            return
+        if endpoint is not None:
+            anchors = few_of(anchors)
         route, base = route_of(session, model, version), session.get_one(BaseModel, model.base_id)
         contract, monitor_id = contract_of(model), monitor.id
     answers = _ask(context, anchors, version, route, base)
