@@ -125,6 +125,15 @@ def installations(session: Session) -> list[SlackInstallation]:
     return list(session.exec(query.order_by(col(SlackInstallation.installed_at))))
 
 
+def hold_installations(session: Session) -> list[SlackInstallation]:
+    """Those in use, locked: whoever writes several messages or removes the workspace has its row first, so that none
+    waits for another who waits for them.
+    """
+    query = select(SlackInstallation).where(col(SlackInstallation.removed_at).is_(None))
+    query = query.order_by(col(SlackInstallation.installed_at), col(SlackInstallation.id))
+    return list(session.exec(query.with_for_update(key_share=True).execution_options(populate_existing=True)))
+
+
 def remove_installation(session: Session, *, principal: Principal, installation_id: UUID) -> SlackInstallation:
     """Forget the workspace and its tokens. Removing it twice is harmless; what was said there stays in the audit log.
 

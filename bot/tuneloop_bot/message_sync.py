@@ -38,7 +38,7 @@ from tuneloop_bot.approval_email import question_email
 from tuneloop_bot.attempts import attempt_about, candidate_subject, earlier_subjects
 from tuneloop_bot.channels import place_for
 from tuneloop_bot.fallback import owners_and_admins
-from tuneloop_bot.installations import installations
+from tuneloop_bot.installations import hold_installations
 from tuneloop_bot.message_subjects import MessageSubject, message_content
 from tuneloop_bot.money_email import money_email
 from tuneloop_bot.pending_approvals import evidence_about, open_questions, time_left
@@ -58,10 +58,11 @@ Topic = tuple[MessageSubject, UUID, UUID | None]
 def refresh(session: Session, settings: Settings, *, at: datetime | None = None, at_once: bool = False) -> int:
     """Bring the agency's messages up to date and enqueue those to be sent; returns how many.
 
-    Edits of a message keep a pause, unless `at_once`: what somebody has just decided shows immediately.
+    Edits of a message keep a pause, unless `at_once`: what somebody has just decided shows immediately. In a
+    transaction of its own: a decision holds rows that another refresh waits for.
     """
     at = at or now()
-    known = installations(session)
+    known = hold_installations(session)
     ask_again(session, settings, at=at, slack=bool(known))
     mail_about_money(session, settings, slack=bool(known))
     mail_about_alerts(session, settings, at=at, slack=bool(known))

@@ -82,13 +82,17 @@ def _do_once(
     """The outcome is kept with the receipt in the transaction that did it; a repeated job finds it there."""
     with context.unit() as session:
         receipt = lock_receipt(session, receipt_id)
-        if receipt.handled_at is None:
+        is_news = receipt.handled_at is None
+        if is_news:
             answer = _outcome(session, context, installation, incoming)
             receipt.answer = answer.body() if answer is not None else None
             receipt.handled_at = now()
             session.add(receipt)
+        kept = receipt.answer if receipt.answered_at is None else None
+    if is_news:
+        with context.unit() as session:
             refresh(session, context.settings, at_once=True)
-        return receipt.answer if receipt.answered_at is None else None
+    return kept
 
 
 def _outcome(
