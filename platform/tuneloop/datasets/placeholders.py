@@ -16,6 +16,7 @@ PLACEHOLDERS: Final = {
     "PHONE_NUMBER": "<PHONE>",
     "CREDIT_CARD": "<CARD>",
     "IBAN_CODE": "<ACCOUNT>",
+    "ADDRESS": "<ADDRESS>",
     "IP_ADDRESS": "<IP>",
     "US_SSN": "<SSN>",
     "PERSON": "<PERSON>",

@@ -1,35 +1,36 @@
-"""Personal data by patterns: presidio's recognisers with checksums, and names where the words around give them away.
+"""Personal data by patterns: presidio's recognisers with checksums, bank accounts, streets, and names.
 
 No language model is loaded. Words that merely look like names are left alone: a name counts after a title or a phrase
 by which people introduce themselves, or when a known first name is followed by another capitalised word.
 """
 
-import re
 from collections.abc import Iterator, Sequence
-from importlib.resources import files
-from typing import Final, NamedTuple
+from typing import Final
 
 import tldextract
 from presidio_analyzer import PatternRecognizer
 from presidio_analyzer.predefined_recognizers import (
     CreditCardRecognizer,
     EmailRecognizer,
-    IbanRecognizer,
     IpRecognizer,
     PhoneRecognizer,
     UsSsnRecognizer,
 )
 
+from tuneloop_workers.quality.pii_names import names_in
+from tuneloop_workers.quality.pii_numbers import accounts_in, is_address, is_phone
+from tuneloop_workers.quality.pii_places import addresses_in
+from tuneloop_workers.quality.pii_span import PiiSpan
 from tuneloop_workers.quality.record import QualityFinding, ScanRow, Value
 
 THRESHOLD = 0.4
-NAME_THRESHOLD = 0.6
 REGIONS: Final = ("US", "GB", "DE", "FR", "ES", "IT", "NL", "AT", "CH", "IE", "CA", "AU", "IN")
 WORDS: Final = {
     "EMAIL_ADDRESS": "an e-mail address",
     "PHONE_NUMBER": "a phone number",
     "CREDIT_CARD": "a card number",
     "IBAN_CODE": "a bank account",
+    "ADDRESS": "a postal address",
     "IP_ADDRESS": "an IP address",
     "US_SSN": "a social security number",
     "PERSON": "a person's name",
@@ -37,21 +38,6 @@ WORDS: Final = {
 
 # Its list of domains would be fetched from the network at the first address; the one that it brings along is enough.
 tldextract.tldextract.TLD_EXTRACTOR = tldextract.TLDExtract(suffix_list_urls=())
-
-_CAPITAL = r"[A-Z\u00c0-\u00dc][a-z\u00df-\u00ff'\u2019-]+"
-_TITLED = re.compile(rf"\b(?:Mr|Mrs|Ms|Miss|Dr|Prof|Herr|Frau)\.?\s+({_CAPITAL}(?:\s+{_CAPITAL})?)")
-_INTRODUCED = re.compile(
-    rf"(?i:\b(?:my name is|this is|i am|i'm|regards,?|sincerely,?|thanks,?)\s+)({_CAPITAL}\s+{_CAPITAL})"
-)
-_PAIR = re.compile(rf"\b({_CAPITAL})\s+({_CAPITAL})\b")
-_FIRST_NAMES: Final = frozenset((files("tuneloop_workers.quality") / "first_names.txt").read_text().split())
-
-
-class PiiSpan(NamedTuple):
-    entity: str
-    start: int
-    end: int
-    score: float
 
 
 class Detector:
@@ -61,7 +47,6 @@ class Detector:
         self._patterns: list[PatternRecognizer] = [
             EmailRecognizer(),
             CreditCardRecognizer(),
-            IbanRecognizer(),
             IpRecognizer(),
             UsSsnRecognizer(),
         ]
@@ -69,7 +54,7 @@ class Detector:
 
     def spans(self, text: str) -> list[PiiSpan]:
         """What is above its threshold, the longer of two that overlap, by position."""
-        found = [*self._recognised(text), *_names(text)]
+        found = [*self._recognised(text), *accounts_in(text), *addresses_in(text), *names_in(text)]
         kept: list[PiiSpan] = []
         for span in sorted(found, key=lambda each: (-each.score, each.start - each.end)):
             if all(span.end <= other.start or span.start >= other.end for other in kept):
@@ -79,7 +64,7 @@ class Detector:
     def _recognised(self, text: str) -> Iterator[PiiSpan]:
         for recogniser in (*self._patterns, self._phone):
             for result in recogniser.analyze(text, recogniser.supported_entities, None) or ():  # type: ignore[arg-type]  # patterns need none
-                if result.score >= THRESHOLD and _is_plausible(result.entity_type, text[result.start : result.end]):
+                if result.score >= THRESHOLD and _is_plausible(result.entity_type, text, result.start, result.end):
                     yield PiiSpan(result.entity_type, result.start, result.end, result.score)
 
 
@@ -101,20 +86,10 @@ def find_personal(rows: Sequence[ScanRow], detector: Detector) -> list[QualityFi
     return found
 
 
-def _is_plausible(entity: str, text: str) -> bool:
-    """Order numbers look like phone numbers: one counts with a plus, a bracket, or digits in groups."""
+def _is_plausible(entity: str, text: str, start: int, end: int) -> bool:
     if entity == "PHONE_NUMBER":
-        return text.lstrip().startswith(("+", "(", "00")) or len(re.findall(r"\d+", text)) >= 3
-    return not (entity == "IP_ADDRESS" and len(text) < 7)
-
-
-def _names(text: str) -> Iterator[PiiSpan]:
-    for pattern, score in ((_TITLED, 0.8), (_INTRODUCED, 0.7)):
-        for match in pattern.finditer(text):
-            yield PiiSpan("PERSON", match.start(1), match.end(1), score)
-    for match in _PAIR.finditer(text):
-        if match[1] in _FIRST_NAMES:
-            yield PiiSpan("PERSON", match.start(), match.end(), NAME_THRESHOLD)
+        return is_phone(text, start, end)
+    return entity != "IP_ADDRESS" or is_address(text, start, end)
 
 
 def _listed(names: Sequence[str]) -> str:
