@@ -17,7 +17,7 @@ from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS, TfidfVectorizer
 
 from tuneloop.kit.logging import configure_logging
 from tuneloop.kit.processes import end_with_parent
-from tuneloop.monitoring.clusters import Cluster, Clusters, Texts
+from tuneloop.monitoring.grouping import Cluster, Clusters, Texts
 
 Array = NDArray[np.float64]
 

@@ -5,12 +5,12 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from pydantic import BaseModel, RootModel
 from sqlmodel import Session, col, func, select
 
 from tuneloop.datasets.similarity import canonical
 from tuneloop.kit.errors import InvalidInput
 from tuneloop.kit.principal import Principal
+from tuneloop.monitoring.grouping import Cluster
 from tuneloop.monitoring.periods import Period, new_reading
 from tuneloop.monitoring.rates import figure_of
 from tuneloop.monitoring.schemas import ClusterExample, NewCluster
@@ -26,25 +26,6 @@ MOST_KNOWN = 4000
 FEWEST_QUESTIONS = 40
 KEPT = 40
 SHOWN = 8
-
-
-class Cluster(NamedTuple):
-    """`members` are places in the traffic, the most typical first; `p_value` is that of its surroundings."""
-
-    name: str
-    members: list[int]
-    p_value: float
-
-
-class Texts(BaseModel):
-    """What groups are looked for in, and what is known already."""
-
-    traffic: list[str]
-    known: list[str]
-
-
-class Clusters(RootModel[list[Cluster]]):
-    """The largest first."""
 
 
 class TrafficQuery(NamedTuple):

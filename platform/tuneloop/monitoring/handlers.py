@@ -9,8 +9,9 @@ from tuneloop.kit.jobs import enqueue, enqueue_once
 from tuneloop.kit.jobs.child import run_child
 from tuneloop.kit.jobs.runtime import JobContext, handles
 from tuneloop.monitoring.alerts import find_alert
-from tuneloop.monitoring.clusters import Cluster, Clusters, Questions, Texts, questions_of, store_clusters
+from tuneloop.monitoring.clusters import Questions, questions_of, store_clusters
 from tuneloop.monitoring.drift_followup import settle_traffic
+from tuneloop.monitoring.grouping import Cluster, Clusters, Texts
 from tuneloop.monitoring.jobs import MeasureSensitivity, ProposeRetrain, ReadMonitor, SettleTraffic
 from tuneloop.monitoring.proposal import propose_due_retrain
 from tuneloop.monitoring.sensitivity import measure, sensitivity_inputs, store
