@@ -9,7 +9,7 @@ from tests.support.committed import committed_agency
 from tests.support.cycles import Workshop, make_workshop
 from tests.support.factories import owner_of
 from tuneloop.deployment.service import deploy, roll_back
-from tuneloop.identity.route_changes import CHANNEL
+from tuneloop.gateway.route_changes import CHANNEL
 from tuneloop.kit.db import Database
 from tuneloop.kit.errors import Conflict, InvalidInput, NotAllowed
 from tuneloop.kit.ids import new_id

@@ -1,7 +1,9 @@
 """Without its database the gateway answers from its last route table, and logs later."""
 
 import os
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -12,7 +14,7 @@ from tests.gateway.server import serving
 from tests.gateway.waiting import eventually
 from tests.gateway.world import QUESTION, World
 from tests.support.upstream import ScriptedEngine
-from tuneloop.gateway.kept_routes import COUNTS_SECONDS
+from tuneloop.gateway.kept_routes import COUNTS_SECONDS, FILE
 from tuneloop.kit.settings import Settings
 from tuneloop.predictions.completion_ids import prediction_id
 
@@ -77,8 +79,8 @@ def test_a_gateway_that_starts_without_its_database_answers_from_the_routes_that
     world.begin_test(share=0.5)
     with serving(settings, own_database) as url:
         before = {ask_at(url, world.key).json()["model"] for _ in range(20)}
-    kept = tmp_path / "gateway" / "routes.json"
-    assert world.key not in kept.read_text()
+    kept = tmp_path / "gateway" / FILE
+    assert world.key.encode() not in kept.read_bytes()
     assert kept.stat().st_mode & 0o077 == 0
     outage.switch(on=False)
     with serving(settings, own_database) as url:
@@ -98,7 +100,7 @@ def test_routes_of_long_ago_or_that_cannot_be_read_do_not_count(
     with serving(settings, own_database):
         pass
     outage.switch(on=False)
-    kept = tmp_path / "gateway" / "routes.json"
+    kept = tmp_path / "gateway" / FILE
     match spoiled:
         case "old":
             long_ago = kept.stat().st_mtime - COUNTS_SECONDS - 60
@@ -106,7 +108,8 @@ def test_routes_of_long_ago_or_that_cannot_be_read_do_not_count(
         case "torn":
             kept.write_bytes(kept.read_bytes()[:-100])
         case _:
-            kept.write_text('{"principals": {}, "contracts": [], "routes": [{}], "names": []}')
+            with closing(sqlite3.connect(kept)) as file, file:
+                file.execute("update model set content = '{}'")
     with serving(settings, own_database) as url:
         answer = ask_at(url, world.key)
         assert answer.status_code == 503, answer.text

@@ -10,7 +10,6 @@ from tests.gateway.waiting import eventually
 from tests.gateway.world import QUESTION, World, make_version, make_world
 from tests.support.factories import SUPPORT, make_client, make_model, owner_of
 from tuneloop.identity.keys import keys, revoke_key
-from tuneloop.identity.route_changes import notify_routes_changed
 from tuneloop.kit.db import Database
 from tuneloop.registry.service import point
 from tuneloop.tables import Alias, Role
@@ -79,7 +78,6 @@ def test_revoked_key_stops_working(base_url: str, world: World, database: Databa
         assert ask(http, "acme/support") == 200
         with database.unit(world.agency.id) as session:
             revoke_key(session, principal=owner_of(world.agency), key_id=_only_key(database, world))
-            notify_routes_changed(session)
         eventually(lambda: ask(http, "acme/support") == 401)
 
 

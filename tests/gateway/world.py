@@ -8,7 +8,6 @@ from sqlmodel import Session, col, select
 
 from tests.support.factories import SUPPORT, make_agency, make_base, make_client, make_key, make_model, owner_of
 from tuneloop.ab_tests.service import begin, stop
-from tuneloop.identity.route_changes import notify_routes_changed
 from tuneloop.kit.db import Database
 from tuneloop.kit.ids import new_id
 from tuneloop.registry.contract import Contract
@@ -56,7 +55,6 @@ class World:
     def promote(self, version: AdapterVersion) -> None:
         with self.database.unit(self.agency.id) as session:
             point(session, self.model, Alias.PRODUCTION, version.id)
-            notify_routes_changed(session)
 
     def begin_test(self, share: float = 0.5) -> AbTest:
         """`v11` against `v10` from now on."""

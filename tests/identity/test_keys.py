@@ -8,7 +8,7 @@ from litestar.testing import TestClient
 from sqlmodel import select
 
 from tests.support.factories import make_agency, make_client, make_key, owner_of
-from tuneloop.identity.keys import create_key, principal_of_key, principals_of_keys
+from tuneloop.identity.keys import create_key, known_keys, principal_of_key
 from tuneloop.identity.secrets import token_digest
 from tuneloop.kit.clock import now
 from tuneloop.kit.db import Database
@@ -115,8 +115,8 @@ def test_a_key_for_inference_does_nothing_else_and_outlives_its_owner(
         for membership in session.exec(select(Membership).where(Membership.agency_id == agency.id)):
             session.delete(membership)
         session.flush()
-        left = principals_of_keys(session, origin="gateway")
-    assert [(each.name, each.owner) for each in left.values() if each.agency_id == agency.id] == [("app", None)]
+        left = [known.principal for known in known_keys(session, origin="gateway")]
+    assert [(each.name, each.owner) for each in left if each.agency_id == agency.id] == [("app", None)]
 
 
 def test_a_key_ends_on_its_day_and_no_later_than_the_key_it_was_made_with(
@@ -153,7 +153,7 @@ def test_a_key_for_imports_does_nothing_else(api: Http, database: Database) -> N
         uploaded = feed.post("/api/v1/models/acme/support/examples", params={"pool": "training"}, content=b"{}\n")
         assert uploaded.status_code in (404, 422), "acme has no such model; the key may ask"
     with database.all_agencies() as session:
-        assert "feed" not in [each.name for each in principals_of_keys(session, origin="gateway").values()]
+        assert "feed" not in [known.principal.name for known in known_keys(session, origin="gateway")]
 
 
 def test_a_key_gets_a_new_secret_and_the_old_one_works_for_a_while(api: Http, database: Database) -> None:
@@ -167,10 +167,11 @@ def test_a_key_gets_a_new_secret_and_the_old_one_works_for_a_while(api: Http, da
     assert works(made["key"])
     assert works(rotated["key"])
     with database.all_agencies() as session:
-        known = principals_of_keys(session, origin="gateway")
+        known = {each.key_hash: each.until for each in known_keys(session, origin="gateway")}
         row = session.get_one(ApiKey, UUID(made["id"]))
         assert {token_digest(each) in known for each in (made["key"], rotated["key"])} == {True}
         assert row.previous_until is not None
+        assert (known[row.previous_hash or ""], known[row.key_hash]) == (row.previous_until, None)
         row.previous_until = now()
     assert (works(made["key"]), works(rotated["key"])) == (False, True)
     again = api.post(f"/api/v1/keys/{made['id']}/rotate", json={"grace_hours": 0}).json()

@@ -21,7 +21,6 @@ from tuneloop.ab_tests.schemas import (
 )
 from tuneloop.audit.service import record
 from tuneloop.clients.entitlements import require as require_included
-from tuneloop.identity.route_changes import notify_routes_changed
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import Conflict, InvalidInput, NotFound
 from tuneloop.kit.jobs import enqueue_once
@@ -133,7 +132,6 @@ def begin(session: Session, *, principal: Principal, test_id: UUID) -> None:
     test.ends_at = test.began_at + timedelta(days=test.days)
     cycle.updated_at = test.began_at
     session.add_all([test, cycle])
-    notify_routes_changed(session)
     record(session, principal, "ab_test.running", "cycle", cycle.id, client_id=test.client_id, ab_test=str(test.id))
 
 

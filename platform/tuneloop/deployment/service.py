@@ -3,7 +3,6 @@
 from sqlmodel import Session, col, select
 
 from tuneloop.audit.service import record
-from tuneloop.identity.route_changes import notify_routes_changed
 from tuneloop.kit.errors import Conflict, InvalidInput
 from tuneloop.kit.principal import Principal
 from tuneloop.monitoring.service import start_monitor
@@ -32,7 +31,6 @@ def deploy(session: Session, *, principal: Principal, model: RegisteredModel, ve
         point(session, model, Alias.CANDIDATE, None)
     start_monitor(session, version)
     _end_test(session, principal, model, version)
-    notify_routes_changed(session)
     record(
         session,
         principal,

@@ -8,7 +8,6 @@ from sqlmodel import SQLModel, col
 
 from tuneloop.erasure.erase import Erased
 from tuneloop.erasure.functions import delete_client_rows, erase_columns
-from tuneloop.identity.route_changes import notify_routes_changed
 from tuneloop.kit.clock import now
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.tables import AdapterVersion, ApiKey, Candidate, Client, Erasure, Membership, ReportFile
@@ -54,7 +53,6 @@ def erase_client(session: TenantSession, request: Erasure) -> Erased:
         .where(col(Client.id) == client_id)
         .values(slug=f"erased-{short}", name=f"Erased client {short}", contacts=[], erased_at=now())
     )
-    notify_routes_changed(session)
     return Erased(counts, [], files, [])
 
 

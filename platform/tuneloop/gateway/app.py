@@ -66,7 +66,7 @@ async def gateway_lifespan(app: Litestar) -> AsyncIterator[None]:
 def gateway_answers(app: Litestar) -> bool:
     """Its gateway knows keys and routes, so that it needs no database."""
     gateway = app.state.get("gateway")
-    return isinstance(gateway, Gateway) and bool(gateway.keeper.table.principals)
+    return isinstance(gateway, Gateway) and gateway.keeper.table.knows_keys
 
 
 @asynccontextmanager

@@ -27,7 +27,6 @@ from tuneloop.identity.request import (
     session_cookie,
     settings_of,
 )
-from tuneloop.identity.route_changes import notify_routes_changed
 from tuneloop.identity.schemas import (
     AccountRead,
     ApiKeyCreate,
@@ -177,7 +176,6 @@ class MemberController(Controller):
         """Remove a member; ends their sessions."""
         if not forget_inactive(session, principal=principal, user_id=user_id):
             remove_member(session, principal=principal, user_id=user_id)
-        notify_routes_changed(session)
 
     @post("/{user_id:uuid}/deactivate", role=Role.ADMIN, status_code=HTTP_200_OK, sync_to_thread=True)
     def deactivate(
@@ -189,7 +187,6 @@ class MemberController(Controller):
         """Take a member out: their sessions end, and their keys, Slack user and mailed links do nothing until they are
         back."""
         found = deactivate(session, principal=principal, user_id=user_id)
-        notify_routes_changed(session)
         return read_inactive(session, found)
 
     @post("/{user_id:uuid}/reactivate", role=Role.ADMIN, status_code=HTTP_200_OK, sync_to_thread=True)
@@ -201,7 +198,6 @@ class MemberController(Controller):
     ) -> MemberRead:
         """Put a member back, with the role they had; keys that were not revoked work again."""
         member = reactivate(session, principal=principal, user_id=user_id)
-        notify_routes_changed(session)
         return read_members(session, principal.agency_id, [member])[0]
 
     @delete("/{user_id:uuid}/sessions", role=Role.ADMIN, sync_to_thread=True)
@@ -279,7 +275,6 @@ class ApiKeyController(Controller):
     ) -> ApiKeyCreated:
         """Make an API key, for the agency or confined to one client. The key is shown once."""
         row, token = create_key(session, principal=principal, **data.model_dump(exclude={"all_clients"}))
-        notify_routes_changed(session)
         return ApiKeyCreated.model_validate({**_key_fields(session, row), "key": token})
 
     @post("/{key_id:uuid}/rotate", role=Role.ADMIN, status_code=HTTP_200_OK, sync_to_thread=True)
@@ -292,7 +287,6 @@ class ApiKeyController(Controller):
     ) -> ApiKeyCreated:
         """A new secret for a key, shown once; the old one works on for a while."""
         row, token = rotate_key(session, principal=principal, key_id=key_id, grace_hours=data.grace_hours)
-        notify_routes_changed(session)
         return ApiKeyCreated.model_validate({**_key_fields(session, row), "key": token})
 
     @delete("/{key_id:uuid}", role=Role.ADMIN, sync_to_thread=True)
@@ -304,4 +298,3 @@ class ApiKeyController(Controller):
     ) -> None:
         """Revoke a key; it stops working at once."""
         revoke_key(session, principal=principal, key_id=key_id)
-        notify_routes_changed(session)

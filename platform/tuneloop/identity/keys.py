@@ -23,6 +23,15 @@ from tuneloop.tables import ActorKind, ApiKey, Membership, Role, User
 A_MINUTE = timedelta(minutes=1)
 
 
+class KnownKey(NamedTuple):
+    """One secret of a key, by its hash; it opens nothing from `until` on."""
+
+    key_id: UUID
+    key_hash: str
+    principal: Principal
+    until: datetime | None
+
+
 class KeyUse(NamedTuple):
     at: datetime
     address: str
@@ -150,18 +159,18 @@ def principal_of_key(session: Session, *, token: str, origin: str) -> Principal:
     """Needs a session across agencies."""
     digest = token_digest(token)
     for mine in (ApiKey.key_hash == digest, ApiKey.previous_hash == digest):
-        for key_hash, principal in _principals(session, mine, origin=origin):
-            if key_hash == digest:
-                return principal
+        for known in _known(session, mine, origin=origin):
+            if known.key_hash == digest:
+                return known.principal
     raise NotAuthenticated("the API key is unknown, revoked or expired")
 
 
-def principals_of_keys(session: Session, *, origin: str) -> dict[str, Principal]:
-    """Everybody who may ask models with a key, by the key's hash. Needs a session across agencies."""
-    return dict(_principals(session, ~col(ApiKey.upload_only), origin=origin))
+def known_keys(session: Session, *conditions: object, origin: str) -> Iterator[KnownKey]:
+    """Who may ask models with a key. Needs a session across agencies."""
+    return _known(session, ~col(ApiKey.upload_only), *conditions, origin=origin)
 
 
-def _principals(session: Session, *conditions: object, origin: str) -> Iterator[tuple[str, Principal]]:
+def _known(session: Session, *conditions: object, origin: str) -> Iterator[KnownKey]:
     """A key is never stronger than its owner is now, and dead without them: but for keys that only ask models, so that
     a client's traffic does not end with somebody's job."""
     member = (col(Membership.user_id) == ApiKey.created_by) & (col(Membership.agency_id) == ApiKey.agency_id)
@@ -192,6 +201,7 @@ def _principals(session: Session, *conditions: object, origin: str) -> Iterator[
             inference_only=key.inference_only,
             upload_only=key.upload_only,
         )
-        yield key.key_hash, caller
+        yield KnownKey(key.id, key.key_hash, caller, key.expires_at)
         if key.previous_hash is not None and key.previous_until is not None and key.previous_until > now():
-            yield key.previous_hash, caller
+            ends = [moment for moment in (key.previous_until, key.expires_at) if moment is not None]
+            yield KnownKey(key.id, key.previous_hash, caller, min(ends))

@@ -10,7 +10,6 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, or_
 from sqlmodel import Session, col, select
 
-from tuneloop.identity.route_changes import notify_routes_changed
 from tuneloop.kit.clock import now
 from tuneloop.kit.jobs import enqueue_once
 from tuneloop.monitoring.alerts import (
@@ -66,7 +65,6 @@ def keep(session: Session, endpoint_id: UUID, seen: Seen, *, at: datetime | None
         endpoint.problem_at = endpoint.problem_at or at
     session.add(endpoint)
     session.flush()
-    notify_routes_changed(session)
     tell(session, endpoint, at=at)
 
 

@@ -9,7 +9,6 @@ from uuid import UUID
 from sqlmodel import Session, col, select
 
 from tuneloop.audit.service import record
-from tuneloop.identity.route_changes import notify_routes_changed
 from tuneloop.kit.clock import now
 from tuneloop.kit.crypto import Vault
 from tuneloop.kit.errors import Conflict, NotFound
@@ -102,7 +101,6 @@ def add_external(
     _keep_key(endpoint, service.key, settings)
     session.add(endpoint)
     session.flush()
-    notify_routes_changed(session)
     record(
         session,
         principal,
@@ -166,7 +164,6 @@ def change_external(
         endpoint.checked_at = now()
     session.add(endpoint)
     session.flush()
-    notify_routes_changed(session)
     record(
         session,
         principal,

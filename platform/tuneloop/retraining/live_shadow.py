@@ -8,7 +8,6 @@ from uuid import UUID
 from sqlmodel import Session, col, select
 
 from tuneloop.audit.service import record
-from tuneloop.identity.route_changes import notify_routes_changed
 from tuneloop.kit.clock import now
 from tuneloop.kit.principal import Principal
 from tuneloop.tables import RetrainingCycle, ReviewItem, ReviewPurpose, ReviewState, ShadowState, ShadowTest
@@ -50,7 +49,6 @@ def end_shadow(
     test.state, test.ended_at, test.ended_by, test.reason = state, now(), by or principal.name, reason
     cycle.updated_at = test.ended_at
     session.add_all([test, cycle])
-    notify_routes_changed(session)
     record(
         session,
         principal,

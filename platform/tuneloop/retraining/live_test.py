@@ -10,7 +10,6 @@ from sqlmodel import Session, col, select
 
 from tuneloop.audit.service import record
 from tuneloop.clients.entitlements import release
-from tuneloop.identity.route_changes import notify_routes_changed
 from tuneloop.kit.clock import now
 from tuneloop.kit.principal import Principal
 from tuneloop.registry.service import policy_of
@@ -74,7 +73,6 @@ def end(
     session.add_all([test, cycle])
     if cycle.state is CycleState.AWAITING_PROMOTION:
         give_time(session, cycle)
-    notify_routes_changed(session)
     record(
         session,
         principal,

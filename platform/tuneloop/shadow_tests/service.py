@@ -10,7 +10,6 @@ from uuid import UUID
 from sqlmodel import Session, col, select
 
 from tuneloop.audit.service import record
-from tuneloop.identity.route_changes import notify_routes_changed
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import Conflict, InvalidInput, NotFound
 from tuneloop.kit.jobs import enqueue_once
@@ -126,7 +125,6 @@ def begin(session: Session, *, principal: Principal, test_id: UUID) -> None:
     test.ends_at = test.began_at + timedelta(days=test.days)
     cycle.updated_at = test.began_at
     session.add_all([test, cycle])
-    notify_routes_changed(session)
     record(
         session,
         principal,

@@ -7,7 +7,6 @@ from litestar.params import FromPath
 from tuneloop.clients.service import find_client
 from tuneloop.identity.keys import create_key, keys
 from tuneloop.identity.request import HttpRequest, settings_of
-from tuneloop.identity.route_changes import notify_routes_changed
 from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
 from tuneloop.predictions.service import latest_answer_at
@@ -52,7 +51,6 @@ class ConnectPage(Controller):
             client=client,
             inference_only=True,
         )
-        notify_routes_changed(session)
         session.flush()
         return _connect(request, session, client, model, token=token)
 

@@ -21,7 +21,6 @@ from tuneloop.identity.deactivation import (
 )
 from tuneloop.identity.keys import create_key, keys, owner_name, revoke_key, rotate_key
 from tuneloop.identity.request import HttpRequest, database_of, settings_of
-from tuneloop.identity.route_changes import notify_routes_changed
 from tuneloop.identity.schemas import ApiKeyCreate, RoleChange
 from tuneloop.identity.second_factor import who_has_second_factor
 from tuneloop.identity.service import (
@@ -132,7 +131,6 @@ class MembersPage(Controller):
     ) -> Redirect:
         if not forget_inactive(session, principal=principal, user_id=user_id):
             remove_member(session, principal=principal, user_id=user_id)
-        notify_routes_changed(session)
         return back_to("/members", "Removed, and signed out everywhere.")
 
     @post("/{user_id:uuid}/deactivate", role=Role.ADMIN, sync_to_thread=True)
@@ -143,7 +141,6 @@ class MembersPage(Controller):
         user_id: FromPath[UUID],
     ) -> Redirect:
         found = deactivate(session, principal=principal, user_id=user_id)
-        notify_routes_changed(session)
         stopped = len(keys_of(session, user_id))
         keys = f" {stopped} {'key' if stopped == 1 else 'keys'} of theirs stopped." if stopped else ""
         return back_to("/members", f"{found.user.name} is deactivated and signed out.{keys}")
@@ -156,7 +153,6 @@ class MembersPage(Controller):
         user_id: FromPath[UUID],
     ) -> Redirect:
         member = reactivate(session, principal=principal, user_id=user_id)
-        notify_routes_changed(session)
         return back_to("/members", f"{member.user.name} is back, as {member.membership.role}.")
 
     @post("/{user_id:uuid}/sign-out", role=Role.ADMIN, sync_to_thread=True)
@@ -236,7 +232,6 @@ class KeysPage(Controller):
         )
         _, token = create_key(session, principal=principal, **wanted.model_dump(exclude={"all_clients"}))
         session.flush()
-        notify_routes_changed(session)
         return _keys(request, session, token=token)
 
     @post("/{key_id:uuid}/rotate", role=Role.ADMIN, status_code=200, sync_to_thread=True)
@@ -250,7 +245,6 @@ class KeysPage(Controller):
         """Answers with the page itself, as for a new key."""
         _, token = rotate_key(session, principal=principal, key_id=key_id, grace_hours=GRACE_HOURS)
         session.flush()
-        notify_routes_changed(session)
         return _keys(request, session, token=token)
 
     @post("/{key_id:uuid}/revoke", role=Role.ADMIN, sync_to_thread=True)
@@ -261,7 +255,6 @@ class KeysPage(Controller):
         key_id: FromPath[UUID],
     ) -> Redirect:
         row = revoke_key(session, principal=principal, key_id=key_id)
-        notify_routes_changed(session)
         return back_to("/keys", f"{row.name} is revoked; it stops working at once.")
 
 
