@@ -121,7 +121,7 @@ def test_one_change_costs_the_same_among_many_models(world: World, database: Dat
     with statements(database) as sent, database.all_agencies() as session:
         reading = reader.changed(session, Changes(models={world.model.id}))
     assert set(reading.models) == {world.model.id}
-    assert len(sent) == 4, "versions, services, aliases, test: of this model alone, and no manifest again"
+    assert len(sent) == 5, "versions, services, aliases, tests: of this model alone, and no manifest again"
     table.take(reading)
     after = table.find(caller(world), "acme/support")
     assert after is not None
@@ -168,7 +168,7 @@ def test_a_name_that_is_none_is_looked_up_once_and_a_new_one_is_found(world: Wor
             found = await keeper.route(caller(world), "acme/new")
         assert found is not None
         assert found.version_id == version.id
-        assert len(sent) <= 6
+        assert len(sent) <= 7
 
     asyncio.run(ask())
 

@@ -34,7 +34,7 @@ def test_an_engine_that_is_killed_is_started_again_with_its_data_at_its_address(
     for number in (signal.SIGKILL, signal.SIGQUIT):
         pid = int((engines_folder / "own" / "postgres" / "postmaster.pid").read_text().splitlines()[0])
         os.kill(pid, number)
-        eventually(lambda: _rows(own) == 1)
+        eventually(lambda: _rows(own) == 1, within=120)
 
     broker = Redis.from_url(own.broker)
     broker.set("kept", "1")

@@ -151,9 +151,7 @@ class RouteReader:
         shadows = session.exec(
             select(ShadowTest).where(ShadowTest.state == ShadowState.RUNNING, col(ShadowTest.model_id).in_(models))
         )
-        divided = session.exec(
-            select(AbTest).where(AbTest.state == AbState.RUNNING, col(AbTest.model_id).in_(models))
-        )
+        divided = session.exec(select(AbTest).where(AbTest.state == AbState.RUNNING, col(AbTest.model_id).in_(models)))
         return {test.production_version_id: test for test in [*shadows, *divided]}
 
     def _read_contracts(self, session: Session, version_ids: list[UUID]) -> None:
