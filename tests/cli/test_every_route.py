@@ -130,6 +130,7 @@ COMMANDS = {
     f"GET {MODEL}/external": "version list-external acme/support",
     f"POST {MODEL}/external": "version add-external acme/support --url https://127.0.0.1/v1 --model ft:a --no-key",
     f"PATCH {MODEL}/external/{{version}}": "version change-external acme/support@v1.0 --input-price 0.30",
+    f"POST {MODEL}/external/{{version}}/serve": "version serve-external acme/support@v1.0 --reason moved",
     f"GET {MODEL}/migration": "migration show acme/support",
     f"POST {MODEL}/migration/recording": "migration record acme/support --requests 5",
     f"POST {MODEL}/migration/recording/stop": "migration stop acme/support",

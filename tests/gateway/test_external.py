@@ -18,12 +18,15 @@ from tests.gateway.world import QUESTION, World
 from tests.support.factories import owner_of
 from tests.support.openai_account import KEY, LAST_DAY, TUNED, tuned_account
 from tests.support.ports import free_port
+from tuneloop.deployment.external import serve
+from tuneloop.deployment.service import roll_back
 from tuneloop.gateway.external import ServiceRefuses
+from tuneloop.kit.errors import Conflict, InvalidInput
 from tuneloop.kit.outgoing.guard import AddressRefused
 from tuneloop.kit.settings import Settings
 from tuneloop.registry.external import Terms, Tried, add_external, endpoint_of, find_endpoint, try_service
 from tuneloop.tables import AdapterVersion, ExternalEndpoint
-from tuneloop_local.emulators.openai.account import Account
+from tuneloop_local.emulators.openai.account import Account, HostedModel
 from tuneloop_local.emulators.openai.app import running
 
 
@@ -158,6 +161,52 @@ def test_after_its_last_day_the_agency_is_told_too(
     with pytest.raises(openai.InternalServerError):
         client.chat.completions.create(model="acme/support", messages=QUESTION)
     eventually(lambda: "deprecated" in (endpoint(world, version).problem or ""))
+
+
+def test_another_service_takes_over_and_is_rolled_back_and_one_that_has_ended_is_refused(
+    client: OpenAI, world: World, account: Account, settings: Settings, version: AdapterVersion
+) -> None:
+    """From one hosted model to another, such as a client who changes services."""
+    successor = "ft:gpt-4.1-mini-2025-04-14:acme::Z9y8X7w6"
+    account.add(HostedModel(successor, lambda _messages: "refund", owned_by="acme"))
+    owner = owner_of(world.agency)
+
+    def answered() -> str | None:
+        said = client.chat.completions.create(model="acme/support", messages=QUESTION)
+        return said.choices[0].message.content
+
+    def put(reason: str = "the client moves", digest: str | None = None) -> None:
+        with world.database.unit(world.agency.id) as session:
+            serve(
+                session,
+                principal=owner,
+                model=world.model,
+                version=f"v{second.number}",
+                digest=digest or second.digest,
+                reason=reason,
+            )
+
+    assert answered() == "order"
+    tried = Tried(try_service(settings, url=endpoint(world, version).url, model=successor, key=KEY).service, True, None)
+    with world.database.unit(world.agency.id) as session:
+        second = add_external(
+            session, principal=owner, model=world.model, tried=tried, terms=Terms(), settings=settings
+        )
+    assert answered() == "order", "production stays until somebody says otherwise"
+    with pytest.raises(InvalidInput, match="say why"):
+        put(reason=" ")
+    with pytest.raises(Conflict, match="another version"):
+        put(digest="9" * 64)
+    put()
+    eventually(lambda: answered() == "refund")
+    with pytest.raises(Conflict, match="in production already"):
+        put()
+    with world.database.unit(world.agency.id) as session:
+        roll_back(session, principal=owner, model=world.model, digest=version.digest)
+        find_endpoint(session, second).ends_on = date(2026, 1, 1)
+    eventually(lambda: answered() == "order")
+    with pytest.raises(Conflict, match="has answered until 2026-01-01"):
+        put()
 
 
 def test_what_was_tried_is_one_version_once(world: World, settings: Settings, version: AdapterVersion) -> None:

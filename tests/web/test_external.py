@@ -1,4 +1,4 @@
-"""An operator brings a model that is hosted elsewhere: one form, and it is in production. Then its answers are kept."""
+"""An admin brings a model that is hosted elsewhere: one form, and it is in production. Then its answers are kept."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,16 +12,18 @@ from sqlmodel import select
 
 from tests.support.browser import visitor
 from tests.support.committed import Committed, committed_agency
-from tests.support.factories import SUPPORT, make_base, make_client, make_model
+from tests.support.factories import SUPPORT, make_base, make_client, make_model, owner_of
 from tests.support.hosted import example_of
-from tests.support.looks import check_page
-from tests.support.openai_account import KEY, TUNED, tuned_account
+from tests.support.looks import check_looks, check_page
+from tests.support.openai_account import BASE, KEY, TUNED, tuned_account
 from tests.support.ports import free_port
 from tests.support.runtime import silent_runtime
 from tests.support.site import PASSWORD, make_person, served
+from tuneloop.deployment.service import roll_back
 from tuneloop.kit.ids import new_id
 from tuneloop.kit.settings import Settings
 from tuneloop.kit.storage import Storage
+from tuneloop.registry.service import find_version
 from tuneloop.tables import Recording, Role
 from tuneloop_local.emulators.openai.app import running
 from tuneloop_local.engines import EngineUrls
@@ -57,7 +59,7 @@ def test_a_model_is_brought_by_one_form(
         client = make_client(home.database, home.agency, "acme")
         model = make_model(home.database, client, make_base(home.database, f"base-{new_id()}"), contract=SUPPORT)
         with visitor(browser, address, viewport={"width": 390, "height": 844}) as person:
-            person.sign_in(make_person(home, Role.OPERATOR), PASSWORD)
+            person.sign_in(make_person(home, Role.ADMIN), PASSWORD)
             page = person.page
             check_page(person, MIGRATION)
             page.get_by_role("link", name="Bring the hosted model here").click()
@@ -81,6 +83,20 @@ def test_a_model_is_brought_by_one_form(
             page.get_by_label("Last day of the service (left empty").first.fill("2026-12-31")
             page.get_by_role("button", name="Save").click()
             expect(page.get_by_text("answers until 31 Dec 2026")).to_be_visible()
+            page.get_by_text("Bring a model that is hosted elsewhere").click()
+            page.get_by_label("Address of the service").fill(service)
+            page.get_by_label("The model's name there").fill(BASE)
+            page.get_by_label("Key to the service (left empty").fill(KEY)
+            page.get_by_role("button", name="Try it and bring it here").click()
+            page.get_by_text("Put v2.0 into production").click()
+            check_looks(person)
+            page.get_by_label("Why (it stays in the audit log)").fill("The tuned one ends.")
+            page.get_by_role("button", name="Put it into production").click()
+            page.get_by_role("button", name="Yes, do it").click()
+            expect(page.get_by_text("v2.0 is in production. The one before")).to_be_visible()
+            with home.database.unit(home.agency.id) as session:
+                first = find_version(session, model, "v1.0")
+                roll_back(session, principal=owner_of(home.agency), model=model, digest=first.digest)
             page.goto("/models/acme/support")
             expect(page.get_by_text("ends on 31 December 2026")).to_be_visible()
             with home.database.unit(home.agency.id) as session:

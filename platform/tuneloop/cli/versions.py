@@ -131,6 +131,18 @@ def change_external(
     terminal.show(terminal.api.patch(_path(version).replace("/versions/", "/external/"), ExternalRead, body), EXTERNAL)
 
 
+@command(app, "serve-external")
+def serve_external(
+    terminal: Terminal,
+    version: Version,
+    reason: Annotated[str, typer.Option(help="Why, for no gate has compared it; it stays in the audit log.")],
+) -> None:
+    """Put an external version into production in place of another one. Rolling back is possible."""
+    digest = terminal.api.get(_path(version), VersionRead).value.digest
+    path = _path(version).replace("/versions/", "/external/")
+    terminal.show(terminal.api.post(f"{path}/serve", ExternalRead, {"digest": digest, "reason": reason}), EXTERNAL)
+
+
 def render_version(version: VersionRead) -> Group:
     return stack(VERSION(version), FILES(version.files))
 

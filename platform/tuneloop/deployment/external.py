@@ -2,8 +2,10 @@
 
 from sqlmodel import Session
 
+from tuneloop.audit.service import record
 from tuneloop.deployment.service import deploy
 from tuneloop.identity.request import HttpRequest, database_of, settings_of
+from tuneloop.kit.errors import Conflict, InvalidInput
 from tuneloop.kit.principal import Principal
 from tuneloop.kit.settings import Settings
 from tuneloop.registry.external import (
@@ -12,11 +14,12 @@ from tuneloop.registry.external import (
     add_external,
     change_external,
     find_endpoint,
+    is_over,
     try_service,
 )
 from tuneloop.registry.external_schemas import ExternalChange, ExternalCreate, ExternalRead
 from tuneloop.registry.service import aliases, find_model, find_version
-from tuneloop.tables import Alias, RegisteredModel
+from tuneloop.tables import AdapterVersion, Alias, RegisteredModel, Role
 
 
 def bring(
@@ -61,6 +64,38 @@ def add_and_serve(
     if Alias.PRODUCTION not in aliases(session, model.id):
         deploy(session, principal=principal, model=model, version=version)
     return ExternalRead.of(find_endpoint(session, version), version, model=name)
+
+
+def serve(
+    session: Session, *, principal: Principal, model: RegisteredModel, version: str, digest: str, reason: str
+) -> AdapterVersion:
+    """Put an external version into production though another one is there: nothing has compared the two.
+
+    Raises:
+        InvalidInput: no reason is given.
+        Conflict: it is another version than the one named, is in production already, or its service has ended.
+    """
+    principal.require(Role.ADMIN)
+    if not (why := reason.strip()):
+        raise InvalidInput("say why, for no gate has compared it with what is in production", field="reason")
+    found = find_version(session, model, version)
+    endpoint = find_endpoint(session, found)
+    if found.digest != digest:
+        raise Conflict(f"v{found.number} is another version than the one named; look at it again", version=found.digest)
+    if is_over(endpoint):
+        raise Conflict(f"the service of v{found.number} has answered until {endpoint.ends_on}; it can't any more")
+    deploy(session, principal=principal, model=model, version=found)
+    record(
+        session,
+        principal,
+        "version.serve_external",
+        "model",
+        model.id,
+        client_id=model.client_id,
+        number=found.number,
+        reason=why,
+    )
+    return found
 
 
 def change(

@@ -4,12 +4,12 @@ from litestar import Controller, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
-from tuneloop.deployment.external import bring, change
+from tuneloop.deployment.external import bring, change, serve
 from tuneloop.identity.request import HttpRequest
 from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
-from tuneloop.registry.external import endpoints_of
-from tuneloop.registry.external_schemas import ExternalChange, ExternalCreate, ExternalRead
+from tuneloop.registry.external import endpoints_of, find_endpoint
+from tuneloop.registry.external_schemas import ExternalChange, ExternalCreate, ExternalRead, ExternalServe
 from tuneloop.registry.service import find_model
 from tuneloop.tables import AdapterVersion, Role
 
@@ -53,3 +53,20 @@ class ExternalController(Controller):
     ) -> ExternalRead:
         """Another key, other prices, another last day. URL and model are what the version is: add another one."""
         return change(request, principal, client=client, model=model, version=version, wanted=data)
+
+    @post("/{version:str}/serve", role=Role.ADMIN, sync_to_thread=True)
+    def put_into_production(
+        self,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        client: FromPath[str],
+        model: FromPath[str],
+        version: FromPath[str],
+        data: JSONBody[ExternalServe],
+    ) -> ExternalRead:
+        """Let this service answer instead of what is in production, such as after a client has changed services."""
+        found = find_model(session, client=client, model=model)
+        served = serve(
+            session, principal=principal, model=found, version=version, digest=data.digest, reason=data.reason
+        )
+        return ExternalRead.of(find_endpoint(session, served), served, model=f"{client}/{model}")

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 
+from tuneloop.registry.contract import Sha256
 from tuneloop.registry.external import Terms, price
 from tuneloop.tables import AdapterVersion, ExternalEndpoint
 
@@ -57,6 +58,15 @@ class ExternalChange(TermsWrite):
     """Fields left out stay as they are."""
 
     key: SecretStr | None = Field(default=None, description="a new key; it is tried before it replaces the old one")
+
+
+class ExternalServe(BaseModel):
+    """`digest` of the version; `reason` stays in the audit log, for no gate has compared it with production."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    digest: Sha256
+    reason: str = Field(max_length=2_000)
 
 
 class ExternalRead(BaseModel):

@@ -9,11 +9,13 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 from pydantic import BaseModel, ValidationError
 
-from tuneloop.deployment.external import bring, change
+from tuneloop.deployment.external import bring, change, serve
 from tuneloop.identity.request import HttpRequest
 from tuneloop.kit.errors import InvalidInput
 from tuneloop.kit.principal import Principal
+from tuneloop.kit.tenancy import TenantSession
 from tuneloop.registry.external_schemas import ExternalChange, ExternalCreate
+from tuneloop.registry.service import find_model
 from tuneloop.tables import Role
 from tuneloop.web.console.flash import back_to
 from tuneloop.web.console.forms import optional, required
@@ -64,6 +66,27 @@ class ExternalPage(Controller):
     ) -> Redirect:
         change(request, principal, client=client, model=model, version=version, wanted=_read(ExternalChange, form))
         return back_to(_place(client, model), "Saved.")
+
+    @post("/{version:str}/serve", role=Role.ADMIN, sync_to_thread=True)
+    def put_into_production(
+        self,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        form: NamedDependency[FormMultiDict],
+        client: FromPath[str],
+        model: FromPath[str],
+        version: FromPath[str],
+    ) -> Redirect:
+        served = serve(
+            session,
+            principal=principal,
+            model=find_model(session, client=client, model=model),
+            version=version,
+            digest=required(form, "digest", "the version"),
+            reason=required(form, "reason", "the reason"),
+        )
+        message = f"v{served.number} is in production. The one before is kept for a rollback."
+        return back_to(_place(client, model), message)
 
 
 def _read(schema: type[T], form: FormMultiDict, **more: str) -> T:
