@@ -80,6 +80,8 @@ def test_a_worker_that_was_suspended_past_its_lease_changes_nothing_more(site: F
             [sys.executable, "-m", "tuneloop.cli.main", *GPU],
             env={**os.environ, **environment_of(site.running.settings)},
         )
+        site.until(lambda: site.over(job_id) or other.poll() is not None)
+        assert other.poll() is None, "the other worker ended"
         ended = site.ended(cycle)
         before = _state_of(site, cycle, job_id)
     site.until(lambda: not set(trainers) & set(site.trainers()))
