@@ -10,35 +10,18 @@ import httpx
 import pytest
 from rich.console import Console
 
-from tests.support.running import LABELS, items
-from tests.support.tiny_models import build_tiny_pair
+from tests.support.story import STORY, tiny_base
 from tuneloop.kit.settings import Settings
 from tuneloop_local.demo.ending import addresses, keep_summary, say_how_to_go_on
 from tuneloop_local.demo.loop import play
 from tuneloop_local.demo.month import PLANS
-from tuneloop_local.demo.office import Base, Office, open_office
-from tuneloop_local.demo.scenario import Scenario, WeeklyTraffic
+from tuneloop_local.demo.office import Office, open_office
 from tuneloop_local.demo.show import Show
 from tuneloop_local.emulators.smtp.box import Mailbox
 from tuneloop_local.installation import installation
 from tuneloop_local.ports import with_kept_ports, with_own_ports
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
-
-CONTRACT = {"task": "classify", "system_prompt": "Sort the message.", "labels": list(LABELS)}
-STORY = Scenario(
-    model="support",
-    title="three kinds of message, and a fourth",
-    contract=CONTRACT,
-    contract_late={**CONTRACT, "labels": [*LABELS, "repair"]},
-    train=items(LABELS, range(30)),
-    golden=items(LABELS, range(30, 60)),
-    stream=items(LABELS, range(60, 160)),
-    golden_late=items(("repair",), range(30)),
-    late=items(("repair",), range(30, 250)),
-    stale=frozenset(),
-    traffic=WeeklyTraffic(before=40, after=40, late_share=0.5, labels=10, meanwhile=40),
-)
 
 
 class Told(NamedTuple):
@@ -50,15 +33,11 @@ class Told(NamedTuple):
 @pytest.fixture(scope="module")
 def told(engines_folder: Path) -> Iterator[Told]:
     folder = engines_folder / "demo"
-    pair = build_tiny_pair(folder / "pair", "llama")
-    source = folder / "source"
-    source.mkdir()
-    (source / "tiny.gguf").symlink_to(pair.gguf)
-    (source / "weights").symlink_to(pair.weights)
+    base = tiny_base(folder)
     printed = StringIO()
     show = Show(Console(file=printed, width=400))
     with installation(with_own_ports(Settings(data_dir=folder / "data", threads=1))) as (started, _):
-        office = open_office(started, STORY, show, Base("tiny", f"folder:{source}"))
+        office = open_office(started, STORY, show, base)
         summary = play(office)
         say_how_to_go_on(office, show, keep_summary(started, "support", summary))
         yield Told(office, summary, printed.getvalue())
