@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_urlsafe
-from typing import Any
+from typing import Any, NamedTuple
 
 from tests.support.chat_templates import LLAMA_3
 from tests.support.ports import on_free_ports
@@ -55,9 +55,16 @@ def items(labels: tuple[str, ...], numbers: range) -> list[CustomerMessage]:
     ]
 
 
+class Installed(NamedTuple):
+    """An installation with a base and nobody in it; `weights` is the base's folder, as it came."""
+
+    settings: Settings
+    supervisor: Supervisor
+    weights: Path
+
+
 @contextmanager
-def running_with_tiny_base(folder: Path, **settings: Any) -> Iterator[Running]:
-    """An agency, a client and a model that waits for its first training."""
+def installed_with_tiny_base(folder: Path, **settings: Any) -> Iterator[Installed]:
     pair = build_tiny_pair(folder / "pair", "llama")
     (pair.weights / "chat_template.jinja").write_text(LLAMA_3)
     ready = on_free_ports(Settings(data_dir=folder / "data", threads=1, **settings))
@@ -67,6 +74,13 @@ def running_with_tiny_base(folder: Path, **settings: Any) -> Iterator[Running]:
         (source / "tiny.gguf").symlink_to(pair.gguf)
         (source / "weights").symlink_to(pair.weights)
         add_base(started, name="tiny", source=f"folder:{source}", licence="none", upstream_url=None)
+        yield Installed(started, supervisor, pair.weights)
+
+
+@contextmanager
+def running_with_tiny_base(folder: Path, **settings: Any) -> Iterator[Running]:
+    """An agency, a client and a model that waits for its first training."""
+    with installed_with_tiny_base(folder, **settings) as (started, supervisor, weights):
         key = create_agency(
             started, slug="north", name="North", email="olga@north.example", owner="Olga", password=token_urlsafe(12)
         ).key
@@ -74,4 +88,4 @@ def running_with_tiny_base(folder: Path, **settings: Any) -> Iterator[Running]:
         operator.post("/api/v1/clients", {"slug": "acme", "name": "Acme"})
         contract = {"task": "classify", "system_prompt": "Sort the message.", "labels": list(LABELS)}
         operator.post("/api/v1/models/acme", {"slug": "support", "base": "tiny", "contract": contract})
-        yield Running(started, supervisor, operator, App(started.web_url, key, "acme/support"), key, pair.weights)
+        yield Running(started, supervisor, operator, App(started.web_url, key, "acme/support"), key, weights)
