@@ -1,12 +1,14 @@
 """Every page that a client's account can open bears the agency's name and colour, and no other's name."""
 
 import re
+from io import BytesIO
 from uuid import UUID
 
 import pytest
 from httpx import Response
 from litestar import Litestar
 from litestar.testing import TestClient
+from PIL import Image
 from sqlmodel import select
 
 from tests.api.routes import ENDPOINTS, Endpoint, own
@@ -51,6 +53,22 @@ def is_dressed(answer: Response) -> None:
     assert "Tuneloop" not in answer.text
 
 
+def test_the_agency_s_logo_and_style_are_seen_by_who_is_confined_to_a_client(site: Http, dressed: Place) -> None:
+    acme, picture = dressed.worlds.acme, BytesIO()
+    Image.new("RGB", (8, 8), COLOUR).save(picture, "PNG")
+    owner = {"Authorization": f"Bearer {make_key(dressed.database, acme.agency)}"}
+    sent = site.post("/api/v1/report-style/logo", headers=owner, content=picture.getvalue())
+    assert sent.is_success, sent.text
+    for role in (Role.CLIENT_VIEWER, Role.OPERATOR):
+        key = make_key(dressed.database, acme.agency, role=role, client=acme.client.slug)
+        headers = BROWSER | {"Authorization": f"Bearer {key}"}
+        assert site.get("/reports/style/logo", headers=headers).headers["content-type"] == "image/png"
+        shown = site.get("/reports", headers=headers).text
+        assert ('<img class="logo" src="/reports/style/logo"' in shown) is (role is Role.CLIENT_VIEWER)
+    style = site.get("/api/v1/report-style", params={"client": acme.client.slug}, headers=headers).json()
+    assert (style["brand"], style["accent"]) == (NAME, COLOUR)
+
+
 @pytest.mark.parametrize("endpoint", OF_CLIENTS, ids=str)
 def test_every_page_of_a_client_s_account(site: Http, dressed: Place, endpoint: Endpoint) -> None:
     acme = dressed.worlds.acme
@@ -59,7 +77,9 @@ def test_every_page_of_a_client_s_account(site: Http, dressed: Place, endpoint: 
     headers = BROWSER | {"Authorization": f"Bearer {key}"}
     answer = site.get(endpoint.url(own(acme)), headers=headers, follow_redirects=False)
     assert answer.status_code in ((404,) if endpoint.path == "/slack/link" else (200, 403)), answer.text
-    if endpoint.path.endswith("/view"):
+    if endpoint.path == "/reports/style/logo":
+        assert answer.headers["content-type"] == "image/png"
+    elif endpoint.path.endswith("/view"):
         assert "Tuneloop" not in answer.text
     else:
         is_dressed(answer)

@@ -10,7 +10,7 @@ from sqlmodel import col
 
 from tests.support.worlds import Place
 from tuneloop.kit.tenancy import Row, TenancyError, TenantSession, tenant_tables
-from tuneloop.tables import Agency, Client, Example, JobRow, RegisteredModel
+from tuneloop.tables import Agency, Client, Example, JobRow, RegisteredModel, ReportStyle
 
 pytestmark = pytest.mark.failure_case(18)
 
@@ -85,6 +85,26 @@ def test_delete_leaves_another_agency_alone(second_wall_down: Place, table: type
 def _add(session: TenantSession, row: Row) -> None:
     session.add(row)
     session.flush()
+
+
+def test_what_clients_share_is_read_and_never_written_by_a_session_that_is_confined_to_one(
+    second_wall_down: Place,
+) -> None:
+    acme, beta, _ = second_wall_down.worlds
+    database, agency = second_wall_down.database, acme.agency.id
+    with database.unit(agency) as session:
+        session.execute(delete(ReportStyle).where(col(ReportStyle.client_id).is_(None)))
+        session.add(shared := ReportStyle(client_id=None, values={}))
+    with database.unit(agency, client_id=acme.client.id) as session:
+        assert set(session.scalars(_ids(ReportStyle))) == {acme.row(ReportStyle).id, shared.id}
+        for change in (delete(ReportStyle), update(ReportStyle).values(values={})):
+            changed = change.where(col(ReportStyle.id) == shared.id).returning(col(ReportStyle.id))
+            assert session.execute(changed).all() == []
+        session.get_one(ReportStyle, shared.id).values = {"brand": "Mine"}
+        with pytest.raises(TenancyError, match="another client"):
+            session.flush()
+        session.rollback()
+    assert beta.row(ReportStyle).id != shared.id
 
 
 def test_a_join_is_confined_on_both_sides(second_wall_down: Place) -> None:

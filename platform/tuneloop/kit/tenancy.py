@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import event
+from sqlalchemy import ColumnElement, event, or_
 from sqlalchemy.orm import LoaderCriteriaOption, ORMExecuteState, UOWTransaction, with_loader_criteria
 from sqlmodel import Field, Session, SQLModel
 
@@ -27,6 +27,8 @@ class Row(SQLModel):
 
     tenant_key: ClassVar[str | None] = None
     client_key: ClassVar[str | None] = None
+    clients_share: ClassVar[bool] = False
+    """Whether rows without a client are read, and never written, by sessions that are confined to one."""
     names_objects: ClassVar[bool] = True
     """Whether digests in it may be objects of the store. Tables of texts and numbers say no, so that they aren't read
     through for them."""
@@ -89,24 +91,28 @@ def confine_statement(state: ORMExecuteState) -> None:
     if state.is_insert:
         return  # nothing to filter: `confine_writes` checks flushed rows, row-level security every row
     state.statement = state.statement.options(
-        *_criteria(session.agency_id, session.client_id, len(SQLModel.metadata.tables))
+        *_criteria(session.agency_id, session.client_id, state.is_select, len(SQLModel.metadata.tables))
     )
 
 
 @lru_cache(maxsize=256)
-def _criteria(agency_id: UUID, client_id: UUID | None, _tables: int) -> tuple[LoaderCriteriaOption, ...]:
+def _criteria(agency_id: UUID, client_id: UUID | None, reads: bool, _tables: int) -> tuple[LoaderCriteriaOption, ...]:
     """What confines a statement to one agency, or to one client of it; building it costs more than most queries.
 
     A table that is declared later changes `_tables`, so that it is never left out.
     """
-    keys = [(cls, cls.tenant_key, agency_id) for cls in tenant_tables()]
+    limits = [(cls, getattr(cls, cls.tenant_key) == agency_id) for cls in tenant_tables() if cls.tenant_key]
     if client_id is not None:
-        keys += [(cls, cls.client_key, client_id) for cls in tenant_tables()]
-    return tuple(
-        with_loader_criteria(cls, getattr(cls, key) == value, include_aliases=True)
-        for cls, key, value in keys
-        if key is not None
-    )
+        limits += [
+            (cls, _of_client(cls, cls.client_key, client_id, reads)) for cls in tenant_tables() if cls.client_key
+        ]
+    return tuple(with_loader_criteria(cls, limit, include_aliases=True) for cls, limit in limits)
+
+
+def _of_client(cls: type[Row], key: str, client_id: UUID, reads: bool) -> ColumnElement[bool]:
+    column = getattr(cls, key)
+    own: ColumnElement[bool] = column == client_id
+    return or_(own, column.is_(None)) if reads and cls.clients_share else own
 
 
 @event.listens_for(TenantSession, "before_flush")

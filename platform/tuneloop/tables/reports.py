@@ -22,6 +22,7 @@ class ReportStyle(Tenant, table=True):
     __table_args__ = (UniqueConstraint("agency_id", "client_id", postgresql_nulls_not_distinct=True),)
 
     client_key: ClassVar[str | None] = "client_id"
+    clients_share: ClassVar[bool] = True
 
     client_id: UUID | None = Field(default=None, foreign_key="client.id")
     values: dict[str, Any] = Field(sa_type=JSONB)

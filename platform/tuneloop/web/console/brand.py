@@ -32,6 +32,7 @@ class Brand(NamedTuple):
     name: str
     accent: str
     agency: str
+    logo: bool
 
     @property
     def stylesheet(self) -> str:
@@ -43,10 +44,10 @@ class Brand(NamedTuple):
 
 
 def brand_of(session: Session, agency_id: UUID, client_id: UUID | None) -> Brand:
-    """As its reports look; a client's own style goes before the agency's, which a client's own session can't see."""
+    """As its reports look; a client's own style goes before the agency's."""
     agency = session.get_one(Agency, agency_id)
     style = style_of(session, client_id, agency_id=agency_id)
-    return Brand(style.brand or agency.name, style.accent, agency.slug)
+    return Brand(style.brand or agency.name, style.accent, agency.slug, style.logo is not None)
 
 
 def brand_of_person(session: Session, user_id: UUID) -> Brand | None:

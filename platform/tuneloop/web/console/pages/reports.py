@@ -106,12 +106,16 @@ class ReportPages(Controller):
         change_style(session, principal=principal, client_id=client_id, changes=changes)
         return _saved(client)
 
-    @get("/style/logo", role=Role.VIEWER, sync_to_thread=True)
+    @get("/style/logo", role=Role.CLIENT_VIEWER, sync_to_thread=True)
     def logo(
-        self, request: HttpRequest, session: NamedDependency[TenantSession], client: FromQuery[str] = ""
+        self,
+        request: HttpRequest,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        client: FromQuery[str] = "",
     ) -> Response[bytes]:
-        """The logo, as reports show it."""
-        found = style_of(session, client_id_of(session, client)).logo
+        """The logo, as reports show it; whoever is confined to a client sees that of its reports."""
+        found = style_of(session, principal.client_id or client_id_of(session, client)).logo
         if found is None:
             raise NotFound("logo", client or "agency")
         return Response(storage_of(request).read(found), media_type="image/png", headers=dict(HEADERS))
