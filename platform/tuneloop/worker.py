@@ -50,6 +50,7 @@ HANDLERS: Mapping[Queue, Sequence[str]] = {
     ),
     Queue.GPU: (
         "tuneloop.erasure.handlers",
+        "tuneloop_workers.handlers.adding_bases",
         "tuneloop_workers.handlers.canary",
         "tuneloop_workers.handlers.disagreement",
         "tuneloop_workers.handlers.evaluation",

@@ -148,6 +148,8 @@ NAMELESS = {
     "GET /api/v1/bases",
     "GET /api/v1/bases/catalogue",
     "GET /bases",
+    "POST /bases",
+    "POST /api/v1/bases",
     "GET /api/v1/models",
     "GET /api/v1/jobs",
     "GET /api/v1/portfolio",

@@ -1,10 +1,15 @@
-"""`tuneloop base`: base models. Registering one is a platform matter, so `base add` is a process command."""
+"""`tuneloop base`: base models. `base add` registers any one and is a process command; `base order` asks a worker."""
+
+from typing import Annotated
 
 import typer
 
+from tuneloop.cli.arguments import NoWait
+from tuneloop.cli.jobs import show_job
 from tuneloop.cli.render import Rows, right, short, text, whole
 from tuneloop.cli.wiring import Terminal, command
 from tuneloop.kit.figures import size
+from tuneloop.kit.jobs.reading import JobRead
 from tuneloop.registry.schemas import BaseRead, HubFileRead, SuggestionRead
 
 app = typer.Typer()
@@ -20,6 +25,16 @@ def index(terminal: Terminal) -> None:
 def catalogue(terminal: Terminal) -> None:
     """Bases that are good to begin with, and what each needs of a machine."""
     terminal.show(terminal.api.get("/bases/catalogue", list[SuggestionRead]), SUGGESTIONS)
+
+
+@command(app, "order")
+def order(
+    terminal: Terminal,
+    base: Annotated[str, typer.Argument(metavar="BASE", help="Its name in the catalogue.")],
+    no_wait: NoWait = False,
+) -> None:
+    """Have a worker of the installation download and register a base of the catalogue."""
+    show_job(terminal, terminal.api.post("/bases", JobRead, {"name": base}), wait=not no_wait)
 
 
 HUB_FILES = Rows[HubFileRead](

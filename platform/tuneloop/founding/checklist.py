@@ -86,8 +86,8 @@ def _model_steps(session: Session, clients: list[Client], model: RegisteredModel
     return [
         Step(
             "base",
-            "Have a base model",
-            "What models are trained on.",
+            "Add a base model",
+            "What models are trained on. A click downloads one of the list.",
             "/bases",
             bool(list_bases(session)),
         ),

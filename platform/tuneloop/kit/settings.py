@@ -19,6 +19,14 @@ class SignUp(StrEnum):
     OPEN = "open"
 
 
+class BaseAdding(StrEnum):
+    """Who may add a base of the catalogue from the page: bases belong to the installation, not to an agency."""
+
+    ONLY_AGENCY = "only_agency"
+    OWNERS = "owners"
+    NOBODY = "nobody"
+
+
 class Settings(BaseSettings):
     """Left empty, the three engine URLs mean the embedded engines in `data_dir`."""
 
@@ -58,6 +66,10 @@ class Settings(BaseSettings):
     invitation_days: int = Field(default=7, ge=1, description="how long the link of an invitation opens something")
     password_link_minutes: int = Field(default=60, ge=5, description="the same of a link to choose a new password")
 
+    add_bases: BaseAdding = Field(
+        default=BaseAdding.ONLY_AGENCY,
+        description="who adds a base from the page: the owner of the only agency, the owner of any, or nobody",
+    )
     hub_url: str = "https://huggingface.co"
     hub_token: SecretStr = Field(default=SecretStr(""), description="opens models of the hub whose terms were accepted")
     slack_api_url: str = "https://slack.com/api/"

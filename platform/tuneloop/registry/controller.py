@@ -8,15 +8,26 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 from litestar.response import File
 
+from tuneloop.identity.request import HttpRequest, database_of, settings_of
 from tuneloop.kit.errors import NotFound
+from tuneloop.kit.jobs.reading import JobRead
 from tuneloop.kit.principal import Principal
 from tuneloop.kit.storage import Storage
 from tuneloop.kit.tenancy import TenantSession
+from tuneloop.registry.base_orders import order_base, why_not
 from tuneloop.registry.catalogue import CATALOGUE
 from tuneloop.registry.contract import Quantisation
 from tuneloop.registry.overrides import override_of_version
 from tuneloop.registry.policy import Policy
-from tuneloop.registry.schemas import BaseRead, ModelChange, ModelCreate, ModelRead, SuggestionRead, VersionRead
+from tuneloop.registry.schemas import (
+    BaseOrder,
+    BaseRead,
+    ModelChange,
+    ModelCreate,
+    ModelRead,
+    SuggestionRead,
+    VersionRead,
+)
 from tuneloop.registry.service import (
     aliases,
     change_model,
@@ -58,6 +69,19 @@ class BaseController(Controller):
     def catalogue(self) -> list[SuggestionRead]:
         """Bases that are good to begin with, and what each needs."""
         return [SuggestionRead.of(each) for each in CATALOGUE]
+
+    @post(role=Role.OWNER, status_code=202, sync_to_thread=True)
+    def order(
+        self,
+        request: HttpRequest,
+        session: NamedDependency[TenantSession],
+        principal: NamedDependency[Principal],
+        data: JSONBody[BaseOrder],
+    ) -> JobRead:
+        """Have a worker download and register a base of the catalogue, where the installation lets an agency do so."""
+        with database_of(request).all_agencies() as everywhere:
+            refusal = why_not(everywhere, principal, settings_of(request).add_bases)
+        return JobRead.model_validate(order_base(session, principal=principal, name=data.name, refusal=refusal))
 
 
 class ModelController(Controller):

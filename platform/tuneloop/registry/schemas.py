@@ -66,6 +66,12 @@ class SuggestionRead(BaseModel):
         return cls(**found._asdict(), **needs, size=found.gguf_bytes, command=found.command)
 
 
+class BaseOrder(BaseModel):
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"name": "qwen3-0.6b"}]})
+
+    name: str = Field(description="of the catalogue")
+
+
 class ModelCreate(BaseModel):
     model_config = ConfigDict(
         extra="forbid",

@@ -100,6 +100,9 @@ document.addEventListener("click", (event) => {
   for (const box of boxes) box.checked = all;
 });
 
+// ---- what a form has made and is shown once: to read the page anew is no reason to make another
+for (const place of document.querySelectorAll("[data-shown-once]")) history.replaceState(null, "", place.dataset.shownOnce);
+
 // ---- copy a snippet
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");
@@ -148,10 +151,33 @@ function follow(place) {
   addEventListener("beforeunload", () => source.close());
 }
 
+// ---- what waits for somebody or something elsewhere: once it is otherwise there, the page is read anew
+const WATCH_MS = 4000;
+function watch(place) {
+  let known;
+  async function look() {
+    if (document.hidden) return;
+    const answer = await fetch(place.dataset.watch).catch(() => null);
+    if (!answer?.ok) return;
+    const found = await answer.json();
+    const now = JSON.stringify([found.state, found.questions, found.comparison?.look]);
+    known ??= now;
+    if (found.state !== place.dataset.state || now !== known) return location.reload();
+    const words = place.querySelector("[data-words]");
+    if (!words || !found.progress) return;
+    words.textContent = sayProgress(found.progress);
+    if (found.progress.steps) place.querySelector("progress").value = found.progress.step / found.progress.steps;
+  }
+  look();
+  setInterval(look, WATCH_MS);
+  document.addEventListener("visibilitychange", look);
+}
+
 function enliven(within) {
   localise(within);
   for (const place of within.querySelectorAll(".chart")) seen.observe(place);
   for (const place of within.querySelectorAll("[data-events]")) follow(place);
+  for (const place of within.querySelectorAll("[data-watch]")) watch(place);
 }
 document.addEventListener("htmx:load", (event) => event.detail.elt !== document.body && enliven(event.detail.elt));
 enliven(document);
