@@ -64,6 +64,7 @@ def take(folder: Path, wanted: list[str]) -> None:
             "audit": "/audit",
             "jobs": "/jobs",
             "schedules": "/schedules",
+            "bases": "/bases",
         }
         with served(home, Path(scratch) / "site") as address, chromium() as browser:
             for look, options in LOOKS.items():

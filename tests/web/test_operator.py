@@ -1,5 +1,7 @@
 """An operator's day, with real clicks: from the portfolio to a decision, by mouse and by keyboard."""
 
+import re
+
 import pytest
 from playwright.sync_api import Browser, expect
 from sqlmodel import select
@@ -15,6 +17,7 @@ from tuneloop.tables import (
     AbTest,
     Alert,
     AlertState,
+    ApiKey,
     Approval,
     AuditEvent,
     CycleState,
@@ -97,6 +100,31 @@ def test_a_promotion_against_the_gate_takes_an_admin_and_a_reason(
     with studio.database.unit(studio.agency.id) as session:
         overrides = session.exec(select(AuditEvent).where(AuditEvent.action == "gate.override")).all()
     assert [event.actor_name for event in overrides] == ["Owner Smith"]
+    noticed = operator.page.get_by_role("button", name="Reject")
+    expect(noticed).to_have_count(0, timeout=20_000)  # nobody has reloaded that page
+
+
+def _keys(studio: Committed) -> int:
+    with studio.database.unit(studio.agency.id) as session:
+        return len(session.exec(select(ApiKey)).all())
+
+
+def test_a_key_is_made_once_and_shown_once_however_often_the_page_is_reloaded(
+    owner: Visitor, studio: Committed
+) -> None:
+    page = owner.page
+    for path, button in (("/models/northwind/support/connect", "Make a key"), ("/keys", "Make key")):
+        before = _keys(studio)
+        page.goto(path)
+        if path == "/keys":
+            page.get_by_label("Name").fill("once")
+            page.get_by_label("Confined to").select_option("northwind")
+        page.get_by_role("button", name=button).click()
+        expect(page.locator("#token")).to_be_visible()
+        page.reload()
+        expect(page).to_have_url(re.compile(f"{path}$"))
+        expect(page.locator("#token")).to_have_count(0)
+        assert _keys(studio) == before + 1
 
 
 def test_a_retrain_is_approved_by_keyboard_alone(operator: Visitor, studio: Committed, shown: Showcase) -> None:
