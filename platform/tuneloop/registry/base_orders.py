@@ -21,6 +21,7 @@ from tuneloop.registry.service import list_bases
 from tuneloop.tables import Agency, Role
 
 SHOWN = 5
+UNDONE = (JobState.QUEUED, JobState.RUNNING, JobState.FAILED)
 
 
 def why_not(everywhere: Session, principal: Principal, rule: BaseAdding) -> str | None:
@@ -73,7 +74,7 @@ def orders(session: TenantSession) -> Sequence[JobRow]:
     """What the agency has ordered and is not there yet, the newest first."""
     query = (
         select(JobRow)
-        .where(JobRow.name == AddBase.name, col(JobRow.state) != JobState.SUCCEEDED)
+        .where(JobRow.name == AddBase.name, col(JobRow.state).in_(UNDONE))
         .order_by(col(JobRow.created_at).desc())
     )
     here = {base.name for base in list_bases(session)}

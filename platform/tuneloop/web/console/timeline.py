@@ -6,7 +6,7 @@ from typing import NamedTuple
 from sqlmodel import Session
 
 from tuneloop.audit.service import events
-from tuneloop.tables import AuditEvent, RetrainingCycle
+from tuneloop.tables import ActorKind, AuditEvent, RetrainingCycle
 
 _TITLES = {
     "cycle.proposed": "Proposed",
@@ -44,8 +44,7 @@ _SHOWN = ("note", "reason", "number")
 class TimelineStep(NamedTuple):
     at: datetime
     title: str
-    who: str
-    where: str
+    by: str
     note: str
     bad: bool
 
@@ -62,8 +61,7 @@ def _step(event: AuditEvent) -> TimelineStep:
     return TimelineStep(
         at=event.at,
         title=_TITLES.get(event.action, event.action.replace(".", " ").replace("_", " ").capitalize()) + kind,
-        who=event.actor_name,
-        where=event.origin,
+        by="by itself" if event.actor_kind is ActorKind.SYSTEM else f"{event.actor_name}, from {event.origin}",
         note=" ".join(str(event.detail[key]) for key in _SHOWN if event.detail.get(key)),
         bad=event.action in _BAD,
     )
