@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Error, Locator, Page, expect
 
 from tests.gateway.waiting import eventually
 from tests.support.browser import Visitor
@@ -49,7 +49,7 @@ class Owner:
             self._reach(target)
             self.page.keyboard.press("Enter")
         else:
-            target.click()
+            self._click(target)
         self.clicks += 1
 
     def type(self, label: str, text: str) -> None:
@@ -106,6 +106,13 @@ class Owner:
 
     def home(self) -> None:
         self.press("Portfolio", "link")
+
+    def _click(self, target: Locator) -> None:
+        try:
+            target.click()
+        except Error as error:
+            error.add_note(f"{target.page.url} shows: {target.page.locator('body').inner_text()[:1000]}")
+            raise
 
     def _fill(self, label: str, text: str) -> None:
         target = self.page.get_by_label(label, exact=True)
