@@ -120,7 +120,7 @@ COMMANDS = {
     "GET /api/v1/checklist": "checklist",
     "GET /api/v1/bases": "base list",
     "GET /api/v1/bases/catalogue": "base catalogue",
-    "POST /api/v1/bases": "base order",
+    "POST /api/v1/bases": "base order qwen3-0.6b --no-wait",
     "GET /api/v1/models": "model list",
     "POST /api/v1/models/{client}": "model add acme/triage --base tiny --task classify --label a --label b "
     "--system-prompt Sort.",
