@@ -1,16 +1,18 @@
 """HTTP: the agency's workspaces, their channels, and linking oneself."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from litestar import Controller, delete, get, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
+from tuneloop.clients.service import client_slugs
 from tuneloop.identity.request import HttpRequest, settings_of
 from tuneloop.kit.errors import Unavailable
 from tuneloop.kit.principal import Principal
 from tuneloop.kit.tenancy import TenantSession
-from tuneloop.tables import Client, Role, SlackChannel
+from tuneloop.tables import Role, SlackChannel
 from tuneloop_bot.channels import channels, set_channel
 from tuneloop_bot.delivery_problems import delivery_problems
 from tuneloop_bot.identities import linked, unlink
@@ -26,10 +28,17 @@ from tuneloop_bot.schemas import (
 )
 
 
-def _read_channel(session: TenantSession, row: SlackChannel) -> ChannelRead:
+def _read_channels(session: TenantSession, rows: Sequence[SlackChannel]) -> list[ChannelRead]:
     teams = {each.id: each.team_id for each in installations(session)}
-    client = session.get_one(Client, row.client_id).slug if row.client_id else None
-    return ChannelRead(channel=row.channel, client=client, team_id=teams.get(row.installation_id, ""))
+    slugs = client_slugs(session)
+    return [
+        ChannelRead(
+            channel=row.channel,
+            client=slugs[row.client_id] if row.client_id else None,
+            team_id=teams.get(row.installation_id, ""),
+        )
+        for row in rows
+    ]
 
 
 class SlackController(Controller):
@@ -39,6 +48,7 @@ class SlackController(Controller):
     @get(role=Role.ADMIN, sync_to_thread=True)
     def index(self, session: NamedDependency[TenantSession]) -> SlackRead:
         """Connected workspaces, who is linked in them, and where messages go."""
+        people_in = linked(session)
         return SlackRead(
             workspaces=[
                 WorkspaceRead(
@@ -46,12 +56,12 @@ class SlackController(Controller):
                     scopes=each.scopes.split(","),
                     people=[
                         PersonRead(id=link.id, slack_user_id=link.slack_user_id, name=person.name, how=link.how)
-                        for link, person in linked(session, each)
+                        for link, person in people_in[each.id]
                     ],
                 )
                 for each in installations(session)
             ],
-            channels=[_read_channel(session, row) for row in channels(session)],
+            channels=_read_channels(session, channels(session)),
             problems=[DeliveryProblemRead.model_validate(each) for each in delivery_problems(session)],
         )
 
@@ -88,7 +98,7 @@ class SlackController(Controller):
     ) -> ChannelRead:
         """Send messages about a client, or all others, to a channel."""
         row = set_channel(session, principal=principal, channel=data.channel, client=data.client, team=data.team)
-        return _read_channel(session, row)
+        return _read_channels(session, [row])[0]
 
     @delete("/identities/{identity_id:uuid}", role=Role.ADMIN, sync_to_thread=True)
     def forget(

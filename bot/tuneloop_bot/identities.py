@@ -1,5 +1,6 @@
 """Who a Slack user is. Linking says which person; what they may do is looked up whenever they do something."""
 
+from collections import defaultdict
 from datetime import timedelta
 from typing import NamedTuple
 from uuid import UUID
@@ -110,15 +111,13 @@ def unlink(session: Session, *, principal: Principal, identity_id: UUID) -> None
     record(session, principal, "slack.unlink", "user", row.user_id, slack_user=row.slack_user_id)
 
 
-def linked(session: Session, installation: SlackInstallation) -> list[tuple[SlackIdentity, User]]:
-    """By name."""
-    rows = session.exec(
-        select(SlackIdentity, User)
-        .join(User, col(User.id) == SlackIdentity.user_id)
-        .where(SlackIdentity.installation_id == installation.id)
-        .order_by(User.name)
-    )
-    return [(identity, user) for identity, user in rows]
+def linked(session: Session) -> dict[UUID, list[tuple[SlackIdentity, User]]]:
+    """By installation and name."""
+    found: dict[UUID, list[tuple[SlackIdentity, User]]] = defaultdict(list)
+    query = select(SlackIdentity, User).join(User, col(User.id) == SlackIdentity.user_id)
+    for identity, user in session.exec(query.order_by(User.name)):
+        found[identity.installation_id].append((identity, user))
+    return found
 
 
 def slack_users_of(session: Session, installation: SlackInstallation, *, least: Role) -> list[tuple[str, User, Role]]:

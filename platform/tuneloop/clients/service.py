@@ -65,5 +65,10 @@ def client_id_of(session: Session, slug: str | None) -> UUID | None:
     return find_client(session, slug).id if slug else None
 
 
+def client_slugs(session: Session) -> dict[UUID, str]:
+    """Of all, the erased ones too."""
+    return dict(session.exec(select(Client.id, Client.slug)).all())
+
+
 def list_clients(session: Session) -> list[Client]:
     return list(session.exec(select(Client).where(col(Client.erased_at).is_(None)).order_by(Client.slug)))

@@ -10,7 +10,7 @@ from tuneloop.clients.service import list_clients
 from tuneloop.datasets.service import pool_size
 from tuneloop.identity.second_factor import who_has_second_factor
 from tuneloop.kit.tenancy import Row
-from tuneloop.registry.service import aliases, full_name, list_bases, list_models
+from tuneloop.registry.service import aliases, full_name, list_bases
 from tuneloop.retraining.states import ENDED
 from tuneloop.tables import (
     AdapterVersion,
@@ -30,6 +30,7 @@ from tuneloop.tables import (
     SlackChannel,
     SlackInstallation,
     Subscription,
+    VersionAlias,
 )
 
 BRANDING = frozenset({"brand", "accent", "logo", "footer", "website"})
@@ -68,9 +69,11 @@ def checklist(session: Session, *, person_id: UUID | None) -> list[Step]:
 
 
 def _model_to_finish(session: Session) -> RegisteredModel | None:
-    models = list_models(session)
-    unfinished = [each for each in models if Alias.PRODUCTION not in aliases(session, each.id)]
-    return next(iter(unfinished or models[-1:]), None)
+    deployed = select(VersionAlias.model_id).where(VersionAlias.name == Alias.PRODUCTION)
+    oldest_first = select(RegisteredModel).order_by(col(RegisteredModel.created_at)).limit(1)
+    unfinished = session.exec(oldest_first.where(col(RegisteredModel.id).not_in(deployed))).first()
+    newest = select(RegisteredModel).order_by(col(RegisteredModel.created_at).desc()).limit(1)
+    return unfinished or session.exec(newest).first()
 
 
 def _model_steps(session: Session, clients: list[Client], model: RegisteredModel | None) -> list[Step]:

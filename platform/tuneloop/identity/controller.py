@@ -1,6 +1,6 @@
 """HTTP: sign-in, members, API keys."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from litestar import Controller, Response, delete, get, post, put
@@ -8,6 +8,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 from litestar.status_codes import HTTP_200_OK
 
+from tuneloop.clients.service import client_slugs
 from tuneloop.identity.deactivation import (
     Inactive,
     deactivate,
@@ -17,7 +18,7 @@ from tuneloop.identity.deactivation import (
     reactivate,
     sign_out_member,
 )
-from tuneloop.identity.keys import create_key, keys, owner_name, revoke_key, rotate_key
+from tuneloop.identity.keys import create_key, keys, owner_names, revoke_key, rotate_key
 from tuneloop.identity.request import (
     COOKIE,
     HttpRequest,
@@ -65,21 +66,18 @@ from tuneloop.kit.tenancy import TenantSession
 from tuneloop.tables import Agency, ApiKey, Client, Role, User
 
 
-def _client_slug(session: TenantSession, client_id: UUID | None) -> str | None:
-    return session.get_one(Client, client_id).slug if client_id else None
-
-
 def read_members(session: TenantSession, agency_id: UUID, found: Iterable[Member]) -> list[MemberRead]:
     busy = activity(session, agency_id)
     found = list(found)
     guarded = who_has_second_factor(session, [member.user.id for member in found])
+    slugs = client_slugs(session)
     return [
         MemberRead(
             user_id=member.user.id,
             email=member.user.email,
             name=member.user.name,
             role=member.membership.role,
-            client=_client_slug(session, member.membership.member_client_id),
+            client=slugs[bound] if (bound := member.membership.member_client_id) else None,
             active=True,
             second_factor=member.user.id in guarded,
             last_sign_in_at=member.membership.last_sign_in_at,
@@ -89,24 +87,32 @@ def read_members(session: TenantSession, agency_id: UUID, found: Iterable[Member
     ]
 
 
-def read_inactive(session: TenantSession, found: Inactive) -> MemberRead:
-    return MemberRead(
-        user_id=found.user.id,
-        email=found.user.email,
-        name=found.user.name,
-        role=found.row.role,
-        client=_client_slug(session, found.row.member_client_id),
-        active=False,
-        keys=len(keys_of(session, found.user.id)),
-    )
+def read_inactive(session: TenantSession, found: Sequence[Inactive]) -> list[MemberRead]:
+    slugs, stopped = client_slugs(session), keys_of(session, [each.user.id for each in found])
+    return [
+        MemberRead(
+            user_id=each.user.id,
+            email=each.user.email,
+            name=each.user.name,
+            role=each.row.role,
+            client=slugs[each.row.member_client_id] if each.row.member_client_id else None,
+            active=False,
+            keys=sum(key.created_by == each.user.id for key in stopped),
+        )
+        for each in found
+    ]
 
 
-def _key_fields(session: TenantSession, row: ApiKey) -> dict[str, object]:
-    return {
-        **row.model_dump(include=set(ApiKeyRead.model_fields) - {"client", "owner"}),
-        "owner": owner_name(session, row),
-        "client": _client_slug(session, row.scope_client_id),
-    }
+def _key_fields(session: TenantSession, rows: Sequence[ApiKey]) -> list[dict[str, object]]:
+    owners, slugs = owner_names(session), client_slugs(session)
+    return [
+        {
+            **row.model_dump(include=set(ApiKeyRead.model_fields) - {"client", "owner"}),
+            "owner": owners.get(row.created_by) if row.created_by else None,
+            "client": slugs[row.scope_client_id] if row.scope_client_id else None,
+        }
+        for row in rows
+    ]
 
 
 class SessionController(Controller):
@@ -133,7 +139,7 @@ class SessionController(Controller):
             name=principal.name,
             role=principal.role,
             agency=session.get_one(Agency, principal.agency_id).slug,
-            client=_client_slug(session, principal.client_id),
+            client=session.get_one(Client, principal.client_id).slug if principal.client_id else None,
         )
 
     @delete(role=Role.CLIENT_VIEWER, without_second_factor=True, sync_to_thread=True)
@@ -152,7 +158,7 @@ class MemberController(Controller):
     def index(self, session: NamedDependency[TenantSession], principal: NamedDependency[Principal]) -> list[MemberRead]:
         """Members of your agency, those who are deactivated last."""
         active = read_members(session, principal.agency_id, members(session))
-        return active + [read_inactive(session, each) for each in inactive_members(session)]
+        return active + read_inactive(session, inactive_members(session))
 
     @put("/{user_id:uuid}/role", role=Role.ADMIN, sync_to_thread=True)
     def change(
@@ -187,7 +193,7 @@ class MemberController(Controller):
         """Take a member out: their sessions end, and their keys, Slack user and mailed links do nothing until they are
         back."""
         found = deactivate(session, principal=principal, user_id=user_id)
-        return read_inactive(session, found)
+        return read_inactive(session, [found])[0]
 
     @post("/{user_id:uuid}/reactivate", role=Role.ADMIN, status_code=HTTP_200_OK, sync_to_thread=True)
     def reactivate(
@@ -264,7 +270,7 @@ class ApiKeyController(Controller):
     @get(role=Role.ADMIN, sync_to_thread=True)
     def index(self, session: NamedDependency[TenantSession]) -> list[ApiKeyRead]:
         """API keys of your agency, without their secret part."""
-        return [ApiKeyRead.model_validate(_key_fields(session, row)) for row in keys(session)]
+        return [ApiKeyRead.model_validate(fields) for fields in _key_fields(session, keys(session))]
 
     @post(role=Role.ADMIN, sync_to_thread=True)
     def create(
@@ -275,7 +281,7 @@ class ApiKeyController(Controller):
     ) -> ApiKeyCreated:
         """Make an API key, for the agency or confined to one client. The key is shown once."""
         row, token = create_key(session, principal=principal, **data.model_dump(exclude={"all_clients"}))
-        return ApiKeyCreated.model_validate({**_key_fields(session, row), "key": token})
+        return ApiKeyCreated.model_validate({**_key_fields(session, [row])[0], "key": token})
 
     @post("/{key_id:uuid}/rotate", role=Role.ADMIN, status_code=HTTP_200_OK, sync_to_thread=True)
     def rotate(
@@ -287,7 +293,7 @@ class ApiKeyController(Controller):
     ) -> ApiKeyCreated:
         """A new secret for a key, shown once; the old one works on for a while."""
         row, token = rotate_key(session, principal=principal, key_id=key_id, grace_hours=data.grace_hours)
-        return ApiKeyCreated.model_validate({**_key_fields(session, row), "key": token})
+        return ApiKeyCreated.model_validate({**_key_fields(session, [row])[0], "key": token})
 
     @delete("/{key_id:uuid}", role=Role.ADMIN, sync_to_thread=True)
     def revoke(

@@ -4,6 +4,7 @@ What somebody may do hangs on their membership: without it no session, key, Slac
 anything, at once. It is kept as an `InactiveMember`, so that all of it works again when they come back.
 """
 
+from collections.abc import Collection
 from typing import NamedTuple
 from uuid import UUID
 
@@ -48,7 +49,7 @@ def deactivate(session: Session, *, principal: Principal, user_id: UUID) -> Inac
     session.delete(member.membership)
     session.add(row)
     session.flush()
-    stopped = [key.name for key in keys_of(session, user_id)]
+    stopped = [key.name for key in keys_of(session, [user_id])]
     record(session, principal, "member.deactivate", "user", user_id, email=member.user.email, keys_stopped=stopped)
     return Inactive(member.user, row)
 
@@ -107,9 +108,9 @@ def sign_out_member(session: Session, *, principal: Principal, user_id: UUID) ->
     record(session, principal, "member.sign_out", "user", user_id, email=member.user.email)
 
 
-def keys_of(session: Session, user_id: UUID) -> list[ApiKey]:
-    """Made by a person and not revoked, in the session's agency."""
-    query = select(ApiKey).where(ApiKey.created_by == user_id, col(ApiKey.revoked_at).is_(None))
+def keys_of(session: Session, user_ids: Collection[UUID]) -> list[ApiKey]:
+    """Made by these people and not revoked, in the session's agency."""
+    query = select(ApiKey).where(col(ApiKey.created_by).in_(user_ids), col(ApiKey.revoked_at).is_(None))
     return list(session.exec(query.order_by(col(ApiKey.created_at))))
 
 

@@ -118,9 +118,10 @@ def keys(session: Session) -> list[ApiKey]:
     return list(session.exec(select(ApiKey).order_by(col(ApiKey.created_at))))
 
 
-def owner_name(session: Session, key: ApiKey) -> str | None:
-    query = select(User.name).join(Membership, col(Membership.user_id) == User.id).where(User.id == key.created_by)
-    return session.exec(query).one_or_none()
+def owner_names(session: Session) -> dict[UUID, str]:
+    """Of the people whose keys the agency's are, by their id; who is no member any more is not among them."""
+    query = select(User.id, User.name).join(Membership, col(Membership.user_id) == User.id)
+    return dict(session.exec(query.where(col(User.id).in_(select(ApiKey.created_by)))).all())
 
 
 def revoke_key(session: Session, *, principal: Principal, key_id: UUID) -> ApiKey:

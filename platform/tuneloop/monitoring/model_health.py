@@ -20,7 +20,7 @@ from tuneloop.monitoring.schemas import (
     StreamState,
     UpcomingTask,
 )
-from tuneloop.monitoring.status import explain, monitor_of, open_alerts, state_of
+from tuneloop.monitoring.status import NOTHING, explain, lately, monitor_of, open_alerts, state_of
 from tuneloop.registry.service import aliases, full_name
 from tuneloop.stats.intervals import Rate
 from tuneloop.tables import (
@@ -55,7 +55,7 @@ def model_health(session: Session, model: RegisteredModel, *, at: datetime | Non
         version=production.number if production else None,
         status=state_of(monitor, alerts),
         since=monitor.status_since if monitor else None,
-        reason=explain(session, monitor, alerts, at),
+        reason=explain(monitor, alerts, lately(session, [monitor], at)[monitor.id] if monitor else NOTHING),
         accuracy=accuracy,
         accuracy_since=since,
         baseline=_baseline(session, monitor) if monitor else None,

@@ -5,15 +5,17 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import true
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, func, select
 
 from tuneloop.kit.clock import now
 from tuneloop.kit.figures import MeasuredRate
 from tuneloop.monitoring.external import ends_of
-from tuneloop.monitoring.model_health import accuracy_of
+from tuneloop.monitoring.model_health import READINGS_POOLED, accuracy_of
 from tuneloop.monitoring.rates import figure_of
 from tuneloop.monitoring.schemas import PortfolioRow, UpcomingTask
-from tuneloop.monitoring.status import explain, state_of
+from tuneloop.monitoring.status import NOTHING, explain, lately, state_of
 from tuneloop.stats.intervals import Rate
 from tuneloop.tables import (
     AdapterVersion,
@@ -55,7 +57,7 @@ def portfolio(session: Session, *, at: datetime | None = None) -> list[Portfolio
     ).all()
     numbers, monitors = _production(session)
     alerts = _open_alerts(session)
-    labels = _label_readings(session, [monitor.id for monitor in monitors.values()])
+    labels, seen = _label_readings(session), lately(session, list(monitors.values()), at)
     baselines = _baselines(session, monitors)
     waiting = _counts(
         session,
@@ -92,7 +94,7 @@ def portfolio(session: Session, *, at: datetime | None = None) -> list[Portfolio
                 version=numbers.get(model.id),
                 status=state_of(monitor, alerts[model.id]),
                 since=monitor.status_since if monitor else None,
-                reason=explain(session, monitor, alerts[model.id], at),
+                reason=explain(monitor, alerts[model.id], seen[monitor.id] if monitor else NOTHING),
                 accuracy=accuracy_of(labels[monitor.id])[0] if monitor else None,
                 baseline=baselines.get(model.id),
                 open_alerts=len(alerts[model.id]),
@@ -126,13 +128,26 @@ def _open_alerts(session: Session) -> dict[UUID, list[Alert]]:
     return found
 
 
-def _label_readings(session: Session, monitor_ids: list[UUID]) -> dict[UUID, list[Reading]]:
-    """Newest first."""
-    found: dict[UUID, list[Reading]] = defaultdict(list)
-    query = select(Reading).where(
-        col(Reading.monitor_id).in_(monitor_ids), Reading.stream == "labels", col(Reading.n) > 0
+def _label_readings(session: Session) -> dict[UUID, list[Reading]]:
+    """The newest that a figure is made of, newest first, by monitor."""
+    newest = (
+        select(Reading)
+        .where(
+            Reading.monitor_id == Monitor.id,
+            Reading.model_id == Monitor.model_id,
+            Reading.stream == "labels",
+            col(Reading.n) > 0,
+        )
+        .order_by(col(Reading.at).desc())
+        .limit(READINGS_POOLED)
+        .correlate(Monitor)
+        .lateral()
     )
-    for reading in session.exec(query.order_by(col(Reading.at).desc())):
+    taken = aliased(Reading, newest)
+    found: dict[UUID, list[Reading]] = defaultdict(list)
+    in_production = select(VersionAlias.version_id).where(VersionAlias.name == Alias.PRODUCTION)
+    query = select(taken).select_from(Monitor).join(newest, true()).where(col(Monitor.version_id).in_(in_production))
+    for reading in session.exec(query.order_by(col(taken.at).desc())):
         found[reading.monitor_id].append(reading)
     return found
 
@@ -149,16 +164,15 @@ def _counts(session: Session, query: Any) -> dict[UUID, int]:
 
 def _compute_seconds(session: Session, at: datetime) -> dict[UUID, float]:
     """Time that the client's jobs ran, by client."""
-    found: dict[UUID, float] = defaultdict(float)
-    jobs = session.exec(
-        select(JobRow.client_id, JobRow.started_at, JobRow.finished_at).where(
-            col(JobRow.finished_at) > at - MONTH, col(JobRow.started_at).is_not(None)
-        )
+    ran = func.sum(func.extract("epoch", col(JobRow.finished_at) - col(JobRow.started_at)))
+    query = select(JobRow.client_id, ran).where(
+        col(JobRow.finished_at) > at - MONTH, col(JobRow.started_at).is_not(None)
     )
-    for client_id, started, finished in jobs:
-        if client_id is not None and started is not None and finished is not None:
-            found[client_id] += (finished - started).total_seconds()
-    return found
+    return {
+        client_id: float(seconds)
+        for client_id, seconds in session.exec(query.group_by(col(JobRow.client_id)))
+        if client_id is not None
+    }
 
 
 def _next_tasks(session: Session) -> dict[UUID, UpcomingTask]:

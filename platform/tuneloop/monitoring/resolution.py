@@ -7,7 +7,7 @@ from sqlmodel import Session, col, select
 
 from tuneloop.monitoring.alerts import resolve_by_monitor
 from tuneloop.monitoring.rates import figure_from
-from tuneloop.monitoring.status import FEWEST_LABELS, recent_labels
+from tuneloop.monitoring.status import FEWEST_LABELS, lately
 from tuneloop.tables import AdapterVersion, Alert, AlertKind, AlertLevel, AlertState, Monitor, Reading
 
 
@@ -48,7 +48,12 @@ def resolve_outlived(session: Session, monitor: Monitor, labels: Reading, *, at:
             col(Alert.monitor_id) != monitor.id,
         )
     ).all()
-    if not outlived or labels.alarm or not labels.n or recent_labels(session, monitor, at) < FEWEST_LABELS:
+    if (
+        not outlived
+        or labels.alarm
+        or not labels.n
+        or lately(session, [monitor], at)[monitor.id].labels < FEWEST_LABELS
+    ):
         return
     number = session.get_one(AdapterVersion, monitor.version_id).number
     accuracy = figure_from(labels.detail["accuracy"])

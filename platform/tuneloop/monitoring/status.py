@@ -2,13 +2,24 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
-from sqlmodel import Session, col, func, select
+from sqlmodel import Session, col, exists, func, select
 
 from tuneloop.kit.clock import now
 from tuneloop.registry.service import aliases
-from tuneloop.tables import Alert, AlertLevel, AlertState, Alias, Monitor, MonitorStatus, Prediction, Reading
+from tuneloop.tables import (
+    AdapterVersion,
+    Alert,
+    AlertLevel,
+    AlertState,
+    Alias,
+    Monitor,
+    MonitorStatus,
+    Prediction,
+    Reading,
+)
 
 LABEL_WINDOW = timedelta(days=28)
 DATA_WINDOW = timedelta(days=14)
@@ -30,15 +41,6 @@ def open_alerts(session: Session, model_id: UUID) -> list[Alert]:
     """Most serious first, then newest."""
     rows = session.exec(select(Alert).where(Alert.model_id == model_id, Alert.state == AlertState.OPEN)).all()
     return sorted(rows, key=lambda row: (row.level is not AlertLevel.ALERT, -row.opened_at.timestamp()))
-
-
-def recent_labels(session: Session, monitor: Monitor, at: datetime) -> int:
-    total = session.exec(
-        select(func.coalesce(func.sum(Reading.n), 0)).where(
-            Reading.monitor_id == monitor.id, Reading.stream == "labels", col(Reading.at) > at - LABEL_WINDOW
-        )
-    ).one()
-    return int(total)
 
 
 def refresh_status(session: Session, monitor: Monitor, *, at: datetime | None = None) -> MonitorStatus:
@@ -63,7 +65,46 @@ def state_of(monitor: Monitor | None, alerts: Sequence[Alert]) -> MonitorStatus:
     return MonitorStatus.ALERT if alerts[0].level is AlertLevel.ALERT else MonitorStatus.WARN
 
 
-def explain(session: Session, monitor: Monitor | None, alerts: list[Alert], at: datetime) -> str:
+class Lately(NamedTuple):
+    """What a monitor's version was seen to do: labels within `LABEL_WINDOW`, any answer within `DATA_WINDOW`."""
+
+    labels: int
+    answers: bool
+
+
+NOTHING = Lately(0, answers=False)
+
+
+def lately(session: Session, monitors: Sequence[Monitor], at: datetime) -> dict[UUID, Lately]:
+    """By the monitor's id."""
+    labels = dict(
+        session.exec(
+            select(Reading.monitor_id, func.sum(Reading.n))
+            .where(
+                col(Reading.monitor_id).in_([each.id for each in monitors]),
+                col(Reading.model_id).in_([each.model_id for each in monitors]),
+                Reading.stream == "labels",
+                col(Reading.at) > at - LABEL_WINDOW,
+            )
+            .group_by(col(Reading.monitor_id))
+        ).all()
+    )
+    answered = set(
+        session.exec(
+            select(AdapterVersion.id).where(
+                col(AdapterVersion.id).in_([each.version_id for each in monitors]),
+                exists().where(
+                    col(Prediction.model_id) == AdapterVersion.model_id,
+                    col(Prediction.version_id) == AdapterVersion.id,
+                    col(Prediction.at) > at - DATA_WINDOW,
+                ),
+            )
+        )
+    )
+    return {each.id: Lately(int(labels.get(each.id, 0)), each.version_id in answered) for each in monitors}
+
+
+def explain(monitor: Monitor | None, alerts: list[Alert], seen: Lately) -> str:
     """Why the state is what it is, and what to do about it."""
     if monitor is None:
         if alerts:
@@ -72,20 +113,19 @@ def explain(session: Session, monitor: Monitor | None, alerts: list[Alert], at: 
     if monitor.status in (MonitorStatus.ALERT, MonitorStatus.WARN) and alerts:
         earlier = all(alert.monitor_id not in (monitor.id, None) for alert in alerts)
         return alerts[0].summary + (OUTLIVED if earlier else "")
-    if monitor.status is MonitorStatus.NO_DATA and _answers(session, monitor, at):
+    if monitor.status is MonitorStatus.NO_DATA and seen.answers:
         return "Production answers. What it said is judged at the next reading; label some of it meanwhile."
     if monitor.status is MonitorStatus.NO_DATA:
         return (
             f"Production gave no answers in the last {DATA_WINDOW.days} days: check that the client's application "
             "calls this model."
         )
-    labels = recent_labels(session, monitor, at)
     if monitor.status is MonitorStatus.TOO_FEW_LABELS:
         return (
-            f"Only {labels} labels in the last {LABEL_WINDOW.days} days: label at least {FEWEST_LABELS} sampled "
+            f"Only {seen.labels} labels in the last {LABEL_WINDOW.days} days: label at least {FEWEST_LABELS} sampled "
             "answers, or a fall would go unseen."
         )
-    return f"No sign of a fall in {labels} labels of the last {LABEL_WINDOW.days} days."
+    return f"No sign of a fall in {seen.labels} labels of the last {LABEL_WINDOW.days} days."
 
 
 def _status(session: Session, monitor: Monitor, at: datetime) -> MonitorStatus:
@@ -94,13 +134,9 @@ def _status(session: Session, monitor: Monitor, at: datetime) -> MonitorStatus:
         return MonitorStatus.ALERT
     if alerts:
         return MonitorStatus.WARN
-    if not _answers(session, monitor, at):
+    seen = lately(session, [monitor], at)[monitor.id]
+    if not seen.answers:
         return MonitorStatus.NO_DATA
-    if recent_labels(session, monitor, at) < FEWEST_LABELS:
+    if seen.labels < FEWEST_LABELS:
         return MonitorStatus.TOO_FEW_LABELS
     return MonitorStatus.OK
-
-
-def _answers(session: Session, monitor: Monitor, at: datetime) -> bool:
-    lately = (Prediction.version_id == monitor.version_id, col(Prediction.at) > at - DATA_WINDOW)
-    return session.exec(select(Prediction.id).where(*lately).limit(1)).first() is not None

@@ -1,5 +1,6 @@
 """HTTP: base models, registered models, versions and their files."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from litestar import Controller, get, patch, post
@@ -8,6 +9,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 from litestar.response import File
 
+from tuneloop.clients.service import client_slugs
 from tuneloop.identity.request import HttpRequest, database_of, settings_of
 from tuneloop.kit.errors import NotFound
 from tuneloop.kit.jobs.reading import JobRead
@@ -29,31 +31,39 @@ from tuneloop.registry.schemas import (
     VersionRead,
 )
 from tuneloop.registry.service import (
-    aliases,
     change_model,
     contract_of,
     create_model,
     find_model,
     find_version,
-    full_name,
     list_bases,
     list_models,
     list_versions,
+    numbers_by_alias,
     policy_of,
 )
-from tuneloop.tables import BaseModel, RegisteredModel, Role
+from tuneloop.tables import RegisteredModel, Role
+
+
+def read_models(session: TenantSession, models: Sequence[RegisteredModel]) -> list[ModelRead]:
+    slugs, bases = client_slugs(session), {base.id: base.name for base in list_bases(session)}
+    named = numbers_by_alias(session, [model.id for model in models])
+    return [
+        ModelRead(
+            name=f"{slugs[model.client_id]}/{model.slug}",
+            base=bases[model.base_id],
+            contract=contract_of(model),
+            policy=policy_of(model),
+            quantisation=Quantisation(model.quantisation) if model.quantisation else None,
+            aliases={alias: f"v{number}" for alias, number in named[model.id].items()},
+            created_at=model.created_at,
+        )
+        for model in models
+    ]
 
 
 def read_model(session: TenantSession, model: RegisteredModel) -> ModelRead:
-    return ModelRead(
-        name=full_name(session, model),
-        base=session.get_one(BaseModel, model.base_id).name,
-        contract=contract_of(model),
-        policy=policy_of(model),
-        quantisation=Quantisation(model.quantisation) if model.quantisation else None,
-        aliases={alias: f"v{version.number}" for alias, version in aliases(session, model.id).items()},
-        created_at=model.created_at,
-    )
+    return read_models(session, [model])[0]
 
 
 class BaseController(Controller):
@@ -91,7 +101,7 @@ class ModelController(Controller):
     @get(role=Role.CLIENT_VIEWER, sync_to_thread=True)
     def index(self, session: NamedDependency[TenantSession]) -> list[ModelRead]:
         """Models you may see."""
-        return [read_model(session, model) for model in list_models(session)]
+        return read_models(session, list_models(session))
 
     @post("/{client:str}", role=Role.OPERATOR, sync_to_thread=True)
     def create(

@@ -1,5 +1,6 @@
 """Registered models, their versions and aliases."""
 
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
@@ -258,6 +259,17 @@ def aliases(session: Session, model_id: UUID) -> dict[Alias, AdapterVersion]:
         .where(VersionAlias.model_id == model_id)
     )
     return {alias.name: version for alias, version in rows}
+
+
+def numbers_by_alias(session: Session, model_ids: Collection[UUID]) -> dict[UUID, dict[Alias, str]]:
+    """The versions' numbers behind the names of each model."""
+    found: dict[UUID, dict[Alias, str]] = {model_id: {} for model_id in model_ids}
+    query = select(VersionAlias.model_id, VersionAlias.name, AdapterVersion.number).join(
+        AdapterVersion, col(AdapterVersion.id) == VersionAlias.version_id
+    )
+    for model_id, alias, number in session.exec(query.where(col(VersionAlias.model_id).in_(model_ids))):
+        found[model_id][Alias(alias)] = number
+    return found
 
 
 def point(session: Session, model: RegisteredModel, alias: Alias, version_id: UUID | None) -> None:

@@ -19,7 +19,7 @@ from tuneloop.identity.deactivation import (
     reactivate,
     sign_out_member,
 )
-from tuneloop.identity.keys import create_key, keys, owner_name, revoke_key, rotate_key
+from tuneloop.identity.keys import create_key, keys, owner_names, revoke_key, rotate_key
 from tuneloop.identity.request import HttpRequest, database_of, settings_of
 from tuneloop.identity.schemas import ApiKeyCreate, RoleChange
 from tuneloop.identity.second_factor import who_has_second_factor
@@ -141,7 +141,7 @@ class MembersPage(Controller):
         user_id: FromPath[UUID],
     ) -> Redirect:
         found = deactivate(session, principal=principal, user_id=user_id)
-        stopped = len(keys_of(session, user_id))
+        stopped = len(keys_of(session, [user_id]))
         keys = f" {stopped} {'key' if stopped == 1 else 'keys'} of theirs stopped." if stopped else ""
         return back_to("/members", f"{found.user.name} is deactivated and signed out.{keys}")
 
@@ -297,7 +297,7 @@ def _keys(request: HttpRequest, session: TenantSession, *, token: str = "") -> R
         token=token,
         clients=clients,
         client_names={client.id: client.name for client in clients},
-        owners={key.id: owner_name(session, key) for key in keys(session)},
+        owners=owner_names(session),
         roles=[Role.VIEWER, Role.OPERATOR, Role.ADMIN],
         moment=now(),
     )

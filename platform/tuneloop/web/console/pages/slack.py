@@ -87,7 +87,8 @@ class SlackPage(Controller):
 
 
 def _slack(request: HttpRequest, session: TenantSession, principal: Principal, *, onward: str = "") -> Response[str]:
-    workspaces = [(each, linked(session, each)) for each in installations(session)]
+    people_in = linked(session)
+    workspaces = [(each, people_in[each.id]) for each in installations(session)]
     clients = list_clients(session)
     return page(
         request,
