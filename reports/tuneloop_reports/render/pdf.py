@@ -7,8 +7,6 @@ from weasyprint import HTML
 from weasyprint.text.fonts import FontConfiguration
 from weasyprint.urls import FatalURLFetchingError, URLFetcher, URLFetcherResponse
 
-from tuneloop_reports.content import ReportContent
-from tuneloop_reports.document import Medium, write_html
 from tuneloop_reports.render.glyphs import drawable
 
 VARIANT = "pdf/ua-1"
@@ -33,18 +31,16 @@ class Assets(URLFetcher):  # type: ignore[misc]  # WeasyPrint is untyped
         return URLFetcherResponse(url, body, {"Content-Type": TYPES[path.suffix]})
 
 
-def write_pdf(content: ReportContent, logo: bytes | None) -> tuple[bytes, int]:
-    """The PDF and its number of pages: the same content always gives the same bytes.
+def write_pdf(html: str, identifier: bytes) -> tuple[bytes, int]:
+    """The PDF and its number of pages: the same HTML and identifier (16 bytes) always give the same bytes.
 
     Raises:
         GlyphsMissing: a font must be installed first.
     """
-    text = drawable(write_html(content, medium=Medium.PAPER, logo=logo))
     fonts = FontConfiguration()
-    document = HTML(string=text, base_url="asset:", url_fetcher=Assets()).render(
+    document = HTML(string=drawable(html), base_url="asset:", url_fetcher=Assets()).render(
         font_config=fonts, pdf_variant=VARIANT, pdf_tags=True
     )
-    identifier = bytes.fromhex(content.digest)[:16]
     pdf = document.write_pdf(pdf_variant=VARIANT, pdf_identifier=identifier)
     assert isinstance(pdf, bytes)
     return pdf, len(document.pages)

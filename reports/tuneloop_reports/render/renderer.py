@@ -10,8 +10,10 @@ from pathlib import Path
 
 import orjson
 
+from tuneloop.kit.error_report import describe
 from tuneloop.kit.errors import TuneloopError, Unavailable
 from tuneloop_reports.content import ReportContent
+from tuneloop_reports.document import Medium, write_html
 from tuneloop_reports.render.wire import RenderRequest, RenderResult, read_frame, write_frame
 
 FONTS_LOOKED_FOR_AGAIN = 600
@@ -49,8 +51,12 @@ class Renderer:
 
     def render(self, content: ReportContent, *, logo: bytes | None = None) -> RenderResult:
         """Raises NotRendered, FontsMissing, or Unavailable when the process can't be started."""
+        try:
+            html = write_html(content, medium=Medium.PAPER, logo=logo)
+        except Exception as error:
+            raise NotRendered(f"the report could not be rendered: {describe(error)}") from error
         with self._lock:
-            answer = self._ask(RenderRequest(content, logo).pack())
+            answer = self._ask(RenderRequest(html, content.digest[:32]).pack())
         if answer.fonts:
             raise FontsMissing(answer.fonts, retry_after_seconds=FONTS_LOOKED_FOR_AGAIN)
         if answer.problem:

@@ -1,29 +1,25 @@
 """What passes between a worker and the renderer: length-prefixed frames."""
 
 import struct
-from base64 import b64decode, b64encode
 from typing import IO, NamedTuple, Self
 
 import orjson
-
-from tuneloop_reports.content import ReportContent
 
 _LENGTH = struct.Struct("!Q")
 
 
 class RenderRequest(NamedTuple):
-    content: ReportContent
-    logo: bytes | None
+    """`html` with everything in it but the fonts; `identifier` is 16 bytes in hexadecimal, the PDF's own."""
+
+    html: str
+    identifier: str
 
     def pack(self) -> bytes:
-        logo = b64encode(self.logo).decode() if self.logo else None
-        return orjson.dumps({"content": self.content.stored(), "logo": logo})
+        return orjson.dumps(self._asdict())
 
     @classmethod
     def parse(cls, frame: bytes) -> Self:
-        found = orjson.loads(frame)
-        logo = b64decode(found["logo"]) if found["logo"] else None
-        return cls(ReportContent.model_validate_json(orjson.dumps(found["content"])), logo)
+        return cls(**orjson.loads(frame))
 
 
 class RenderResult(NamedTuple):

@@ -63,7 +63,7 @@ def _render(frame: bytes, out: BinaryIO) -> None:
         order = RenderRequest.parse(frame)
         shut_the_doors()
         started = time.perf_counter()
-        pdf, pages = write_pdf(order.content, order.logo)
+        pdf, pages = write_pdf(order.html, bytes.fromhex(order.identifier))
         answer = RenderResult(pdf, pages, time.perf_counter() - started, _peak(), "")
     except GlyphsMissing as lacking:
         answer = RenderResult(b"", 0, 0.0, 0, "", fonts=str(lacking))
