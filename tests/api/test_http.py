@@ -142,3 +142,10 @@ def test_without_its_database_the_process_is_alive_but_not_ready() -> None:
 
 def test_the_site_runs_as_the_application_s_role(place: Place) -> None:
     assert place.connection.scalar(text("select current_user")) == "tuneloop_app"
+
+
+def test_what_the_database_cannot_hold_is_the_caller_s_to_mend(api: TestClient[Litestar]) -> None:
+    answer = api.post("/api/v1/exports", json={"kind": "text", "target": "Ann", "client": "\x00"})
+    assert (answer.status_code, "NUL character" in answer.text) == (422, True), answer.text
+    typed = api.post("/clients/nowhere", data={"name": "\x00"}, headers={"Accept": "text/html"})
+    assert typed.status_code in (303, 403, 404, 422), typed.text

@@ -39,7 +39,7 @@ class ClientPatch(BaseModel):
         json_schema_extra={"examples": [{"contacts": [{"name": "Ann", "email": "ann@acme.example"}]}]},
     )
 
-    name: str | None = Field(default=None, min_length=1, max_length=120)
+    name: CleanName | None = Field(default=None, min_length=1, max_length=120)
     contacts: list[Contact] | None = Field(default=None, max_length=50)
 
 

@@ -12,6 +12,7 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin, YamlRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import ControllerRouterHandler
+from sqlalchemy.exc import DataError
 
 from tuneloop.ab_tests.controller import AbTestController
 from tuneloop.audit.controller import AuditController
@@ -63,7 +64,7 @@ from tuneloop.review.controller import ReviewController
 from tuneloop.review.next_steps_controller import NextStepController
 from tuneloop.review.sources_controller import SourcesController
 from tuneloop.shadow_tests.controller import ShadowTestController
-from tuneloop.web.console.error_pages import answer_domain, answer_http, answer_other
+from tuneloop.web.console.error_pages import answer_domain, answer_http, answer_other, answer_unstorable
 from tuneloop.web.console.router import console_router
 from tuneloop.web.jobs_controller import JobController
 from tuneloop.web.probes import healthz, metrics, readyz
@@ -165,6 +166,7 @@ def create_app(
         exception_handlers={
             TuneloopError: answer_domain,
             HTTPException: answer_http,
+            DataError: answer_unstorable,
             Exception: answer_other,
         },
         openapi_config=OpenAPIConfig(

@@ -7,17 +7,19 @@ from urllib.parse import quote, urlsplit
 import structlog
 from litestar import Response
 from litestar.exceptions import HTTPException
+from sqlalchemy.exc import DataError
 
 from tuneloop.gateway.error_answers import answer_elsewhere
 from tuneloop.identity.request import SAFE_METHODS, SECOND_FACTOR_PAGE, HttpRequest
 from tuneloop.identity.second_factor import SecondFactorMissing
-from tuneloop.kit.errors import NotAuthenticated, TuneloopError
+from tuneloop.kit.errors import InvalidInput, NotAuthenticated, TuneloopError
 from tuneloop.kit.http import answer_domain_error, answer_http_error, answer_unexpected, waiting
 from tuneloop.web.console.flash import back_to
 from tuneloop.web.console.render import page
 
 log = structlog.get_logger(__name__)
 
+UNSTORABLE = "a value can't be stored: it holds a NUL character, or a number that is too large; take it out"
 _MACHINES = ("/api/", "/v1/", "/schema")
 
 
@@ -42,6 +44,12 @@ def answer_http(request: HttpRequest, error: HTTPException) -> Response[Any]:
     if not _is_browser(request):
         return answer_http_error(request, error)
     return page(request, "failure.html", status=error.status_code, title=_title(error.status_code), message="")
+
+
+def answer_unstorable(request: HttpRequest, error: DataError) -> Response[Any]:
+    """The database refused a value of the request: NUL among its characters, a number beyond 64 bits."""
+    log.warning("unstorable_value", path=request.url.path, method=request.method, exc_info=error)
+    return answer_domain(request, InvalidInput(UNSTORABLE))
 
 
 def answer_other(request: HttpRequest, error: Exception) -> Response[Any]:
