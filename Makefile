@@ -95,6 +95,10 @@ bench: install ## Training and evaluation speed beside TRL and Hugging Face gene
 	$(BIN)/python workers/benches/run.py $(ARGS)
 	$(BIN)/python reports/benches/month_end.py
 
+.PHONY: bench-growth
+bench-growth: install ## What many models cost gateway, pages and scheduler: ARGS="--models N --json FILE"
+	$(BIN)/python platform/benches/growth.py $(ARGS)
+
 .PHONY: bench-yield
 bench-yield: install ## How many retrains help, and what the gate says of them: ARGS="--data FOLDER --retrains N"
 	$(BIN)/python workers/benches/yield_rate.py $(ARGS)
