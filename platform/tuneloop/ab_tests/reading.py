@@ -11,7 +11,7 @@ from sqlmodel import Session, col, func, select
 from tuneloop.ab_tests.figures import GUARDRAILS, ArmCounts, Judged, figures
 from tuneloop.ab_tests.jobs import ReadAbTest
 from tuneloop.ab_tests.schemas import FEWEST_LABELS
-from tuneloop.ab_tests.service import lock_test
+from tuneloop.ab_tests.service import lock_ab_test
 from tuneloop.clients.entitlements import allowance
 from tuneloop.kit.clock import now
 from tuneloop.kit.errors import Conflict
@@ -65,7 +65,7 @@ def read_now(session: Session, *, principal: Principal, test_id: UUID) -> UUID:
         Conflict: it does not run, or is being read.
     """
     principal.require(Role.OPERATOR)
-    _, test = lock_test(session, test_id)
+    _, test = lock_ab_test(session, test_id)
     if test.state is not AbState.RUNNING:
         raise Conflict(f"the test is {test.state}; one that runs can be read", state=test.state)
     job_id = hurry(session, ReadAbTest, test.id) or enqueue_once(
@@ -78,7 +78,7 @@ def read_now(session: Session, *, principal: Principal, test_id: UUID) -> UUID:
 
 def read(session: Session, *, principal: Principal, test_id: UUID, judge: JudgeArm) -> AbTest:
     """One look. Ends the test when a guardrail is broken, production has moved, or its time is over."""
-    cycle, test = lock_test(session, test_id)
+    cycle, test = lock_ab_test(session, test_id)
     if test.state is not AbState.RUNNING:
         return test
     model = session.get_one(RegisteredModel, test.model_id)

@@ -22,7 +22,7 @@ from tuneloop.ab_tests.schemas import (
 from tuneloop.audit.service import record
 from tuneloop.clients.entitlements import require as require_included
 from tuneloop.kit.clock import now
-from tuneloop.kit.errors import Conflict, InvalidInput, NotFound
+from tuneloop.kit.errors import Conflict, InvalidInput
 from tuneloop.kit.jobs import enqueue_once
 from tuneloop.kit.principal import Principal
 from tuneloop.registry.service import aliases, lock_model
@@ -30,7 +30,7 @@ from tuneloop.retraining.approvals import latest_question
 from tuneloop.retraining.attempts import comparison_of
 from tuneloop.retraining.live_shadow import end_shadow, live_shadow
 from tuneloop.retraining.live_test import LIVE, end, give_time, live_test, subject_of
-from tuneloop.retraining.service import find_cycle, lock_cycle, refuse_outdated
+from tuneloop.retraining.service import find_cycle, lock_cycle, lock_test, refuse_outdated
 from tuneloop.stats.outcome import Outcome
 from tuneloop.tables import (
     AbState,
@@ -125,7 +125,7 @@ def start(
 
 def begin(session: Session, *, principal: Principal, test_id: UUID) -> None:
     """Split the traffic from now on. Harmless when the test has ended, or has begun already."""
-    cycle, test = lock_test(session, test_id)
+    cycle, test = lock_ab_test(session, test_id)
     if test.state is not AbState.STARTING:
         return
     test.state, test.began_at = AbState.RUNNING, now()
@@ -142,7 +142,7 @@ def stop(session: Session, *, principal: Principal, test_id: UUID, reason: str |
         Conflict: it has ended already; says by whom and when.
     """
     principal.require(Role.OPERATOR)
-    cycle, test = lock_test(session, test_id)
+    cycle, test = lock_ab_test(session, test_id)
     if test.state not in LIVE:
         raise Conflict(
             f"already {test.state} by {test.ended_by} at {test.ended_at:%Y-%m-%d %H:%M:%S} UTC", state=test.state
@@ -160,19 +160,13 @@ def stop(session: Session, *, principal: Principal, test_id: UUID, reason: str |
 
 def give_up(session: Session, *, principal: Principal, test_id: UUID, reason: str) -> None:
     """End a test that could not begin; its unit of the plan is given back."""
-    cycle, test = lock_test(session, test_id)
+    cycle, test = lock_ab_test(session, test_id)
     if test.state is AbState.STARTING:
         end(session, cycle, test, principal=principal, state=AbState.STOPPED, reason=reason)
 
 
-def lock_test(session: Session, test_id: UUID) -> tuple[RetrainingCycle, AbTest]:
-    """The cycle first: everything that ends a test takes the locks in this order."""
-    found = session.get(AbTest, test_id)
-    if found is None:
-        raise NotFound("A/B test", test_id)
-    cycle = lock_cycle(session, found.cycle_id)
-    query = select(AbTest).where(AbTest.id == test_id).with_for_update()
-    return cycle, session.exec(query.execution_options(populate_existing=True)).one()
+def lock_ab_test(session: Session, test_id: UUID) -> tuple[RetrainingCycle, AbTest]:
+    return lock_test(session, AbTest, test_id, kind="A/B test")
 
 
 def tests_of(session: Session, cycle_id: UUID) -> list[AbTest]:

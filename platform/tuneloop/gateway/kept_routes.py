@@ -26,6 +26,7 @@ log = structlog.get_logger(__name__)
 
 FILE = "routes.sqlite"
 TABLES = ("model", "key")
+WHOLE = 1
 COUNTS_SECONDS = 24 * 3600.0
 BUSY_SECONDS = 5.0
 _ROUTE = TypeAdapter(Route)
@@ -68,19 +69,22 @@ class KeptRoutes:
         with self._written() as file:
             for table in TABLES:
                 file.execute(f"delete from {table} where at < ?", (moment,))  # noqa: S608
+            file.execute(f"pragma user_version = {WHOLE}")
 
     def still_true(self) -> None:
         with suppress(OSError):
             os.utime(self._path)
 
     def recall(self) -> Reading | None:
-        """None without a file that was true within the last day."""
+        """None without a file that was true within the last day, and into which everything was once written."""
         try:
             age = time.time() - self._path.stat().st_mtime
             if age > COUNTS_SECONDS:
                 log.warning("kept_routes_too_old", seconds=age)
                 return None
             with closing(self._opened()) as file:
+                if file.execute("pragma user_version").fetchone() != (WHOLE,):
+                    return None
                 models, keys = (file.execute(f"select id, content from {table}") for table in TABLES)  # noqa: S608
                 reading = Reading(
                     {UUID(key): _unpacked(said) for key, said in models},

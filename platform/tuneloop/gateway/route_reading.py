@@ -14,11 +14,10 @@ from sqlmodel import Session, col, or_, select
 from tuneloop.gateway.ab_assignment import Split
 from tuneloop.gateway.route_changes import Changes
 from tuneloop.gateway.route_table import ModelRoutes, Reading
-from tuneloop.gateway.routes import External, Route
+from tuneloop.gateway.routes import Route
 from tuneloop.gateway.shadow_plan import ShadowPlan
 from tuneloop.identity.keys import known_keys
 from tuneloop.registry.contract import Contract
-from tuneloop.registry.service import is_external
 from tuneloop.tables import (
     AbState,
     AbTest,
@@ -118,23 +117,18 @@ class RouteReader:
             .options(load_only(*_VERSION), load_only(*_MODEL))
         ).all()
         endpoints = session.exec(select(ExternalEndpoint).where(col(ExternalEndpoint.model_id).in_(models)))
-        external = {row.version_id: External.of(row) for row in endpoints}
+        external = {row.version_id: row for row in endpoints}
         self._read_contracts(session, [version.id for version, *_ in rows])
         versions: dict[UUID, dict[UUID, Route]] = defaultdict(dict)
         for version, model, client, upstream_url in rows:
             if (contract := self._contracts[version.id]) is not None:
-                versions[model.id][version.id] = Route(
-                    name=f"{client}/{model.slug}@v{version.number}",
-                    owner=client,
-                    agency_id=model.agency_id,
-                    client_id=model.client_id,
-                    model_id=model.id,
-                    version_id=version.id,
-                    digest=version.digest,
+                versions[model.id][version.id] = Route.of(
+                    version,
+                    model,
+                    client=client,
                     contract=contract,
                     upstream_url=upstream_url,
-                    created_at=version.created_at,
-                    external=external.get(version.id) if is_external(version) else None,
+                    endpoint=external.get(version.id),
                 )
         aliases = _by_model(session.exec(select(VersionAlias).where(col(VersionAlias.model_id).in_(models))))
         tests = self._tests(session, models)

@@ -41,7 +41,7 @@ class RouteTable:
 
     def __len__(self) -> int:
         """Names."""
-        return sum(len(routes.names) for routes in self._models.values())
+        return sum(map(len, self._names.values()))
 
     @property
     def knows_keys(self) -> bool:

@@ -5,22 +5,20 @@ from datetime import datetime
 from typing import NamedTuple, Self
 from uuid import UUID
 
-import structlog
 from sqlmodel import Session, select
 
 from tuneloop.gateway.ab_assignment import Assignment, Split
 from tuneloop.gateway.shadow_plan import ShadowPlan
 from tuneloop.registry.contract import Contract
-from tuneloop.registry.service import full_name, is_external
+from tuneloop.registry.service import is_external
 from tuneloop.tables import (
     AdapterVersion,
     Arm,
     BaseModel,
+    Client,
     ExternalEndpoint,
     RegisteredModel,
 )
-
-log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +61,32 @@ class Route:
     shadow: ShadowPlan | None = None
     candidate: "Route | None" = None
 
+    @classmethod
+    def of(
+        cls,
+        version: AdapterVersion,
+        model: RegisteredModel,
+        *,
+        client: str,
+        contract: Contract,
+        upstream_url: str | None,
+        endpoint: ExternalEndpoint | None,
+    ) -> Self:
+        """`client` is its slug. `endpoint` counts for an external version alone."""
+        return cls(
+            name=f"{client}/{model.slug}@v{version.number}",
+            owner=client,
+            agency_id=model.agency_id,
+            client_id=model.client_id,
+            model_id=model.id,
+            version_id=version.id,
+            digest=version.digest,
+            contract=contract,
+            upstream_url=upstream_url,
+            created_at=version.created_at,
+            external=External.of(endpoint) if endpoint is not None and is_external(version) else None,
+        )
+
     def assigned(self, person: str, *, at: datetime) -> "Assigned":
         """The version that answers this person, and the arm that it is; without a test that runs, this one."""
         if self.split is None or self.candidate is None or at >= self.split.ends_at:
@@ -78,18 +102,12 @@ class Assigned(NamedTuple):
 
 def route_of(session: Session, model: RegisteredModel, version: AdapterVersion) -> Route:
     """Of one version, for whoever asks it outside of the gateway."""
-    name = full_name(session, model)
     endpoint = session.exec(select(ExternalEndpoint).where(ExternalEndpoint.version_id == version.id)).one_or_none()
-    return Route(
-        name=f"{name}@v{version.number}",
-        owner=name.partition("/")[0],
-        agency_id=model.agency_id,
-        client_id=model.client_id,
-        model_id=model.id,
-        version_id=version.id,
-        digest=version.digest,
+    return Route.of(
+        version,
+        model,
+        client=session.get_one(Client, model.client_id).slug,
         contract=Contract.model_validate(version.manifest["contract"]),
         upstream_url=session.get_one(BaseModel, model.base_id).upstream_url,
-        created_at=version.created_at,
-        external=External.of(endpoint) if endpoint and is_external(version) else None,
+        endpoint=endpoint,
     )

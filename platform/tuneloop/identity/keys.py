@@ -119,7 +119,7 @@ def keys(session: Session) -> list[ApiKey]:
 
 
 def owner_names(session: Session) -> dict[UUID, str]:
-    """Of the people whose keys the agency's are, by their id; who is no member any more is not among them."""
+    """Of the people whose keys the agency's are, by their id; who is not a member any more is not among them."""
     query = select(User.id, User.name).join(Membership, col(Membership.user_id) == User.id)
     return dict(session.exec(query.where(col(User.id).in_(select(ApiKey.created_by)))).all())
 

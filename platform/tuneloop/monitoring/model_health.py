@@ -1,10 +1,14 @@
 """How a model is doing, in one object: what its page, the bot and the report show."""
 
+from collections import defaultdict
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import true
 from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, func, select
 
 from tuneloop.kit.clock import now
@@ -47,7 +51,7 @@ def model_health(session: Session, model: RegisteredModel, *, at: datetime | Non
     production = aliases(session, model.id).get(Alias.PRODUCTION)
     alerts = open_alerts(session, model.id)
     latest = newest_readings(session, monitor) if monitor else {}
-    labels = _label_readings(session, monitor) if monitor else []
+    labels = label_readings(session, [monitor])[monitor.id] if monitor else []
     accuracy, since = accuracy_of(labels)
     return ModelHealth(
         model_id=model.id,
@@ -111,9 +115,28 @@ def tasks_of(session: Session, model_id: UUID) -> list[UpcomingTask]:
     return [UpcomingTask(row.task, row.every_days, row.next_at, row.paused, row.custom) for row in rows]
 
 
-def _label_readings(session: Session, monitor: Monitor) -> list[Reading]:
-    query = select(Reading).where(Reading.monitor_id == monitor.id, Reading.stream == "labels", col(Reading.n) > 0)
-    return list(session.exec(query.order_by(col(Reading.at).desc()).limit(READINGS_POOLED)))
+def label_readings(session: Session, monitors: Sequence[Monitor]) -> dict[UUID, list[Reading]]:
+    """The newest that a figure is made of, newest first, by monitor."""
+    newest = (
+        select(Reading)
+        .where(
+            Reading.monitor_id == Monitor.id,
+            Reading.model_id == Monitor.model_id,
+            Reading.stream == "labels",
+            col(Reading.n) > 0,
+        )
+        .order_by(col(Reading.at).desc())
+        .limit(READINGS_POOLED)
+        .correlate(Monitor)
+        .lateral()
+    )
+    taken = aliased(Reading, newest)
+    found: dict[UUID, list[Reading]] = defaultdict(list)
+    query = select(taken).select_from(Monitor).join(newest, true())
+    mine = col(Monitor.id).in_([monitor.id for monitor in monitors])
+    for reading in session.exec(query.where(mine).order_by(col(taken.at).desc())):
+        found[reading.monitor_id].append(reading)
+    return found
 
 
 def _baseline(session: Session, monitor: Monitor) -> MeasuredRate:

@@ -5,20 +5,18 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import true
-from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, func, select
 
 from tuneloop.kit.clock import now
 from tuneloop.kit.figures import MeasuredRate
 from tuneloop.monitoring.external import ends_of
-from tuneloop.monitoring.model_health import READINGS_POOLED, accuracy_of
+from tuneloop.monitoring.model_health import accuracy_of, label_readings
 from tuneloop.monitoring.rates import figure_of
 from tuneloop.monitoring.schemas import PortfolioRow, UpcomingTask
 from tuneloop.monitoring.status import NOTHING, explain, lately, state_of
+from tuneloop.registry.service import numbers_by_alias
 from tuneloop.stats.intervals import Rate
 from tuneloop.tables import (
-    AdapterVersion,
     Alert,
     AlertLevel,
     AlertState,
@@ -30,7 +28,6 @@ from tuneloop.tables import (
     Monitor,
     MonitorStatus,
     Prediction,
-    Reading,
     RegisteredModel,
     RetrainingCycle,
     ReviewItem,
@@ -55,9 +52,10 @@ def portfolio(session: Session, *, at: datetime | None = None) -> list[Portfolio
     models = session.exec(
         select(RegisteredModel, Client).join(Client, col(Client.id) == RegisteredModel.client_id)
     ).all()
-    numbers, monitors = _production(session)
+    numbers, monitors = numbers_by_alias(session, [model.id for model, _ in models]), _monitors(session)
     alerts = _open_alerts(session)
-    labels, seen = _label_readings(session), lately(session, list(monitors.values()), at)
+    watched = list(monitors.values())
+    labels, seen = label_readings(session, watched), lately(session, watched, at)
     baselines = _baselines(session, monitors)
     waiting = _counts(
         session,
@@ -91,7 +89,7 @@ def portfolio(session: Session, *, at: datetime | None = None) -> list[Portfolio
                 plan=client.plan,
                 model=model.slug,
                 model_id=model.id,
-                version=numbers.get(model.id),
+                version=numbers[model.id].get(Alias.PRODUCTION),
                 status=state_of(monitor, alerts[model.id]),
                 since=monitor.status_since if monitor else None,
                 reason=explain(monitor, alerts[model.id], seen[monitor.id] if monitor else NOTHING),
@@ -109,12 +107,11 @@ def portfolio(session: Session, *, at: datetime | None = None) -> list[Portfolio
     return sorted(rows, key=lambda row: (URGENCY.index(row.status), row.client, row.model))
 
 
-def _production(session: Session) -> tuple[dict[UUID, str], dict[UUID, Monitor]]:
-    """Number and monitor of each model's version in production."""
+def _monitors(session: Session) -> dict[UUID, Monitor]:
+    """Of each model's version in production."""
     in_production = select(VersionAlias.version_id).where(VersionAlias.name == Alias.PRODUCTION)
-    versions = session.exec(select(AdapterVersion).where(col(AdapterVersion.id).in_(in_production)))
     monitors = session.exec(select(Monitor).where(col(Monitor.version_id).in_(in_production)))
-    return {row.model_id: row.number for row in versions}, {row.model_id: row for row in monitors}
+    return {row.model_id: row for row in monitors}
 
 
 def _open_alerts(session: Session) -> dict[UUID, list[Alert]]:
@@ -125,30 +122,6 @@ def _open_alerts(session: Session) -> dict[UUID, list[Alert]]:
         found[alert.model_id].append(alert)
     for alerts in found.values():
         alerts.sort(key=lambda alert: alert.level is not AlertLevel.ALERT)
-    return found
-
-
-def _label_readings(session: Session) -> dict[UUID, list[Reading]]:
-    """The newest that a figure is made of, newest first, by monitor."""
-    newest = (
-        select(Reading)
-        .where(
-            Reading.monitor_id == Monitor.id,
-            Reading.model_id == Monitor.model_id,
-            Reading.stream == "labels",
-            col(Reading.n) > 0,
-        )
-        .order_by(col(Reading.at).desc())
-        .limit(READINGS_POOLED)
-        .correlate(Monitor)
-        .lateral()
-    )
-    taken = aliased(Reading, newest)
-    found: dict[UUID, list[Reading]] = defaultdict(list)
-    in_production = select(VersionAlias.version_id).where(VersionAlias.name == Alias.PRODUCTION)
-    query = select(taken).select_from(Monitor).join(newest, true()).where(col(Monitor.version_id).in_(in_production))
-    for reading in session.exec(query.order_by(col(taken.at).desc())):
-        found[reading.monitor_id].append(reading)
     return found
 
 

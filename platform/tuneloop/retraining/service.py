@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import orjson
@@ -28,6 +28,7 @@ from tuneloop.retraining.recipe import FURTHER_COMPUTE, Method, Recipe
 from tuneloop.retraining.states import ENDED, advance
 from tuneloop.stats.outcome import Outcome
 from tuneloop.tables import (
+    AbTest,
     Alert,
     Alias,
     Approval,
@@ -41,6 +42,7 @@ from tuneloop.tables import (
     RegisteredModel,
     RetrainingCycle,
     Role,
+    ShadowTest,
     Trigger,
 )
 
@@ -298,6 +300,23 @@ def lock_cycle(session: Session, cycle_id: UUID) -> RetrainingCycle:
     if cycle is None:
         raise NotFound("cycle", cycle_id)
     return cycle
+
+
+Test = TypeVar("Test", AbTest, ShadowTest)
+
+
+def lock_test(session: Session, table: type[Test], test_id: UUID, *, kind: str) -> tuple[RetrainingCycle, Test]:
+    """A test of a cycle's candidate; the cycle first: everything that ends one takes the locks in this order.
+
+    Raises:
+        NotFound: no such test; `kind` is what people call it.
+    """
+    found = session.get(table, test_id)
+    if found is None:
+        raise NotFound(kind, test_id)
+    cycle = lock_cycle(session, found.cycle_id)
+    query = select(table).where(table.id == test_id).with_for_update()
+    return cycle, session.exec(query.execution_options(populate_existing=True)).one()
 
 
 def has_newer(session: Session, cycle: RetrainingCycle) -> bool:

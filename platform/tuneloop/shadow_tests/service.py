@@ -11,13 +11,13 @@ from sqlmodel import Session, col, select
 
 from tuneloop.audit.service import record
 from tuneloop.kit.clock import now
-from tuneloop.kit.errors import Conflict, InvalidInput, NotFound
+from tuneloop.kit.errors import Conflict, InvalidInput
 from tuneloop.kit.jobs import enqueue_once
 from tuneloop.kit.principal import Principal
 from tuneloop.registry.service import aliases, lock_model
 from tuneloop.retraining.live_shadow import SHADOW_LIVE, end_shadow, live_shadow
 from tuneloop.retraining.live_test import give_time, live_test
-from tuneloop.retraining.service import find_cycle, lock_cycle
+from tuneloop.retraining.service import find_cycle, lock_cycle, lock_test
 from tuneloop.shadow_tests.jobs import BeginShadowTest
 from tuneloop.shadow_tests.schemas import (
     ANSWERS,
@@ -161,13 +161,7 @@ def give_up(session: Session, *, principal: Principal, test_id: UUID, reason: st
 
 
 def lock_shadow(session: Session, test_id: UUID) -> tuple[RetrainingCycle, ShadowTest]:
-    """The cycle first: everything that ends a test takes the locks in this order."""
-    found = session.get(ShadowTest, test_id)
-    if found is None:
-        raise NotFound("shadow test", test_id)
-    cycle = lock_cycle(session, found.cycle_id)
-    query = select(ShadowTest).where(ShadowTest.id == test_id).with_for_update()
-    return cycle, session.exec(query.execution_options(populate_existing=True)).one()
+    return lock_test(session, ShadowTest, test_id, kind="shadow test")
 
 
 def shadows_of(session: Session, cycle_id: UUID) -> list[ShadowTest]:
